@@ -1,0 +1,26 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import AddCommentInput, AddCommentOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.inputs import given_flag, required_id, required_text
+from komand_haloitsm.util.tickets import as_id
+
+
+class AddComment(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="add_comment", description=Component.DESCRIPTION, input=AddCommentInput(), output=AddCommentOutput()
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        action = self.connection.client.add_comment(
+            required_id(params, Input.TICKET_ID),
+            required_text(params, Input.COMMENT),
+            private=given_flag(params, Input.IS_PRIVATE, default=False),
+        )
+        return {Output.SUCCESS: True, Output.COMMENT_ID: as_id(action["id"])}

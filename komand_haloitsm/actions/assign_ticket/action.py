@@ -1,0 +1,29 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import AssignTicketInput, AssignTicketOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.inputs import given_flag, given_id, required_id
+
+
+class AssignTicket(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="assign_ticket",
+            description=Component.DESCRIPTION,
+            input=AssignTicketInput(),
+            output=AssignTicketOutput(),
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        ticket = self.connection.client.assign_ticket(
+            required_id(params, Input.TICKET_ID),
+            agent_id=given_id(params, Input.AGENT_ID),
+            team_id=given_id(params, Input.TEAM_ID),
+            notify=given_flag(params, Input.NOTIFY, default=True),
+        )
+        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}

@@ -1,0 +1,28 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import CloseTicketInput, CloseTicketOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.inputs import given_id, given_text, required_id
+
+
+class CloseTicket(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="close_ticket",
+            description=Component.DESCRIPTION,
+            input=CloseTicketInput(),
+            output=CloseTicketOutput(),
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        ticket = self.connection.client.close_ticket(
+            required_id(params, Input.TICKET_ID),
+            status_id=given_id(params, Input.CLOSED_STATUS_ID),
+            resolution=given_text(params, Input.RESOLUTION),
+        )
+        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}

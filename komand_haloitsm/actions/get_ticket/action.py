@@ -1,0 +1,29 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import GetTicketInput, GetTicketOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.inputs import given_flag, required_id
+
+
+class GetTicket(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="get_ticket", description=Component.DESCRIPTION, input=GetTicketInput(), output=GetTicketOutput()
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        ticket_id = required_id(params, Input.TICKET_ID)
+        include_details = given_flag(params, Input.INCLUDE_DETAILS, default=True)
+        try:
+            ticket = self.connection.client.get_ticket(ticket_id, include_details=include_details)
+        except HaloITSMError as error:
+            if error.kind != "not_found":
+                raise
+            return {Output.TICKET: {}, Output.FOUND: False}
+        return {Output.TICKET: self.connection.client.describe(ticket), Output.FOUND: True}

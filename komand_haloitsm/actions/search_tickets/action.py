@@ -1,0 +1,36 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import SearchTicketsInput, SearchTicketsOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.inputs import given_date, given_id, given_number, given_text
+from komand_haloitsm.util.search import TicketFilter
+
+
+class SearchTickets(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="search_tickets",
+            description=Component.DESCRIPTION,
+            input=SearchTicketsInput(),
+            output=SearchTicketsOutput(),
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        wanted = TicketFilter(
+            summary_contains=given_text(params, Input.SUMMARY_CONTAINS),
+            status_id=given_id(params, Input.STATUS_ID),
+            agent_id=given_id(params, Input.AGENT_ID),
+            team_id=given_id(params, Input.TEAM_ID),
+            priority_id=given_id(params, Input.PRIORITY_ID),
+            created_after=given_date(params, Input.CREATED_AFTER),
+            created_before=given_date(params, Input.CREATED_BEFORE),
+        )
+        max_results = given_number(params, Input.MAX_RESULTS, default=50, lowest=1, highest=10_000)
+        tickets = self.connection.client.search_tickets(wanted, max_results=max_results)
+        described = [self.connection.client.describe(ticket) for ticket in tickets]
+        return {Output.TICKETS: described, Output.COUNT: len(described)}

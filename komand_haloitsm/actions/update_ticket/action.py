@@ -1,0 +1,32 @@
+import insightconnect_plugin_runtime
+
+from insightconnect_plugin_runtime.telemetry import auto_instrument
+
+from .schema import UpdateTicketInput, UpdateTicketOutput, Input, Output, Component
+
+# Custom imports below
+from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, required_id
+
+
+class UpdateTicket(insightconnect_plugin_runtime.Action):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(
+            name="update_ticket",
+            description=Component.DESCRIPTION,
+            input=UpdateTicketInput(),
+            output=UpdateTicketOutput(),
+        )
+
+    @auto_instrument
+    def run(self, params={}):
+        ticket_id = required_id(params, Input.TICKET_ID)
+        others = {
+            "summary": given_text(params, Input.SUMMARY),
+            "details": given_text(params, Input.DETAILS),
+            "customfields": given_objects(params, Input.CUSTOMFIELDS),
+        }
+        changes = {name: value for name, value in others.items() if value is not None}
+        changes.update(given_ids(params, Input.STATUS_ID, Input.PRIORITY_ID, Input.AGENT_ID))
+        ticket = self.connection.client.update_ticket(ticket_id, changes)
+        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}

@@ -1,0 +1,34 @@
+import insightconnect_plugin_runtime
+from .schema import ConnectionSchema, Input
+
+# Custom imports below
+from komand_haloitsm.util.api import HaloITSMAPI
+from komand_haloitsm.util.inputs import given_flag, given_text, secret_text
+
+
+class Connection(insightconnect_plugin_runtime.Connection):
+
+    def __init__(self):
+        super(self.__class__, self).__init__(input=ConnectionSchema())
+        self.client = None
+        self.webhook_secret = ""
+
+    def connect(self, params={}):
+        """Makes ``client``. Sends nothing: in the cloud there is a new connection for each step."""
+        self.webhook_secret = secret_text(params.get(Input.WEBHOOK_SECRET))
+        self.client = HaloITSMAPI(
+            client_id=params.get(Input.CLIENT_ID),
+            client_secret=params.get(Input.CLIENT_SECRET),
+            auth_server=params.get(Input.AUTHORIZATION_SERVER),
+            resource_server=params.get(Input.RESOURCE_SERVER),
+            tenant=given_text(params, Input.TENANT),
+            scope=given_text(params, Input.SCOPE),
+            public_note_outcome=given_text(params, Input.PUBLIC_NOTE_OUTCOME),
+            private_note_outcome=given_text(params, Input.PRIVATE_NOTE_OUTCOME),
+            ssl_verify=given_flag(params, Input.SSL_VERIFY, default=True),
+            logger=self.logger,
+        )
+
+    def test(self):
+        self.client.test()
+        return {"success": True}

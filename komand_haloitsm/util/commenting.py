@@ -1,0 +1,121 @@
+"""Adds notes to tickets, each exactly once, with the outcome that Halo wants for every action."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from .creating import single_made
+from .dates import parse_date
+from .errors import HaloITSMError, UncertainWriteError, missing_ticket
+from .exchange import Answer, Request
+from .inputs import bad_input, positive
+from .markup import fingerprint, text_of, to_html
+from .reading import TicketReader
+from .reconcile import Ledger, OnceOnly, sent_at
+from .retry import RetryPolicy
+from .rows import rows_of
+from .tickets import as_id
+
+Action = dict[str, Any]
+
+PUBLIC_OUTCOME = "Public Note"
+PRIVATE_OUTCOME = "Private Note"
+# The list of outcomes only makes an error clearer.
+_PATIENCE = RetryPolicy(max_wait=3.0)
+
+
+class CommentWriter:
+    """Writes by ``call(request, since=..., policy=...)``. ``outcomes``: the outcome's name by whether it is private."""
+
+    def __init__(
+        self,
+        call: Callable[..., Answer],
+        reader: TicketReader,
+        *,
+        ledger: Ledger,
+        once: OnceOnly,
+        outcomes: Mapping[bool, str],
+        patience: float,
+        clock: Callable[[], float],
+        now: Callable[[], Any],
+    ) -> None:
+        self._call = call
+        self._reader = reader
+        self._ledger = ledger
+        self._once = once
+        self._outcomes = outcomes
+        self._patience = patience
+        self._clock = clock
+        self._now = now
+
+    def add(self, ticket_id: int, text: str, private: bool) -> Action:
+        """The action that was made. Raises HaloITSMError; where the outcome is refused, with those that there are."""
+        if not isinstance(text, str) or not text.strip():
+            raise bad_input("comment", "is required and must not be empty")
+        # Halo refuses an action without an outcome (seen live).
+        note = {
+            "ticket_id": positive(ticket_id),
+            "outcome": self._outcomes[private],
+            "note_html": to_html(text),
+            "hiddenfromuser": private,
+        }
+        request = Request("POST", "/Actions", body=[note], repeatable=False)
+        began = self._clock()
+        with self._ledger.turn(self._patience):
+            try:
+                action = self._once.run(
+                    lambda: single_made(request, self._call(request, since=began)),
+                    lambda: self._made_since(ticket_id, text, private, began),
+                    "The comment",
+                )
+            except HaloITSMError as error:
+                raise self._explained(error, ticket_id, self._outcomes[private]) from None
+            self._ledger.give((ticket_id, as_id(action["id"])))
+            return action
+
+    def _made_since(self, ticket_id: int, text: str, private: bool, began: float) -> list[Action]:
+        rows, answer = self._reader.actions(ticket_id, since=began)
+        since = sent_at(answer, self._clock() - began, self._now())
+        return [row for row in rows if self._may_be_it(row, ticket_id, text, private) and _made_at(row, since) >= since]
+
+    def _may_be_it(self, row: Action, ticket_id: int, text: str, private: bool) -> bool:
+        return (
+            bool(row.get("hiddenfromuser")) == private
+            and not self._ledger.was_given((ticket_id, as_id(row.get("id"))))
+            and fingerprint(note_of(row)) == fingerprint(text)
+        )
+
+    def _explained(self, error: HaloITSMError, ticket_id: int, outcome: str) -> HaloITSMError:
+        if isinstance(error, UncertainWriteError):
+            return error
+        if error.kind == "not_found":
+            return missing_ticket(ticket_id, error)
+        if error.kind not in ("outcome", "forbidden"):
+            return error
+        names = self._outcome_names()
+        known = f"The instance has these outcomes: {', '.join(names[:40])}." if names else ""
+        return HaloITSMError(
+            kind=error.kind,
+            cause=f'{error.cause} The connection names it "{outcome}".',
+            assistance=f"{error.assistance} {known}".strip(),
+            data=error.data,
+            status=error.status,
+            said=error.said,
+        )
+
+    def _outcome_names(self) -> list[str]:
+        request = Request("GET", "/Outcome")
+        try:
+            rows = rows_of(request, self._call(request, policy=_PATIENCE).data, "outcomes", "results")
+        except HaloITSMError:
+            return []
+        return sorted({str(name) for name in (row.get("outcome") or row.get("name") for row in rows) if name})
+
+
+def note_of(action: Mapping[str, Any]) -> str:
+    """The text of an action."""
+    return text_of(action, "note", "note_html")
+
+
+def _made_at(action: Mapping[str, Any], otherwise: Any) -> Any:
+    return parse_date(action.get("actiondatecreated")) or parse_date(action.get("datetime")) or otherwise

@@ -1,0 +1,157 @@
+"""Creates tickets, each exactly once."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Iterator, Mapping
+
+from .errors import HaloITSMError, UncertainWriteError
+from .exchange import Answer, Request
+from .inputs import bad_input
+from .markup import fingerprint, text_of
+from .reading import TicketReader
+from .reconcile import Ledger, OnceOnly, sent_at
+from .rows import single
+from .tickets import as_id, created_at
+
+Ticket = dict[str, Any]
+
+# How many tickets are opened to see whether their details have a reference line that the list did not show.
+_OPENED_FOR_REFERENCE = 25
+
+
+class TicketCreator:
+    """Creates by ``call(request, since=...)``. ``world`` gives the time: seconds of a clock, and the present."""
+
+    def __init__(
+        self,
+        call: Callable[..., Answer],
+        reader: TicketReader,
+        *,
+        ledger: Ledger,
+        once: OnceOnly,
+        patience: float,
+        clock: Callable[[], float],
+        now: Callable[[], Any],
+    ) -> None:
+        self._call = call
+        self._reader = reader
+        self._ledger = ledger
+        self._once = once
+        self._patience = patience
+        self._clock = clock
+        self._now = now
+
+    def create(self, body: Ticket) -> Ticket:
+        """The ticket that was made from ``body``, fields as Halo takes them. Raises HaloITSMError."""
+        _check(body)
+        began = self._clock()
+        with self._ledger.turn(self._patience):
+            return self._create(body, began)
+
+    def create_unless_there(self, body: Ticket, key: str) -> tuple[Ticket, bool]:
+        """The ticket with this external reference, and whether it was made now. Raises HaloITSMError."""
+        _check(body)
+        began = self._clock()
+        with self._ledger.turn(self._patience):
+            existing = self.by_reference(key)
+            if existing is not None:
+                return existing, False
+            details = str(body.get("details") or "").rstrip()
+            ticket = self._create({**body, "details": f"{details}\n\n{reference_line(key)}".lstrip()}, began)
+            self._ledger.note_reference(key, as_id(ticket["id"]) or 0)
+            return ticket, True
+
+    def by_reference(self, key: str) -> Ticket | None:
+        """The ticket, open or closed, whose details have the line of this reference; None when there is none.
+
+        Raises HaloITSMError when there are several, and when Halo lists too many to be sure that there is none.
+        """
+        remembered = self._ledger.by_reference(key)
+        found = self._having_reference([{"id": remembered}], key) if remembered else []
+        for query in ({}, {"closed_only": "true"}):
+            if not found:
+                pages = self._reader.pages({"search_details": key, **query})
+                found = self._having_reference([row for rows, _ in pages for row in rows], key)
+        if len(found) > 1:
+            raise HaloITSMError(
+                kind="ambiguous_reference",
+                cause=f"Several tickets carry this external reference: {', '.join(str(row['id']) for row in found)}.",
+                assistance="Remove the Reference line from the details of all but one of them in HaloITSM.",
+            )
+        return found[0] if found else None
+
+    def _having_reference(self, rows: list[Ticket], key: str) -> list[Ticket]:
+        """Those of the rows that carry the reference, each opened: a row may show its details cut or not at all."""
+        few = len(rows) <= _OPENED_FOR_REFERENCE
+        likely = [row for row in rows if few or not _details(row) or has_reference(row, key)]
+        if len(likely) > _OPENED_FOR_REFERENCE:
+            raise HaloITSMError(
+                kind="unsearchable",
+                cause="HaloITSM lists too many tickets for this external reference to tell which one carries it.",
+                assistance="Use a longer, unique External Reference. Nothing was created.",
+                data=f"{len(rows)} tickets came back for one reference.",
+            )
+        opened = (self._reader.find(as_id(row.get("id")) or 0) for row in likely)
+        return [ticket for ticket in opened if ticket is not None and has_reference(ticket, key)]
+
+    def _create(self, body: Ticket, began: float) -> Ticket:
+        request = Request("POST", "/Tickets", body=[body], repeatable=False)
+        ticket = self._once.run(
+            lambda: single_made(request, self._call(request, since=began)),
+            lambda: list(self._made_since(body, began)),
+            "The ticket",
+        )
+        self._ledger.give(as_id(ticket["id"]))
+        return ticket
+
+    def _made_since(self, body: Ticket, began: float) -> Iterable[Ticket]:
+        """The tickets that say what ``body`` says, were made since ``began``, and were given to no call."""
+        for row in self._recent(began):
+            if fingerprint(str(row.get("summary"))) == fingerprint(str(body["summary"])):
+                ticket = self._reader.get(as_id(row.get("id")) or 0, since=began)
+                if fingerprint(_details(ticket)) == fingerprint(_details(body)):
+                    yield ticket
+
+    def _recent(self, began: float) -> Iterator[Ticket]:
+        for rows, answer in self._reader.newest(began):
+            since = sent_at(answer, self._clock() - began, self._now())
+            for row in rows:
+                created = created_at(row)
+                if created is not None and created < since:
+                    return
+                if not self._ledger.was_given(as_id(row.get("id"))):
+                    yield row
+
+
+def single_made(request: Request, answer: Answer) -> Ticket:
+    """The object that a create was answered with.
+
+    Raises UncertainWriteError when Halo said yes in a form that tells no id: it most likely has made it.
+    """
+    try:
+        return single(request, answer.data)
+    except HaloITSMError as error:
+        raise UncertainWriteError(
+            kind=error.kind, cause=error.cause, assistance=error.assistance, data=error.data
+        ) from None
+
+
+def reference_line(key: str) -> str:
+    """The last line of the details of a ticket with an external reference."""
+    return f"Reference: {key}"
+
+
+def has_reference(ticket: Mapping[str, Any], key: str) -> bool:
+    """Whether a line of the details is the reference, white space aside: ``A1`` is not ``A10``."""
+    return any(" ".join(line.split()) == reference_line(key) for line in _details(ticket).splitlines())
+
+
+def _details(ticket: Mapping[str, Any]) -> str:
+    return text_of(ticket, "details", "details_html")
+
+
+def _check(body: Ticket) -> None:
+    if not isinstance(body.get("summary"), str) or not body["summary"].strip():
+        raise bad_input("summary", "is required and must not be empty")
+    if body.get("id"):
+        raise bad_input("id", "must not be given: HaloITSM would change that ticket instead of creating one")

@@ -1,0 +1,60 @@
+"""Halo's dates in, ISO 8601 UTC out. Pure.
+
+Halo writes UTC with up to seven fractional digits, with or without ``Z``, and marks "not set" by a date in 1900 or
+before (official, seen live).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
+)
+# 0001-01-01, 1899-12-30 and 1900-01-01 all mean "unset" to Halo; no service desk has tickets from before 1901.
+_FIRST_REAL_YEAR = 1901
+
+
+def parse_date(value: Any) -> datetime | None:
+    """An aware UTC datetime (microseconds) from an ISO 8601 text; None for a sentinel or for what is no date.
+
+    A text without an offset is UTC, as Halo means it.
+    """
+    found = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=timezone.utc
+        )
+        moment += timedelta(microseconds=int((fraction or "0")[:6].ljust(6, "0"))) - _offset(offset)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year >= _FIRST_REAL_YEAR else None
+
+
+def _offset(text: str | None) -> timedelta:
+    if not text or text in "Zz":
+        return timedelta()
+    size = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    return -size if text[0] == "-" else size
+
+
+def format_date(moment: datetime) -> str:
+    """``2026-01-02T03:04:05.678Z``: UTC, at most microseconds, no trailing zeros in the fraction."""
+    utc = moment.astimezone(timezone.utc)
+    fraction = f".{utc.microsecond:06d}".rstrip("0").rstrip(".")
+    return f"{utc:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + fraction + "Z"
+
+
+def parse_http_date(value: str) -> datetime | None:
+    """An aware UTC datetime from an HTTP ``Date`` header; None when there is none or it cannot be read."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, IndexError):
+        return None
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

@@ -1,0 +1,81 @@
+"""What goes to Halo and what comes back, as plain data: the vocabulary of retry, errors and transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Mapping
+
+
+class FailureKind(str, Enum):
+    """Why no answer came. The first five are failures *before* a request left: Halo cannot have processed it."""
+
+    NAME = "name"
+    REFUSED = "refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    PROXY = "proxy"
+    TLS = "tls"
+    READ_TIMEOUT = "read_timeout"
+    LOST = "lost"
+    TOO_LARGE = "too_large"
+
+
+NOT_SENT = frozenset(
+    {
+        FailureKind.NAME,
+        FailureKind.REFUSED,
+        FailureKind.CONNECT_TIMEOUT,
+        FailureKind.PROXY,
+        FailureKind.TLS,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call: ``path`` below the base address; ``body`` is JSON-able, or a ``form`` of text pairs.
+
+    ``repeatable`` says that doing it twice does no more than doing it once: reads, deletions, updates by id.
+    ``label`` is how logs and errors name the request; it never holds a query or a body.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    form: Mapping[str, str] | None = None
+    repeatable: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} {self.path or '(token)'}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete HTTP answer. ``data`` is the parsed JSON, or None; ``readable`` says whether there was any JSON.
+
+    ``text`` is the start of the body (at most 4,000 characters), ``date`` Halo's own clock from the ``Date`` header.
+    """
+
+    status: int
+    data: Any = None
+    readable: bool = True
+    text: str = ""
+    html: bool = False
+    date: datetime | None = None
+    retry_after: str = ""
+    location: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Failure:
+    """No complete answer came; ``detail`` is a short reason without secrets (a class name, an errno text)."""
+
+    kind: FailureKind
+    detail: str = ""

@@ -1,0 +1,140 @@
+"""Reads the inputs of a step or a connection. Pure.
+
+InsightConnect fills optional inputs that nobody filled with ``None``, ``""`` or ``0``: all of them count as not given.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Mapping
+
+from .dates import parse_date
+from .errors import HaloITSMError
+
+Inputs = Mapping[str, Any]
+
+
+def given_id(params: Inputs, name: str) -> int | None:
+    """A positive integer, or None when not given. Raises HaloITSMError for anything else."""
+    value = params.get(name)
+    if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
+        return None
+    number = _whole(value)
+    if number is None or number < 1:
+        raise bad_input(name, "must be a positive whole number")
+    return number
+
+
+def required_id(params: Inputs, name: str) -> int:
+    """A positive integer. Raises HaloITSMError when it is missing, 0 or no positive whole number."""
+    number = given_id(params, name)
+    if number is None:
+        raise bad_input(name, "is required and must be a positive whole number")
+    return number
+
+
+def given_ids(params: Inputs, *names: str) -> dict[str, int]:
+    """Those of the named ids that are given."""
+    found = ((name, given_id(params, name)) for name in names)
+    return {name: number for name, number in found if number is not None}
+
+
+def given_text(params: Inputs, name: str) -> str | None:
+    """The text as it was typed, or None when it is missing or empty. Raises HaloITSMError when it is no text."""
+    value = params.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise bad_input(name, "must be text")
+    return value
+
+
+def required_text(params: Inputs, name: str) -> str:
+    """The text as it was typed. Raises HaloITSMError when it is missing or has nothing but white space."""
+    value = given_text(params, name)
+    if value is None or not value.strip():
+        raise bad_input(name, "is required and must not be empty")
+    return value
+
+
+def given_flag(params: Inputs, name: str, default: bool) -> bool:
+    """A boolean, ``default`` when not given. Raises HaloITSMError when it is anything else."""
+    value = params.get(name)
+    if value is None or value == "":
+        return default
+    if not isinstance(value, bool):
+        raise bad_input(name, "must be true or false")
+    return value
+
+
+def given_number(params: Inputs, name: str, *, default: int, lowest: int, highest: int) -> int:
+    """A whole number within bounds, ``default`` when not given or 0. Raises HaloITSMError when out of bounds."""
+    value = params.get(name)
+    if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
+        return default
+    number = _whole(value)
+    if number is None or not lowest <= number <= highest:
+        raise bad_input(name, f"must be a whole number from {lowest} to {highest}")
+    return number
+
+
+def given_objects(params: Inputs, name: str) -> list[dict[str, Any]] | None:
+    """Custom field objects as given, None when there are none.
+
+    Raises HaloITSMError when an element is no object, or has neither a ``name`` nor an ``id`` for Halo to know it by.
+    """
+    value = params.get(name)
+    if value is None or value == "" or value == []:
+        return None
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
+        raise bad_input(name, "must be an array of objects")
+    if not all(item.get("name") or item.get("id") for item in value):
+        raise bad_input(name, 'needs a "name" or an "id" in each object')
+    return [dict(item) for item in value]
+
+
+def given_date(params: Inputs, name: str) -> datetime | None:
+    """An aware UTC datetime from ISO 8601, or None when not given. Raises HaloITSMError for what is no date.
+
+    The runtime fills dates that nobody filled with ``0001-01-01T00:00:00Z`` in places: that counts as not given.
+    """
+    text = given_text(params, name)
+    if text is None or text.startswith("0001-01-01"):
+        return None
+    moment = parse_date(text)
+    if moment is None:
+        raise bad_input(name, "must be a date in ISO 8601, for example 2026-01-31T08:00:00Z")
+    return moment
+
+
+def positive(ticket_id: Any) -> int:
+    """A ticket id that can be sent. Raises HaloITSMError: Halo would create a ticket for a change without an id."""
+    if isinstance(ticket_id, bool) or not isinstance(ticket_id, int) or ticket_id < 1:
+        raise bad_input("ticket_id", "must be a positive whole number")
+    return ticket_id
+
+
+def secret_text(value: Any) -> str:
+    """The secret in ``{"secretKey": "..."}``, as InsightConnect hands over credentials, or in a plain string."""
+    if isinstance(value, Mapping):
+        value = value.get("secretKey")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+        return int(value) if isinstance(value, int) else int(number) if number.is_integer() else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def bad_input(name: str, what: str) -> HaloITSMError:
+    """The error for an input that cannot be used; it never repeats the value."""
+    return HaloITSMError(
+        kind="input",
+        cause=f"The input {name} {what}.",
+        assistance="Correct the input of this step and run it again. Nothing was sent to HaloITSM.",
+    )

@@ -1,0 +1,185 @@
+"""Statuses, priorities, teams, agents, categories and ticket types of the instance, by id and by name, kept a while.
+
+They are instance settings that change rarely; each list is read at most once in ten minutes per connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+from .errors import HaloITSMError
+from .exchange import Answer, Request
+from .retry import RetryPolicy
+from .rows import rows_of
+from .tickets import UNASSIGNED, Ticket, as_id
+
+Row = Mapping[str, Any]
+
+LIFETIME = 600.0
+# A name is decoration: the step that has done its work does not wait long for it, and asks again soon.
+_PATIENCE = RetryPolicy(max_wait=3.0)
+_NOT_PERMITTED = frozenset({401, 403, 404})
+_SOON = 60.0
+
+
+@dataclass(frozen=True)
+class _List:
+    path: str
+    keys: tuple[str, ...]
+    id_field: str = "id"
+    name_fields: tuple[str, ...] = ("name",)
+
+
+# /Priority has one row per priority and SLA: its id is a GUID, the number in tickets is priorityid (seen live).
+# The shape of a /Category row is documented only.
+_LISTS = {
+    "status": _List("/Status", ("statuses", "results")),
+    "priority": _List("/Priority", ("priorities", "results"), id_field="priorityid"),
+    "team": _List("/Team", ("teams", "results")),
+    "agent": _List("/Agent", ("agents", "results")),
+    "tickettype": _List("/TicketType", ("tickettypes", "results")),
+    "category": _List("/Category", ("categories", "results"), name_fields=("value", "category_name", "name")),
+}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    until: float
+    rows: list[Row]
+    by_id: Mapping[int, list[Row]]
+    error: HaloITSMError | None = None
+
+
+class Lookups:
+    """Reads and keeps the lists. Safe to share among threads: one thread reads a list, the others wait for it.
+
+    ``call(request, policy=...)`` sends and returns an Answer; ``clock`` is in seconds.
+    """
+
+    def __init__(
+        self, call: Callable[..., Answer], *, logger: Any, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._call = call
+        self._logger = logger
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._locks = {kind: threading.Lock() for kind in _LISTS}
+
+    def rows(self, kind: str) -> list[Row]:
+        """All rows of a list: status, priority, team, agent, tickettype or category. Raises HaloITSMError.
+
+        A status has ``closed`` beside Halo's own fields: True, False, or None when Halo does not tell.
+        """
+        kept = self._get(kind, policy=None)
+        if kept.error is not None:
+            raise kept.error
+        return kept.rows
+
+    def name(self, kind: str, number: int | None) -> str | None:
+        """The name of an id; None when there is no such id, or the list cannot be read."""
+        return next(iter(self._names(kind, number)), None)
+
+    def closed(self, status_id: int | None) -> bool | None:
+        """Whether a status is a closed one; None when that is not known."""
+        row = next(iter(self._optional("status").by_id.get(status_id or 0, ())), None)
+        return row["closed"] if row else None
+
+    def number(self, kind: str, name: str) -> int | None:
+        """The id of a name, whatever its case; None when it is unknown or not unique."""
+        wanted = name.strip().casefold()
+        found = {
+            number
+            for number, rows in self._optional(kind).by_id.items()
+            if any(name_of(kind, row).casefold() == wanted for row in rows)
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def names_for(self, ticket: Ticket) -> dict[str, Any]:
+        """What the lists say about a ticket and the ticket itself does not, by the plugin's output names."""
+        out: dict[str, Any] = {}
+        if not ticket.get("status_name"):
+            out["status_name"] = self.name("status", as_id(ticket.get("status_id")))
+        out["closed"] = self.closed(as_id(ticket.get("status_id")))
+        if not ticket.get("priority_name") and not isinstance(ticket.get("priority"), Mapping):
+            out["priority_name"] = self._priority_name(ticket)
+        agent_id = as_id(ticket.get("agent_id"))
+        if agent_id != UNASSIGNED and not ticket.get("agent_name"):
+            out["agent_name"] = self.name("agent", agent_id)
+        team, team_id = ticket.get("team") or ticket.get("team_name"), as_id(ticket.get("team_id"))
+        if not team:
+            out["team_name"] = self.name("team", team_id)
+        elif team_id is None and isinstance(team, str):
+            out["team_id"] = self.number("team", team)
+        category = ticket.get("category_1")
+        if isinstance(category, str) and category and as_id(ticket.get("categoryid_1")) is None:
+            out["category_id"] = self.number("category", category)
+        return {name: value for name, value in out.items() if value is not None}
+
+    def _priority_name(self, ticket: Ticket) -> str | None:
+        """The name of the priority under the ticket's SLA; without one, the name that all SLAs agree on."""
+        number, sla = as_id(ticket.get("priority_id")), as_id(ticket.get("sla_id"))
+        names = self._names("priority", number, lambda row: sla is None or as_id(row.get("slaid")) == sla)
+        names = names or self._names("priority", number)
+        return names[0] if len(set(names)) == 1 else None
+
+    def _names(self, kind: str, number: int | None, wanted: Callable[[Row], bool] = lambda row: True) -> list[str]:
+        if number is None:
+            return []
+        rows = self._optional(kind).by_id.get(number, ())
+        return [name for name in (name_of(kind, row) for row in rows if wanted(row)) if name]
+
+    def _optional(self, kind: str) -> _Kept:
+        return self._get(kind, policy=_PATIENCE)
+
+    def _get(self, kind: str, policy: RetryPolicy | None) -> _Kept:
+        # Read without the lock first: a kept list is replaced as a whole, never changed.
+        kept = self._kept.get(kind)
+        if self._usable(kept, policy):
+            return kept  # type: ignore[return-value]  # _usable says that it is not None
+        with self._locks[kind]:
+            kept = self._kept.get(kind)
+            if not self._usable(kept, policy):
+                kept = self._kept[kind] = self._read(kind, policy)
+            return kept  # type: ignore[return-value]  # as above
+
+    def _usable(self, kept: _Kept | None, policy: RetryPolicy | None) -> bool:
+        """A kept refusal serves names, but who needs the list asks again: the right may have been given meanwhile."""
+        return kept is not None and self._clock() < kept.until and (kept.error is None or policy is not None)
+
+    def _read(self, kind: str, policy: RetryPolicy | None) -> _Kept:
+        try:
+            rows = self._statuses(policy) if kind == "status" else self._list(kind, {}, policy)
+        except HaloITSMError as error:
+            lasting = error.status in _NOT_PERMITTED
+            self._logger.warning(f"HaloITSM: no {kind} names, because {_LISTS[kind].path} gave: {error.kind}")
+            return _Kept(self._clock() + (LIFETIME if lasting else _SOON), [], {}, error)
+        by_id: dict[int, list[Row]] = {}
+        for row in rows:
+            number = as_id(row.get(_LISTS[kind].id_field))
+            if number is not None:
+                by_id.setdefault(number, []).append(row)
+        return _Kept(self._clock() + LIFETIME, rows, by_id)
+
+    def _statuses(self, policy: RetryPolicy | None) -> list[Row]:
+        """All statuses with ``closed``: those that Halo leaves out when asked to exclude closed ones (official)."""
+        rows = self._list("status", {}, policy)
+        try:
+            open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, policy)}
+        except HaloITSMError:
+            return [{**row, "closed": None} for row in rows]
+        # Where nothing was left out, Halo has ignored the question.
+        known = any(as_id(row.get("id")) not in open_ids for row in rows)
+        return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows]
+
+    def _list(self, kind: str, query: Mapping[str, str], policy: RetryPolicy | None) -> list[Row]:
+        request = Request("GET", _LISTS[kind].path, query)
+        return list(rows_of(request, self._call(request, policy=policy).data, *_LISTS[kind].keys))
+
+
+def name_of(kind: str, row: Row) -> str:
+    """The name in a row of a list; "" when it has none."""
+    found = (row.get(field) for field in _LISTS[kind].name_fields)
+    return next((text for text in found if isinstance(text, str) and text), "")

@@ -1,0 +1,266 @@
+"""The one place that sends, and the only one that knows ``requests``.
+
+``Wire`` makes one attempt and turns whatever happens into an Answer or a Failure; ``Transport`` repeats attempts as
+``retry.decide`` says. Both are safe to share among threads: connections come from one pool, nothing else is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import time
+from datetime import datetime, timezone
+from typing import Any, Callable, Iterator, Mapping, Protocol
+from urllib.parse import urlencode
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from .dates import parse_http_date
+from .errors import HaloITSMError, UncertainWriteError, error_for
+from .exchange import Answer, Failure, FailureKind, Request
+from .retry import Decision, RetryPolicy, Step, decide
+
+# 100 full tickets are below 2 MB; an answer of 64 MiB is not Halo's.
+LARGEST_ANSWER = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
+_KEPT_TEXT = 4000
+
+
+class Tokens(Protocol):
+    """Where access tokens come from."""
+
+    def token(self) -> str:
+        """A token that is valid now, fetched when there is none."""
+
+    def discard(self, token: str) -> None:
+        """Forget ``token``, which Halo no longer accepts."""
+
+
+class Wire:
+    """Sends one request, once. Seconds for the timeouts; ``verify`` False turns certificate checks off.
+
+    The proxies and the CA bundle of the environment are read once, here: Requests reads them again at every call.
+    Its ``.netrc`` is left out on purpose, because it would replace the Authorization header.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        verify: bool,
+        user_agent: str,
+        connect_timeout: float,
+        read_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.address = address
+        self._timeout = (connect_timeout, read_timeout)
+        self._longest_read = max(read_timeout * 4, read_timeout + 30)
+        self._clock = clock
+        self._verify: bool | str = verify and (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+        self._proxies = get_environ_proxies(address, no_proxy=None)
+        self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=32, max_retries=0)
+
+    def send(self, request: Request, token: str) -> Answer | Failure:
+        """The answer, or why there is none. Raises HaloITSMError only for a body that is not JSON-able."""
+        prepared = self._prepare(request, token)
+        try:
+            response = self._adapter.send(
+                prepared, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
+            )
+        except requests.RequestException as error:
+            return _failure(error)
+        try:
+            body = b"".join(self._chunks(response.raw))
+        except _TooLarge:
+            return Failure(FailureKind.TOO_LARGE, f"More than {LARGEST_ANSWER // 1024**2} MiB.")
+        except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
+            return Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
+        except urllib3.exceptions.DecodeError:
+            body = b""
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Failure(FailureKind.LOST, type(error).__name__)
+        finally:
+            response.close()
+        return _answer(response, body)
+
+    def _prepare(self, request: Request, token: str) -> requests.PreparedRequest:
+        headers = dict(self._headers)
+        body: bytes | None = None
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if request.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(dict(request.form)).encode()
+        elif request.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = _encode(request)
+        query = "?" + urlencode(dict(request.query)) if request.query else ""
+        return requests.Request(request.method, self.address + request.path + query, headers=headers, data=body).prepare()
+
+    def _chunks(self, raw: Any) -> Iterator[bytes]:
+        """The body piece by piece, bounded in size and time: a server may send a byte a second for ever."""
+        started, size = self._clock(), 0
+        # read1 returns what has come; read would wait until a whole chunk is there.
+        while chunk := raw.read1(_CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                raise _TooLarge
+            if self._clock() - started > self._longest_read:
+                raise TimeoutError
+            yield chunk
+
+
+class _TooLarge(Exception):
+    """The answer is larger than LARGEST_ANSWER."""
+
+
+class Transport:
+    """Sends until the answer is there or there is no use in trying.
+
+    ``tokens`` is None for the requests that fetch a token. ``clock``, ``sleep``, ``jitter`` and ``now`` are the world.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        policy: RetryPolicy,
+        logger: Any,
+        tokens: Tokens | None = None,
+        secrets: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self._wire = wire
+        self._tokens = tokens
+        self._policy = policy
+        self._logger = logger
+        self._secrets = secrets
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._now = now
+
+    def call(self, request: Request, *, since: float | None = None, policy: RetryPolicy | None = None) -> Answer:
+        """The successful answer, with readable JSON.
+
+        ``since`` is a time of ``clock`` from which the cap of the waiting counts, by default now. Raises
+        UncertainWriteError when a request that is not repeatable may have been processed, else HaloITSMError.
+        """
+        started = self._clock() if since is None else since
+        attempt, refreshed = 0, self._tokens is None
+        while True:
+            attempt += 1
+            token = self._tokens.token() if self._tokens else ""
+            result = self._attempt(request, token, attempt)
+            decision = decide(
+                result,
+                repeatable=request.repeatable,
+                attempt=attempt,
+                elapsed=self._clock() - started,
+                refreshed=refreshed,
+                jitter=self._jitter(),
+                now=self._now(),
+                policy=policy or self._policy,
+            )
+            if decision.step is Step.DONE and isinstance(result, Answer):
+                return result
+            if decision.step is Step.REFRESH and self._tokens:
+                self._tokens.discard(token)
+                refreshed = True
+            elif decision.step is Step.WAIT:
+                self._sleep(decision.seconds)
+            else:
+                raise self._error(request, result, attempt, decision, token)
+
+    def _attempt(self, request: Request, token: str, attempt: int) -> Answer | Failure:
+        started = self._clock()
+        result = self._wire.send(request, token)
+        outcome = result.status if isinstance(result, Answer) else result.kind.value
+        seconds = self._clock() - started
+        self._logger.info(f"HaloITSM: {request.label} -> {outcome} (attempt {attempt}, {seconds:.3f} s)")
+        return result
+
+    def _error(
+        self, request: Request, result: Answer | Failure, attempts: int, decision: Decision, token: str
+    ) -> HaloITSMError:
+        secrets = (*self._secrets, token)
+        error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
+        if decision.step is not Step.UNCERTAIN:
+            return error
+        return UncertainWriteError(
+            kind=error.kind,
+            cause=error.cause,
+            assistance=error.assistance,
+            data=error.data,
+            status=error.status,
+            said=error.said,
+        )
+
+
+def _encode(request: Request) -> bytes:
+    try:
+        return json.dumps(request.body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise HaloITSMError(
+            kind="input",
+            cause="An input holds a value that cannot be sent as JSON.",
+            assistance="Use texts, numbers, true, false, arrays and objects only. Nothing was sent to HaloITSM.",
+            data=request.label,
+        ) from None
+
+
+def _failure(error: requests.RequestException) -> Failure:
+    reason = _reason(error)
+    # ConnectTimeout is both a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
+    for kind, matches in (
+        (FailureKind.TLS, isinstance(error, requests.exceptions.SSLError)),
+        (FailureKind.PROXY, isinstance(error, requests.exceptions.ProxyError)),
+        (FailureKind.NAME, isinstance(reason, urllib3.exceptions.NameResolutionError)),
+        (FailureKind.CONNECT_TIMEOUT, isinstance(error, requests.ConnectTimeout)),
+        (FailureKind.READ_TIMEOUT, isinstance(error, requests.ReadTimeout)),
+        (FailureKind.REFUSED, isinstance(reason, urllib3.exceptions.NewConnectionError)),
+    ):
+        if matches:
+            return Failure(kind, type(reason).__name__)
+    return Failure(FailureKind.LOST, type(reason).__name__)
+
+
+def _reason(error: BaseException) -> BaseException:
+    inner = error.args[0] if error.args else None
+    inner = getattr(inner, "reason", None) or inner
+    return inner if isinstance(inner, BaseException) else error
+
+
+def _answer(response: requests.Response, body: bytes) -> Answer:
+    headers = response.headers
+    data, readable = _parse(body)
+    text = "" if readable else body[:_KEPT_TEXT].decode("utf-8", "replace")
+    return Answer(
+        status=response.status_code,
+        data=data,
+        readable=readable,
+        text=text,
+        html="html" in headers.get("Content-Type", "").lower() or text.lstrip()[:1] == "<",
+        date=parse_http_date(headers.get("Date", "")),
+        retry_after=headers.get("Retry-After", ""),
+        location=headers.get("Location", ""),
+    )
+
+
+def _parse(body: bytes) -> tuple[Any, bool]:
+    try:
+        return json.loads(body), True
+    except (ValueError, RecursionError):
+        return None, False
