@@ -10,6 +10,7 @@ own fields as plain dicts out. Errors are ``HaloITSMError``, a ``PluginException
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import time
@@ -175,6 +176,10 @@ class HaloITSMAPI:
     def list_actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> list[Ticket]:
         """The newest ``count`` actions of a ticket, newest first. Raises HaloITSMError."""
         return self._reader.actions(ticket_id, count)[0]
+
+    def reader(self, policy: RetryPolicy) -> TicketReader:
+        """Reads tickets, pages and actions with another patience than this object's own."""
+        return TicketReader(functools.partial(self._call, policy=policy))
 
     def create_ticket(self, fields: Fields) -> Ticket:
         """Creates a ticket, exactly once, and returns it as Halo answers.

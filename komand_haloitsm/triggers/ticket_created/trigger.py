@@ -1,11 +1,12 @@
-import insightconnect_plugin_runtime
-import time
 from .schema import TicketCreatedInput, TicketCreatedOutput, Input, Output, Component
 
 # Custom imports below
+from komand_haloitsm.util.events.decide import decide_created
+from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.inputs import given_id
 
 
-class TicketCreated(insightconnect_plugin_runtime.Trigger):
+class TicketCreated(EventTrigger):
 
     def __init__(self):
         super(self.__class__, self).__init__(
@@ -16,19 +17,9 @@ class TicketCreated(insightconnect_plugin_runtime.Trigger):
         )
 
     def run(self, params={}):
-        # START INPUT BINDING - DO NOT REMOVE - ANY INPUTS BELOW WILL UPDATE WITH YOUR PLUGIN SPEC AFTER REGENERATION
-        interval = params.get(Input.INTERVAL)
-        priority_id = params.get(Input.PRIORITY_ID)
-        tickettype_id = params.get(Input.TICKETTYPE_ID)
-        webhook_port = params.get(Input.WEBHOOK_PORT)
-        # END INPUT BINDING - DO NOT REMOVE
-
-        while True:
-            # TODO: Implement trigger functionality
-            self.send(
-                {
-                    Output.EVENT_ID: None,
-                    Output.TICKET: None,
-                }
-            )
-            time.sleep(5)
+        filters = {
+            "tickettype_id": given_id(params, Input.TICKETTYPE_ID),
+            "priority_id": given_id(params, Input.PRIORITY_ID),
+        }
+        rule = EventRule(decide=lambda seen, now, baseline, _: decide_created(seen, now, baseline, **filters))
+        self.watch(params, rule, lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket})

@@ -1,11 +1,12 @@
-import insightconnect_plugin_runtime
-import time
 from .schema import TicketStatusChangedInput, TicketStatusChangedOutput, Input, Output, Component
 
 # Custom imports below
+from komand_haloitsm.util.events.decide import decide_status_changed, has_moved
+from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.inputs import given_id
 
 
-class TicketStatusChanged(insightconnect_plugin_runtime.Trigger):
+class TicketStatusChanged(EventTrigger):
 
     def __init__(self):
         super(self.__class__, self).__init__(
@@ -16,21 +17,16 @@ class TicketStatusChanged(insightconnect_plugin_runtime.Trigger):
         )
 
     def run(self, params={}):
-        # START INPUT BINDING - DO NOT REMOVE - ANY INPUTS BELOW WILL UPDATE WITH YOUR PLUGIN SPEC AFTER REGENERATION
-        interval = params.get(Input.INTERVAL)
-        new_status_id = params.get(Input.NEW_STATUS_ID)
-        ticket_id = params.get(Input.TICKET_ID)
-        webhook_port = params.get(Input.WEBHOOK_PORT)
-        # END INPUT BINDING - DO NOT REMOVE
-
-        while True:
-            # TODO: Implement trigger functionality
-            self.send(
-                {
-                    Output.EVENT_ID: None,
-                    Output.NEW_STATUS_ID: None,
-                    Output.OLD_STATUS_ID: None,
-                    Output.TICKET: None,
-                }
-            )
-            time.sleep(5)
+        new_status_id = given_id(params, Input.NEW_STATUS_ID)
+        rule = EventRule(
+            decide=lambda seen, now, baseline, actions: decide_status_changed(
+                seen, now, baseline, actions, new_status_id=new_status_id
+            ),
+            needs_actions=has_moved,
+            ticket_id=given_id(params, Input.TICKET_ID),
+        )
+        self.watch(
+            params,
+            rule,
+            lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket, **event.outputs},
+        )

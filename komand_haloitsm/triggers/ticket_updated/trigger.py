@@ -1,11 +1,12 @@
-import insightconnect_plugin_runtime
-import time
 from .schema import TicketUpdatedInput, TicketUpdatedOutput, Input, Output, Component
 
 # Custom imports below
+from komand_haloitsm.util.events.decide import decide_updated, has_moved
+from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.inputs import given_flag, given_id
 
 
-class TicketUpdated(insightconnect_plugin_runtime.Trigger):
+class TicketUpdated(EventTrigger):
 
     def __init__(self):
         super(self.__class__, self).__init__(
@@ -16,20 +17,17 @@ class TicketUpdated(insightconnect_plugin_runtime.Trigger):
         )
 
     def run(self, params={}):
-        # START INPUT BINDING - DO NOT REMOVE - ANY INPUTS BELOW WILL UPDATE WITH YOUR PLUGIN SPEC AFTER REGENERATION
-        interval = params.get(Input.INTERVAL)
-        status_changed = params.get(Input.STATUS_CHANGED)
-        ticket_id = params.get(Input.TICKET_ID)
-        webhook_port = params.get(Input.WEBHOOK_PORT)
-        # END INPUT BINDING - DO NOT REMOVE
-
-        while True:
-            # TODO: Implement trigger functionality
-            self.send(
-                {
-                    Output.EVENT_ID: None,
-                    Output.PREVIOUS_STATUS_ID: None,
-                    Output.TICKET: None,
-                }
-            )
-            time.sleep(5)
+        status_changed = given_flag(params, Input.STATUS_CHANGED, default=False)
+        rule = EventRule(
+            decide=lambda seen, now, baseline, actions: decide_updated(
+                seen, now, baseline, actions, status_changed=status_changed
+            ),
+            # Without a last look only the ticket's actions tell whether its status was another.
+            needs_actions=lambda seen, now, baseline: status_changed and not seen and has_moved(seen, now, baseline),
+            ticket_id=given_id(params, Input.TICKET_ID),
+        )
+        self.watch(
+            params,
+            rule,
+            lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket, **event.outputs},
+        )

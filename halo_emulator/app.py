@@ -1,0 +1,59 @@
+"""The Flask application: routes, and who may pass."""
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from .answers import page, refused
+from .paths import below_api, starts_with
+from .refusals import Refusal, message
+from .routes_actions import action_routes
+from .routes_auth import auth_routes
+from .routes_lookups import lookup_routes
+from .routes_tickets import ticket_routes
+from .store import Store
+from .tokens import TokenOffice, scope_allows
+
+
+def build_app(store: Store, office: TokenOffice) -> Flask:
+    """Halo's web server without the network around it."""
+    app = Flask("halo_emulator", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    for routes in (
+        auth_routes(store.switches, office),
+        ticket_routes(store),
+        action_routes(store),
+        lookup_routes(store),
+    ):
+        app.register_blueprint(routes)
+
+    @app.before_request
+    def pass_only_who_may() -> None:
+        below = below_api(request.path)
+        if request.url_rule is not None and below not in (None, "authinfo"):
+            check_access(store, office, below or "")
+
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(HTTPException, _unknown_address)
+    return app
+
+
+def check_access(store: Store, office: TokenOffice, below: str) -> None:
+    """401 with an empty body without a good token, 403 with an empty body without the right (both seen live)."""
+    grant = office.grant(request.headers.get("Authorization", ""))
+    if grant is None:
+        raise Refusal(401, headers=(("WWW-Authenticate", "Bearer"),))
+    denied = any(method == request.method and starts_with(below, path) for method, path in store.switches.denied)
+    if denied or not scope_allows(grant, request.method, below.partition("/")[0]):
+        raise Refusal(403)
+
+
+def _unknown_address(error: HTTPException) -> Response:
+    """JSON below /api (shape seen live), the single page app anywhere else (seen live)."""
+    if error.code is None or error.code >= 500:
+        return refused(message(500, "An error has occurred."))
+    if not request.path.startswith("/api/"):
+        return page()
+    if isinstance(error, MethodNotAllowed):
+        return refused(message(405, f"The requested resource does not support http method '{request.method}'."))
+    return refused(message(error.code, f"No HTTP resource was found that matches the request URI '{request.path}'."))

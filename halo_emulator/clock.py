@@ -1,0 +1,62 @@
+"""Time as Halo writes it: UTC, seven fractional digits, Z (official and seen live)."""
+
+import re
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+TICKS_PER_SECOND = 10_000_000
+_ISO = re.compile(
+    r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$", re.IGNORECASE
+)
+
+
+def _written(ticks: int) -> str:
+    seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{fraction:07d}Z"
+
+
+def canonical(value: object) -> str | None:
+    """The same moment in the form that this package stores, so that text compares as time; None if it is no date."""
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    match = _ISO.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, minutes, seconds, fraction, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minutes or '00:00'}:{seconds or '00'}") - _offset(zone)
+    except (ValueError, OverflowError):
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{(fraction or '')[:7]:0<7}Z"
+
+
+def _offset(zone: str | None) -> timedelta:
+    if zone is None or zone in "Zz":
+        return timedelta()
+    digits = zone[1:].replace(":", "")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -size if zone[0] == "-" else size
+
+
+class Clock:
+    """Halo's clock: the machine's, moved by `offset` seconds. Two timestamps are never equal (a test device of ours)."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def now(self) -> str:
+        """A timestamp later than every one given out before, unless `offset` was moved back in between."""
+        with self._lock:
+            self._last = max(time.time_ns() // 100, self._last + 1)
+            return _written(self._last + int(self.offset * TICKS_PER_SECOND))
+
+    def seconds(self) -> float:
+        """Seconds since 1970 by this clock."""
+        return time.time() + self.offset
+
+    def ago(self, days: float) -> str:
+        """The timestamp of so many days ago."""
+        return _written(int((self.seconds() - days * 86400) * TICKS_PER_SECOND))

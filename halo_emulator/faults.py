@@ -1,0 +1,94 @@
+"""Misbehaviour on demand. All of it is a test device of ours and no claim about Halo."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from .paths import below_api, starts_with
+
+KINDS = ("status", "hang", "drop", "html", "truncated")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What should go wrong, for which requests, and how often.
+
+    `path` is a prefix, by whole segments, of the path below /api ("tickets", "tickets/5"), or "auth/token"; empty means
+    everything below /api. Without `after_commit` the request is never carried out. A hang holds the request back for
+    `seconds`; if the client is still there then, it gets its real answer late, if it has gone, a request that was not
+    carried out yet never is. stop() and clear_faults() end a hang early, without an answer.
+    """
+
+    kind: str
+    method: str | None = None
+    path: str = ""
+    status: int = 503
+    body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
+    after_commit: bool = False
+    seconds: float = 60.0
+    times: int | None = 1
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+
+    def concerns(self, method: str, path: str) -> bool:
+        """Whether a request is one of those meant."""
+        if self.method is not None and self.method.upper() != method:
+            return False
+        if path.lower().rstrip("/") == "/auth/token":
+            return self.path.lower().strip("/") == "auth/token"
+        below = below_api(path)
+        return below is not None and starts_with(below, self.path)
+
+
+class _Armed:
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.skip = fault.skip
+        self.left = fault.times
+
+    def fires(self) -> bool:
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+
+class Faults:
+    """The faults that are switched on, oldest first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._armed: list[_Armed] = []
+        self._release = threading.Event()
+
+    def inject(self, fault: Fault) -> None:
+        """Switches one on."""
+        with self._lock:
+            self._armed.append(_Armed(fault))
+
+    def clear(self) -> None:
+        """Switches all off and ends every hang."""
+        with self._lock:
+            self._armed = []
+            self._release.set()
+            self._release = threading.Event()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault for this request, if any; a request uses up one fault at most."""
+        with self._lock:
+            for armed in self._armed:
+                if armed.left != 0 and armed.fault.concerns(method, path) and armed.fires():
+                    return armed.fault
+        return None
+
+    def hang(self, seconds: float) -> bool:
+        """Waits; True if the time was waited out, False if the hang was ended."""
+        release = self._release
+        return not release.wait(seconds)

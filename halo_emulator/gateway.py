@@ -1,0 +1,125 @@
+"""What stands in front of the application: the log of requests and the faults."""
+
+import json
+import select
+import socket
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from flask import Flask, Request, Response
+from werkzeug.test import run_wsgi_app
+
+from .answers import page
+from .clock import Clock
+from .faults import Fault, Faults
+from .journal import Journal, RecordedRequest, parsed_body, readable_headers, without_secrets
+from .tokens import TokenOffice
+
+_RATE_LIMIT = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
+_STUB = b'{"id":1,"summary":"this answer was cut off by a fault of the stand-in"}'
+Work = Callable[[], Response]
+
+
+class NoAnswer(ConnectionError):
+    """The connection is to be closed without an answer."""
+
+
+class Gateway:
+    """Turns a WSGI environment into a response, or raises NoAnswer."""
+
+    def __init__(self, app: Flask, journal: Journal, faults: Faults, office: TokenOffice, clock: Clock) -> None:
+        self._app = app
+        self._journal = journal
+        self._faults = faults
+        self._office = office
+        self.clock = clock
+
+    def respond(self, environ: dict[str, Any]) -> Response:
+        """The answer to one request."""
+        entry = self._recorded(environ)
+        if entry.path.lower().rstrip("/") != "/auth/token":
+            return self._answered(entry, environ)
+        self._office.enter()
+        try:
+            return self._answered(entry, environ)
+        finally:
+            self._office.leave()
+
+    def _recorded(self, environ: dict[str, Any]) -> RecordedRequest:
+        request = Request(environ)
+        raw = request.get_data()
+        body = parsed_body(request.content_type or "", raw)
+        environ["wsgi.input"] = BytesIO(raw)
+        environ["halo.body"] = body
+        path = request.path
+        if path.lower().startswith(("/api/", "/auth/")):
+            environ["PATH_INFO"] = environ["PATH_INFO"].lower()
+        return self._journal.add(
+            RecordedRequest(
+                request.method,
+                path,
+                {**request.args},
+                without_secrets(body),
+                readable_headers(request.headers.items()),
+            )
+        )
+
+    def _answered(self, entry: RecordedRequest, environ: dict[str, Any]) -> Response:
+        def work() -> Response:
+            body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+            return Response(b"".join(body), status, headers)
+
+        fault = self._faults.take(entry.method, entry.path)
+        response = work() if fault is None else self._spoilt(fault, work, environ)
+        entry.status = response.status_code
+        return response
+
+    def _spoilt(self, fault: Fault, work: Work, environ: dict[str, Any]) -> Response:
+        done = work() if fault.after_commit else None
+        if fault.kind == "drop":
+            raise NoAnswer("dropped")
+        if fault.kind == "hang":
+            return self._late(fault, done, work, environ["werkzeug.socket"])
+        if fault.kind == "html":
+            return page()
+        if fault.kind == "truncated":
+            return _cut_off(done or (work() if environ["REQUEST_METHOD"] == "GET" else Response(_STUB)))
+        return _as_told(fault)
+
+    def _late(self, fault: Fault, done: Response | None, work: Work, connection: socket.socket) -> Response:
+        if not self._faults.hang(fault.seconds) or has_gone(connection):
+            raise NoAnswer("hung")
+        return done or work()
+
+
+def has_gone(connection: socket.socket) -> bool:
+    """Whether the client has closed its end."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    try:
+        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return True
+
+
+def _as_told(fault: Fault) -> Response:
+    body = fault.body
+    if body is None and fault.status == 429:
+        # The words: seen live.
+        body = json.dumps(_RATE_LIMIT)
+    if body is None:
+        response = Response(b"", fault.status)
+    elif isinstance(body, str):
+        response = Response(body, fault.status, content_type="text/plain; charset=utf-8")
+    else:
+        response = Response(json.dumps(body), fault.status, content_type="application/json; charset=utf-8")
+    response.headers.extend(list(fault.headers))
+    return response
+
+
+def _cut_off(whole: Response) -> Response:
+    text = whole.get_data()
+    response = Response(text[: len(text) // 2], whole.status_code, content_type="application/json; charset=utf-8")
+    response.headers["Content-Length"] = str(max(len(text), 2))
+    response.headers["Connection"] = "close"
+    return response

@@ -1,0 +1,45 @@
+"""The ways in which Halo says no: one exception, and the shapes of body that real instances were seen to send."""
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """An answer other than success. `body` is sent as JSON; None means an empty body."""
+
+    def __init__(self, status: int, body: Any = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(f"{status} {body!r}")
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+def dotnet(message: str, status: int = 400) -> Refusal:
+    """A serialised .NET exception (seen live for a missing outcome; that other refusals look the same is a guess)."""
+    body = {
+        "ClassName": "System.Exception",
+        "Message": message,
+        "StackTraceString": "   at a stand-in, not at Halo",
+        "HResult": -2146233088,
+        "Source": "halo_emulator",
+    }
+    return Refusal(status, body)
+
+
+def record_not_found() -> Refusal:
+    """What an update of an unknown or forbidden ticket gets (the words: seen live; the shape: a guess)."""
+    return dotnet("Record not found")
+
+
+def model_state(name: str, value: object) -> Refusal:
+    """A value of the wrong type (shape seen live, wording a guess)."""
+    return Refusal(400, {f"[0].{name}": [f"Error converting value {str(value)[:80]!r} to the type of '{name}'."]})
+
+
+def not_an_array() -> Refusal:
+    """A POST body that is no JSON array (seen live: 400 saying so; exact wording a guess)."""
+    return Refusal(400, {"message": "This endpoint requires a JSON array in the body of the request."})
+
+
+def message(status: int, text: str) -> Refusal:
+    """{"message": ...} (seen live)."""
+    return Refusal(status, {"message": text})

@@ -1,0 +1,86 @@
+"""/api/Actions. Listing needs a ticket id here; Halo also takes a range of dates of one day at most (seen live)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from .action_writes import add_action, delete_action
+from .answers import answer
+from .array_body import posted, posted_objects
+from .field_values import whole_number
+from .refusals import dotnet, message, record_not_found
+from .store import Action, Store
+from .ticket_search import numbers
+from .ticket_shape import action_shape, is_on
+
+_SYSTEM_OUTCOMES = {"Rule Applied", "Changed Status", "Re-Assign", "Merged"}
+
+
+def action_routes(store: Store) -> Blueprint:
+    """List, read, add, delete."""
+    routes = Blueprint("actions", __name__)
+
+    @routes.get("/api/actions")
+    def listing() -> Response:
+        number = _ticket_id()
+        rows = _listed(_held(store, number))
+        shown = [action_shape(action, is_on(request.args, "includehtmlnote")) for action in rows]
+        return answer({"ticket_id": number, "record_count": len(shown), "actions": shown})
+
+    @routes.get("/api/actions/<int:number>")
+    def one(number: int) -> Response:
+        return answer(action_shape(_found(store, _ticket_id(), number), True))
+
+    @routes.post("/api/actions")
+    def add() -> Response:
+        return posted(store.switches, [action_shape(_added(store, given), True) for given in posted_objects()])
+
+    @routes.delete("/api/actions/<int:number>")
+    def delete(number: int) -> Response:
+        action = _found(store, _ticket_id(), number)
+        delete_action(store, action)
+        return answer(action_shape(action, True))
+
+    return routes
+
+
+def _ticket_id() -> int:
+    found = numbers(request.args.get("ticket_id", ""))
+    if len(found) != 1:
+        raise dotnet("A Ticket ID or a date range of at most one day must be given")
+    return found.pop()
+
+
+def _held(store: Store, ticket_id: int) -> list[Action]:
+    # That an unknown ticket has an empty list, and no 404, is a guess.
+    with store.lock:
+        hidden = ticket_id in store.switches.hidden_tickets or store.readable(ticket_id) is None
+        return [] if hidden else list(store.actions.get(ticket_id, ()))
+
+
+def _listed(actions: list[Action]) -> list[Action]:
+    """Newest first (seen live); the filters are official, what counts as a system action is a guess."""
+    rows = actions[::-1]
+    if is_on(request.args, "excludesys"):
+        rows = [row for row in rows if row["outcome"] not in _SYSTEM_OUTCOMES]
+    if is_on(request.args, "excludeprivate"):
+        rows = [row for row in rows if not row["hiddenfromuser"]]
+    count = max(numbers(request.args.get("count", "")), default=0)
+    return rows[:count] if count > 0 else rows
+
+
+def _found(store: Store, ticket_id: int, number: int) -> Action:
+    for action in _held(store, ticket_id):
+        if action["id"] == number:
+            return action
+    raise message(404, f"Action {number} of Ticket {ticket_id} was not found.")
+
+
+def _added(store: Store, given: dict[str, Any]) -> Action:
+    if given.get("ticket_id") is None:
+        raise dotnet("A Ticket ID must be entered for this Action")
+    number = whole_number("ticket_id", given["ticket_id"])
+    with store.lock:
+        if number in store.switches.hidden_tickets or store.readable(number) is None:
+            raise record_not_found()
+        return add_action(store, number, given, store.switches.api_agent_id)

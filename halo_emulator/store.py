@@ -1,0 +1,97 @@
+"""What the emulated Halo knows: tickets, actions and the lists they refer to, all in memory.
+
+Stored tickets are never changed in place: a change stores a new dict. So whoever holds one may read it without the lock.
+"""
+
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from typing import Any
+
+from . import seed
+from .clock import Clock
+from .switches import Switches
+
+Ticket = dict[str, Any]
+Action = dict[str, Any]
+Row = dict[str, Any]
+# Event number, ticket, the action behind it if any, id of the agent who did it.
+Listener = Callable[[int, Ticket, Action | None, int], None]
+
+
+class Store:
+    """Tickets by id, with an index by `last_update`. Hold `lock` around everything that belongs together."""
+
+    def __init__(self, switches: Switches, clock: Clock) -> None:
+        self.switches = switches
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.tickets: dict[int, Ticket] = {}
+        self.actions: dict[int, list[Action]] = {}
+        self.by_update: list[tuple[str, int]] = []
+        self.listener: Listener | None = None
+        self.found: dict[Any, list[Ticket]] = {}
+        self._next_ticket = seed.FIRST_TICKET_ID
+        self._next_action: dict[int, int] = {}
+        self.statuses = seed.statuses()
+        self.closed_statuses = {seed.CLOSED_STATUS}
+        self.priorities = seed.priorities()
+        self.teams = seed.teams()
+        self.agents = seed.agents()
+        self.ticket_types = seed.ticket_types()
+        self.categories = seed.categories()
+        self.clients = seed.clients()
+        self.sites = seed.sites()
+        self.users = seed.users()
+        self.custom_fields: list[Row] = [dict(row) for row in seed.CUSTOM_FIELDS]
+
+    def new_ticket_id(self) -> int:
+        """The next free number."""
+        number = self._next_ticket
+        self._next_ticket += 1
+        return number
+
+    def put(self, ticket: Ticket) -> Ticket:
+        """Stores a new or changed ticket; one without `last_update` of its own is stamped now."""
+        number = ticket["id"]
+        old = self.tickets.get(number)
+        if old is not None:
+            del self.by_update[bisect_left(self.by_update, (old["last_update"], number))]
+        insort(self.by_update, (ticket["last_update"], number))
+        self.tickets[number] = ticket
+        self.found.clear()
+        return ticket
+
+    def add_action(self, ticket_id: int, fields: dict[str, Any]) -> Action:
+        """Appends an action; its id counts per ticket from 1 (official and seen live) and is never given out twice."""
+        number = self._next_action.get(ticket_id, 1)
+        self._next_action[ticket_id] = number + 1
+        now = self.clock.now()
+        action = {"ticket_id": ticket_id, "id": number, "datetime": now, "actiondatecreated": now, "last_updated": now}
+        action.update(fields)
+        self.actions.setdefault(ticket_id, []).append(action)
+        return action
+
+    def emit(self, event: int, ticket: Ticket, action: Action | None, agent_id: int) -> None:
+        """Tells the webhooks, if there are any."""
+        if self.listener is not None:
+            self.listener(event, ticket, action, agent_id)
+
+    def readable(self, ticket_id: int) -> Ticket | None:
+        """A ticket that is there and not deleted."""
+        ticket = self.tickets.get(ticket_id)
+        return None if ticket is None or ticket["deleted"] else ticket
+
+    def agent_name(self, agent_id: int) -> str:
+        """An agent's name, or "" for an unknown one."""
+        return str((row_by(self.agents, "id", agent_id) or {}).get("name", ""))
+
+
+def row_by(rows: list[Row], key: str, value: object) -> Row | None:
+    """The first row whose `key` is `value`; text is compared without regard to case."""
+    wanted = value.casefold() if isinstance(value, str) else value
+    for row in rows:
+        held = row.get(key)
+        if (held.casefold() if isinstance(held, str) else held) == wanted:
+            return row
+    return None

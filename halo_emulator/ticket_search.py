@@ -1,0 +1,225 @@
+"""GET /Tickets: which tickets, in which order, which page.
+
+Parameter names are official; those seen live are search, status_id, status, agent_id, team, priority, requesttype_id,
+client_id, site_id, user_id, open_only, closed_only, datesearch with startdate and enddate, lastupdatefromdate, paging
+and order; the others are documented only. Every other parameter is ignored without a word (seen live). That a value
+which cannot be read is ignored too, and that 0 means "not given" for a number, are guesses.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .clock import canonical
+from .store import Store, Ticket
+from .ticket_shape import is_on, list_row
+
+Test = Callable[[Ticket], bool]
+# One client found that Halo gives 100 rows at most, whatever page_size says.
+MOST_ROWS_A_PAGE = 100
+# What comes without count and without paging: a guess.
+ROWS_WITHOUT_COUNT = 50
+_MOST_KEPT = 32
+_PRESENTATION = {"page_no", "page_size", "pageinate", "count"}
+
+_ONE_NUMBER = {
+    "status_id": "status_id",
+    "agent_id": "agent_id",
+    "requesttype_id": "tickettype_id",
+    "client_id": "client_id",
+    "site_id": "site_id",
+    "user_id": "user_id",
+    "parent_id": "parent_id",
+    "search_id": "id",
+}
+_NUMBER_LIST = {
+    "ticketids": "id",
+    "status": "status_id",
+    "agent": "agent_id",
+    "team": "team_id",
+    "priority": "priority_id",
+    "requesttype": "tickettype_id",
+    "client_ids": "client_id",
+}
+_TEXT = {"search": ("summary", "details"), "search_summary": ("summary",), "search_details": ("details",)}
+_DATE_FIELDS = {"dateoccured": "dateoccurred", "dateoccurred": "dateoccurred", "datecleared": "dateclosed"}
+
+
+def numbers(value: str) -> set[int]:
+    """The numbers of a comma separated list; what is none is left out."""
+    found = set()
+    for part in value.split(","):
+        try:
+            found.add(int(float(part)))
+        except (ValueError, OverflowError):
+            continue
+    return found
+
+
+def known_parameters(store: Store, query: Mapping[str, str]) -> dict[str, str]:
+    """The query with lower-case names, without empty values and without what this build is set not to know."""
+    ignored = store.switches.ignored_parameters
+    return {key.lower(): value for key, value in query.items() if value and key.lower() not in ignored}
+
+
+def _field_in(field: str, wanted: set[int]) -> Test:
+    return lambda ticket: ticket.get(field) in wanted
+
+
+def _field_is(field: str, wanted: int) -> Test:
+    return lambda ticket: ticket.get(field) == wanted
+
+
+def _contains(fields: tuple[str, ...], text: str) -> Test:
+    # Which fields `search` covers is documented nowhere; summary and details are a guess.
+    wanted = text.lower()
+    return lambda ticket: any(wanted in ticket[field].lower() for field in fields)
+
+
+def _not_before(field: str, moment: str) -> Test:
+    return lambda ticket: ticket.get(field, "") >= moment
+
+
+def _not_after(field: str, moment: str) -> Test:
+    return lambda ticket: field in ticket and ticket[field] <= moment
+
+
+def _number_tests(query: Mapping[str, str]) -> list[Test]:
+    tests = []
+    for name, field in _ONE_NUMBER.items():
+        wanted = numbers(query.get(name, "")) - {0}
+        if len(wanted) == 1:
+            tests.append(_field_is(field, wanted.pop()))
+    for name, field in _NUMBER_LIST.items():
+        listed = numbers(query.get(name, ""))
+        if listed:
+            tests.append(_field_in(field, listed))
+    return tests
+
+
+def _category_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
+    tests = []
+    for level in (1, 2, 3, 4):
+        wanted = numbers(query.get(f"category_{level}", ""))
+        if wanted:
+            values = {row["value"] for row in store.categories if row["id"] in wanted and row["type_id"] == level}
+            tests.append(_value_in(f"category_{level}", values))
+    return tests
+
+
+def _value_in(field: str, values: set[str]) -> Test:
+    return lambda ticket: ticket.get(field) in values
+
+
+def _date_tests(query: Mapping[str, str]) -> list[Test]:
+    """Documented only: startdate and enddate mean nothing without datesearch. Both ends included: a guess."""
+    tests = []
+    field = _DATE_FIELDS.get(query.get("datesearch", "").lower())
+    ranges = [(field, "startdate", "enddate")] if field else []
+    for name, first, last in [*ranges, ("last_update", "lastupdatefromdate", "lastupdatetodate")]:
+        start, end = canonical(query.get(first)), canonical(query.get(last))
+        if start is not None:
+            tests.append(_not_before(name, start))
+        if end is not None:
+            tests.append(_not_after(name, end))
+    return tests
+
+
+def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
+    closed = frozenset(store.closed_statuses)
+    hidden = frozenset(store.switches.hidden_tickets)
+    tests: list[Test] = [lambda ticket: not ticket["deleted"] and not ticket["inactive"]]
+    if hidden:
+        tests.append(lambda ticket: ticket["id"] not in hidden)
+    if is_on(query, "open_only"):
+        tests.append(lambda ticket: ticket["status_id"] not in closed)
+    elif is_on(query, "closed_only"):
+        tests.append(lambda ticket: ticket["status_id"] in closed)
+    elif not _asks_for_old(query):
+        oldest = store.clock.ago(store.switches.recently_closed_days)
+        tests.append(lambda ticket: ticket["status_id"] not in closed or ticket.get("dateclosed", "") >= oldest)
+    return tests
+
+
+def _asks_for_old(query: Mapping[str, str]) -> bool:
+    dated = query.get("datesearch", "").lower() in _DATE_FIELDS and ("startdate" in query or "enddate" in query)
+    return dated or any(name in query for name in ("lastupdatefromdate", "lastupdatetodate", "ticketids", "search_id"))
+
+
+def _candidates(store: Store, query: Mapping[str, str]) -> list[Ticket]:
+    """All tickets that the index by last_update cannot rule out, lowest id first."""
+    since = canonical(query.get("lastupdatefromdate"))
+    if since is None:
+        return list(store.tickets.values())
+    recent = store.by_update[bisect_left(store.by_update, (since, 0)) :]
+    return [store.tickets[number] for number in sorted(number for _, number in recent)]
+
+
+def _ordered(tickets: list[Ticket], query: Mapping[str, str]) -> list[Ticket]:
+    field = query.get("order", "").lower()
+    field = {"dateoccured": "dateoccurred", "ticketid": "id"}.get(field, field)
+    if not field or not any(field in ticket for ticket in tickets):
+        return tickets[::-1]
+    with_it = [ticket for ticket in tickets if ticket.get(field) is not None]
+    without = [ticket for ticket in tickets if ticket.get(field) is None]
+    descending = is_on(query, "orderdesc")
+    try:
+        with_it.sort(key=lambda ticket: ticket[field], reverse=descending)
+    except TypeError:
+        return tickets[::-1]
+    return with_it + without if descending else without + with_it
+
+
+def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
+    """All tickets that the query means, in its order. Kept until something changes, so that paging stays cheap."""
+    wanted = frozenset((key, value) for key, value in query.items() if key not in _PRESENTATION)
+    switches = store.switches
+    seen_as = (frozenset(switches.hidden_tickets), frozenset(store.closed_statuses), switches.recently_closed_days)
+    key = (wanted, seen_as, store.clock.offset)
+    with store.lock:
+        if key not in store.found:
+            if len(store.found) >= _MOST_KEPT:
+                store.found.clear()
+            tickets = _candidates(store, query)
+            tests = _visibility_tests(store, query) + _number_tests(query) + _category_tests(store, query)
+            tests += _date_tests(query)
+            tests += [_contains(fields, query[name]) for name, fields in _TEXT.items() if name in query]
+            for test in tests:
+                tickets = [ticket for ticket in tickets if test(ticket)]
+            store.found[key] = _ordered(tickets, query)
+        return store.found[key]
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    found = numbers(query.get(name, ""))
+    return found.pop() if len(found) == 1 else default
+
+
+def ticket_list(store: Store, raw_query: Mapping[str, str]) -> dict[str, Any]:
+    """The envelope. `record_count` is the total with paging and the number returned without (both were seen live)."""
+    query = known_parameters(store, raw_query)
+    tickets = matching(store, query)
+    answer: dict[str, Any] = {}
+    if is_on(query, "pageinate"):
+        size = min(max(_number(query, "page_size", 50), 1), MOST_ROWS_A_PAGE)
+        page = max(_number(query, "page_no", 1), 1)
+        rows = tickets[(page - 1) * size : page * size]
+        answer = {"page_no": page, "page_size": size, "record_count": len(tickets)}
+    else:
+        count = _number(query, "count", ROWS_WITHOUT_COUNT)
+        rows = tickets[: count if count > 0 else ROWS_WITHOUT_COUNT]
+        answer = {"record_count": len(rows)}
+    answer["tickets"] = [list_row(store, ticket, query) for ticket in rows]
+    answer["include_children"] = False
+    if is_on(query, "includecolumns"):
+        answer["columns"] = [{"id": 1, "name": "Summary"}]
+    return answer
+
+
+def named_rows(rows: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Rows of a lookup list whose name or mail address contains the text (seen live for /Users)."""
+    wanted = text.lower()
+    return [row for row in rows if any(wanted in str(row.get(key) or "").lower() for key in _NAMES)]
+
+
+_NAMES = ("name", "emailaddress", "email", "value")

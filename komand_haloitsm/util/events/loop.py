@@ -1,0 +1,210 @@
+"""The loop of a trigger: poll and follow hints, decide, deliver, save; until it is stopped."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Callable, Mapping, Protocol, Sequence
+
+from ..errors import HaloITSMError
+from ..reading import TicketReader
+from .decide import Baseline, Event, Look, Seen, Step, look_at, stamp
+from .delivery import Delivery
+from .poll import OVERLAP, changed_since, clock_of, earlier
+from .stopping import Stopped, Stopping
+from .store import Store
+
+Row = dict[str, Any]
+
+LONGEST_CATCH_UP = timedelta(days=7)
+_LONGEST_BACKOFF = 300.0
+_MOST_ACTIONS = 10_000
+# Refusals of a ticket's actions that no waiting changes; anything else is an error of the moment.
+_UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
+
+
+class Rule(Protocol):
+    """Which events a look makes, for one trigger with its filters."""
+
+    ticket_id: int | None
+
+    def needs_actions(self, seen: Seen | None, now: Look, baseline: Baseline) -> bool:
+        """Whether the ticket's actions are needed to decide."""
+
+    def decide(self, seen: Seen | None, now: Look, baseline: Baseline, actions: Sequence[Row] | None) -> list[Step]:
+        """The steps of a look. ``actions`` is None when they were not asked for or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a loop works with. ``output(event, ticket)`` makes the event's body; ``interval`` is in seconds."""
+
+    reader: TicketReader
+    store: Store
+    rule: Rule
+    delivery: Delivery
+    stopping: Stopping
+    output: Callable[[Event, Row], Mapping[str, Any]]
+    interval: float
+    logger: Any
+    clock: Callable[[], float] = time.monotonic
+
+
+class TriggerLoop:
+    """Runs until stopped. Errors from Halo never end it: they are told once, and it goes on, more slowly."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._failures = 0
+        self._polled_since_start = False
+
+    def run(self) -> None:
+        """Poll every ``interval`` seconds, follow hints at once. Returns when stopped."""
+        parts = self._parts
+        next_poll = parts.clock()
+        while not parts.stopping.stopped:
+            try:
+                if parts.clock() >= next_poll:
+                    self._poll()
+                    next_poll = parts.clock() + parts.interval
+                self._follow_hints()
+                self._recovered()
+            except HaloITSMError as error:
+                next_poll = parts.clock() + self._backoff(error)
+                self._rest(next_poll, hints=False)
+                continue
+            self._rest(next_poll, hints=True)
+
+    def _rest(self, until: float, *, hints: bool) -> None:
+        """Until it is time to poll, or a hint comes; while Halo fails a hint changes nothing."""
+        parts = self._parts
+        while not parts.stopping.stopped and (left := until - parts.clock()) > 0:
+            parts.stopping.rest(left)
+            if hints:
+                return
+
+    def _backoff(self, error: HaloITSMError) -> float:
+        parts = self._parts
+        self._failures += 1
+        if self._failures == 1:
+            parts.logger.error(f"HaloITSM trigger: {error.cause} {error.assistance} {error.data} It goes on trying.")
+        return float(min(max(parts.interval, 5.0) * 2.0 ** min(self._failures - 1, 10), _LONGEST_BACKOFF))
+
+    def _recovered(self) -> None:
+        if self._failures:
+            self._parts.logger.info(f"HaloITSM trigger: HaloITSM answers again after {self._failures} failed attempts.")
+            self._failures = 0
+
+    def _poll(self) -> None:
+        baseline = self._parts.store.baseline()
+        if baseline is None:
+            self._begin()
+        elif self._parts.rule.ticket_id is not None:
+            self._look_by_id(self._parts.rule.ticket_id)
+        else:
+            self._catch_up(baseline)
+
+    def _begin(self) -> None:
+        """The first start: what there is now is old. Nothing is delivered."""
+        parts = self._parts
+        with parts.stopping.breakable():
+            rows, answer = next(iter(parts.reader.pages({})))
+            numbers = [look.ticket_id for look in map(look_at, rows) if look]
+            newest_first = numbers == sorted(numbers, reverse=True)
+            newest_change = max((look.stamp for look in map(look_at, rows) if look), default="")
+            began = clock_of(answer) or newest_change
+            if parts.rule.ticket_id is None:
+                old = changed_since(parts.reader, earlier(began, OVERLAP)).rows
+            else:
+                ticket = parts.reader.find(parts.rule.ticket_id)
+                look = look_at(ticket) if ticket else None
+                old = [(look, ticket)] if look and ticket else []
+        baseline = Baseline(
+            max([began, *(look.stamp for look, _ in old)]),
+            max([0, *numbers, *(look.ticket_id for look, _ in old)]) if newest_first else None,
+        )
+        seen = [(look.ticket_id, Seen(look.stamp, look.status_id, look.face)) for look, _ in old]
+        parts.store.begin(baseline, began, seen)
+        self._polled_since_start = True
+        parts.logger.info("HaloITSM trigger: started; events from now on are delivered.")
+
+    def _catch_up(self, baseline: Baseline) -> None:
+        parts = self._parts
+        since = earlier(parts.store.cursor(), OVERLAP)
+        with parts.stopping.breakable():
+            if not self._polled_since_start:
+                since = self._bounded(since)
+            changes = changed_since(parts.reader, since)
+        for look, row in changes.rows:
+            self._look(look, row, baseline)
+        # Only now: what is not yet delivered must be found again after a crash.
+        newest = max((look.stamp for look, _ in changes.rows), default="")
+        cursor = max(parts.store.cursor(), changes.halo_time or newest)
+        parts.store.advance(cursor, earlier(cursor, 2 * OVERLAP))
+        self._polled_since_start = True
+
+    def _bounded(self, since: str) -> str:
+        """``since``, but not more than seven days ago by Halo's clock."""
+        _, answer = next(iter(self._parts.reader.pages({"page_size": "1"})))
+        limit = earlier(clock_of(answer), LONGEST_CATCH_UP)
+        if limit > since:
+            self._parts.logger.warning("HaloITSM trigger: it was off for more than seven days; older events are left out.")
+        return max(since, limit)
+
+    def _follow_hints(self) -> None:
+        parts = self._parts
+        while not parts.stopping.stopped and (hints := parts.store.hints()):
+            for ticket_id, number in hints:
+                if parts.rule.ticket_id in (None, ticket_id):
+                    self._look_by_id(ticket_id)
+                parts.store.drop_hint(ticket_id, number)
+
+    def _look_by_id(self, ticket_id: int) -> None:
+        parts = self._parts
+        with parts.stopping.breakable():
+            try:
+                ticket = parts.reader.get(ticket_id)
+            except HaloITSMError as error:
+                # Deleted, hidden from the agent, or never there: such a ticket makes no events.
+                if error.kind in ("not_found", "unauthorized"):
+                    return
+                raise
+        look = look_at(ticket)
+        baseline = parts.store.baseline()
+        if look is not None and baseline is not None:
+            self._look(look, ticket, baseline)
+
+    def _look(self, now: Look, ticket: Row, baseline: Baseline) -> None:
+        parts = self._parts
+        seen = parts.store.seen(now.ticket_id)
+        actions = None
+        if parts.rule.needs_actions(seen, now, baseline):
+            with parts.stopping.breakable():
+                actions = self._actions(now.ticket_id, seen)
+        for step in parts.rule.decide(seen, now, baseline, actions):
+            if step.event is not None:
+                with parts.stopping.breakable():
+                    output = parts.output(step.event, ticket)
+                if not parts.delivery.deliver(step.event.event_id, output):
+                    raise Stopped
+            parts.store.save([(now.ticket_id, step.seen)])
+
+    def _actions(self, ticket_id: int, seen: Seen | None) -> list[Row] | None:
+        """The ticket's actions, at least back to the last one seen; None where they cannot be read."""
+        count = 50
+        while True:
+            try:
+                rows, _ = self._parts.reader.actions(ticket_id, count)
+            except HaloITSMError as error:
+                if error.kind in _UNREADABLE:
+                    return None
+                raise
+            oldest = min((stamp(row.get("actiondatecreated") or row.get("datetime")) for row in rows), default="")
+            numbers = [row["id"] for row in rows if isinstance(row.get("id"), int)]
+            reached = seen is not None and (
+                min(numbers, default=0) <= seen.action_id if seen.action_id is not None else oldest < seen.stamp
+            )
+            if reached or len(rows) < count or count >= _MOST_ACTIONS:
+                return rows
+            count = min(count * 20, _MOST_ACTIONS)

@@ -1,0 +1,100 @@
+"""Receives Halo's webhooks and keeps from each only the numbers of the tickets that it speaks of.
+
+A WSGI application on waitress: its one loop reads all clients side by side, so a slow one holds up nobody, and bodies
+over the limit are refused before they are read. Nothing that a request carries is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Callable, Iterable, Mapping
+
+import waitress
+from insightconnect_plugin_runtime.exceptions import PluginException
+
+from .webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
+
+LARGEST_BODY = 1024 * 1024
+_THREADS = 8
+# More than any Halo opens; it bounds what slow clients can hold.
+_CONNECTIONS = 2000
+_SECONDS_OF_SILENCE = 20
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Receiver:
+    """Listens on a port of all interfaces from ``start`` to ``stop``.
+
+    ``take(ids)`` saves the hints and returns when they are on disk; only then is a delivery answered with 200.
+    """
+
+    def __init__(self, port: int, secret: str, take: Callable[[Iterable[int]], None], logger: Any) -> None:
+        self._port = port
+        self._secret = secret
+        self._take = take
+        self._logger = logger
+        self._server: Any = None
+
+    def start(self) -> None:
+        """Listen. Raises PluginException when the port cannot be had."""
+        logging.getLogger("waitress").setLevel(logging.CRITICAL)
+        try:
+            self._server = waitress.create_server(
+                self.answer,
+                host="0.0.0.0",  # nosec B104: whoever fronts the port with TLS reaches it from outside the container
+                port=self._port,
+                threads=_THREADS,
+                connection_limit=_CONNECTIONS,
+                channel_timeout=_SECONDS_OF_SILENCE,
+                cleanup_interval=5,
+                max_request_body_size=LARGEST_BODY,
+                max_request_header_size=32 * 1024,
+                asyncore_use_poll=True,
+                backlog=1024,
+                ident=None,
+            )
+        except OSError as error:
+            raise PluginException(
+                cause=f"The webhook port {self._port} cannot be opened: {error.strerror}.",
+                assistance="Each trigger with a webhook port needs one of its own. Choose a free port above 1023.",
+            ) from None
+        threading.Thread(target=self._server.run, name="haloitsm-receiver", daemon=True).start()
+        self._logger.info(f"HaloITSM trigger: receiving webhooks on port {self._port}.")
+
+    def stop(self) -> None:
+        """Stop listening; what was answered with 200 is saved."""
+        if self._server is not None:
+            self._server.close()
+
+    def answer(self, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
+        """The WSGI application."""
+        status, headers, body = self._reply(environ)
+        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), *headers])
+        return [body]
+
+    def _reply(self, environ: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+        method = environ["REQUEST_METHOD"]
+        if method == "GET" and environ.get("PATH_INFO") == "/health":
+            return "200 OK", [], b"ok\n"
+        if method != "POST":
+            return "405 Method Not Allowed", [("Allow", "POST")], b"POST only\n"
+        body = environ["wsgi.input"].read(LARGEST_BODY + 1)
+        if len(body) > LARGEST_BODY:
+            return "413 Content Too Large", [], b"1 MiB at most\n"
+        if not is_authentic(body, _headers(environ), self._secret):
+            return "401 Unauthorized", [("WWW-Authenticate", 'Basic realm="webhook"')], b"not authenticated\n"
+        try:
+            self._take(ticket_ids(body))
+        except UnreadableWebhook:
+            return "400 Bad Request", [], b"JSON object or array of objects expected\n"
+        except Exception as error:  # pylint: disable=broad-except  # whatever it is, Halo must hear that it was not kept
+            self._logger.error(f"HaloITSM trigger: a webhook could not be saved ({type(error).__name__}).")
+            return "503 Service Unavailable", [("Retry-After", "5")], b"try again\n"
+        return "200 OK", [], b"ok\n"
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    names = (*SIGNATURE_HEADERS, "Authorization")
+    return {name: str(environ.get("HTTP_" + name.upper().replace("-", "_"), "")) for name in names}

@@ -1,0 +1,76 @@
+"""/Actions."""
+
+import pytest
+
+NO_OUTCOME = "An Outcome must be entered for this Action"
+
+
+def test_a_new_ticket_has_two_actions_and_a_comment_is_the_third(halo, api):
+    number = api.post("/Tickets", [{"summary": "S", "details": "D"}]).json()["id"]
+    assert [(row["id"], row["outcome"]) for row in halo.actions[number]] == [
+        (1, "First User Email"),
+        (2, "Rule Applied"),
+    ]
+    given = {"ticket_id": number, "outcome": "private note", "note": "a <b>", "hiddenfromuser": True}
+    answer = api.post("/Actions", [given])
+    action = answer.json()
+    assert answer.status_code == 201 and (action["id"], action["ticket_id"]) == (3, number)
+    assert (action["outcome"], action["outcome_id"], action["hiddenfromuser"]) == ("Private Note", 7, True)
+    assert (action["note"], action["note_html"]) == ("a <b>", "<p>a &lt;b&gt;</p>")
+    assert halo.tickets[number]["last_update"] > halo.tickets[number]["datecreated"]
+
+
+def test_html_notes_are_given_back_as_text_too(api):
+    given = {"ticket_id": 2101, "outcome_id": 7, "note_html": "<p>one<br>two &amp; three</p>"}
+    action = api.post("/Actions", [given]).json()
+    assert (action["note"], action["note_html"]) == ("one\ntwo & three", "<p>one<br>two &amp; three</p>")
+    assert action["outcome"] == "Private Note"
+
+
+def test_an_outcome_is_mandatory(halo, api):
+    for outcome in ({}, {"outcome": ""}, {"outcome_id": 999}):
+        answer = api.post("/Actions", [{"ticket_id": 2101, "note": "x", **outcome}])
+        assert answer.status_code == 400
+        assert (answer.json()["ClassName"], answer.json()["Message"]) == ("System.Exception", NO_OUTCOME)
+    assert len(halo.actions[2101]) == 2
+
+
+def test_outcomes_switch(halo, api):
+    given = {"ticket_id": 2101, "outcome": "Internal Memo", "note": "x"}
+    assert api.post("/Actions", [given]).json()["outcome"] == "Internal Memo"
+    halo.outcomes = {"Note"}
+    assert api.post("/Actions", [given]).json()["Message"] == NO_OUTCOME
+    assert api.post("/Actions", [{**given, "outcome": "Note"}]).status_code == 201
+    assert [row["outcome"] for row in api.get("/Outcome").json()] == ["Note"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"ticket_id": 2101}, [{"outcome": "Note"}], [{"outcome": "Note", "ticket_id": 99}], []]
+)
+def test_refused_bodies(api, body):
+    assert api.post("/Actions", body).status_code == 400
+
+
+def test_listing_is_newest_first_and_filtered(api):
+    for text in ("one", "two"):
+        given = {"ticket_id": 2102, "outcome": "Public Note", "note": text, "hiddenfromuser": text == "one"}
+        api.post("/Actions", [given])
+    body = api.get("/Actions", ticket_id=2102).json()
+    assert (body["ticket_id"], body["record_count"]) == (2102, 4)
+    assert [row["id"] for row in body["actions"]] == [4, 3, 2, 1] and "note_html" not in body["actions"][0]
+
+    def ids(**query):
+        return [row["id"] for row in api.get("/Actions", ticket_id=2102, **query).json()["actions"]]
+
+    assert (ids(count=1), ids(excludesys="true"), ids(excludeprivate="true")) == ([4], [4, 3, 1], [4, 1])
+    rows = api.get("/Actions", ticket_id=2102, includehtmlnote="true").json()["actions"]
+    assert rows[0]["note_html"] == "<p>two</p>"
+    assert api.get("/Actions").status_code == 400
+
+
+def test_one_action_read_and_deleted(halo, api):
+    assert api.get("/Actions/1", ticket_id=2103).json()["note"].startswith("Log4j")
+    assert api.get("/Actions/1").status_code == 400 and api.get("/Actions/9", ticket_id=2103).status_code == 404
+    assert api.delete("/Actions/2", ticket_id=2103).status_code == 200
+    assert [row["id"] for row in halo.actions[2103]] == [1]
+    assert halo.add_note(2103, "x")["id"] == 3
