@@ -70,7 +70,7 @@ class ConnectionSchema(insightconnect_plugin_runtime.Input):
     "ssl_verify": {
       "type": "boolean",
       "title": "SSL Verify",
-      "description": "Verify SSL certificate",
+      "description": "Verify the SSL certificate of HaloITSM. Turn it off only for a test",
       "default": true,
       "order": 10
     },

@@ -64,7 +64,9 @@ class TicketChanger:
         request = Request("POST", "/Tickets", body=[body], repeatable=repeatable)
         ticket = single(request, self._call(request).data)
         if as_id(ticket["id"]) != body["id"]:
-            raise misunderstood(request, f"it returned ticket {as_id(ticket['id'])} for a change of ticket {body['id']}")
+            raise misunderstood(
+                request, f"it returned ticket {as_id(ticket['id'])} for a change of ticket {body['id']}"
+            )
         return ticket
 
     def assign(self, ticket_id: int, agent_id: int | None, team: str | None, notify: bool) -> Ticket:

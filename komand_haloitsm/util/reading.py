@@ -63,7 +63,9 @@ class TicketReader:
             if not fresh or is_last_page(number, len(rows), answer.data):
                 return
 
-    def matching(self, wanted: TicketFilter, query: Mapping[str, str], team_name: str | None, enough: int) -> list[Ticket]:
+    def matching(
+        self, wanted: TicketFilter, query: Mapping[str, str], team_name: str | None, enough: int
+    ) -> list[Ticket]:
         """Up to ``enough`` tickets that match, newest first."""
         found: list[Ticket] = []
         for rows, _ in self.pages(query):

@@ -136,7 +136,9 @@ class OnceOnly:
                 self.sleep(self.settle)
                 found = find()
         except HaloITSMError as error:
-            raise may_exist(thing, uncertain, f"It could not be looked up either ({error.kind}). {error.data}") from None
+            raise may_exist(
+                thing, uncertain, f"It could not be looked up either ({error.kind}). {error.data}"
+            ) from None
         if len(found) > 1:
             ids = ", ".join(str(item.get("id")) for item in found)
             raise may_exist(thing, uncertain, f"There are several that could be it: {ids}.")

@@ -95,7 +95,9 @@ def ticket_output(ticket: Ticket, names: Mapping[str, Any], api: str) -> dict[st
     """
     out: dict[str, Any] = {}
     for name, (read, fields) in _FIELDS.items():
-        value = next((found for found in (read(ticket.get(field)) for field in fields) if found not in (None, "")), None)
+        value = next(
+            (found for found in (read(ticket.get(field)) for field in fields) if found not in (None, "")), None
+        )
         value = names.get(name) if value is None else value
         if value is not None:
             out[name] = value

@@ -104,7 +104,9 @@ class Wire:
             headers["Content-Type"] = "application/json"
             body = _encode(request)
         query = "?" + urlencode(dict(request.query)) if request.query else ""
-        return requests.Request(request.method, self.address + request.path + query, headers=headers, data=body).prepare()
+        return requests.Request(
+            request.method, self.address + request.path + query, headers=headers, data=body
+        ).prepare()
 
     def _chunks(self, raw: Any) -> Iterator[bytes]:
         """The body piece by piece, bounded in size and time: a server may send a byte a second for ever."""

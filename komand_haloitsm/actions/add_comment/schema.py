@@ -27,7 +27,7 @@ class AddCommentInput(insightconnect_plugin_runtime.Input):
     "comment": {
       "type": "string",
       "title": "Comment",
-      "description": "Comment text to add",
+      "description": "Comment to add, plain text with line breaks",
       "order": 2
     },
     "is_private": {
@@ -65,7 +65,7 @@ class AddCommentOutput(insightconnect_plugin_runtime.Output):
     "comment_id": {
       "type": "integer",
       "title": "Comment ID",
-      "description": "ID of the created comment",
+      "description": "ID of the created comment, unique within its ticket",
       "order": 2
     },
     "success": {

@@ -34,7 +34,7 @@ class AssignTicketInput(insightconnect_plugin_runtime.Input):
     "notify": {
       "type": "boolean",
       "title": "Notify",
-      "description": "Send notification to assignee",
+      "description": "Let HaloITSM run its rules and notifications for this assignment. When off, HaloITSM is asked not to, which it may not honor for every notification",
       "default": true,
       "order": 4
     },

@@ -33,7 +33,7 @@ class CloseTicketInput(insightconnect_plugin_runtime.Input):
     "resolution": {
       "type": "string",
       "title": "Resolution",
-      "description": "Resolution notes",
+      "description": "Resolution notes, kept as the closure note. The details of the ticket are not touched",
       "order": 2
     },
     "ticket_id": {

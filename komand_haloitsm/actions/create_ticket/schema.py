@@ -66,7 +66,7 @@ class CreateTicketInput(insightconnect_plugin_runtime.Input):
     "details": {
       "type": "string",
       "title": "Details",
-      "description": "Detailed description of the ticket",
+      "description": "Detailed description of the ticket, plain text",
       "order": 2
     },
     "external_reference": {
@@ -96,13 +96,13 @@ class CreateTicketInput(insightconnect_plugin_runtime.Input):
     "status_id": {
       "type": "integer",
       "title": "Status ID",
-      "description": "Initial status ID. Leave empty to let the ticket type decide",
+      "description": "Initial status ID. Leave empty to let the workflow of the ticket type decide",
       "order": 5
     },
     "summary": {
       "type": "string",
       "title": "Summary",
-      "description": "Ticket summary/title",
+      "description": "Summary (title) of the ticket, one line",
       "order": 1
     },
     "team_id": {

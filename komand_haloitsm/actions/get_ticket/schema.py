@@ -26,7 +26,7 @@ class GetTicketInput(insightconnect_plugin_runtime.Input):
     "include_details": {
       "type": "boolean",
       "title": "Include Details",
-      "description": "Include full ticket details",
+      "description": "Ask HaloITSM for all details of the ticket",
       "default": true,
       "order": 2
     },

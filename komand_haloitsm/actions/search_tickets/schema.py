@@ -54,7 +54,7 @@ class SearchTicketsInput(insightconnect_plugin_runtime.Input):
     "max_results": {
       "type": "integer",
       "title": "Max Results",
-      "description": "Maximum number of results to return",
+      "description": "Maximum number of results to return, from 1 to 10000",
       "default": 50,
       "order": 8
     },
@@ -100,7 +100,7 @@ class SearchTicketsOutput(insightconnect_plugin_runtime.Output):
     "count": {
       "type": "integer",
       "title": "Count",
-      "description": "Number of tickets found",
+      "description": "Number of tickets returned",
       "order": 2
     },
     "tickets": {

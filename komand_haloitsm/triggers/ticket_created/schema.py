@@ -28,7 +28,7 @@ class TicketCreatedInput(insightconnect_plugin_runtime.Input):
     "interval": {
       "type": "integer",
       "title": "Interval",
-      "description": "Seconds between two polls of HaloITSM",
+      "description": "Seconds between two polls of HaloITSM, at least 5",
       "default": 60,
       "order": 3
     },

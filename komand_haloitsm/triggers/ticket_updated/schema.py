@@ -29,7 +29,7 @@ class TicketUpdatedInput(insightconnect_plugin_runtime.Input):
     "interval": {
       "type": "integer",
       "title": "Interval",
-      "description": "Seconds between two polls of HaloITSM",
+      "description": "Seconds between two polls of HaloITSM, at least 5",
       "default": 60,
       "order": 3
     },
@@ -76,7 +76,7 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
     "previous_status_id": {
       "type": "integer",
       "title": "Previous Status ID",
-      "description": "Previous status ID before update",
+      "description": "Status ID before the update. Left out when it is not known",
       "order": 3
     },
     "ticket": {

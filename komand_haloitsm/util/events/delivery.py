@@ -70,7 +70,9 @@ class Delivery:
             except NotAccepted as error:
                 failures += 1
                 if failures == 1:
-                    self._logger.warning(f"HaloITSM trigger: event {event_id} was not accepted: {error}. It is retried.")
+                    self._logger.warning(
+                        f"HaloITSM trigger: event {event_id} was not accepted: {error}. It is retried."
+                    )
                 if self._wait(min(_FIRST_PAUSE * 2.0 ** (failures - 1), _LONGEST_PAUSE)):
                     return False
             else:

@@ -149,7 +149,9 @@ class TriggerLoop:
         _, answer = next(iter(self._parts.reader.pages({"page_size": "1"})))
         limit = earlier(clock_of(answer), LONGEST_CATCH_UP)
         if limit > since:
-            self._parts.logger.warning("HaloITSM trigger: it was off for more than seven days; older events are left out.")
+            self._parts.logger.warning(
+                "HaloITSM trigger: it was off for more than seven days; older events are left out."
+            )
         return max(since, limit)
 
     def _follow_hints(self) -> None:

@@ -260,7 +260,9 @@ class Store:
     def hints(self, most: int = 100) -> list[tuple[int, int]]:
         """The oldest hints: ticket id, and the number that tells it from a later hint for the same ticket."""
         with self._lock:
-            return self._database.execute("SELECT ticket_id, number FROM hint ORDER BY number LIMIT ?", (most,)).fetchall()
+            return self._database.execute(
+                "SELECT ticket_id, number FROM hint ORDER BY number LIMIT ?", (most,)
+            ).fetchall()
 
     def drop_hint(self, ticket_id: int, number: int) -> None:
         """Forget a hint that has been followed; one that came meanwhile stays."""
