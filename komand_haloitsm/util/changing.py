@@ -10,7 +10,7 @@ from .errors import HaloITSMError, UncertainWriteError, misunderstood, missing_t
 from .exchange import Answer, Request
 from .inputs import bad_input, positive
 from .lookups import Lookups, Row
-from .markup import fingerprint
+from .markup import essence
 from .reading import TicketReader
 from .reconcile import OnceOnly
 from .rows import single
@@ -142,7 +142,7 @@ class TicketChanger:
     def _note_resolution(self, ticket_id: int, resolution: str) -> None:
         """Adds the resolution as a private note, unless an action of the ticket has it already."""
         actions, _ = self._reader.actions(ticket_id)
-        if not any(fingerprint(resolution) in fingerprint(note_of(action)) for action in actions):
+        if not any(essence(resolution) in essence(note_of(action)) for action in actions):
             self._comments.add(ticket_id, resolution, private=True)
 
 

@@ -9,7 +9,7 @@ from .dates import parse_date
 from .errors import HaloITSMError, UncertainWriteError, missing_ticket
 from .exchange import Answer, Request
 from .inputs import bad_input, positive
-from .markup import fingerprint, text_of, to_html
+from .markup import essence, text_of, to_html
 from .reading import TicketReader
 from .reconcile import Ledger, OnceOnly, sent_at
 from .retry import RetryPolicy
@@ -82,7 +82,7 @@ class CommentWriter:
         return (
             bool(row.get("hiddenfromuser")) == private
             and not self._ledger.was_given((ticket_id, as_id(row.get("id"))))
-            and fingerprint(note_of(row)) == fingerprint(text)
+            and essence(note_of(row)) == essence(text)
         )
 
     def _explained(self, error: HaloITSMError, ticket_id: int, outcome: str) -> HaloITSMError:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 from .errors import HaloITSMError, UncertainWriteError
 from .exchange import Answer, Request
 from .inputs import bad_input
-from .markup import fingerprint, text_of
+from .markup import essence, text_of
 from .reading import TicketReader
 from .reconcile import Ledger, OnceOnly, sent_at
 from .rows import single
@@ -107,9 +107,9 @@ class TicketCreator:
     def _made_since(self, body: Ticket, began: float) -> Iterable[Ticket]:
         """The tickets that say what ``body`` says, were made since ``began``, and were given to no call."""
         for row in self._recent(began):
-            if fingerprint(str(row.get("summary"))) == fingerprint(str(body["summary"])):
+            if essence(str(row.get("summary"))) == essence(str(body["summary"])):
                 ticket = self._reader.get(as_id(row.get("id")) or 0, since=began)
-                if fingerprint(_details(ticket)) == fingerprint(_details(body)):
+                if essence(_details(ticket)) == essence(_details(body)):
                     yield ticket
 
     def _recent(self, began: float) -> Iterator[Ticket]:

@@ -49,7 +49,7 @@ def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
     return to_text(fields[markup]) if isinstance(fields.get(markup), str) else ""
 
 
-def fingerprint(text: str) -> str:
+def essence(text: str) -> str:
     """What is left of a text when markup, spacing, punctuation and case are taken away.
 
     Halo may clean HTML, change line ends or trim on storing (how far is not known), so equality of letters and digits
