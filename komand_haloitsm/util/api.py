@@ -52,6 +52,8 @@ class HaloITSMAPI:
     ``max_wait`` bounds one call with all its retries, ``settle`` is the pause before a lost create is looked up again.
     ``clock``, ``sleep``, ``jitter`` and ``now`` are there for tests.
 
+    ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
+
     Raises HaloITSMError for an address that cannot be used or a missing credential.
     """
 
@@ -111,7 +113,7 @@ class HaloITSMAPI:
             clock=clock,
         )
         self._call = call = transport(self.address, self._tokens).call
-        self._lookups = Lookups(call, logger=logger, clock=clock)
+        self.lookups = Lookups(call, logger=logger, clock=clock)
         self._reader = TicketReader(call)
         once = OnceOnly(sleep=sleep, logger=logger, settle=settle)
         outcomes = {
@@ -137,7 +139,7 @@ class HaloITSMAPI:
             clock=clock,
             now=now,
         )
-        self._changer = TicketChanger(call, self._reader, self._comments, self._lookups, once)
+        self._changer = TicketChanger(call, self._reader, self._comments, self.lookups, once)
 
     def test(self) -> None:
         """Logs in anew and reads one ticket. Raises HaloITSMError that tells what is wrong with the connection."""
@@ -151,7 +153,7 @@ class HaloITSMAPI:
 
     def describe(self, ticket: Fields) -> dict[str, Any]:
         """The plugin's ``ticket`` type from any Halo ticket, with names from the lookups."""
-        return ticket_output(ticket, self._lookups.names_for(ticket), self.address)
+        return ticket_output(ticket, self.lookups.names_for(ticket), self.address)
 
     def get_ticket(self, ticket_id: int, include_details: bool = True) -> Ticket:
         """A ticket. Raises HaloITSMError, of kind ``not_found`` when Halo has no such ticket or hides it."""
@@ -167,8 +169,8 @@ class HaloITSMAPI:
         if not isinstance(wanted, TicketFilter):
             wanted = TicketFilter.from_halo(wanted)
         query, only_closed = wanted.query(), {"closed_only": "true"}
-        team = self._lookups.name("team", wanted.team_id)
-        if wanted.status_id is not None and self._lookups.closed(wanted.status_id):
+        team = self.lookups.name("team", wanted.team_id)
+        if wanted.status_id is not None and self.lookups.closed(wanted.status_id):
             return self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
         found = self._reader.matching(wanted, query, team, max_results)
         return found or self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
@@ -188,7 +190,7 @@ class HaloITSMAPI:
         that Halo takes on writing. Raises HaloITSMError, before anything is sent when a team or category is unknown;
         UncertainWriteError when the ticket may exist and cannot be told from others.
         """
-        return self._creator.create(writable(fields, self._lookups))
+        return self._creator.create(writable(fields, self.lookups))
 
     def create_ticket_once(self, fields: Fields, reference: str) -> tuple[Ticket, bool]:
         """Creates a ticket unless one has this external reference; returns the ticket and whether it is new.
@@ -199,7 +201,7 @@ class HaloITSMAPI:
         key = " ".join(reference.split())
         if not key:
             raise bad_input("external_reference", "must not be empty")
-        return self._creator.create_unless_there(writable(fields, self._lookups), key)
+        return self._creator.create_unless_there(writable(fields, self.lookups), key)
 
     def add_comment(self, ticket_id: int, text: str, private: bool = False) -> Ticket:
         """Adds a note with the connection's private or public outcome, exactly once; returns Halo's action.
@@ -214,7 +216,7 @@ class HaloITSMAPI:
 
         Cannot create: without a positive id nothing is sent. Raises HaloITSMError.
         """
-        return self._changer.change(ticket_id, writable(fields, self._lookups))
+        return self._changer.change(ticket_id, writable(fields, self.lookups))
 
     def assign_ticket(
         self, ticket_id: int, agent_id: int | None = None, team_id: int | None = None, notify: bool = True
@@ -224,7 +226,7 @@ class HaloITSMAPI:
         ``notify`` False sends ``dont_do_rules``, which is documented to keep Halo's automations from running; that it
         also keeps back every e-mail is not proven. Raises HaloITSMError, also when Halo did not carry it out.
         """
-        team = writable({"team_id": team_id}, self._lookups).get("team")
+        team = writable({"team_id": team_id}, self.lookups).get("team")
         return self._changer.assign(ticket_id, agent_id, team, notify)
 
     def close_ticket(self, ticket_id: int, status_id: int | None = None, resolution: str | None = None) -> Ticket:
