@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 from .schema import ConnectionSchema, Input
 
@@ -8,12 +10,12 @@ from komand_haloitsm.util.inputs import given_flag, given_text, secret_text
 
 class Connection(insightconnect_plugin_runtime.Connection):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(input=ConnectionSchema())
-        self.client = None
+        self.client: Any = None
         self.webhook_secret = ""
 
-    def connect(self, params={}):
+    def connect(self, params: dict[str, Any] = {}) -> None:
         """Makes ``client``. Sends nothing: in the cloud there is a new connection for each step."""
         self.webhook_secret = secret_text(params.get(Input.WEBHOOK_SECRET))
         self.client = HaloITSMAPI(
@@ -29,6 +31,6 @@ class Connection(insightconnect_plugin_runtime.Connection):
             logger=self.logger,
         )
 
-    def test(self):
+    def test(self) -> dict[str, bool]:
         self.client.test()
         return {"success": True}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -11,13 +13,13 @@ from komand_haloitsm.util.tickets import as_id
 
 class AddComment(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="add_comment", description=Component.DESCRIPTION, input=AddCommentInput(), output=AddCommentOutput()
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         action = self.connection.client.add_comment(
             required_id(params, Input.TICKET_ID),
             required_text(params, Input.COMMENT),

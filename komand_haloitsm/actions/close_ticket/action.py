@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -10,7 +12,7 @@ from komand_haloitsm.util.inputs import given_id, given_text, required_id
 
 class CloseTicket(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="close_ticket",
             description=Component.DESCRIPTION,
@@ -19,7 +21,7 @@ class CloseTicket(insightconnect_plugin_runtime.Action):
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         ticket = self.connection.client.close_ticket(
             required_id(params, Input.TICKET_ID),
             status_id=given_id(params, Input.CLOSED_STATUS_ID),

@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -10,7 +12,7 @@ from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, re
 
 class CreateTicket(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="create_ticket",
             description=Component.DESCRIPTION,
@@ -19,7 +21,7 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         fields = {
             "summary": required_text(params, Input.SUMMARY),
             "details": required_text(params, Input.DETAILS),

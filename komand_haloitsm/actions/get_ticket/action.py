@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -11,13 +13,13 @@ from komand_haloitsm.util.inputs import given_flag, required_id
 
 class GetTicket(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="get_ticket", description=Component.DESCRIPTION, input=GetTicketInput(), output=GetTicketOutput()
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         ticket_id = required_id(params, Input.TICKET_ID)
         include_details = given_flag(params, Input.INCLUDE_DETAILS, default=True)
         try:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -11,7 +13,7 @@ from komand_haloitsm.util.search import TicketFilter
 
 class SearchTickets(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="search_tickets",
             description=Component.DESCRIPTION,
@@ -20,7 +22,7 @@ class SearchTickets(insightconnect_plugin_runtime.Action):
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         wanted = TicketFilter(
             summary_contains=given_text(params, Input.SUMMARY_CONTAINS),
             status_id=given_id(params, Input.STATUS_ID),

@@ -1,3 +1,5 @@
+from typing import Any
+
 import insightconnect_plugin_runtime
 
 from insightconnect_plugin_runtime.telemetry import auto_instrument
@@ -10,7 +12,7 @@ from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, re
 
 class UpdateTicket(insightconnect_plugin_runtime.Action):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="update_ticket",
             description=Component.DESCRIPTION,
@@ -19,14 +21,14 @@ class UpdateTicket(insightconnect_plugin_runtime.Action):
         )
 
     @auto_instrument
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
         ticket_id = required_id(params, Input.TICKET_ID)
-        others = {
+        others: dict[str, Any] = {
             "summary": given_text(params, Input.SUMMARY),
             "details": given_text(params, Input.DETAILS),
             "customfields": given_objects(params, Input.CUSTOMFIELDS),
         }
-        changes = {name: value for name, value in others.items() if value is not None}
+        changes: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
         changes.update(given_ids(params, Input.STATUS_ID, Input.PRIORITY_ID, Input.AGENT_ID))
         ticket = self.connection.client.update_ticket(ticket_id, changes)
         return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}

@@ -1,14 +1,17 @@
+from typing import Any
+
 from .schema import TicketCreatedInput, TicketCreatedOutput, Input, Output, Component
 
 # Custom imports below
 from komand_haloitsm.util.events.decide import decide_created
-from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.events.loop import Rule
+from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_id
 
 
 class TicketCreated(EventTrigger):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="ticket_created",
             description=Component.DESCRIPTION,
@@ -16,10 +19,10 @@ class TicketCreated(EventTrigger):
             output=TicketCreatedOutput(),
         )
 
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> None:
         filters = {
             "tickettype_id": given_id(params, Input.TICKETTYPE_ID),
             "priority_id": given_id(params, Input.PRIORITY_ID),
         }
-        rule = EventRule(decide=lambda seen, now, baseline, _: decide_created(seen, now, baseline, **filters))
+        rule = Rule(decide=lambda seen, now, baseline, _: decide_created(seen, now, baseline, **filters))
         self.watch(params, rule, lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket})

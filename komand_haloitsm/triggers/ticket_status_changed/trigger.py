@@ -1,14 +1,17 @@
+from typing import Any
+
 from .schema import TicketStatusChangedInput, TicketStatusChangedOutput, Input, Output, Component
 
 # Custom imports below
 from komand_haloitsm.util.events.decide import decide_status_changed, has_moved
-from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.events.loop import Rule
+from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_id
 
 
 class TicketStatusChanged(EventTrigger):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="ticket_status_changed",
             description=Component.DESCRIPTION,
@@ -16,9 +19,9 @@ class TicketStatusChanged(EventTrigger):
             output=TicketStatusChangedOutput(),
         )
 
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> None:
         new_status_id = given_id(params, Input.NEW_STATUS_ID)
-        rule = EventRule(
+        rule = Rule(
             decide=lambda seen, now, baseline, actions: decide_status_changed(
                 seen, now, baseline, actions, new_status_id=new_status_id
             ),

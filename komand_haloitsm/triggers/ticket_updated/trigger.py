@@ -1,14 +1,17 @@
+from typing import Any
+
 from .schema import TicketUpdatedInput, TicketUpdatedOutput, Input, Output, Component
 
 # Custom imports below
 from komand_haloitsm.util.events.decide import decide_updated, has_moved
-from komand_haloitsm.util.events.trigger import EventRule, EventTrigger
+from komand_haloitsm.util.events.loop import Rule
+from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_flag, given_id
 
 
 class TicketUpdated(EventTrigger):
 
-    def __init__(self):
+    def __init__(self) -> None:
         super(self.__class__, self).__init__(
             name="ticket_updated",
             description=Component.DESCRIPTION,
@@ -16,9 +19,9 @@ class TicketUpdated(EventTrigger):
             output=TicketUpdatedOutput(),
         )
 
-    def run(self, params={}):
+    def run(self, params: dict[str, Any] = {}) -> None:
         status_changed = given_flag(params, Input.STATUS_CHANGED, default=False)
-        rule = EventRule(
+        rule = Rule(
             decide=lambda seen, now, baseline, actions: decide_updated(
                 seen, now, baseline, actions, status_changed=status_changed
             ),

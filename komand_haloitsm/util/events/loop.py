@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Callable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ..errors import HaloITSMError
 from ..reading import TicketReader
@@ -24,16 +24,17 @@ _MOST_ACTIONS = 10_000
 _UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
 
 
-class Rule(Protocol):
-    """Which events a look makes, for one trigger with its filters."""
+@dataclass(frozen=True)
+class Rule:
+    """Which events a look makes, for one trigger with its filters.
 
-    ticket_id: int | None
+    ``decide`` gives the steps of a look; its actions are None when they were not asked for or cannot be read.
+    ``needs_actions`` says whether they are needed to decide. ``ticket_id`` is the only ticket to watch, None for all.
+    """
 
-    def needs_actions(self, seen: Seen | None, now: Look, baseline: Baseline) -> bool:
-        """Whether the ticket's actions are needed to decide."""
-
-    def decide(self, seen: Seen | None, now: Look, baseline: Baseline, actions: Sequence[Row] | None) -> list[Step]:
-        """The steps of a look. ``actions`` is None when they were not asked for or cannot be read."""
+    decide: Callable[[Seen | None, Look, Baseline, Sequence[Row] | None], list[Step]]
+    needs_actions: Callable[[Seen | None, Look, Baseline], bool] = lambda seen, now, baseline: False
+    ticket_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping
 
 import insightconnect_plugin_runtime
 from insightconnect_plugin_runtime.constants import CACHE_DIR, FLAG_DIR
@@ -14,38 +13,29 @@ from insightconnect_plugin_runtime.exceptions import PluginException
 
 from ..inputs import given_number
 from ..retry import RetryPolicy
-from .decide import Baseline, Event, Look, Seen, Step
+from .decide import Event
 from .delivery import Delivery, Dispatcher
-from .loop import Parts, TriggerLoop
+from .loop import Parts, Rule, TriggerLoop
 from .receiver import Receiver
 from .stopping import Stopping
 from .store import open_store, state_path
-
-Row = dict[str, Any]
 
 _FLAG = "terminate_trigger.flag"
 # The loop has a backoff of its own; the client must not sleep while the trigger is told to stop.
 _NO_WAITING = RetryPolicy(max_wait=0.0)
 
 
-@dataclass(frozen=True)
-class EventRule:
-    """A rule out of two functions, see ``loop.Rule``; ``ticket_id`` is the only ticket to watch, None for all."""
-
-    decide: Callable[[Seen | None, Look, Baseline, Sequence[Row] | None], list[Step]]
-    needs_actions: Callable[[Seen | None, Look, Baseline], bool] = lambda seen, now, baseline: False
-    ticket_id: int | None = None
-
-
 class EventTrigger(insightconnect_plugin_runtime.Trigger):
     """A trigger that watches tickets. Subclasses call ``watch`` from ``run``."""
+
+    dispatcher: Any
 
     def load_state(self) -> None:
         """Nothing: the runtime's state file would keep a trigger from ever starting again once it is damaged or its
         folder cannot be written (verified by running it). The triggers have a store of their own."""
 
     def watch(
-        self, params: Mapping[str, Any], rule: EventRule, output: Callable[[Event, dict[str, Any]], Mapping[str, Any]]
+        self, params: Mapping[str, Any], rule: Rule, output: Callable[[Event, dict[str, Any]], Mapping[str, Any]]
     ) -> None:
         """Deliver events until stopped. ``output(event, ticket)`` names the outputs of an event.
 
