@@ -39,7 +39,7 @@ def _address(text: object, *, name: str, ending: str, surplus: tuple[str, ...]) 
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise _refusal(name, "is not a URL", ending) from None
-    if parts.scheme.lower() not in ("http", "https") or not _is_host(host):
+    if parts.scheme.lower() not in ("http", "https") or not _is_host(host) or port == 0:
         raise _refusal(name, "is not a URL", ending)
     if parts.username is not None or parts.password is not None:
         raise _refusal(name, "holds a user name or password", ending)
@@ -59,7 +59,13 @@ def _address(text: object, *, name: str, ending: str, surplus: tuple[str, ...]) 
 def _is_host(host: str) -> bool:
     if ":" in host:
         return _ip(host) is not None
-    return bool(re.fullmatch(r"[\w]([\w.-]*[\w])?\.?", host)) and ".." not in host
+    try:
+        name = host.rstrip(".").encode("idna").decode() if re.fullmatch(r"[\w.-]+", host) else ""
+    except UnicodeError:
+        return False
+    # A host named like a scheme is an address that was pasted twice.
+    fits = len(name) <= 253 and name.lower() not in ("http", "https")
+    return fits and all(re.fullmatch(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", label) for label in name.split("."))
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

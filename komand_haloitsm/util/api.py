@@ -19,6 +19,7 @@ from typing import Any, Callable, Mapping
 
 from .address import api_address, ticket_address, token_address
 from .changing import TicketChanger
+from .closed_tickets import ClosedTickets
 from .commenting import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
 from .creating import TicketCreator
 from .errors import HaloITSMError
@@ -26,7 +27,7 @@ from .exchange import Request
 from .inputs import bad_input, positive, secret_text
 from .lookups import Lookups
 from .oauth import TokenSource
-from .reading import RECENT_ACTIONS, TicketReader
+from .reading import RECENT_ACTIONS, TicketReader, newest_first
 from .reconcile import OnceOnly, ledger_of
 from .retry import RetryPolicy
 from .rows import rows_of
@@ -115,6 +116,7 @@ class HaloITSMAPI:
         self._call = call = transport(self.address, self._tokens).call
         self.lookups = Lookups(call, logger=logger, clock=clock)
         self._reader = TicketReader(call)
+        self._closed_tickets = ClosedTickets(call, clock)
         once = OnceOnly(sleep=sleep, logger=logger, settle=settle)
         outcomes = {
             True: (private_note_outcome or "").strip() or PRIVATE_OUTCOME,
@@ -139,7 +141,7 @@ class HaloITSMAPI:
             clock=clock,
             now=now,
         )
-        self._changer = TicketChanger(call, self._reader, self._comments, self.lookups, once)
+        self._changer = TicketChanger(call, self._reader, self._comments, self.lookups, once, clock)
 
     def test(self) -> None:
         """Logs in anew and reads one ticket. Raises HaloITSMError that tells what is wrong with the connection."""
@@ -163,17 +165,22 @@ class HaloITSMAPI:
         """Up to ``max_results`` tickets that match, newest first, read in pages of 100. Raises HaloITSMError.
 
         ``wanted`` is a TicketFilter, or Halo's own list parameters.
-        Halo's list has the open tickets and, for how long depends on the instance, the closed ones (seen in one client).
-        Closed tickets are asked for expressly when the filter names a closed status, or when nothing else was found.
+        Open and closed tickets alike: where the instance's list leaves closed ones out, they are asked for expressly as
+        long as there is room among the results.
         """
         if not isinstance(wanted, TicketFilter):
             wanted = TicketFilter.from_halo(wanted)
         query, only_closed = wanted.query(), {"closed_only": "true"}
         team = self.lookups.name("team", wanted.team_id)
-        if wanted.status_id is not None and self.lookups.closed(wanted.status_id):
+        closes = None if wanted.status_id is None else self.lookups.closed(wanted.status_id)
+        if closes:
             return self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
         found = self._reader.matching(wanted, query, team, max_results)
-        return found or self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
+        if closes is not None or len(found) >= max_results or not self._closed_tickets.are_hidden():
+            return found
+        known = {row.get("id") for row in found}
+        closed = self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
+        return newest_first([*found, *(row for row in closed if row.get("id") not in known)])[:max_results]
 
     def list_actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> list[Ticket]:
         """The newest ``count`` actions of a ticket, newest first. Raises HaloITSMError."""

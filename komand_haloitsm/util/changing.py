@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping
 
 from .closing import closed_status, has_status, kept_note, not_closed
-from .commenting import CommentWriter, note_of
+from .commenting import CommentWriter
 from .errors import HaloITSMError, UncertainWriteError, misunderstood, missing_ticket
 from .exchange import Answer, Request
 from .inputs import bad_input, positive
 from .lookups import Lookups, Row
-from .markup import essence
 from .reading import TicketReader
 from .reconcile import OnceOnly
 from .rows import single
@@ -29,12 +28,14 @@ class TicketChanger:
         comments: CommentWriter,
         lookups: Lookups,
         once: OnceOnly,
+        clock: Callable[[], float],
     ) -> None:
         self._call = call
         self._reader = reader
         self._comments = comments
         self._lookups = lookups
         self._once = once
+        self._clock = clock
 
     def change(self, ticket_id: int, body: Ticket, repeatable: bool = True) -> Ticket:
         """The ticket after the change, as Halo answers. ``body`` holds fields as Halo takes them.
@@ -89,6 +90,7 @@ class TicketChanger:
 
     def close(self, ticket_id: int, status_id: int | None, resolution: str | None) -> Ticket:
         """The closed ticket. Raises HaloITSMError when Halo does not say that it is closed."""
+        began = self._clock()
         status = closed_status(self._statuses(status_id), status_id)
         body: Ticket = {"status_id": status}
         if resolution:
@@ -99,8 +101,13 @@ class TicketChanger:
             ticket = self._reader.get(ticket_id)
         if not has_status(ticket, status) or not self._closed(ticket):
             raise not_closed(ticket_id, ticket, status)
-        if resolution and not kept_note(ticket, resolution):
-            self._note_resolution(ticket_id, resolution)
+        if (
+            resolution
+            and not kept_note(ticket, resolution)
+            and not self._comments.has_note(ticket_id, resolution, began)
+        ):
+            # Halo's answer does not show the note, and neither does an action of the ticket.
+            self._comments.add(ticket_id, resolution, private=True)
         return ticket
 
     def _close(self, ticket_id: int, body: Ticket) -> Ticket:
@@ -138,12 +145,6 @@ class TicketChanger:
 
     def _closed(self, ticket: Mapping[str, Any]) -> bool | None:
         return is_closed(ticket, self._lookups.closed(as_id(ticket.get("status_id"))))
-
-    def _note_resolution(self, ticket_id: int, resolution: str) -> None:
-        """Adds the resolution as a private note, unless an action of the ticket has it already."""
-        actions, _ = self._reader.actions(ticket_id)
-        if not any(essence(resolution) in essence(note_of(action)) for action in actions):
-            self._comments.add(ticket_id, resolution, private=True)
 
 
 def _is_assigned(ticket: Mapping[str, Any], agent_id: int | None, team: str | None) -> bool:

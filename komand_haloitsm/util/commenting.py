@@ -73,6 +73,12 @@ class CommentWriter:
             self._ledger.give((ticket_id, as_id(action["id"])))
             return action
 
+    def has_note(self, ticket_id: int, text: str, began: float) -> bool:
+        """Whether the ticket got a note with this text after ``began``, a time of the clock. Raises HaloITSMError."""
+        rows, answer = self._reader.actions(ticket_id)
+        since = sent_at(answer, self._clock() - began, self._now())
+        return any(essence(note_of(row)) == essence(text) and _made_at(row, since) >= since for row in rows)
+
     def _made_since(self, ticket_id: int, text: str, private: bool, began: float) -> list[Action]:
         rows, answer = self._reader.actions(ticket_id, since=began)
         since = sent_at(answer, self._clock() - began, self._now())

@@ -23,6 +23,14 @@ def parse_date(value: Any) -> datetime | None:
 
     A text without an offset is UTC, as Halo means it.
     """
+    if value.__class__ is str and len(value) > 18 and value[-1] == "Z":
+        # By far the most: what Halo writes itself, which the standard library reads in a fraction of the time.
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            return moment if moment.year >= _FIRST_REAL_YEAR else None
     found = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         return None
@@ -46,15 +54,16 @@ def _offset(text: str | None) -> timedelta:
 
 def format_date(moment: datetime) -> str:
     """``2026-01-02T03:04:05.678Z``: UTC, at most microseconds, no trailing zeros in the fraction."""
-    utc = moment.astimezone(timezone.utc)
-    fraction = f".{utc.microsecond:06d}".rstrip("0").rstrip(".")
-    return f"{utc:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + fraction + "Z"
+    if moment.tzinfo is not timezone.utc:
+        moment = moment.astimezone(timezone.utc)
+    text = moment.isoformat()[:-6]
+    return (text.rstrip("0") if moment.microsecond else text) + "Z"
 
 
 def parse_http_date(value: str) -> datetime | None:
     """An aware UTC datetime from an HTTP ``Date`` header; None when there is none or it cannot be read."""
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, IndexError):
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

@@ -15,6 +15,8 @@ from insightconnect_plugin_runtime.exceptions import PluginException
 from .exchange import Answer, Failure, FailureKind, Request
 
 _LONGEST_SAYING = 400
+# Twice as much is listened to, so that what is private can be taken out before the rest is cut.
+_LONGEST_HEARD = 800
 _REMOVED = "[removed]"
 # A stretch this long that Halo repeats from what was sent is no coincidence; shorter sent texts are removed as a whole,
 # but not so short ones that they are words of any message.
@@ -238,8 +240,10 @@ def error_for(
     """
     if isinstance(result, Failure):
         return _failed(request, result, attempts)
-    said = redact(halo_says(result), secrets, _texts(request.body))
-    kind, cause, assistance = _token_error(result, said) if is_token(request) else _api_error(result, said)
+    # Judged on what Halo really said, told without what is private, and cut only then: half a secret is one as well.
+    heard = halo_says(result)
+    kind, cause, assistance = _token_error(result) if is_token(request) else _api_error(result, heard)
+    said = _cut(redact(heard, secrets, _texts(request.body)), _LONGEST_SAYING)
     words = {
         "right": _missing_right(request),
         "wanted": f"HaloITSM asks to wait {wanted:.0f} seconds." if wanted else "",
@@ -291,21 +295,21 @@ def _api_error(answer: Answer, said: str) -> tuple[str, str, str]:
     return _STATUSES.get(answer.status, _OTHER)
 
 
-def _token_error(answer: Answer, said: str) -> tuple[str, str, str]:
+def _token_error(answer: Answer) -> tuple[str, str, str]:
     code = answer.data.get("error") if isinstance(answer.data, dict) else None
     if isinstance(code, str) and code in _TOKEN_ERRORS:
         return (code, *_TOKEN_ERRORS[code])
     if 300 <= answer.status < 400:
         return _REDIRECT
-    if answer.html or answer.ok:
+    if answer.status == 429:
+        return _STATUSES[429]
+    if answer.status > 500:
+        return _UNAVAILABLE
+    if answer.ok or (answer.html and answer.status < 500):
         return _TOKEN_NOT_JSON
     if answer.status in _TOKEN_STATUS:
         return _TOKEN_STATUS[answer.status]
-    if answer.status == 401:
-        return ("invalid_client", *_TOKEN_ERRORS["invalid_client"])
-    if answer.status == 429:
-        return _STATUSES[429]
-    return _UNAVAILABLE if answer.status > 500 else _TOKEN_OTHER
+    return ("invalid_client", *_TOKEN_ERRORS["invalid_client"]) if answer.status == 401 else _TOKEN_OTHER
 
 
 def _missing_right(request: Request) -> str:
@@ -325,7 +329,7 @@ def _missing_right(request: Request) -> str:
 
 
 def halo_says(answer: Answer) -> str:
-    """Halo's message from any body it is known to send, at most 400 characters, in one line; "" when there is none.
+    """Halo's message from any body it is known to send, in one line; "" when there is none.
 
     Known shapes: .NET exception, ``error`` (text or object), ``message``, model state, bare string (seen live), empty
     (seen live for 401 and 403), HTML (seen on wrong hosts and in outages; only its title is told).
@@ -358,22 +362,29 @@ def _message(data: Any, depth: int) -> str:
 
 
 def _clean(text: str) -> str:
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[:4000]).split())
-    return line if len(line) <= _LONGEST_SAYING else line[: _LONGEST_SAYING - 3] + "..."
+    return _cut(" ".join("".join(char if char.isprintable() else " " for char in text[:4000]).split()), _LONGEST_HEARD)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
-    """``text`` without ``secrets``, and without any stretch of 16 characters that also stands in a ``sent`` text."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        text = text.replace(secret, _REMOVED) if secret else text
-    private = [" ".join(part.split()) for part in sent]
-    for part in private:
-        text = text.replace(part, _REMOVED) if _SHORTEST_PRIVATE <= len(part) < _ECHO else text
+    """``text`` without any stretch that also stands in one of the ``secrets`` (8 characters) or ``sent`` texts (16)."""
+    secret, private = [part for part in secrets if part], [" ".join(part.split()) for part in sent]
     hidden = [False] * len(text)
-    for start in range(len(text) - _ECHO + 1):
-        if any(text[start : start + _ECHO] in part for part in private):
-            hidden[start : start + _ECHO] = [True] * _ECHO
-    return re.sub("\0+", _REMOVED, "".join("\0" if hide else char for char, hide in zip(text, hidden)))
+    _hide(text, [part for part in secret if len(part) >= _SHORTEST_PRIVATE], _SHORTEST_PRIVATE, hidden)
+    _hide(text, private, _ECHO, hidden)
+    shown = re.sub("\0+", _REMOVED, "".join("\0" if hide else char for char, hide in zip(text, hidden)))
+    for part in secret + [part for part in private if len(part) >= _SHORTEST_PRIVATE]:
+        shown = shown.replace(part, _REMOVED)
+    return shown
+
+
+def _hide(text: str, parts: list[str], length: int, hidden: list[bool]) -> None:
+    for start in range(len(text) - length + 1):
+        if any(text[start : start + length] in part for part in parts):
+            hidden[start : start + length] = [True] * length
 
 
 def _texts(body: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any, Mapping
 
 from .dates import parse_date
 from .errors import HaloITSMError
+from .tickets import LARGEST_ID
 
 Inputs = Mapping[str, Any]
 
@@ -20,7 +21,7 @@ def given_id(params: Inputs, name: str) -> int | None:
     if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
         return None
     number = _whole(value)
-    if number is None or number < 1:
+    if number is None or not 1 <= number <= LARGEST_ID:
         raise bad_input(name, "must be a positive whole number")
     return number
 
@@ -109,7 +110,7 @@ def given_date(params: Inputs, name: str) -> datetime | None:
 
 def positive(ticket_id: Any) -> int:
     """A ticket id that can be sent. Raises HaloITSMError: Halo would create a ticket for a change without an id."""
-    if isinstance(ticket_id, bool) or not isinstance(ticket_id, int) or ticket_id < 1:
+    if isinstance(ticket_id, bool) or not isinstance(ticket_id, int) or not 1 <= ticket_id <= LARGEST_ID:
         raise bad_input("ticket_id", "must be a positive whole number")
     return ticket_id
 
@@ -125,8 +126,17 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     try:
+        # Not by float where it can be helped: that has no more than 53 bits.
+        whole = int(value)
+        return whole if isinstance(value, (int, str)) or whole == value else None
+    except (TypeError, ValueError, OverflowError):
+        return _whole_float(value)
+
+
+def _whole_float(value: Any) -> int | None:
+    try:
         number = float(value)
-        return int(value) if isinstance(value, int) else int(number) if number.is_integer() else None
+        return int(number) if number.is_integer() else None
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -25,6 +25,25 @@ _NOT_PERMITTED = frozenset({401, 403, 404})
 _SOON = 60.0
 
 
+# The fields of a ticket that its names depend on.
+_NAMED_BY = (
+    "status_id",
+    "status_name",
+    "priority_id",
+    "priority_name",
+    "sla_id",
+    "agent_id",
+    "agent_name",
+    "team_id",
+    "team",
+    "team_name",
+    "category_1",
+    "categoryid_1",
+)
+_MOST_KEPT_NAMES = 4096
+_NOTHING: tuple[float, Mapping[str, Any]] = (0.0, {})
+
+
 @dataclass(frozen=True)
 class _List:
     path: str
@@ -66,6 +85,7 @@ class Lookups:
         self._logger = logger
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self._names_kept: dict[tuple[Any, ...], tuple[float, Mapping[str, Any]]] = {}
         self._locks = {kind: threading.Lock() for kind in _LISTS}
 
     def rows(self, kind: str) -> list[Row]:
@@ -97,13 +117,31 @@ class Lookups:
         }
         return found.pop() if len(found) == 1 else None
 
-    def names_for(self, ticket: Ticket) -> dict[str, Any]:
-        """What the lists say about a ticket and the ticket itself does not, by the plugin's output names."""
+    def names_for(self, ticket: Ticket) -> Mapping[str, Any]:
+        """What the lists say about a ticket and the ticket itself does not, by the plugin's output names.
+
+        Tickets with the same ids have the same names: what was found is kept as long as the lists are.
+        """
+        key = (*map(ticket.get, _NAMED_BY), isinstance(ticket.get("priority"), dict))
+        try:
+            until, names = self._names_kept.get(key, _NOTHING)
+        except TypeError:
+            # A field that is a list or an object: no ticket of Halo's, but it must not end the step.
+            return self._names_for(ticket)
+        if self._clock() < until:
+            return names
+        names = self._names_for(ticket)
+        if len(self._names_kept) >= _MOST_KEPT_NAMES:
+            self._names_kept.clear()
+        self._names_kept[key] = (min((kept.until for kept in self._kept.values()), default=0.0), names)
+        return names
+
+    def _names_for(self, ticket: Ticket) -> dict[str, Any]:
         out: dict[str, Any] = {}
         if not ticket.get("status_name"):
             out["status_name"] = self.name("status", as_id(ticket.get("status_id")))
         out["closed"] = self.closed(as_id(ticket.get("status_id")))
-        if not ticket.get("priority_name") and not isinstance(ticket.get("priority"), Mapping):
+        if not ticket.get("priority_name") and not isinstance(ticket.get("priority"), dict):
             out["priority_name"] = self._priority_name(ticket)
         agent_id = as_id(ticket.get("agent_id"))
         if agent_id != UNASSIGNED and not ticket.get("agent_name"):

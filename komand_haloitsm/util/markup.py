@@ -50,11 +50,10 @@ def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
 
 
 def essence(text: str) -> str:
-    """What is left of a text when markup, spacing, punctuation and case are taken away.
+    """What is left of a text when markup, white space, control characters and case are taken away.
 
-    Halo may clean HTML, change line ends or trim on storing (how far is not known), so equality of letters and digits
-    is what tells whether a stored text is the one that was sent.
+    Halo may clean HTML, change line ends or trim on storing (how far is not known), so this, not the text itself, tells
+    whether a stored text is the one that was sent.
     """
     plain = unicodedata.normalize("NFKC", to_text(text) if "<" in text or "&" in text else text)
-    letters = "".join(char for char in plain if char.isalnum()).casefold()
-    return letters or "".join(plain.split())
+    return "".join(char for char in plain if char.isprintable() and not char.isspace()).casefold()

@@ -50,15 +50,15 @@ class TicketReader:
         ``query`` may override order and direction. Ends at the last page, or at one that brings nothing new: a server
         that ignores the page number would go on for ever. Raises HaloITSMError.
         """
-        seen: set[Any] = set()
+        seen: set[int] = set()
         number = 0
         while True:
             number += 1
             request = Request("GET", "/Tickets", {**page_query(number), **query})
             answer = self._call(request, since=since)
             rows = rows_of(request, answer.data, "tickets")
-            fresh = [row for row in rows if as_id(row.get("id")) not in seen]
-            seen.update(as_id(row.get("id")) for row in fresh)
+            fresh = [row for row in rows if _number(row) not in seen]
+            seen.update(map(_number, fresh))
             yield fresh, answer
             if not fresh or is_last_page(number, len(rows), answer.data):
                 return
@@ -69,10 +69,10 @@ class TicketReader:
         """Up to ``enough`` tickets that match, newest first."""
         found: list[Ticket] = []
         for rows, _ in self.pages(query):
-            found += [row for row in rows if wanted.matches(row, team_name)]
+            found += [row for row in rows if wanted.matches(row, team_name)] if wanted.checks_rows else rows
             if len(found) >= enough:
                 break
-        return sorted(found, key=_number, reverse=True)[:enough]
+        return newest_first(found)[:enough]
 
     def newest(self, since: float) -> Iterator[tuple[list[Ticket], Answer]]:
         """The newest tickets page by page, for a caller that stops when they are old enough.
@@ -97,6 +97,11 @@ class TicketReader:
         rows = rows_of(request, answer.data, "actions")
         # Were the parameter not understood, actions of other tickets would come.
         return [row for row in rows if as_id(row.get("ticket_id")) in (None, ticket_id)], answer
+
+
+def newest_first(rows: list[Ticket]) -> list[Ticket]:
+    """Rows by ticket id, the highest first: ids are given out in order."""
+    return sorted(rows, key=_number, reverse=True)
 
 
 def _number(row: Mapping[str, Any]) -> int:

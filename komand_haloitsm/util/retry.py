@@ -106,6 +106,9 @@ def _retry_after(result: Answer | Failure, now: datetime) -> float | None:
     if not text or isinstance(result, Failure):
         return None
     if text.replace(".", "", 1).isdecimal() and text.isascii():
-        return float(text)
-    until = parse_http_date(text)
-    return max(0.0, (until - (result.date or now)).total_seconds()) if until else None
+        seconds = float(text)
+    else:
+        until = parse_http_date(text)
+        seconds = (until - (result.date or now)).total_seconds() if until else 0.0
+    # Who asks for no pause gets the usual one: a server in trouble must not be hammered.
+    return seconds if seconds > 0 else None

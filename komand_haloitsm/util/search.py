@@ -6,7 +6,7 @@ build knows is not documented by version. So no row is believed that does not ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Mapping
 
@@ -50,7 +50,6 @@ class TicketFilter:
     def query(self) -> dict[str, str]:
         """Halo's parameters: the list names team and priority without ``_id`` (official, seen live)."""
         query: dict[str, Any] = {
-            **self.other,
             "search_summary": self.summary_contains,
             "status_id": self.status_id,
             "agent_id": self.agent_id,
@@ -62,24 +61,29 @@ class TicketFilter:
             query["datesearch"] = "dateoccured"
             query["startdate"] = format_date(self.created_after) if self.created_after else None
             query["enddate"] = format_date(self.created_before) if self.created_before else None
-        return {name: str(value) for name, value in query.items() if value is not None}
+        return {**self.other, **{name: str(value) for name, value in query.items() if value is not None}}
+
+    @property
+    def checks_rows(self) -> bool:
+        """Whether there is anything that a row could contradict."""
+        return replace(self, other={}) != TicketFilter()
 
     def matches(self, row: Ticket, team_name: str | None = None) -> bool:
         """Whether a row does not contradict the filter; ``team_name`` is the name of ``team_id`` where known."""
         return (
             self._summary_matches(row)
-            and all(
-                wanted is None or as_id(row.get(field)) in (None, wanted)
-                for field, wanted in (
-                    ("status_id", self.status_id),
-                    ("agent_id", self.agent_id),
-                    ("priority_id", self.priority_id),
-                    ("team_id", self.team_id),
-                )
-            )
+            and self._id_matches(row, "status_id", self.status_id)
+            and self._id_matches(row, "agent_id", self.agent_id)
+            and self._id_matches(row, "priority_id", self.priority_id)
+            and self._id_matches(row, "team_id", self.team_id)
             and self._team_matches(row, team_name)
             and self._date_matches(row)
         )
+
+    @staticmethod
+    def _id_matches(row: Ticket, field_name: str, wanted: int | None) -> bool:
+        # Halo's 0 or -1 stands for none, which is not what is wanted; only an absent field tells nothing.
+        return wanted is None or row.get(field_name) is None or as_id(row.get(field_name)) == wanted
 
     def _summary_matches(self, row: Ticket) -> bool:
         summary = row.get("summary")
@@ -95,6 +99,8 @@ class TicketFilter:
         return name.strip().casefold() == team_name.strip().casefold()
 
     def _date_matches(self, row: Ticket) -> bool:
+        if self.created_after is None and self.created_before is None:
+            return True
         occurred = parse_date(row.get("dateoccurred")) or parse_date(row.get("datecreated"))
         if occurred is None:
             return True

@@ -14,6 +14,8 @@ from .markup import to_text
 
 Ticket = Mapping[str, Any]
 
+# No database key is larger; SQLite, where the triggers keep ids, holds no more either.
+LARGEST_ID = 2**63 - 1
 # The built-in agent that stands for nobody (official, seen live).
 UNASSIGNED = 1
 
@@ -23,14 +25,17 @@ def as_id(value: Any) -> int | None:
 
     Halo writes 0 or -1 for "none" in places.
     """
+    if value.__class__ is int:
+        return value if 0 < value <= LARGEST_ID else None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
-        number = value if isinstance(value, int) else float(value)
+        # A text of digits not by float, which has no more than 53 bits.
+        number = int(value) if isinstance(value, str) and value.strip().isdecimal() else float(value)
         whole = int(number)
     except (ValueError, OverflowError):
         return None
-    return whole if whole == number and whole > 0 else None
+    return whole if whole == number and 0 < whole <= LARGEST_ID else None
 
 
 def _as_text(value: Any) -> str | None:
@@ -56,35 +61,45 @@ def _as_custom_fields(value: Any) -> list[dict[str, Any]] | None:
     ]
 
 
-# output -> (how it is read, Halo's fields in order of preference)
-_FIELDS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
-    "id": (as_id, ("id",)),
-    "summary": (_as_text, ("summary",)),
-    "details": (_as_text, ("details",)),
-    "tickettype_id": (as_id, ("tickettype_id",)),
-    "status_id": (as_id, ("status_id",)),
-    "status_name": (_as_text, ("status_name",)),
-    "priority_id": (as_id, ("priority_id",)),
-    "priority_name": (_as_text, ("priority_name",)),
-    "category_id": (as_id, ("categoryid_1", "category_id")),
-    "category": (_as_text, ("category_1",)),
-    "agent_id": (as_id, ("agent_id",)),
-    "agent_name": (_as_text, ("agent_name",)),
-    "team_id": (as_id, ("team_id",)),
-    "team_name": (_as_text, ("team", "team_name")),
-    "client_id": (as_id, ("client_id",)),
-    "client_name": (_as_text, ("client_name",)),
-    "site_id": (as_id, ("site_id",)),
-    "site_name": (_as_text, ("site_name",)),
-    "user_id": (as_id, ("user_id",)),
-    "user_name": (_as_text, ("user_name",)),
-    "parent_id": (as_id, ("parent_id",)),
-    "dateoccurred": (_as_date, ("dateoccurred",)),
-    "datecreated": (_as_date, ("datecreated",)),
-    # last_update is the present name; the others are those of older builds (seen in recordings).
-    "datemodified": (_as_date, ("last_update", "lastupdate", "flastupdate")),
-    "customfields": (_as_custom_fields, ("customfields",)),
+# output -> Halo's fields, in order of preference
+_IDS = {
+    "id": ("id",),
+    "tickettype_id": ("tickettype_id",),
+    "status_id": ("status_id",),
+    "priority_id": ("priority_id",),
+    "category_id": ("categoryid_1", "category_id"),
+    "agent_id": ("agent_id",),
+    "team_id": ("team_id",),
+    "client_id": ("client_id",),
+    "site_id": ("site_id",),
+    "user_id": ("user_id",),
+    "parent_id": ("parent_id",),
 }
+_TEXTS = {
+    "summary": ("summary",),
+    "details": ("details",),
+    "status_name": ("status_name",),
+    "priority_name": ("priority_name",),
+    "category": ("category_1",),
+    "agent_name": ("agent_name",),
+    "team_name": ("team", "team_name"),
+    "client_name": ("client_name",),
+    "site_name": ("site_name",),
+    "user_name": ("user_name",),
+}
+_DATES = {
+    "dateoccurred": ("dateoccurred",),
+    "datecreated": ("datecreated",),
+    # last_update is the present name; the others are those of older builds (seen in recordings).
+    "datemodified": ("last_update", "lastupdate", "flastupdate"),
+}
+# (output, Halo's field, how it is read), in the order in which later ones only fill gaps
+_PLAN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = tuple(
+    (name, field, read)
+    for table, read in ((_IDS, as_id), (_TEXTS, _as_text), (_DATES, _as_date))
+    for name, fields in table.items()
+    for field in fields
+)
 
 
 def ticket_output(ticket: Ticket, names: Mapping[str, Any], api: str) -> dict[str, Any]:
@@ -94,20 +109,21 @@ def ticket_output(ticket: Ticket, names: Mapping[str, Any], api: str) -> dict[st
     resource server, from which the link is built.
     """
     out: dict[str, Any] = {}
-    for name, (read, fields) in _FIELDS.items():
-        value = next(
-            (found for found in (read(ticket.get(field)) for field in fields) if found not in (None, "")), None
-        )
-        value = names.get(name) if value is None else value
-        if value is not None:
+    for name, field, read in _PLAN:
+        value = ticket.get(field)
+        if value is not None and name not in out and (value := read(value)):
             out[name] = value
+    for name, value in names.items():
+        out.setdefault(name, value)
     if "priority_name" not in out:
         _put(out, "priority_name", _as_text(_nested(ticket, "priority", "name")))
     if "details" not in out:
         _put(out, "details", _details_from_html(ticket))
+    _put(out, "customfields", _as_custom_fields(ticket.get("customfields")))
     if out.get("agent_id") == UNASSIGNED:
         out.pop("agent_name", None)
-    _put(out, "closed", is_closed(ticket, names.get("closed")))
+    closed = is_closed(ticket, out.pop("closed", None))
+    _put(out, "closed", closed)
     if "id" in out:
         out["url"] = ticket_address(api, out["id"])
     return out
@@ -133,7 +149,7 @@ def created_at(ticket: Ticket) -> Any:
 
 def _nested(ticket: Ticket, outer: str, inner: str) -> Any:
     value = ticket.get(outer)
-    return value.get(inner) if isinstance(value, Mapping) else None
+    return value.get(inner) if isinstance(value, dict) else None
 
 
 def _details_from_html(ticket: Ticket) -> str | None:

@@ -254,7 +254,7 @@ def _answer(response: requests.Response, body: bytes) -> Answer:
         data=data,
         readable=readable,
         text=text,
-        html="html" in headers.get("Content-Type", "").lower() or text.lstrip()[:1] == "<",
+        html=bool(body) and ("html" in headers.get("Content-Type", "").lower() or text.lstrip()[:1] == "<"),
         date=parse_http_date(headers.get("Date", "")),
         retry_after=headers.get("Retry-After", ""),
         location=headers.get("Location", ""),
