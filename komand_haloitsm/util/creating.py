@@ -8,7 +8,7 @@ from .errors import HaloITSMError, UncertainWriteError
 from .exchange import Answer, Request
 from .inputs import bad_input
 from .markup import essence, text_of
-from .reading import TicketReader
+from .reading import TicketReader, newest_first
 from .reconcile import Ledger, OnceOnly, sent_at
 from .rows import single
 from .tickets import as_id, created_at
@@ -115,12 +115,12 @@ class TicketCreator:
     def _recent(self, began: float) -> Iterator[Ticket]:
         for rows, answer in self._reader.newest(began):
             since = sent_at(answer, self._clock() - began, self._now())
+            old = [row for row in rows if (created := created_at(row)) is not None and created < since]
             for row in rows:
-                created = created_at(row)
-                if created is not None and created < since:
-                    return
-                if not self._ledger.was_given(as_id(row.get("id"))):
+                if row not in old and not self._ledger.was_given(as_id(row.get("id"))):
                     yield row
+            if old and rows == newest_first(rows):
+                return
 
 
 def single_made(request: Request, answer: Answer) -> Ticket:

@@ -99,11 +99,11 @@ class Wire:
             headers["Authorization"] = f"Bearer {token}"
         if request.form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-            body = urlencode(dict(request.form)).encode()
+            body = urlencode(dict(request.form), errors="replace").encode()
         elif request.body is not None:
             headers["Content-Type"] = "application/json"
             body = _encode(request)
-        query = "?" + urlencode(dict(request.query)) if request.query else ""
+        query = "?" + urlencode(dict(request.query), errors="replace") if request.query else ""
         return requests.Request(
             request.method, self.address + request.path + query, headers=headers, data=body
         ).prepare()
