@@ -23,7 +23,14 @@ def token_address(text: object, tenant: str = "") -> str:
 
     Raises HaloITSMError.
     """
-    query = "?" + urlencode({"tenant": tenant}) if tenant else ""
+    try:
+        query = "?" + urlencode({"tenant": tenant}) if tenant else ""
+    except UnicodeError:
+        raise HaloITSMError(
+            kind="address",
+            cause="The Tenant of the connection holds a character that cannot be sent.",
+            assistance="Copy it from Config > Integrations > Halo API.",
+        ) from None
     return _address(text, name="Authorization Server", ending="auth", surplus=("auth", "token")) + "/token" + query
 
 

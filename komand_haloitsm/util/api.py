@@ -158,7 +158,7 @@ class HaloITSMAPI:
         return ticket_output(ticket, self.lookups.names_for(ticket), self.address)
 
     def get_ticket(self, ticket_id: int, include_details: bool = True) -> Ticket:
-        """A ticket. Raises HaloITSMError, of kind ``not_found`` when Halo has no such ticket or hides it."""
+        """A ticket. Raises HaloITSMError, of kind ``not_found`` when Halo has no such ticket, ``unauthorized`` when it hides it."""
         return self._reader.get(ticket_id, details=include_details)
 
     def search_tickets(self, wanted: TicketFilter | Fields, max_results: int = 50) -> list[Ticket]:

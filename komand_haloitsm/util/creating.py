@@ -66,12 +66,15 @@ class TicketCreator:
 
         Raises HaloITSMError when there are several, and when Halo lists too many to be sure that there is none.
         """
-        remembered = self._ledger.by_reference(key)
-        found = self._having_reference([{"id": remembered}], key) if remembered else []
+        listed: dict[int, Ticket] = {}
         for query in ({}, {"closed_only": "true"}):
-            if not found:
-                pages = self._reader.pages({"search_details": key, **query})
-                found = self._having_reference([row for rows, _ in pages for row in rows], key)
+            for rows, _ in self._reader.pages({"search_details": key, **query}):
+                listed |= {as_id(row.get("id")) or 0: row for row in rows}
+        remembered = self._ledger.by_reference(key)
+        if remembered:
+            # Made by this process a moment ago: Halo's search may not have it yet.
+            listed.setdefault(remembered, {"id": remembered})
+        found = self._having_reference(list(listed.values()), key)
         if len(found) > 1:
             raise HaloITSMError(
                 kind="ambiguous_reference",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from typing import Any, Iterable, Iterator, Mapping
+from urllib.parse import quote_plus
 
 from insightconnect_plugin_runtime.exceptions import PluginException
 
@@ -71,7 +72,12 @@ _FAILURES: Mapping[FailureKind, tuple[str, str]] = {
         "Check the proxy settings of the orchestrator.",
     ),
     FailureKind.TLS: (
-        "The TLS connection to {server} failed: its certificate was not accepted.",
+        "No TLS connection to {server} could be made.",
+        "Check the port in the address: a server that speaks plain http there fails like this. Otherwise its TLS version "
+        "may be too old.",
+    ),
+    FailureKind.CERTIFICATE: (
+        "The certificate of {server} was not accepted.",
         "Check that the host name is right and its certificate is valid. For a private certificate authority, give its "
         "certificate to the orchestrator. Turn off SSL Verify only for a test.",
     ),
@@ -251,7 +257,7 @@ def error_for(
     data = f"{request.label} was answered with HTTP {result.status}"
     data += f" after {attempts} attempts." if attempts > 1 else "."
     if 300 <= result.status < 400 and result.location:
-        data += f" It redirects to {_host(result.location)}."
+        data += f" It redirects to {redact(_host(result.location), secrets, ())}."
     data += f" HaloITSM said: {said}" if said else " The answer has no message."
     return HaloITSMError(
         kind=kind,
@@ -371,7 +377,9 @@ def _cut(text: str, length: int) -> str:
 
 def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
     """``text`` without any stretch that also stands in one of the ``secrets`` (8 characters) or ``sent`` texts (16)."""
-    secret, private = [part for part in secrets if part], [" ".join(part.split()) for part in sent]
+    # As it is, and as a form spells it.
+    secret = [spelled for part in secrets if part for spelled in (part, quote_plus(part, errors="replace"))]
+    private = [" ".join(part.split()) for part in sent]
     hidden = [False] * len(text)
     _hide(text, [part for part in secret if len(part) >= _SHORTEST_PRIVATE], _SHORTEST_PRIVATE, hidden)
     _hide(text, private, _ECHO, hidden)
@@ -399,7 +407,7 @@ def _texts(body: Any) -> Iterator[str]:
 
 
 def _host(location: str) -> str:
-    found = re.match(r"[a-z]+://([^/?#@\s]+)", location, re.IGNORECASE)
+    found = re.match(r"[a-z]+://(?:[^/?#@\s]*@)?([^/?#@\s]+)", location, re.IGNORECASE)
     return found.group(1) if found else "another path of the same host"
 
 

@@ -9,13 +9,14 @@ from typing import Any, Mapping
 
 
 class FailureKind(str, Enum):
-    """Why no answer came. The first five are failures *before* a request left: Halo cannot have processed it."""
+    """Why no answer came. The first six are failures *before* a request left: Halo cannot have processed it."""
 
     NAME = "name"
     REFUSED = "refused"
     CONNECT_TIMEOUT = "connect_timeout"
     PROXY = "proxy"
     TLS = "tls"
+    CERTIFICATE = "certificate"
     READ_TIMEOUT = "read_timeout"
     LOST = "lost"
     TOO_LARGE = "too_large"
@@ -28,6 +29,7 @@ NOT_SENT = frozenset(
         FailureKind.CONNECT_TIMEOUT,
         FailureKind.PROXY,
         FailureKind.TLS,
+        FailureKind.CERTIFICATE,
     }
 )
 

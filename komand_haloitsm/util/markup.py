@@ -37,8 +37,12 @@ class _TextOnly(HTMLParser):
 def to_text(markup: str) -> str:
     """The text of an HTML fragment, a line break where a block or ``<br>`` begins."""
     reader = _TextOnly()
-    reader.feed(markup)
-    reader.close()
+    try:
+        reader.feed(markup)
+        reader.close()
+    except AssertionError:
+        # Older versions of Python do not know every marked section ("<![x").
+        return html.unescape(re.sub(r"<[^>]*>", " ", markup)).strip()
     return "".join(reader.parts).strip()
 
 

@@ -87,7 +87,7 @@ def _passes(result: Answer | Failure) -> bool:
     """Whether the same request may succeed a little later."""
     if isinstance(result, Failure):
         # A certificate does not become right by waiting, an answer does not become small.
-        return result.kind not in (FailureKind.TLS, FailureKind.TOO_LARGE)
+        return result.kind not in (FailureKind.TLS, FailureKind.CERTIFICATE, FailureKind.TOO_LARGE)
     return result.status == 429 or result.status in _PASSING
 
 

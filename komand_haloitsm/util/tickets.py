@@ -6,6 +6,7 @@ the detail has (seen live). Absent stays absent: InsightConnect refuses a null i
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Mapping
 
 from .address import ticket_address
@@ -56,9 +57,18 @@ def _as_flag(value: Any) -> bool | None:
 def _as_custom_fields(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list):
         return None
-    return [
-        {key: item for key, item in field.items() if item is not None} for field in value if isinstance(field, dict)
-    ]
+    return [{key: item for key, item in field.items() if _is_json(item)} for field in value if isinstance(field, dict)]
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value is there and can be sent on: Python reads 1e999, and any depth, but nobody can be sent it."""
+    if value is None or isinstance(value, (str, int)):
+        return value is not None
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 # output -> Halo's fields, in order of preference

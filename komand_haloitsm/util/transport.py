@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import random
+import ssl
 import time
 from datetime import datetime, timezone
 from typing import Any, Callable, Iterator, Mapping, Protocol
@@ -225,8 +226,10 @@ def _encode(request: Request) -> bytes:
 
 def _failure(error: requests.RequestException) -> Failure:
     reason = _reason(error)
+    cause = _reason(reason)
     # ConnectTimeout is both a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
     for kind, matches in (
+        (FailureKind.CERTIFICATE, isinstance(cause, ssl.SSLCertVerificationError)),
         (FailureKind.TLS, isinstance(error, requests.exceptions.SSLError)),
         (FailureKind.PROXY, isinstance(error, requests.exceptions.ProxyError)),
         (FailureKind.NAME, isinstance(reason, urllib3.exceptions.NameResolutionError)),
@@ -235,14 +238,22 @@ def _failure(error: requests.RequestException) -> Failure:
         (FailureKind.REFUSED, isinstance(reason, urllib3.exceptions.NewConnectionError)),
     ):
         if matches:
-            return Failure(kind, type(reason).__name__)
+            return Failure(kind, _in_short(cause))
     return Failure(FailureKind.LOST, type(reason).__name__)
 
 
+def _in_short(error: BaseException) -> str:
+    """What OpenSSL says of a failed handshake, else the kind of error: neither holds anything that was sent."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"OpenSSL says: {error.verify_message}"
+    return f"OpenSSL says: {error.reason}" if isinstance(error, ssl.SSLError) else type(error).__name__
+
+
 def _reason(error: BaseException) -> BaseException:
+    """The error that another one stands for: urllib3 wraps the system's, Requests wraps urllib3's."""
     inner = error.args[0] if error.args else None
-    inner = getattr(inner, "reason", None) or inner
-    return inner if isinstance(inner, BaseException) else error
+    deeper = getattr(inner, "reason", None)
+    return next((found for found in (deeper, inner) if isinstance(found, BaseException)), error)
 
 
 def _answer(response: requests.Response, body: bytes) -> Answer:

@@ -6,6 +6,7 @@ steps repeats at most one event, with the same ``event_id``.
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
@@ -43,13 +44,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is old: tickets last updated at ``stamp`` or before, and tickets with an id up to ``floor_id``.
+    """What is old: tickets never seen that were last updated at ``stamp`` or before, tickets with an id up to
+    ``floor_id``, and whatever happened at ``limit`` or before, which is too long ago to catch up with.
 
     ``floor_id`` is None when the newest id at the start is not known; then the date of creation decides.
     """
 
     stamp: str
     floor_id: int | None = None
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ def stamp(value: Any) -> str:
     moment = parse_date(value)
     if moment is None:
         return ""
-    digits = value.partition(".")[2]
-    rest = "".join(char for char in digits[6:9] if char.isdigit()) if digits[:6].isdigit() else ""
+    fraction = re.search(r"[.,]([0-9]+)", value)
+    rest = fraction.group(1)[6:9] if fraction else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}{rest:0<3}"
 
 
@@ -110,10 +113,8 @@ def has_moved(seen: Seen | None, now: Look, baseline: Baseline) -> bool:
 
     A ticket whose last_update went back (a stale answer, a late page) is no news.
     """
-    if seen is None:
-        return now.stamp > baseline.stamp
-    if now.stamp != seen.stamp:
-        return now.stamp > max(seen.stamp, baseline.stamp if not seen.stamp else "")
+    if seen is None or now.stamp != seen.stamp:
+        return now.stamp > max(seen.stamp if seen else baseline.stamp, baseline.limit)
     return _differs(seen, now)
 
 
@@ -194,8 +195,9 @@ def decide_status_changed(
     if not has_moved(seen, now, baseline):
         return [] if seen else [Step(None, _as_seen(now, seen))]
     steps: list[Step] = []
-    current = replace(seen) if seen else Seen("", None)
+    current = seen or Seen("", None)
     fresh = [] if actions is None else _since(seen, baseline, _transitions(actions))
+    last = max((number for number in (as_id(row.get("id")) for row in actions or ()) if number), default=None)
     for action_id, _, old, new in fresh:
         current = replace(current, status_id=new, action_id=action_id)
         steps.append(Step(_transition(f"{now.ticket_id}-status-{action_id}", old, new, new_status_id), current))
@@ -204,12 +206,11 @@ def decide_status_changed(
     if current.status_id and now.status_id and current.status_id != now.status_id and not ahead:
         event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.stamp}"
         event = _transition(event_id, current.status_id, now.status_id, new_status_id)
-        steps.append(Step(event, replace(current, status_id=now.status_id)))
-    last = max((number for number in (as_id(row.get("id")) for row in actions or ()) if number), default=None)
-    status = current.status_id if ahead else now.status_id
-    # Without actions the number of the last one is not known any more: from here on dates decide.
-    final = replace(_as_seen(now, seen), status_id=status, action_id=None if actions is None else last)
-    return [*steps, Step(None, final)]
+        # Its action may show later: from here on not the number of the last action decides, but time and status.
+        current, last = replace(current, status_id=now.status_id, action_id=None), None
+        steps.append(Step(event, current))
+    status = current.status_id if ahead else now.status_id or current.status_id
+    return [*steps, Step(None, replace(_as_seen(now, seen), status_id=status, action_id=last))]
 
 
 def _transition(event_id: str, old: int, new: int, wanted: int | None) -> Event | None:
@@ -236,6 +237,7 @@ def _since(
     By time, the transition that led to the status of the last look may carry the same moment: it does not start from
     that status, so it is left out.
     """
+    transitions = [item for item in transitions if not item[1] or item[1] > baseline.limit]
     if seen is None:
         return [item for item in transitions if item[1] > baseline.stamp]
     if seen.action_id is not None:
@@ -249,4 +251,4 @@ def _since(
 def _as_seen(now: Look, seen: Seen | None) -> Seen:
     """What is known after the look; fields that only the last look had are kept."""
     face = {**(seen.face if seen else {}), **now.face}
-    return Seen(now.stamp, now.status_id, face, seen.action_id if seen else None)
+    return Seen(now.stamp, now.status_id or (seen.status_id if seen else None), face, seen.action_id if seen else None)

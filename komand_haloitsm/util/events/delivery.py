@@ -7,7 +7,8 @@ by running it). This one takes its place: an event counts as delivered when it w
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, Mapping
 
 import jsonschema
 import requests
@@ -22,6 +23,10 @@ class NotAccepted(Exception):
     """The orchestrator did not accept an event; the text says why, without the event."""
 
 
+class Unsendable(Exception):
+    """An event can never be sent; the text says why, without the event."""
+
+
 class Dispatcher:
     """Posts one message, once. Stands in for the runtime's ``Http`` dispatcher."""
 
@@ -33,7 +38,7 @@ class Dispatcher:
         self._session = requests.Session()
 
     def write(self, message: Mapping[str, Any]) -> None:
-        """Returns when the message was accepted. Raises NotAccepted."""
+        """Returns when the message was accepted. Raises NotAccepted, or Unsendable."""
         try:
             answer = self._session.post(
                 self.url,
@@ -42,6 +47,8 @@ class Dispatcher:
                 verify=os.environ.get("SSL_CERT_FILE") or True,
                 allow_redirects=False,
             )
+        except requests.exceptions.InvalidJSONError:
+            raise Unsendable("it holds a value that JSON does not have") from None
         except requests.RequestException as error:
             raise NotAccepted(f"no answer ({type(error).__name__})") from None
         if not 200 <= answer.status_code < 300:
@@ -50,11 +57,18 @@ class Dispatcher:
 
 class Delivery:
     """Delivers an event, however long it takes. ``send(output)`` is the trigger's; ``wait(seconds)`` returns True when
-    the trigger is being stopped."""
+    the trigger is being stopped; ``attempt`` is entered around each attempt."""
 
-    def __init__(self, send: Callable[[Mapping[str, Any]], None], wait: Callable[[float], bool], logger: Any) -> None:
+    def __init__(
+        self,
+        send: Callable[[Mapping[str, Any]], None],
+        wait: Callable[[float], bool],
+        logger: Any,
+        attempt: Callable[[], ContextManager[None]] = nullcontext,
+    ) -> None:
         self._send = send
         self._wait = wait
+        self._attempt = attempt
         self._logger = logger
 
     def deliver(self, event_id: str, output: Mapping[str, Any]) -> bool:
@@ -62,10 +76,10 @@ class Delivery:
         failures = 0
         while True:
             try:
-                self._send(output)
-            except jsonschema.ValidationError as error:
-                where = "/".join(str(part) for part in error.absolute_path) or "the event"
-                self._logger.error(f"HaloITSM trigger: event {event_id} is skipped, {where} breaks its schema.")
+                with self._attempt():
+                    self._send(output)
+            except (jsonschema.ValidationError, Unsendable) as error:
+                self._logger.error(f"HaloITSM trigger: event {event_id} is skipped: {_reason(error)}.")
                 return True
             except NotAccepted as error:
                 failures += 1
@@ -73,9 +87,15 @@ class Delivery:
                     self._logger.warning(
                         f"HaloITSM trigger: event {event_id} was not accepted: {error}. It is retried."
                     )
-                if self._wait(min(_FIRST_PAUSE * 2.0 ** (failures - 1), _LONGEST_PAUSE)):
+                if self._wait(min(_FIRST_PAUSE * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE)):
                     return False
             else:
                 if failures:
                     self._logger.info(f"HaloITSM trigger: event {event_id} was accepted after {failures + 1} attempts.")
                 return True
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, jsonschema.ValidationError):
+        return f"{'/'.join(str(part) for part in error.absolute_path) or 'the event'} breaks its schema"
+    return str(error)

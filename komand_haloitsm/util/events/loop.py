@@ -20,6 +20,7 @@ Row = dict[str, Any]
 LONGEST_CATCH_UP = timedelta(days=7)
 _LONGEST_BACKOFF = 300.0
 _MOST_ACTIONS = 10_000
+_MOST_HINTS = 1_000
 # Refusals of a ticket's actions that no waiting changes; anything else is an error of the moment.
 _UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
 
@@ -53,12 +54,17 @@ class Parts:
 
 
 class TriggerLoop:
-    """Runs until stopped. Errors from Halo never end it: they are told once, and it goes on, more slowly."""
+    """Runs until stopped. Errors from Halo never end it: they are told once, and it goes on, more slowly.
+
+    An error with one ticket does not hold up the others: it becomes a hint, which is tried again, less and less often.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._failures = 0
         self._polled_since_start = False
+        # ticket id -> (failures so far, time of the clock before which it is not tried again)
+        self._postponed: dict[int, tuple[int, float]] = {}
 
     def run(self) -> None:
         """Poll every ``interval`` seconds, follow hints at once. Returns when stopped."""
@@ -90,7 +96,10 @@ class TriggerLoop:
         self._failures += 1
         if self._failures == 1:
             parts.logger.error(f"HaloITSM trigger: {error.cause} {error.assistance} {error.data} It goes on trying.")
-        return float(min(max(parts.interval, 5.0) * 2.0 ** min(self._failures - 1, 10), _LONGEST_BACKOFF))
+        return self._pause(self._failures)
+
+    def _pause(self, failures: int) -> float:
+        return float(min(max(self._parts.interval, 5.0) * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF))
 
     def _recovered(self) -> None:
         if self._failures:
@@ -98,13 +107,18 @@ class TriggerLoop:
             self._failures = 0
 
     def _poll(self) -> None:
-        baseline = self._parts.store.baseline()
+        parts = self._parts
+        baseline = parts.store.baseline()
         if baseline is None:
             self._begin()
-        elif self._parts.rule.ticket_id is not None:
-            self._look_by_id(self._parts.rule.ticket_id)
+            return
+        if not self._polled_since_start:
+            self._forget_what_is_too_old()
+        if parts.rule.ticket_id is not None:
+            self._look_by_id(parts.rule.ticket_id)
         else:
-            self._catch_up(baseline)
+            self._catch_up()
+        self._polled_since_start = True
 
     def _begin(self) -> None:
         """The first start: what there is now is old. Nothing is delivered."""
@@ -130,38 +144,73 @@ class TriggerLoop:
         self._polled_since_start = True
         parts.logger.info("HaloITSM trigger: started; events from now on are delivered.")
 
-    def _catch_up(self, baseline: Baseline) -> None:
+    def _forget_what_is_too_old(self) -> None:
+        """After a pause of more than seven days, by Halo's clock, what is older than that counts as old."""
         parts = self._parts
-        since = earlier(parts.store.cursor(), OVERLAP)
         with parts.stopping.breakable():
-            if not self._polled_since_start:
-                since = self._bounded(since)
-            changes = changed_since(parts.reader, since)
+            _, answer = next(iter(parts.reader.pages({"page_size": "1"})))
+        limit = earlier(clock_of(answer), LONGEST_CATCH_UP)
+        if limit > parts.store.cursor():
+            parts.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
+            parts.store.forget_before(limit)
+
+    def _catch_up(self) -> None:
+        parts = self._parts
+        baseline = parts.store.baseline() or Baseline("")
+        with parts.stopping.breakable():
+            changes = changed_since(parts.reader, max(earlier(parts.store.cursor(), OVERLAP), baseline.limit))
+        in_a_row = 0
         for look, row in changes.rows:
-            self._look(look, row, baseline)
+            try:
+                self._look(look, row, baseline)
+                in_a_row = 0
+            except HaloITSMError as error:
+                in_a_row += 1
+                if is_general(error) or in_a_row > 1:
+                    raise
+                # Kept as a hint, so that the cursor can move on without it.
+                parts.store.hint([look.ticket_id])
+                self._postpone(look.ticket_id, error)
         # Only now: what is not yet delivered must be found again after a crash.
         newest = max((look.stamp for look, _ in changes.rows), default="")
         cursor = max(parts.store.cursor(), changes.halo_time or newest)
         parts.store.advance(cursor, earlier(cursor, 2 * OVERLAP))
-        self._polled_since_start = True
-
-    def _bounded(self, since: str) -> str:
-        """``since``, but not more than seven days ago by Halo's clock."""
-        _, answer = next(iter(self._parts.reader.pages({"page_size": "1"})))
-        limit = earlier(clock_of(answer), LONGEST_CATCH_UP)
-        if limit > since:
-            self._parts.logger.warning(
-                "HaloITSM trigger: it was off for more than seven days; older events are left out."
-            )
-        return max(since, limit)
 
     def _follow_hints(self) -> None:
         parts = self._parts
-        while not parts.stopping.stopped and (hints := parts.store.hints()):
-            for ticket_id, number in hints:
-                if parts.rule.ticket_id in (None, ticket_id):
-                    self._look_by_id(ticket_id)
-                parts.store.drop_hint(ticket_id, number)
+        followed: set[int] = set()
+        while not parts.stopping.stopped:
+            due = [item for item in parts.store.hints(_MOST_HINTS) if self._is_due(item[0]) and item[1] not in followed]
+            if not due:
+                return
+            for ticket_id, number in due:
+                followed.add(number)
+                self._follow(ticket_id, number)
+
+    def _follow(self, ticket_id: int, number: int) -> None:
+        parts = self._parts
+        try:
+            if parts.rule.ticket_id in (None, ticket_id):
+                self._look_by_id(ticket_id)
+        except HaloITSMError as error:
+            if is_general(error):
+                raise
+            self._postpone(ticket_id, error)
+            parts.store.postpone_hint(ticket_id, number)
+            return
+        self._postponed.pop(ticket_id, None)
+        parts.store.drop_hint(ticket_id, number)
+
+    def _is_due(self, ticket_id: int) -> bool:
+        return self._parts.clock() >= self._postponed.get(ticket_id, (0, 0.0))[1]
+
+    def _postpone(self, ticket_id: int, error: HaloITSMError) -> None:
+        failures = self._postponed.get(ticket_id, (0, 0.0))[0] + 1
+        if failures == 1:
+            self._parts.logger.warning(
+                f"HaloITSM trigger: ticket {ticket_id} is tried again: {error.cause} {error.data}"
+            )
+        self._postponed[ticket_id] = (failures, self._parts.clock() + self._pause(failures))
 
     def _look_by_id(self, ticket_id: int) -> None:
         parts = self._parts
@@ -211,3 +260,8 @@ class TriggerLoop:
             if reached or len(rows) < count or count >= _MOST_ACTIONS:
                 return rows
             count = min(count * 20, _MOST_ACTIONS)
+
+
+def is_general(error: HaloITSMError) -> bool:
+    """Whether an error speaks of Halo as a whole, or the way to it, rather than of one ticket."""
+    return error.status is None or error.status in (429, 502, 503, 504)

@@ -1,14 +1,14 @@
 """What has changed in Halo since a moment of Halo's own clock.
 
-Asks for the tickets updated since then, last updated first. Every row is checked against the moment, and the order by
-the rows themselves, since a build of Halo may ignore either parameter: then more pages are read, and the result is the
-same. With this order a ticket that changes while pages are read moves to the front and pushes others back: a row can
-come twice, but is not skipped. Only a deleted ticket pulls rows forward; that shows in the count, and is read again.
+Asks for the tickets updated since then, last updated first, and believes neither parameter, since a build of Halo may
+ignore one: every row is checked against the moment, and reading stops early only where the rows themselves prove the
+order. In this order a ticket that changes while pages are read moves to the front and pushes others back: a row can come
+twice, but none is skipped. Where rows can move forward (another order, a deleted ticket) the list is read again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Mapping
 
@@ -37,39 +37,67 @@ def changed_since(reader: TicketReader, since: str) -> Changes:
     halo_time = ""
     found: dict[int, tuple[Look, Row]] = {}
     for _ in range(_PASSES):
-        time_of_pass, complete = _pass(reader, since, found)
-        halo_time = halo_time or time_of_pass
-        if complete:
+        before = len(found)
+        one = _read_list(reader, since, found)
+        halo_time = halo_time or one.halo_time
+        if one.complete or (len(found) == before and not one.vanished):
             break
     return Changes(sorted(found.values(), key=lambda item: (item[0].stamp, item[0].ticket_id)), halo_time)
 
 
-def _pass(reader: TicketReader, since: str, found: dict[int, tuple[Look, Row]]) -> tuple[str, bool]:
-    """Read the list once into ``found``: Halo's clock at its begin, and whether no ticket vanished meanwhile."""
+@dataclass
+class _Reading:
+    """One reading of the list: what its pages say about it."""
+
+    halo_time: str = ""
+    pages: int = 0
+    total: int = 0
+    vanished: bool = False
+    stamps: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def take(self, answer: Answer, looks: list[Look]) -> None:
+        """Note a page."""
+        self.pages += 1
+        if self.pages == 1:
+            self.halo_time = clock_of(answer)
+        total = _total(answer)
+        self.vanished = self.vanished or total < self.total
+        self.total = total
+        self.stamps += [look.stamp for look in looks]
+        self.numbers += [look.ticket_id for look in looks]
+
+    @property
+    def last_updated_first(self) -> bool:
+        """Whether the order is as asked for, and not by chance: tickets that nobody touched are in it by their ids."""
+        return self.stamps == sorted(self.stamps, reverse=True) and self.numbers != sorted(self.numbers, reverse=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no row can have been skipped."""
+        by_update = self.stamps == sorted(self.stamps, reverse=True)
+        # In the order of their ids tickets stay where they are, whatever happens to them.
+        by_id = self.numbers in (sorted(self.numbers), sorted(self.numbers, reverse=True))
+        return not self.vanished and (self.pages == 1 or by_update or by_id)
+
+
+def _read_list(reader: TicketReader, since: str, found: dict[int, tuple[Look, Row]]) -> _Reading:
+    """Read the list once into ``found``."""
     moment = parse_date(since)
     query = {"order": "last_update", "orderdesc": "true"}
     if moment:
         query["lastupdatefromdate"] = format_date(moment)
-    halo_time, total, complete = "", 0, True
-    for number, (rows, answer) in enumerate(reader.pages(query), start=1):
-        if number == 1:
-            halo_time = clock_of(answer)
-        before, total = total, _total(answer)
-        complete = complete and total >= before
-        stamps = [_keep(row, since, found) for row in rows]
-        if stamps and stamps == sorted(stamps, reverse=True) and stamps[-1] < since:
+    reading = _Reading()
+    for rows, answer in reader.pages(query):
+        pairs = [(look, row) for look, row in ((look_at(row), row) for row in rows) if look]
+        reading.take(answer, [look for look, _ in pairs])
+        for look, row in pairs:
+            known = found.get(look.ticket_id)
+            if look.stamp >= since and (known is None or known[0].stamp <= look.stamp):
+                found[look.ticket_id] = (look, row)
+        if pairs and pairs[-1][0].stamp < since and reading.last_updated_first:
             break
-    return halo_time, complete
-
-
-def _keep(row: Row, since: str, found: dict[int, tuple[Look, Row]]) -> str:
-    look = look_at(row)
-    if look is None:
-        return ""
-    known = found.get(look.ticket_id)
-    if look.stamp >= since and (known is None or known[0].stamp <= look.stamp):
-        found[look.ticket_id] = (look, row)
-    return look.stamp
+    return reading
 
 
 def _total(answer: Answer) -> int:
@@ -83,6 +111,6 @@ def clock_of(answer: Answer) -> str:
 
 
 def earlier(moment: str, by: timedelta) -> str:
-    """The stamp ``by`` before another."""
+    """The stamp ``by`` before another, "" for none."""
     parsed = parse_date(moment)
     return stamp(format_date(parsed - by)) if parsed else ""

@@ -1,7 +1,7 @@
 """How a trigger is told to stop: SIGTERM, SIGINT, or the runtime's flag file.
 
 Noticed within a second wherever the trigger is. Where nothing is lost by breaking off (reading from Halo) it is broken
-off; an event that is being delivered, or saved, is finished first.
+off; an event that is being delivered is finished first, unless the orchestrator hangs, and what was delivered is saved.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Iterator
 
 _SLICE = 0.25
+# Docker kills a container ten seconds after it has told it to stop.
+_GRACE = 6.0
 
 
 class Stopped(BaseException):
@@ -33,6 +35,7 @@ class Stopping:
         self._work = threading.Event()
         self._done = threading.Event()
         self._breakable = False
+        self._patient = False
 
     def stop(self) -> None:
         """Tell it to stop, from any thread or signal handler."""
@@ -60,7 +63,7 @@ class Stopping:
     def watching(self) -> Iterator[None]:
         """Take signals and watch the flag while inside; ends quietly when broken off."""
         in_main = threading.current_thread() is threading.main_thread()
-        numbers = (signal.SIGTERM, signal.SIGINT) if in_main else ()
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM) if in_main else ()
         before = {number: signal.signal(number, self._on_signal) for number in numbers}
         threading.Thread(target=self._watch_flag, args=(in_main,), name="haloitsm-stopping", daemon=True).start()
         try:
@@ -69,6 +72,8 @@ class Stopping:
             self.stop()
         finally:
             self._done.set()
+            if in_main:
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -83,18 +88,30 @@ class Stopping:
         finally:
             self._breakable = False
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Inside, what is going on when the stop comes has a few seconds to end by itself, before Stopped is raised."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.stop()
-        if self._breakable:
-            self._breakable = False
+        if self._breakable or (self._patient and number == signal.SIGALRM):
+            self._breakable = self._patient = False
             raise Stopped
+        if self._patient:
+            signal.setitimer(signal.ITIMER_REAL, _GRACE)
 
     def _watch_flag(self, in_main: bool) -> None:
         while not self._done.wait(_SLICE):
             if self._flag.is_file():
-                self._flag.unlink(missing_ok=True)
-                self._logger.info("HaloITSM trigger: the orchestrator ends it.")
                 self.stop()
+                self._logger.info("HaloITSM trigger: the orchestrator ends it.")
+                with suppress(OSError):
+                    self._flag.unlink()
                 if in_main:
                     # Only a signal reaches a main thread that is reading from a socket.
                     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)

@@ -13,9 +13,8 @@ import re
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any, Callable, Iterable
 
 from .decide import Baseline, Seen
 
@@ -29,6 +28,15 @@ CREATE TABLE IF NOT EXISTS seen (
 CREATE INDEX IF NOT EXISTS seen_by_stamp ON seen (stamp);
 CREATE TABLE IF NOT EXISTS hint (ticket_id INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 """
+# A sound database can still hold what is none of ours.
+_UNREADABLE = """
+SELECT (SELECT count(*) FROM seen WHERE typeof(stamp) != 'text' OR typeof(status_id) NOT IN ('integer', 'null')
+        OR typeof(action_id) NOT IN ('integer', 'null') OR NOT json_valid(face) OR json_type(face) != 'object')
+     + (SELECT count(*) FROM hint WHERE typeof(number) != 'integer')
+     + (SELECT count(*) FROM fact WHERE typeof(value) != 'text'
+        OR (name = 'floor_id' AND value GLOB '*[^0-9]*')
+        OR (name IN ('baseline', 'cursor', 'limit') AND value GLOB '*[^-0-9T:.]*'))
+"""
 
 
 def state_path(folder: str, trigger_id: str) -> Path:
@@ -41,19 +49,17 @@ def state_path(folder: str, trigger_id: str) -> Path:
 def open_store(path: Path | None, owner: str, logger: Any) -> Store:
     """The store in ``path``, or in memory when that is None or cannot be written, which is said.
 
-    ``owner`` names trigger and Halo instance; what another owner has left is forgotten. A file that is no sound database
-    is set aside, which is said as well.
+    ``owner`` names trigger and Halo instance; what another owner has left is forgotten. A file that is no sound store is
+    set aside, which is said as well.
     """
     if path is None:
         logger.warning("HaloITSM trigger: no trigger ID was given, so nothing is remembered across restarts.")
         return Store(_memory(), owner, logger)
     try:
         return Store(_on_disk(path), owner, logger)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+    except (sqlite3.Error, OSError, ValueError) as error:
+        if _is_no_damage(error):
             return _without_disk(path, owner, logger, error)
-    except OSError as error:
-        return _without_disk(path, owner, logger, error)
     aside = path.with_name(f"{path.name}.corrupt-{time.time_ns()}")
     logger.warning(f"HaloITSM trigger: the state file is damaged, it is set aside as {aside.name}; starting anew.")
     try:
@@ -62,8 +68,27 @@ def open_store(path: Path | None, owner: str, logger: Any) -> Store:
             Path(f"{path}{ending}").unlink(missing_ok=True)
         _drop_old_wrecks(path)
         return Store(_on_disk(path), owner, logger)
-    except (OSError, sqlite3.Error) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         return _without_disk(path, owner, logger, error)
+
+
+# What SQLite says of a place that cannot be written, as opposed to a file that cannot be understood.
+_NO_PLACE = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def _is_no_damage(error: Exception) -> bool:
+    # The low byte is the kind; the rest tells more about it.
+    return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_PLACE
 
 
 def _without_disk(path: Path, owner: str, logger: Any, error: Exception) -> Store:
@@ -101,10 +126,21 @@ def _ready(database: sqlite3.Connection) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     database.execute("PRAGMA journal_size_limit=1048576")
-    if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise sqlite3.DatabaseError("quick_check failed")
+    if database.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("the integrity check failed")
     database.executescript(_SCHEMA)
+    if database.execute(_UNREADABLE).fetchone()[0]:
+        raise sqlite3.DatabaseError("it holds values of another kind")
     return database
+
+
+class _Waiting:
+    """A hint that waits for the disk, with the thread that brought it."""
+
+    def __init__(self, ticket_ids: Iterable[int]) -> None:
+        self.ticket_ids = list(ticket_ids)
+        self.done = False
+        self.error: Exception | None = None
 
 
 class Store:
@@ -115,43 +151,50 @@ class Store:
         self._logger = logger
         # A hint may come while the loop saves: SQLite would serialise them, but not the two statements of one thought.
         self._lock = threading.RLock()
-        self._waiting: list[int] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_lock = threading.Lock()
-        with self._transaction():
-            if self._fact("owner") != owner:
-                for table in ("fact", "seen", "hint"):
-                    self._database.execute(f"DELETE FROM {table}")  # nosec B608: names from the line above
-                self._set("owner", owner)
+        self._write(lambda: self._belong_to(owner))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _belong_to(self, owner: str) -> None:
+        if self._fact("owner") != owner:
+            for table in ("fact", "seen", "hint"):
+                self._database.execute(f"DELETE FROM {table}")  # nosec B608: names from the line above
+            self._set("owner", owner)
+
+    def _write(self, work: Callable[[], None]) -> None:
+        """Do ``work`` in a transaction; when the disk fails, in memory from now on, rather than end the trigger.
+
+        What is being saved has been delivered: forgotten, it would be delivered again.
+        """
         with self._lock:
             try:
-                self._database.execute("BEGIN IMMEDIATE")
+                self._transaction(work)
             except sqlite3.OperationalError as error:
                 self._leave_disk(error)
-                self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._commit()
+                self._transaction(work)
 
-    def _commit(self) -> None:
+    def _transaction(self, work: Callable[[], None]) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
         try:
+            work()
             self._database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            # A full disk: what was just done is done, so it goes on in memory rather than be forgotten and repeated.
-            self._leave_disk(error)
+        except BaseException:
+            # SQLite itself has already rolled back after some errors, a full disk among them.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
         self._logger.warning(
             f"HaloITSM trigger: its state cannot be written any more ({type(error).__name__}): what is seen from now on "
             "is not remembered across a restart. Check the plugin's cache volume."
         )
-        memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        self._database.backup(memory)
+        memory = _memory()
+        try:
+            self._database.backup(memory)
+        except sqlite3.Error:
+            # Not even readable: it goes on with nothing remembered, which the warning has said.
+            memory = _memory()
         self._database.close()
         self._database = memory
 
@@ -165,8 +208,8 @@ class Store:
     def baseline(self) -> Baseline | None:
         """What is old, None before the first start is done."""
         with self._lock:
-            stamp, floor = self._fact("baseline"), self._fact("floor_id")
-        return None if stamp is None else Baseline(stamp, int(floor) if floor else None)
+            stamp, floor, limit = self._fact("baseline"), self._fact("floor_id"), self._fact("limit")
+        return None if stamp is None else Baseline(stamp, int(floor) if floor else None, limit or "")
 
     def cursor(self) -> str:
         """The stamp up to which polls are complete, "" before the first."""
@@ -174,21 +217,31 @@ class Store:
             return self._fact("cursor") or ""
 
     def begin(self, baseline: Baseline, cursor: str, seen: Iterable[tuple[int, Seen]]) -> None:
-        """Save the first start, or a new one after a long pause: all at once."""
-        with self._transaction():
+        """Save the first start, all at once."""
+
+        def work() -> None:
             self._set("baseline", baseline.stamp)
             self._set("floor_id", "" if baseline.floor_id is None else str(baseline.floor_id))
             self._set("cursor", cursor)
-            for ticket_id, item in seen:
-                self._put(ticket_id, item)
+            self._put(items)
+
+        items = list(seen)
+        self._write(work)
+
+    def forget_before(self, stamp: str) -> None:
+        """Count everything up to ``stamp`` as old, after a pause that was too long to catch up with."""
+        self._write(lambda: self._set("limit", stamp))
 
     def advance(self, cursor: str, window: str) -> None:
         """Save that polls are complete up to ``cursor``; forget the oldest when there are too many before ``window``."""
-        with self._transaction():
+
+        def work() -> None:
             self._set("cursor", cursor)
             count = self._database.execute("SELECT count(*) FROM seen").fetchone()[0]
             if count > MOST_SEEN:
                 self._prune(count - _KEPT_AFTER_PRUNING, window)
+
+        self._write(work)
 
     def _prune(self, surplus: int, window: str) -> None:
         """Forget the tickets that have been still for the longest, and count all as old as they are as old.
@@ -220,14 +273,16 @@ class Store:
 
     def save(self, items: Iterable[tuple[int, Seen]]) -> None:
         """Save what was seen of tickets, all at once."""
-        with self._transaction():
-            for ticket_id, item in items:
-                self._put(ticket_id, item)
+        listed = list(items)
+        self._write(lambda: self._put(listed))
 
-    def _put(self, ticket_id: int, item: Seen) -> None:
-        self._database.execute(
+    def _put(self, items: Iterable[tuple[int, Seen]]) -> None:
+        self._database.executemany(
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
-            (ticket_id, item.stamp, item.status_id, json.dumps(dict(item.face)), item.action_id),
+            [
+                (number, item.stamp, item.status_id, json.dumps(dict(item.face)), item.action_id)
+                for number, item in items
+            ],
         )
 
     def hint(self, ticket_ids: Iterable[int]) -> None:
@@ -235,27 +290,50 @@ class Store:
 
         Whoever comes while another waits for the disk is saved along with the next one: one sync for many.
         """
+        mine = _Waiting(ticket_ids)
         with self._waiting_lock:
-            self._waiting.extend(ticket_ids)
+            self._waiting.append(mine)
         with self._lock:
-            with self._waiting_lock:
-                batch, self._waiting = self._waiting, []
-            try:
-                self._save_hints(dict.fromkeys(batch))
-            except BaseException:
-                # The others who wait find theirs still to be done, and fail or succeed by themselves.
+            if not mine.done:
                 with self._waiting_lock:
-                    self._waiting[:0] = batch
-                raise
+                    batch, self._waiting = self._waiting, []
+                self._save_batch(batch)
+        if mine.error is not None:
+            raise mine.error
 
-    def _save_hints(self, ticket_ids: Iterable[int]) -> None:
-        rows = list(ticket_ids)
-        if not rows:
-            return
-        with self._transaction() as database:
-            number = database.execute("SELECT coalesce(max(number), 0) FROM hint").fetchone()[0]
-            pairs = [(ticket_id, number + place) for place, ticket_id in enumerate(rows, start=1)]
-            database.executemany("INSERT OR REPLACE INTO hint VALUES (?, ?)", pairs)
+    def _save_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            self._save_hints(batch)
+        except Exception as error:  # pylint: disable=broad-except  # each learns of its own, whatever it is
+            for one in batch if len(batch) > 1 else []:
+                self._save_batch([one])
+            if len(batch) == 1:
+                batch[0].error = error
+        for one in batch:
+            one.done = True
+
+    def _save_hints(self, batch: list[_Waiting]) -> None:
+        ticket_ids = list(dict.fromkeys(ticket_id for one in batch for ticket_id in one.ticket_ids))
+
+        def work() -> None:
+            number = self._next_number()
+            pairs = [(ticket_id, number + place) for place, ticket_id in enumerate(ticket_ids)]
+            self._database.executemany("INSERT OR REPLACE INTO hint VALUES (?, ?)", pairs)
+
+        if ticket_ids:
+            self._write(work)
+
+    def _next_number(self) -> int:
+        return int(self._database.execute("SELECT coalesce(max(number), 0) + 1 FROM hint").fetchone()[0])
+
+    def postpone_hint(self, ticket_id: int, number: int) -> None:
+        """Put a hint that could not be followed behind all others; one that came meanwhile stays where it is."""
+
+        def work() -> None:
+            values = (self._next_number(), ticket_id, number)
+            self._run("UPDATE hint SET number = ? WHERE ticket_id = ? AND number = ?", values)
+
+        self._write(work)
 
     def hints(self, most: int = 100) -> list[tuple[int, int]]:
         """The oldest hints: ticket id, and the number that tells it from a later hint for the same ticket."""
@@ -266,8 +344,11 @@ class Store:
 
     def drop_hint(self, ticket_id: int, number: int) -> None:
         """Forget a hint that has been followed; one that came meanwhile stays."""
-        with self._transaction():
-            self._database.execute("DELETE FROM hint WHERE ticket_id = ? AND number = ?", (ticket_id, number))
+        mine = (ticket_id, number)
+        self._write(lambda: self._run("DELETE FROM hint WHERE ticket_id = ? AND number = ?", mine))
+
+    def _run(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._database.execute(statement, values)
 
     def close(self) -> None:
         """Close the file."""

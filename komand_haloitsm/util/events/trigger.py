@@ -60,7 +60,7 @@ class EventTrigger(insightconnect_plugin_runtime.Trigger):
                 reader=client.reader(_NO_WAITING),
                 store=store,
                 rule=rule,
-                delivery=Delivery(self.send, stopping.wait, self.logger),
+                delivery=Delivery(self.send, stopping.wait, self.logger, stopping.patient),
                 stopping=stopping,
                 output=lambda event, ticket: output(event, client.describe(ticket)),
                 interval=interval,
