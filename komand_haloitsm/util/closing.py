@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from .errors import HaloITSMError
-from .markup import essence
+from .markup import same_text, to_text
 from .tickets import as_id
 
 Row = Mapping[str, Any]
@@ -37,8 +37,10 @@ def has_status(ticket: Row, status_id: int) -> bool:
 
 def kept_note(ticket: Row, resolution: str) -> bool:
     """Whether Halo's answer to a close shows the resolution as its closure note (documented fields)."""
-    notes = (ticket.get("closure_note"), ticket.get("closure_note_html"))
-    return any(isinstance(note, str) and essence(note) == essence(resolution) for note in notes)
+    plain, markup = ticket.get("closure_note"), ticket.get("closure_note_html")
+    return (isinstance(plain, str) and same_text(resolution, plain)) or (
+        isinstance(markup, str) and same_text(resolution, to_text(markup))
+    )
 
 
 def not_closed(ticket_id: int, ticket: Row, status_id: int) -> HaloITSMError:

@@ -9,7 +9,7 @@ from .dates import parse_date
 from .errors import HaloITSMError, UncertainWriteError, missing_ticket
 from .exchange import Answer, Request
 from .inputs import bad_input, positive
-from .markup import essence, text_of, to_html
+from .markup import same_text, text_of, to_html
 from .reading import TicketReader
 from .reconcile import Ledger, OnceOnly, sent_at
 from .retry import RetryPolicy
@@ -77,7 +77,7 @@ class CommentWriter:
         """Whether the ticket got a note with this text after ``began``, a time of the clock. Raises HaloITSMError."""
         rows, answer = self._reader.actions(ticket_id)
         since = sent_at(answer, self._clock() - began, self._now())
-        return any(essence(note_of(row)) == essence(text) and _made_at(row, since) >= since for row in rows)
+        return any(same_text(text, note_of(row)) and _made_at(row, since) >= since for row in rows)
 
     def _made_since(self, ticket_id: int, text: str, private: bool, began: float) -> list[Action]:
         rows, answer = self._reader.actions(ticket_id, since=began)
@@ -88,7 +88,7 @@ class CommentWriter:
         return (
             bool(row.get("hiddenfromuser")) == private
             and not self._ledger.was_given((ticket_id, as_id(row.get("id"))))
-            and essence(note_of(row)) == essence(text)
+            and same_text(text, note_of(row))
         )
 
     def _explained(self, error: HaloITSMError, ticket_id: int, outcome: str) -> HaloITSMError:

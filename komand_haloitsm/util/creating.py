@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 from .errors import HaloITSMError, UncertainWriteError
 from .exchange import Answer, Request
 from .inputs import bad_input
-from .markup import essence, text_of
+from .markup import same_text, text_of
 from .reading import TicketReader, newest_first
 from .reconcile import Ledger, OnceOnly, sent_at
 from .rows import single
@@ -110,9 +110,9 @@ class TicketCreator:
     def _made_since(self, body: Ticket, began: float) -> Iterable[Ticket]:
         """The tickets that say what ``body`` says, were made since ``began``, and were given to no call."""
         for row in self._recent(began):
-            if essence(str(row.get("summary"))) == essence(str(body["summary"])):
+            if same_text(str(body["summary"]), str(row.get("summary"))):
                 ticket = self._reader.get(as_id(row.get("id")) or 0, since=began)
-                if essence(_details(ticket)) == essence(_details(body)):
+                if same_text(_details(body), _details(ticket)):
                     yield ticket
 
     def _recent(self, began: float) -> Iterator[Ticket]:

@@ -248,7 +248,9 @@ def error_for(
         return _failed(request, result, attempts)
     # Judged on what Halo really said, told without what is private, and cut only then: half a secret is one as well.
     heard = halo_says(result)
-    kind, cause, assistance = _token_error(result) if is_token(request) else _api_error(result, heard)
+    kind, cause, assistance = (
+        _token_error(result) if is_token(request) else _api_error(result, _without(heard, _texts(request.body)))
+    )
     said = _cut(redact(heard, secrets, _texts(request.body)), _LONGEST_SAYING)
     words = {
         "right": _missing_right(request),
@@ -387,6 +389,14 @@ def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
     for part in secret + [part for part in private if len(part) >= _SHORTEST_PRIVATE]:
         shown = shown.replace(part, _REMOVED)
     return shown
+
+
+def _without(heard: str, sent: Iterable[str]) -> str:
+    """What Halo said of its own, without the texts that were sent and that it repeats as a whole."""
+    for text in sent:
+        whole = " ".join(text.split())
+        heard = heard.replace(whole, " ") if len(whole) >= _ECHO else heard
+    return heard
 
 
 def _hide(text: str, parts: list[str], length: int, hidden: list[bool]) -> None:

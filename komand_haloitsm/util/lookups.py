@@ -70,6 +70,7 @@ class _Kept:
     rows: list[Row]
     by_id: Mapping[int, list[Row]]
     error: HaloITSMError | None = None
+    partial: bool = False
 
 
 class Lookups:
@@ -133,7 +134,7 @@ class Lookups:
         names = self._names_for(ticket)
         if len(self._names_kept) >= _MOST_KEPT_NAMES:
             self._names_kept.clear()
-        self._names_kept[key] = (min((kept.until for kept in self._kept.values()), default=0.0), names)
+        self._names_kept[key] = (min((kept.until for kept in list(self._kept.values())), default=0.0), names)
         return names
 
     def _names_for(self, ticket: Ticket) -> dict[str, Any]:
@@ -184,12 +185,17 @@ class Lookups:
             return kept  # type: ignore[return-value]  # as above
 
     def _usable(self, kept: _Kept | None, policy: RetryPolicy | None) -> bool:
-        """A kept refusal serves names, but who needs the list asks again: the right may have been given meanwhile."""
-        return kept is not None and self._clock() < kept.until and (kept.error is None or policy is not None)
+        """What is refused or incomplete serves names, but who needs the list asks again: it may be there by now."""
+        if kept is None or self._clock() >= kept.until:
+            return False
+        return policy is not None or (kept.error is None and not kept.partial)
 
     def _read(self, kind: str, policy: RetryPolicy | None) -> _Kept:
+        partial = False
         try:
-            rows = self._statuses(policy) if kind == "status" else self._list(kind, {}, policy)
+            rows = self._list(kind, {}, policy)
+            if kind == "status":
+                rows, partial = self._with_closed(rows, policy)
         except HaloITSMError as error:
             lasting = error.status in _NOT_PERMITTED
             self._logger.warning(f"HaloITSM: no {kind} names, because {_LISTS[kind].path} gave: {error.kind}")
@@ -199,18 +205,20 @@ class Lookups:
             number = as_id(row.get(_LISTS[kind].id_field))
             if number is not None:
                 by_id.setdefault(number, []).append(row)
-        return _Kept(self._clock() + LIFETIME, rows, by_id)
+        return _Kept(self._clock() + (_SOON if partial else LIFETIME), rows, by_id, partial=partial)
 
-    def _statuses(self, policy: RetryPolicy | None) -> list[Row]:
-        """All statuses with ``closed``: those that Halo leaves out when asked to exclude closed ones (official)."""
-        rows = self._list("status", {}, policy)
+    def _with_closed(self, rows: list[Row], policy: RetryPolicy | None) -> tuple[list[Row], bool]:
+        """Statuses with ``closed``, which are those that Halo leaves out when asked to exclude closed ones (official).
+
+        And whether that is still to be asked, because Halo could not answer for the moment.
+        """
         try:
             open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, policy)}
-        except HaloITSMError:
-            return [{**row, "closed": None} for row in rows]
+        except HaloITSMError as error:
+            return [{**row, "closed": None} for row in rows], error.status not in _NOT_PERMITTED
         # Where nothing was left out, Halo has ignored the question.
         known = any(as_id(row.get("id")) not in open_ids for row in rows)
-        return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows]
+        return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows], False
 
     def _list(self, kind: str, query: Mapping[str, str], policy: RetryPolicy | None) -> list[Row]:
         request = Request("GET", _LISTS[kind].path, query)

@@ -94,6 +94,6 @@ def _read(data: Any) -> tuple[str, float]:
         )
     try:
         lifetime = float(data.get("expires_in", _USUAL_LIFETIME))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         lifetime = _USUAL_LIFETIME
     return token.strip(), lifetime if 0 < lifetime < 1e9 else _USUAL_LIFETIME

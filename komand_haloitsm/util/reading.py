@@ -16,6 +16,8 @@ Ticket = dict[str, Any]
 RECENT_ACTIONS = 50
 # How many pages of newest tickets are read to find one that was made moments ago.
 _RECENT_PAGES = 5
+# A million tickets: no list of a service desk is longer, and none that is longer can be read in time.
+_MOST_PAGES = 10_000
 
 
 class TicketReader:
@@ -55,6 +57,8 @@ class TicketReader:
         while True:
             number += 1
             request = Request("GET", "/Tickets", {**page_query(number), **query})
+            if number > _MOST_PAGES:
+                raise misunderstood(request, f"its ticket list has no end after {_MOST_PAGES} pages")
             answer = self._call(request, since=since)
             rows = rows_of(request, answer.data, "tickets")
             fresh = [row for row in rows if _number(row) not in seen]

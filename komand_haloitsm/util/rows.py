@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import misunderstood
 from .exchange import Request
+from .tickets import as_id
 
 
 def rows_of(request: Request, data: Any, *keys: str) -> list[dict[str, Any]]:
@@ -31,6 +32,6 @@ def single(request: Request, data: Any) -> dict[str, Any]:
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
-    if not isinstance(data, dict) or not data.get("id"):
+    if not isinstance(data, dict) or as_id(data.get("id")) is None:
         raise misunderstood(request, "no single object with an id")
     return data

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from .bounded import BoundedAdapter
 from .dates import parse_http_date
 from .errors import HaloITSMError, UncertainWriteError, error_for
 from .exchange import Answer, Failure, FailureKind, Request
@@ -68,17 +68,23 @@ class Wire:
         )
         self._proxies = get_environ_proxies(address, no_proxy=None)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=32, max_retries=0)
+        self._adapter = BoundedAdapter(self._longest_read)
 
     def send(self, request: Request, token: str) -> Answer | Failure:
         """The answer, or why there is none. Raises HaloITSMError only for a body that is not JSON-able."""
-        prepared = self._prepare(request, token)
         try:
             response = self._adapter.send(
-                prepared, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
+                self._prepare(request, token),
+                stream=True,
+                timeout=self._timeout,
+                verify=self._verify,
+                proxies=self._proxies,
             )
         except requests.RequestException as error:
             return _failure(error)
+        except OSError:
+            # Not one of theirs: Requests' word for a CA bundle, named by the environment, that is not there.
+            return Failure(FailureKind.CERTIFICATE, "The CA bundle that the environment names cannot be read.")
         try:
             body = b"".join(self._chunks(response.raw))
         except _TooLarge:
@@ -100,11 +106,11 @@ class Wire:
             headers["Authorization"] = f"Bearer {token}"
         if request.form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-            body = urlencode(dict(request.form), errors="replace").encode()
+            body = _urlencoded(request, request.form).encode()
         elif request.body is not None:
             headers["Content-Type"] = "application/json"
             body = _encode(request)
-        query = "?" + urlencode(dict(request.query), errors="replace") if request.query else ""
+        query = "?" + _urlencoded(request, request.query) if request.query else ""
         return requests.Request(
             request.method, self.address + request.path + query, headers=headers, data=body
         ).prepare()
@@ -216,12 +222,42 @@ def _encode(request: Request) -> bytes:
     try:
         return json.dumps(request.body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
-        raise HaloITSMError(
-            kind="input",
-            cause="An input holds a value that cannot be sent as JSON.",
-            assistance="Use texts, numbers, true, false, arrays and objects only. Nothing was sent to HaloITSM.",
-            data=request.label,
-        ) from None
+        raise _unsendable(request, "Use texts, numbers, true, false, arrays and objects only.") from None
+
+
+def _urlencoded(request: Request, pairs: Mapping[str, str]) -> str:
+    try:
+        return urlencode(dict(pairs))
+    except UnicodeError:
+        raise _unsendable(request, "A text holds half a character, as a cut emoji does.") from None
+
+
+def _unsendable(request: Request, assistance: str) -> HaloITSMError:
+    return HaloITSMError(
+        kind="input",
+        cause="An input holds a value that cannot be sent.",
+        assistance=f"{assistance} Nothing was sent to HaloITSM.",
+        data=request.label,
+    )
+
+
+# What OpenSSL gives as reason when a handshake fails. Any other TLS error may come after the request was sent.
+_HANDSHAKE = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "UNSUPPORTED_PROTOCOL",
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_SHARED_CIPHER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "DH_KEY_TOO_SMALL",
+        "EE_KEY_TOO_SMALL",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+        "TLSV1_UNRECOGNIZED_NAME",
+    }
+)
 
 
 def _failure(error: requests.RequestException) -> Failure:
@@ -230,9 +266,10 @@ def _failure(error: requests.RequestException) -> Failure:
     # ConnectTimeout is both a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
     for kind, matches in (
         (FailureKind.CERTIFICATE, isinstance(cause, ssl.SSLCertVerificationError)),
-        (FailureKind.TLS, isinstance(error, requests.exceptions.SSLError)),
+        (FailureKind.TLS, isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE),
         (FailureKind.PROXY, isinstance(error, requests.exceptions.ProxyError)),
         (FailureKind.NAME, isinstance(reason, urllib3.exceptions.NameResolutionError)),
+        (FailureKind.NAME, isinstance(error, requests.exceptions.InvalidURL)),
         (FailureKind.CONNECT_TIMEOUT, isinstance(error, requests.ConnectTimeout)),
         (FailureKind.READ_TIMEOUT, isinstance(error, requests.ReadTimeout)),
         (FailureKind.REFUSED, isinstance(reason, urllib3.exceptions.NewConnectionError)),

@@ -18,6 +18,8 @@ Row = Mapping[str, Any]
 
 # What tells two states of a ticket apart when their last_update is the same; all in list and detail alike (seen live).
 _FACE = ("summary", "team")
+# Beside them in what was seen: how many changes there were at the same last_update.
+_SAME = "same"
 _FACE_IDS = ("status_id", "priority_id", "agent_id", "tickettype_id", "client_id", "user_id")
 
 
@@ -170,8 +172,7 @@ def decide_updated(
     outputs = {"previous_status_id": before} if before else {}
     if status_changed and (before is None or before == now.status_id):
         return [Step(None, after)]
-    again = f"-{_checksum(repr(sorted(now.face.items()))):08x}" if seen and seen.stamp == now.stamp else ""
-    return [Step(Event(f"{now.ticket_id}-updated-{now.stamp}{again}", outputs), after)]
+    return [Step(Event(f"{now.ticket_id}-updated-{now.stamp}{_again(after)}", outputs), after)]
 
 
 def _status_before(actions: Sequence[Row] | None, baseline: Baseline) -> int | None:
@@ -204,7 +205,8 @@ def decide_status_changed(
     ahead = bool(fresh) and fresh[-1][1] > now.stamp
     # A change that left no action is still a change; but actions that are newer than the ticket as read prove nothing.
     if current.status_id and now.status_id and current.status_id != now.status_id and not ahead:
-        event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.stamp}"
+        again = _again(_as_seen(now, seen))
+        event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.stamp}{again}"
         event = _transition(event_id, current.status_id, now.status_id, new_status_id)
         # Its action may show later: from here on not the number of the last action decides, but time and status.
         current, last = replace(current, status_id=now.status_id, action_id=None), None
@@ -248,7 +250,13 @@ def _since(
     return later
 
 
+def _again(after: Seen) -> str:
+    """What tells apart the changes that a last_update which stands still has in common."""
+    return f"-{after.face[_SAME]}" if after.face[_SAME] else ""
+
+
 def _as_seen(now: Look, seen: Seen | None) -> Seen:
     """What is known after the look; fields that only the last look had are kept."""
     face = {**(seen.face if seen else {}), **now.face}
+    face[_SAME] = face.get(_SAME, 0) + 1 if seen and seen.stamp == now.stamp else 0
     return Seen(now.stamp, now.status_id or (seen.status_id if seen else None), face, seen.action_id if seen else None)

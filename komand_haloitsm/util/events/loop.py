@@ -95,7 +95,9 @@ class TriggerLoop:
         parts = self._parts
         self._failures += 1
         if self._failures == 1:
-            parts.logger.error(f"HaloITSM trigger: {error.cause} {error.assistance} {error.data} It goes on trying.")
+            parts.logger.error(
+                f"HaloITSM trigger: {error.cause} {error.assistance} {in_short(error)} It goes on trying."
+            )
         return self._pause(self._failures)
 
     def _pause(self, failures: int) -> float:
@@ -127,6 +129,9 @@ class TriggerLoop:
             rows, answer = next(iter(parts.reader.pages({})))
             numbers = [look.ticket_id for look in map(look_at, rows) if look]
             newest_first = numbers == sorted(numbers, reverse=True)
+            # The plain list may leave out what was closed long ago, and that may be the newest ticket.
+            closed, _ = next(iter(parts.reader.pages({"closed_only": "true"})))
+            numbers += [look.ticket_id for look in map(look_at, closed) if look]
             newest_change = max((look.stamp for look in map(look_at, rows) if look), default="")
             began = clock_of(answer) or newest_change
             if parts.rule.ticket_id is None:
@@ -135,8 +140,9 @@ class TriggerLoop:
                 ticket = parts.reader.find(parts.rule.ticket_id)
                 look = look_at(ticket) if ticket else None
                 old = [(look, ticket)] if look and ticket else []
+        # Not the newest change: a ticket may be dated in the future, and what is newer than this was seen just now.
         baseline = Baseline(
-            max([began, *(look.stamp for look, _ in old)]),
+            began,
             max([0, *numbers, *(look.ticket_id for look, _ in old)]) if newest_first else None,
         )
         seen = [(look.ticket_id, Seen(look.stamp, look.status_id, look.face)) for look, _ in old]
@@ -173,7 +179,8 @@ class TriggerLoop:
                 self._postpone(look.ticket_id, error)
         # Only now: what is not yet delivered must be found again after a crash.
         newest = max((look.stamp for look, _ in changes.rows), default="")
-        cursor = max(parts.store.cursor(), changes.halo_time or newest)
+        # Halo's clock may have been put back: then its own time counts, or nothing would be found until it is made up.
+        cursor = changes.halo_time or max(parts.store.cursor(), newest)
         parts.store.advance(cursor, earlier(cursor, 2 * OVERLAP))
 
     def _follow_hints(self) -> None:
@@ -208,7 +215,7 @@ class TriggerLoop:
         failures = self._postponed.get(ticket_id, (0, 0.0))[0] + 1
         if failures == 1:
             self._parts.logger.warning(
-                f"HaloITSM trigger: ticket {ticket_id} is tried again: {error.cause} {error.data}"
+                f"HaloITSM trigger: ticket {ticket_id} is tried again: {error.cause} {in_short(error)}"
             )
         self._postponed[ticket_id] = (failures, self._parts.clock() + self._pause(failures))
 
@@ -220,6 +227,9 @@ class TriggerLoop:
             except HaloITSMError as error:
                 # Deleted, hidden from the agent, or never there: such a ticket makes no events.
                 if error.kind in ("not_found", "unauthorized"):
+                    parts.logger.info(
+                        f"HaloITSM trigger: no ticket {ticket_id} is there for the API application's agent."
+                    )
                     return
                 raise
         look = look_at(ticket)
@@ -265,3 +275,8 @@ class TriggerLoop:
 def is_general(error: HaloITSMError) -> bool:
     """Whether an error speaks of Halo as a whole, or the way to it, rather than of one ticket."""
     return error.status is None or error.status in (429, 502, 503, 504)
+
+
+def in_short(error: HaloITSMError) -> str:
+    """Kind and status of an error. Not what Halo said: it may name a ticket, and a trigger's log is no place for that."""
+    return f"({error.kind}, HTTP {error.status})" if error.status else f"({error.kind})"

@@ -65,13 +65,16 @@ class Stopping:
         in_main = threading.current_thread() is threading.main_thread()
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM) if in_main else ()
         before = {number: signal.signal(number, self._on_signal) for number in numbers}
-        threading.Thread(target=self._watch_flag, args=(in_main,), name="haloitsm-stopping", daemon=True).start()
+        watcher = threading.Thread(target=self._watch_flag, args=(in_main,), name="haloitsm-stopping", daemon=True)
+        watcher.start()
         try:
             yield
         except Stopped:
             self.stop()
         finally:
             self._done.set()
+            # It may be about to send its signal, which must not meet the handler of before: that ends with an error.
+            watcher.join()
             if in_main:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
