@@ -42,7 +42,10 @@ class Watchman:
             yield
         finally:
             with self._changed:
-                self._watched.pop(ticket, None)
+                in_time = self._watched.pop(ticket, None) is not None
+        if not in_time:
+            # To http.client the end of the line is the end of the headers: it would take what came for an answer.
+            raise TimeoutError("the answer did not begin in time")
 
     def _run(self) -> None:
         while True:

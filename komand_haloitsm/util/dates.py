@@ -61,6 +61,17 @@ def format_date(moment: datetime) -> str:
     return (text.rstrip("0") if moment.microsecond else text) + "Z"
 
 
+def tidy_date(value: Any) -> str | None:
+    """A Halo date as ``format_date`` writes it; None for a sentinel or for what is no date."""
+    moment = parse_date(value)
+    if moment is None:
+        return None
+    if moment.microsecond and len(value) > 20 and value[10] == "T" and value[19] == "." and value[-1] == "Z":
+        # As Halo writes it: only the digits beyond microseconds, and zeros at the end, have to go.
+        return str(value[:26]).rstrip("Z").rstrip("0") + "Z"
+    return format_date(moment)
+
+
 def parse_http_date(value: str) -> datetime | None:
     """An aware UTC datetime from an HTTP ``Date`` header; None when there is none or it cannot be read."""
     try:

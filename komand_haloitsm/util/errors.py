@@ -350,7 +350,8 @@ def halo_says(answer: Answer) -> str:
     return _clean(_message(answer.data, depth=3))
 
 
-_MESSAGE_KEYS = ("error_description", "Message", "message", "ExceptionMessage", "detail", "title", "error", "errors")
+_MESSAGE_KEYS = ("error_description", "Message", "message", "ExceptionMessage", "detail", "title", "error")
+_STATE_KEYS = ("errors", "ModelState", "modelState")
 
 
 def _message(data: Any, depth: int) -> str:
@@ -360,13 +361,11 @@ def _message(data: Any, depth: int) -> str:
         return ""
     if isinstance(data, list):
         return "; ".join(filter(None, (_message(item, depth - 1) for item in data[:5])))
-    for key in _MESSAGE_KEYS:
-        found = _message(data.get(key), depth - 1)
-        if found:
-            return found
-    # ASP.NET's model state: {"[0].status_id": ["The value is not valid."]}
-    states = {key: value for key, value in list(data.items())[:5] if isinstance(value, list)}
-    return "; ".join(f"{key}: {_message(value, depth - 1)}" for key, value in states.items())
+    found = next(filter(None, (_message(data.get(key), depth - 1) for key in _MESSAGE_KEYS)), "")
+    # ASP.NET's model state, by itself or beside a general sentence: {"[0].status_id": ["The value is not valid."]}
+    details = next((data[key] for key in _STATE_KEYS if isinstance(data.get(key), dict)), {} if found else data)
+    states = [(key, _message(value, depth - 1)) for key, value in list(details.items())[:5] if isinstance(value, list)]
+    return "; ".join(filter(None, [found, *(f"{key}: {text}" for key, text in states)]))
 
 
 def _clean(text: str) -> str:
@@ -383,7 +382,7 @@ def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
     secret = [spelled for part in secrets if part for spelled in (part, quote_plus(part, errors="replace"))]
     private = [" ".join(part.split()) for part in sent]
     hidden = [False] * len(text)
-    _hide(text, [part for part in secret if len(part) >= _SHORTEST_PRIVATE], _SHORTEST_PRIVATE, hidden)
+    _hide(text, secret, _SHORTEST_PRIVATE, hidden)
     _hide(text, private, _ECHO, hidden)
     shown = re.sub("\0+", _REMOVED, "".join("\0" if hide else char for char, hide in zip(text, hidden)))
     for part in secret + [part for part in private if len(part) >= _SHORTEST_PRIVATE]:
@@ -400,9 +399,16 @@ def _without(heard: str, sent: Iterable[str]) -> str:
 
 
 def _hide(text: str, parts: list[str], length: int, hidden: list[bool]) -> None:
-    for start in range(len(text) - length + 1):
-        if any(text[start : start + length] in part for part in parts):
-            hidden[start : start + length] = [True] * length
+    """Mark each stretch of ``length`` that stands in a part. Every such stretch holds a whole block of half its length,
+    so that only around the blocks that are found there is more to look for: a part may have ten megabytes."""
+    half = length // 2
+    for part in parts:
+        for block in range(0, len(text), half):
+            if text[block : block + half] not in part:
+                continue
+            for start in range(max(0, block - half), min(block, len(text) - length) + 1):
+                if text[start : start + length] in part:
+                    hidden[start : start + length] = [True] * length
 
 
 def _texts(body: Any) -> Iterator[str]:

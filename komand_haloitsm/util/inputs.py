@@ -10,6 +10,7 @@ from typing import Any, Mapping
 
 from .dates import parse_date
 from .errors import HaloITSMError
+from .numbers import whole_number
 from .tickets import LARGEST_ID
 
 Inputs = Mapping[str, Any]
@@ -20,7 +21,7 @@ def given_id(params: Inputs, name: str) -> int | None:
     value = params.get(name)
     if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
         return None
-    number = _whole(value)
+    number = whole_number(value)
     if number is None or not 1 <= number <= LARGEST_ID:
         raise bad_input(name, "must be a positive whole number")
     return number
@@ -73,7 +74,7 @@ def given_number(params: Inputs, name: str, *, default: int, lowest: int, highes
     value = params.get(name)
     if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
         return default
-    number = _whole(value)
+    number = whole_number(value)
     if number is None or not lowest <= number <= highest:
         raise bad_input(name, f"must be a whole number from {lowest} to {highest}")
     return number
@@ -120,25 +121,6 @@ def secret_text(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("secretKey")
     return value.strip() if isinstance(value, str) else ""
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        # Not by float where it can be helped: that has no more than 53 bits.
-        whole = int(value)
-        return whole if isinstance(value, (int, str)) or whole == value else None
-    except (TypeError, ValueError, OverflowError):
-        return _whole_float(value)
-
-
-def _whole_float(value: Any) -> int | None:
-    try:
-        number = float(value)
-        return int(number) if number.is_integer() else None
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def bad_input(name: str, what: str) -> HaloITSMError:

@@ -10,8 +10,9 @@ import json
 from typing import Any, Callable, Mapping
 
 from .address import ticket_address
-from .dates import format_date, parse_date
+from .dates import parse_date, tidy_date
 from .markup import to_text
+from .numbers import whole_number
 
 Ticket = Mapping[str, Any]
 
@@ -28,15 +29,8 @@ def as_id(value: Any) -> int | None:
     """
     if value.__class__ is int:
         return value if 0 < value <= LARGEST_ID else None
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        # A text of digits not by float, which has no more than 53 bits.
-        number = int(value) if isinstance(value, str) and value.strip().isdecimal() else float(value)
-        whole = int(number)
-    except (ValueError, OverflowError):
-        return None
-    return whole if whole == number and 0 < whole <= LARGEST_ID else None
+    number = whole_number(value)
+    return number if number is not None and 0 < number <= LARGEST_ID else None
 
 
 def _as_text(value: Any) -> str | None:
@@ -46,8 +40,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_date(value: Any) -> str | None:
-    moment = parse_date(value)
-    return format_date(moment) if moment else None
+    return tidy_date(value) if value is not None else None
 
 
 def _as_flag(value: Any) -> bool | None:
@@ -71,44 +64,39 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-# output -> Halo's fields, in order of preference
-_IDS = {
-    "id": ("id",),
-    "tickettype_id": ("tickettype_id",),
-    "status_id": ("status_id",),
-    "priority_id": ("priority_id",),
-    "category_id": ("categoryid_1", "category_id"),
-    "agent_id": ("agent_id",),
-    "team_id": ("team_id",),
-    "client_id": ("client_id",),
-    "site_id": ("site_id",),
-    "user_id": ("user_id",),
-    "parent_id": ("parent_id",),
-}
-_TEXTS = {
-    "summary": ("summary",),
-    "details": ("details",),
-    "status_name": ("status_name",),
-    "priority_name": ("priority_name",),
-    "category": ("category_1",),
-    "agent_name": ("agent_name",),
-    "team_name": ("team", "team_name"),
-    "client_name": ("client_name",),
-    "site_name": ("site_name",),
-    "user_name": ("user_name",),
-}
-_DATES = {
-    "dateoccurred": ("dateoccurred",),
-    "datecreated": ("datecreated",),
-    # last_update is the present name; the others are those of older builds (seen in recordings).
-    "datemodified": ("last_update", "lastupdate", "flastupdate"),
-}
-# (output, Halo's field, how it is read), in the order in which later ones only fill gaps
-_PLAN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = tuple(
-    (name, field, read)
-    for table, read in ((_IDS, as_id), (_TEXTS, _as_text), (_DATES, _as_date))
-    for name, fields in table.items()
-    for field in fields
+# (output, Halo's field)
+_IDS = (
+    ("id", "id"),
+    ("tickettype_id", "tickettype_id"),
+    ("status_id", "status_id"),
+    ("priority_id", "priority_id"),
+    ("category_id", "categoryid_1"),
+    ("agent_id", "agent_id"),
+    ("team_id", "team_id"),
+    ("client_id", "client_id"),
+    ("site_id", "site_id"),
+    ("user_id", "user_id"),
+    ("parent_id", "parent_id"),
+)
+_TEXTS = (
+    ("summary", "summary"),
+    ("details", "details"),
+    ("status_name", "status_name"),
+    ("priority_name", "priority_name"),
+    ("category", "category_1"),
+    ("agent_name", "agent_name"),
+    ("team_name", "team"),
+    ("client_name", "client_name"),
+    ("site_name", "site_name"),
+    ("user_name", "user_name"),
+)
+_DATES = (("dateoccurred", "dateoccurred"), ("datecreated", "datecreated"), ("datemodified", "last_update"))
+# Where the usual field is absent; the dates are spellings of older builds (seen in recordings).
+_OTHERWISE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("category_id", "category_id", as_id),
+    ("team_name", "team_name", _as_text),
+    ("datemodified", "lastupdate", _as_date),
+    ("datemodified", "flastupdate", _as_date),
 )
 
 
@@ -118,25 +106,42 @@ def ticket_output(ticket: Ticket, names: Mapping[str, Any], api: str) -> dict[st
     ``names`` are values from the lookups, by output name, for what the ticket itself does not say; ``api`` is the
     resource server, from which the link is built.
     """
-    out: dict[str, Any] = {}
-    for name, field, read in _PLAN:
+    out: dict[str, Any] = {**names}
+    status_is_closed = out.pop("closed", None)
+    _take_plain(ticket, out)
+    for name, field in _DATES:
         value = ticket.get(field)
-        if value is not None and name not in out and (value := read(value)):
+        if value is not None and (value := tidy_date(value)):
             out[name] = value
-    for name, value in names.items():
-        out.setdefault(name, value)
+    for name, field, read in _OTHERWISE:
+        if name not in out and ticket.get(field) is not None:
+            _put(out, name, read(ticket[field]) or None)
     if "priority_name" not in out:
         _put(out, "priority_name", _as_text(_nested(ticket, "priority", "name")))
     if "details" not in out:
         _put(out, "details", _details_from_html(ticket))
-    _put(out, "customfields", _as_custom_fields(ticket.get("customfields")))
+    if "customfields" in ticket:
+        _put(out, "customfields", _as_custom_fields(ticket["customfields"]))
     if out.get("agent_id") == UNASSIGNED:
         out.pop("agent_name", None)
-    closed = is_closed(ticket, out.pop("closed", None))
-    _put(out, "closed", closed)
+    _put(out, "closed", is_closed(ticket, status_is_closed))
     if "id" in out:
         out["url"] = ticket_address(api, out["id"])
     return out
+
+
+def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
+    """The ids and texts of a ticket into ``out``. By far the most are what they should be, so that is asked first."""
+    for name, field in _IDS:
+        value = ticket.get(field)
+        if value is not None and (value := as_id(value)):
+            out[name] = value
+    for name, field in _TEXTS:
+        value = ticket.get(field)
+        if value.__class__ is not str:
+            value = None if value is None else _as_text(value)
+        if value:
+            out[name] = value
 
 
 def is_closed(ticket: Ticket, status_is_closed: bool | None) -> bool | None:

@@ -30,6 +30,8 @@ from .retry import Decision, RetryPolicy, Step, decide
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _KEPT_TEXT = 4000
+# Bytes a second: urllib3 sends under the connect timeout.
+_SLOWEST_UPLINK = 100_000
 
 
 class Tokens(Protocol):
@@ -68,15 +70,18 @@ class Wire:
         )
         self._proxies = get_environ_proxies(address, no_proxy=None)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        # On odd headers it logs the whole address, with what is searched for.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self._adapter = BoundedAdapter(self._longest_read)
 
     def send(self, request: Request, token: str) -> Answer | Failure:
         """The answer, or why there is none. Raises HaloITSMError only for a body that is not JSON-able."""
         try:
+            prepared = self._prepare(request, token)
             response = self._adapter.send(
-                self._prepare(request, token),
+                prepared,
                 stream=True,
-                timeout=self._timeout,
+                timeout=self._timeouts(prepared),
                 verify=self._verify,
                 proxies=self._proxies,
             )
@@ -97,7 +102,12 @@ class Wire:
             return Failure(FailureKind.LOST, type(error).__name__)
         finally:
             response.close()
-        return _answer(response, body)
+        return _answer(response, body, empty=request.method == "DELETE")
+
+    def _timeouts(self, prepared: requests.PreparedRequest) -> tuple[float, float]:
+        """Seconds to connect and send, and to wait for each piece of the answer; more for a body that takes long."""
+        connect, read = self._timeout
+        return connect + len(prepared.body or b"") // _SLOWEST_UPLINK, read
 
     def _prepare(self, request: Request, token: str) -> requests.PreparedRequest:
         headers = dict(self._headers)
@@ -241,6 +251,8 @@ def _unsendable(request: Request, assistance: str) -> HaloITSMError:
     )
 
 
+# What OpenSSL gives as reason when the CA bundle that the environment names is none.
+_BUNDLE = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "PEM_LIB"})
 # What OpenSSL gives as reason when a handshake fails. Any other TLS error may come after the request was sent.
 _HANDSHAKE = frozenset(
     {
@@ -265,8 +277,8 @@ def _failure(error: requests.RequestException) -> Failure:
     cause = _reason(reason)
     # ConnectTimeout is both a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
     for kind, matches in (
-        (FailureKind.CERTIFICATE, isinstance(cause, ssl.SSLCertVerificationError)),
-        (FailureKind.TLS, isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE),
+        (FailureKind.CERTIFICATE, isinstance(cause, ssl.SSLCertVerificationError) or _openssl(cause) in _BUNDLE),
+        (FailureKind.TLS, _openssl(cause) in _HANDSHAKE),
         (FailureKind.PROXY, isinstance(error, requests.exceptions.ProxyError)),
         (FailureKind.NAME, isinstance(reason, urllib3.exceptions.NameResolutionError)),
         (FailureKind.NAME, isinstance(error, requests.exceptions.InvalidURL)),
@@ -283,7 +295,12 @@ def _in_short(error: BaseException) -> str:
     """What OpenSSL says of a failed handshake, else the kind of error: neither holds anything that was sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"OpenSSL says: {error.verify_message}"
-    return f"OpenSSL says: {error.reason}" if isinstance(error, ssl.SSLError) else type(error).__name__
+    return f"OpenSSL says: {_openssl(error)}" if _openssl(error) else type(error).__name__
+
+
+def _openssl(error: BaseException) -> str:
+    """OpenSSL's word for what went wrong, "" where it has none."""
+    return str(getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
 
 
 def _reason(error: BaseException) -> BaseException:
@@ -293,9 +310,10 @@ def _reason(error: BaseException) -> BaseException:
     return next((found for found in (deeper, inner) if isinstance(found, BaseException)), error)
 
 
-def _answer(response: requests.Response, body: bytes) -> Answer:
+def _answer(response: requests.Response, body: bytes, empty: bool) -> Answer:
+    """``empty``: whether an answer without a body is one, as it may be after a deletion."""
     headers = response.headers
-    data, readable = _parse(body)
+    data, readable = (None, True) if empty and not body else _parse(body)
     text = "" if readable else body[:_KEPT_TEXT].decode("utf-8", "replace")
     return Answer(
         status=response.status_code,

@@ -10,8 +10,8 @@ import logging
 import threading
 from typing import Any, Callable, Iterable, Mapping
 
-import waitress
 from insightconnect_plugin_runtime.exceptions import PluginException
+from waitress.server import create_server
 
 from .webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
 
@@ -41,7 +41,7 @@ class Receiver:
         """Listen. Raises PluginException when the port cannot be had."""
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         try:
-            self._server = waitress.create_server(
+            self._server = create_server(
                 self.answer,
                 host="0.0.0.0",  # nosec B104: whoever fronts the port with TLS reaches it from outside the container
                 port=self._port,

@@ -1,0 +1,86 @@
+# Everything that is done with this repository, one target each. Each target makes the virtual environment it needs
+# (tools/venv.sh), outside the repository.
+#   PYTHON=python3.13      run on another interpreter
+#   HALOITSM_VENVS=DIR     keep environments and build caches elsewhere (default: the user's cache directory)
+
+# The version is written down in plugin.spec.yaml and nowhere else.
+VERSION := $(shell sed -n 's/^version: *//p' plugin.spec.yaml)
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+# Without it, the tools would leave __pycache__ in bin/, which Rapid7's checksum takes for the plugin's entry point.
+export PYTHONDONTWRITEBYTECODE := 1
+
+# The locks that pip-audit looks up. rapid7 is left out: its versions are Rapid7's choice, and it runs on our own files.
+AUDITED := image develop style supply-chain lock
+
+# Usage: $(call in,LOCK) COMMAND runs a command of the environment that requirements/LOCK.txt describes.
+in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check-generated regenerate validate style types image export image-check plg-check \
+        release-check sbom audit lock clean
+
+help: ## list the targets
+	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: ## drive the plugin through a ticket's life, against the emulator or the instance in HALO_* variables
+	@$(call in,develop)python tools/demo.py
+
+test: ## run the tests, with line and branch coverage of what is not generated
+	@$(call in,develop)python -m pytest --cov --cov-report=term $(TESTS)
+
+check-generated: ## fail where a generated file is not what the spec generates
+	@$(call in,rapid7)python -m tools.check_generated
+
+regenerate: ## write the generated files anew from plugin.spec.yaml
+	@$(call in,rapid7)python -m tools.check_generated --write
+
+validate: ## run all validators of Rapid7 on a clean copy of the plugin
+	@$(call in,rapid7)python -m tools.validate
+
+style: ## black and prospector as Rapid7's repository runs them
+	@$(call in,style)black --version && failed=; \
+	    "$$venv"/bin/black --check --quiet --diff . || failed=1; \
+	    "$$venv"/bin/prospector --no-external-config --profile prospector.yaml . || failed=1; \
+	    test -z "$$failed"
+
+types: ## mypy on everything that is not generated
+	@$(call in,develop)python -m mypy
+
+image: ## build the image: with docker where an engine answers, else with buildah on a stand-in base
+	@$(call in,develop)python -m tools.image
+
+export: ## write the .plg that InsightConnect imports to dist/ (ARGS=--twice: prove that it is reproducible)
+	@$(call in,develop)python -m tools.export_plg $(ARGS)
+
+image-check: $(if $(BUILT),,export) ## run the exported image as nobody against the emulator (BUILT=1: the one in dist/)
+	@$(call in,develop)python -m tools.image_check
+
+plg-check: $(if $(BUILT),,export) ## open the exported .plg and check what is in it (BUILT=1: the one in dist/)
+	@$(call in,develop)python -m tools.plg_check $(ARGS)
+
+release-check: ## fail where spec, changelog, help, setup, checksum or tag disagree on the version
+	@$(call in,develop)python -m tools.release_check
+
+sbom: ## write the software bill of materials (CycloneDX) of the image's Python packages to dist/
+	@$(call in,supply-chain)python -m tools.sbom
+
+audit: ## look the locked versions up in the vulnerability data bases (needs the internet)
+	@echo "This asks the vulnerability data bases on the internet, and can only fail where they cannot be reached."
+	@$(call in,supply-chain)pip-audit --version && failed=; for name in $(AUDITED); do \
+	    echo "requirements/$$name.txt"; \
+	    "$$venv"/bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$name.txt || failed=1; \
+	done; test -z "$$failed"
+
+lock: ## resolve the dependencies anew and write the lock files
+	@for name in lock base image develop rapid7 style supply-chain; do \
+	    $(call in,lock)uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	        --no-emit-index-url --custom-compile-command 'make lock' \
+	        requirements/$$name.in --output-file requirements/$$name.txt; \
+	done
+
+clean: ## remove what builds and tests leave in the tree (not the caches outside of it)
+	rm -rf build dist *.egg-info .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,469 @@
+"""Guards the lists of the instance: read once in ten minutes, by one thread, and never in the way of a step's work."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.exchange import Answer, Request
+from komand_haloitsm.util.lookups import LIFETIME, Lookups, name_of
+from komand_haloitsm.util.retry import RetryPolicy
+
+STATUSES = [
+    {"id": 1, "name": "New", "type": 0},
+    {"id": 2, "name": "In Progress"},
+    {"id": 9.0, "name": "Closed"},
+    {"id": "18", "name": "Approved"},
+]
+LISTS: dict[str, Any] = {
+    "/Status": STATUSES,
+    "/Priority": [
+        {"id": "aeb80996-724c-e811-892e-b01041c8667a", "slaid": 1, "priorityid": 1, "name": "Critical"},
+        {"id": "aeb80996-724c-e811-892e-b01041c8667b", "slaid": 1, "priorityid": 2, "name": "High"},
+        {"id": "aeb80996-724c-e811-892e-b01041c8667c", "slaid": 2, "priorityid": 1, "name": "Urgent"},
+        {"id": "aeb80996-724c-e811-892e-b01041c8667d", "slaid": 2, "priorityid": 2, "name": "High"},
+    ],
+    "/Team": [{"id": 4, "name": "Network"}, {"id": 5, "name": "Double"}, {"id": 6, "name": "double"}],
+    "/Agent": [{"id": 1, "name": "Unassigned"}, {"id": 3, "name": "Kim"}, {"id": 4, "name": ""}, {"id": 5}],
+    "/TicketType": [{"id": 43, "name": "Incident"}],
+    "/Category": [{"id": 31, "value": "Hardware>Printer", "category_name": "Printer"}, {"id": 32, "name": "Other"}],
+}
+PATHS = {
+    "status": "/Status",
+    "priority": "/Priority",
+    "team": "/Team",
+    "agent": "/Agent",
+    "tickettype": "/TicketType",
+    "category": "/Category",
+}
+
+
+def error(status: int | None, kind: str = "forbidden") -> HaloITSMError:
+    return HaloITSMError(kind=kind, cause="c", assistance="a", status=status)
+
+
+class Halo:
+    """Answers the lists, or with what ``trouble`` has for a path; keeps the requests and the clock."""
+
+    def __init__(self, **lists: Any) -> None:
+        self.lists = {**LISTS, **{PATHS[kind]: rows for kind, rows in lists.items()}}
+        self.closed: set[Any] | None = {9}
+        self.trouble: dict[str, HaloITSMError] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.policies: list[RetryPolicy | None] = []
+        self.time = 1000.0
+        self.gate: threading.Event | None = None
+
+    def call(self, request: Request, *, policy: RetryPolicy | None = None) -> Answer:
+        self.asked.append((request.path, dict(request.query)))
+        self.policies.append(policy)
+        if self.gate is not None:
+            self.gate.wait(5)
+        without_closed = "excludeclosed" in request.query
+        trouble = self.trouble.get(request.path + ("?excludeclosed" if without_closed else ""))
+        if trouble is not None:
+            raise trouble
+        rows = self.lists[request.path]
+        if without_closed and self.closed is not None and isinstance(rows, list):
+            rows = [row for row in rows if row.get("id") not in self.closed]
+        return Answer(200, data=rows)
+
+    def lookups(self) -> Lookups:
+        return Lookups(self.call, logger=logging.getLogger("test"), clock=lambda: self.time)
+
+    def count(self, path: str) -> int:
+        return sum(1 for asked, query in self.asked if asked == path and not query)
+
+
+# -------------------------------------------------------------------------------------------------- names and ids
+
+
+@pytest.mark.parametrize(
+    "kind, number, name",
+    [
+        ("status", 1, "New"),
+        ("status", 9, "Closed"),
+        ("status", 18, "Approved"),
+        ("team", 4, "Network"),
+        ("agent", 3, "Kim"),
+        ("tickettype", 43, "Incident"),
+        ("category", 31, "Hardware>Printer"),
+        ("category", 32, "Other"),
+        ("priority", 2, "High"),
+        ("team", 99, None),
+        ("team", None, None),
+        ("agent", 4, None),
+        ("agent", 5, None),
+    ],
+)
+def test_the_name_of_an_id(kind, number, name):
+    assert Halo().lookups().name(kind, number) == name
+
+
+@pytest.mark.parametrize(
+    "kind, name, number",
+    [
+        ("team", "Network", 4),
+        ("team", " NETWORK ", 4),
+        ("team", "Nowhere", None),
+        ("team", "Double", None),
+        ("category", "Hardware>Printer", 31),
+        ("priority", "High", 2),
+        ("agent", "", None),
+    ],
+    ids=["a name", "in another case", "an unknown one", "an ambiguous one", "a category", "the same twice", "no name"],
+)
+def test_the_id_of_a_name(kind, name, number):
+    assert Halo().lookups().number(kind, name) == number
+
+
+@pytest.mark.parametrize("kind", list(PATHS))
+def test_a_list_in_an_envelope_is_read_too(kind):
+    halo = Halo(**{kind: {"record_count": 1, "results": LISTS[PATHS[kind]]}})
+    assert len(halo.lookups().rows(kind)) == len(LISTS[PATHS[kind]])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PATHS if kind != "status"])
+def test_rows_are_halos_own(kind):
+    assert Halo().lookups().rows(kind) == LISTS[PATHS[kind]]
+
+
+@pytest.mark.parametrize(
+    "kind, row, name",
+    [
+        ("team", {"name": "Network"}, "Network"),
+        ("team", {"name": None}, ""),
+        ("team", {"name": 5}, ""),
+        ("team", {}, ""),
+        ("category", {"value": "A>B", "category_name": "B"}, "A>B"),
+        ("category", {"value": "", "category_name": "B"}, "B"),
+        ("category", {"value": 5, "name": "C"}, "C"),
+    ],
+)
+def test_the_name_in_a_row(kind, row, name):
+    assert name_of(kind, row) == name
+
+
+# ------------------------------------------------------------------------------------------------------ for how long
+
+
+def test_a_list_is_read_when_it_is_first_needed():
+    halo = Halo()
+    halo.lookups()
+    assert halo.asked == []
+
+
+@pytest.mark.parametrize("kind", list(PATHS))
+def test_a_list_is_kept_ten_minutes_on_the_given_clock(kind):
+    halo = Halo()
+    lookups = halo.lookups()
+    lookups.rows(kind)
+    halo.time += 599.9
+    lookups.rows(kind)
+    lookups.name(kind, 1)
+    assert halo.count(PATHS[kind]) == 1
+    halo.time += 0.2
+    lookups.rows(kind)
+    assert halo.count(PATHS[kind]) == 2 and LIFETIME == 600.0
+
+
+def test_what_changed_in_halo_is_seen_after_ten_minutes():
+    halo = Halo()
+    lookups = halo.lookups()
+    ticket = {"status_id": 2, "team_id": 4}
+    assert lookups.names_for(ticket)["team_name"] == "Network"
+    halo.lists["/Team"] = [{"id": 4, "name": "Renamed"}]
+    halo.time += 599
+    assert lookups.names_for(ticket)["team_name"] == "Network"
+    halo.time += 2
+    assert lookups.names_for(ticket)["team_name"] == "Renamed"
+
+
+def test_two_connections_share_nothing():
+    halo = Halo()
+    halo.lookups().rows("team")
+    halo.lookups().rows("team")
+    assert halo.count("/Team") == 2
+
+
+def test_an_unknown_id_does_not_make_it_read_again():
+    halo = Halo()
+    lookups = halo.lookups()
+    for number in range(50, 80):
+        lookups.name("team", number)
+    assert halo.count("/Team") == 1
+
+
+@pytest.mark.parametrize("trouble", [None, error(403), error(503, "unavailable")], ids=["allowed", "forbidden", "down"])
+def test_twenty_threads_make_one_request(trouble):
+    halo = Halo()
+    if trouble is not None:
+        halo.trouble["/Team"] = trouble
+    halo.gate = threading.Event()
+    lookups, barrier, names = halo.lookups(), threading.Barrier(20), []
+
+    def ask() -> None:
+        barrier.wait(5)
+        names.append(lookups.name("team", 4))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    threading.Timer(0.15, halo.gate.set).start()
+    for thread in threads:
+        thread.join(10)
+    assert names == ["Network" if trouble is None else None] * 20 and halo.count("/Team") == 1
+
+
+def test_a_slow_list_does_not_hold_up_another():
+    halo = Halo()
+    lookups = halo.lookups()
+    lookups.rows("team")
+    halo.gate = threading.Event()
+    slow = threading.Thread(target=lambda: lookups.rows("agent"), daemon=True)
+    slow.start()
+    done: list[Any] = []
+    quick = threading.Thread(target=lambda: done.append(lookups.name("team", 4)), daemon=True)
+    quick.start()
+    quick.join(3)
+    halo.gate.set()
+    slow.join(5)
+    assert done == ["Network"]
+
+
+def test_threads_whose_tickets_need_different_lists_do_not_disturb_each_other():
+    tickets = [{"status_id": 2, "agent_id": 3}, {"team_id": 4}, {"category_1": "x"}, {"priority_id": 1}] * 2
+    troubles: list[Exception] = []
+
+    def name(lookups: Lookups, ticket: dict[str, Any], barrier: threading.Barrier) -> None:
+        barrier.wait(5)
+        try:
+            lookups.names_for(ticket)
+        except RuntimeError as trouble:
+            troubles.append(trouble)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(150):
+            lookups, barrier = Halo().lookups(), threading.Barrier(len(tickets))
+            threads = [threading.Thread(target=name, args=(lookups, ticket, barrier)) for ticket in tickets]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(10)
+    finally:
+        sys.setswitchinterval(interval)
+    assert troubles == []
+
+
+# ------------------------------------------------------------------------------------------------- not permitted
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("kind", list(PATHS))
+def test_a_list_that_is_not_permitted_leaves_names_out_for_ten_minutes(kind, status):
+    halo = Halo()
+    halo.trouble[PATHS[kind]] = error(status)
+    lookups = halo.lookups()
+    for _ in range(3):
+        assert lookups.name(kind, 1) is None and lookups.number(kind, "New") is None
+        assert lookups.closed(9) in (None, True)
+    halo.time += 599
+    lookups.name(kind, 1)
+    assert halo.count(PATHS[kind]) == 1
+    halo.time += 2
+    lookups.name(kind, 1)
+    assert halo.count(PATHS[kind]) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble", [error(429, "rate_limit"), error(500, "server_error"), error(None, "lost"), error(503, "unavailable")]
+)
+def test_trouble_that_passes_is_asked_about_again_soon_but_not_at_once(trouble):
+    halo = Halo()
+    halo.trouble["/Team"] = trouble
+    lookups = halo.lookups()
+    assert lookups.name("team", 4) is None and lookups.name("team", 4) is None
+    assert halo.count("/Team") == 1
+    halo.trouble.clear()
+    halo.time += 120
+    assert lookups.name("team", 4) == "Network"
+
+
+@pytest.mark.parametrize("rows", [{"error": "x"}, "text", None, [1, 2], {"teams": 5}], ids=repr)
+def test_a_list_of_an_unknown_shape_leaves_names_out(rows):
+    halo = Halo(team=rows)
+    lookups = halo.lookups()
+    assert lookups.name("team", 4) is None and lookups.names_for({"team_id": 4, "status_id": 1})["status_name"] == "New"
+    with pytest.raises(HaloITSMError):
+        lookups.rows("team")
+
+
+def test_for_a_name_nobody_waits_long_and_for_a_needed_list_as_long_as_usual():
+    halo = Halo()
+    lookups = halo.lookups()
+    lookups.name("team", 4)
+    lookups.rows("agent")
+    assert halo.policies[0] is not None and halo.policies[0].max_wait <= 10 and halo.policies[1] is None
+
+
+def test_who_needs_a_list_that_may_not_be_read_is_told_so():
+    halo = Halo()
+    halo.trouble["/Team"] = error(403)
+    with pytest.raises(HaloITSMError) as caught:
+        halo.lookups().rows("team")
+    assert caught.value.status == 403
+
+
+def test_who_needs_a_list_asks_again_although_a_refusal_is_kept():
+    halo = Halo()
+    halo.trouble["/Team"] = error(403)
+    lookups = halo.lookups()
+    assert lookups.name("team", 4) is None
+    halo.trouble.clear()
+    assert len(lookups.rows("team")) == 3
+    assert lookups.name("team", 4) == "Network"
+
+
+def test_an_error_that_is_not_halos_leaves_no_lock_behind():
+    halo = Halo()
+    lookups = halo.lookups()
+    halo.trouble["/Team"] = RuntimeError("not ours")  # type: ignore[assignment]
+    with pytest.raises(RuntimeError):
+        lookups.rows("team")
+    halo.trouble.clear()
+    assert lookups.name("team", 4) == "Network"
+
+
+# -------------------------------------------------------------------------------------------------- closed statuses
+
+
+def test_the_closed_statuses_are_those_that_halo_leaves_out():
+    halo = Halo()
+    halo.closed = {9.0, "18"}
+    lookups = halo.lookups()
+    assert [row["closed"] for row in lookups.rows("status")] == [False, False, True, True]
+    assert [lookups.closed(number) for number in (1, 2, 9, 18)] == [False, False, True, True]
+    assert halo.asked == [("/Status", {}), ("/Status", {"excludeclosed": "true"})]
+
+
+@pytest.mark.parametrize("number", [None, 0, 77])
+def test_of_an_unknown_status_it_is_not_known(number):
+    assert Halo().lookups().closed(number) is None
+
+
+def test_where_halo_ignores_the_question_it_is_not_known():
+    halo = Halo()
+    halo.closed = None
+    lookups = halo.lookups()
+    assert [row["closed"] for row in lookups.rows("status")] == [None] * 4
+    assert lookups.closed(9) is None and lookups.closed(1) is None
+    assert "closed" not in lookups.names_for({"status_id": 9})
+
+
+def test_where_the_open_ones_cannot_be_read_the_names_are_there_all_the_same():
+    halo = Halo()
+    halo.trouble["/Status?excludeclosed"] = error(500, "server_error")
+    lookups = halo.lookups()
+    assert lookups.name("status", 9) == "Closed" and lookups.closed(9) is None
+
+
+def test_open_statuses_that_could_not_be_read_for_a_moment_are_asked_for_again_soon():
+    halo = Halo()
+    lookups = halo.lookups()
+    halo.trouble["/Status?excludeclosed"] = error(503, "unavailable")
+    assert lookups.closed(9) is None
+    halo.trouble.clear()
+    halo.time += 120
+    assert lookups.closed(9) is True
+
+
+def test_who_needs_the_closed_statuses_asks_again_when_they_could_not_be_read_for_a_name():
+    halo = Halo()
+    lookups = halo.lookups()
+    halo.trouble["/Status?excludeclosed"] = error(429, "rate_limit")
+    lookups.name("status", 1)
+    halo.trouble.clear()
+    assert [row["closed"] for row in lookups.rows("status")] == [False, False, True, False]
+
+
+# ------------------------------------------------------------------------------------------------ names for a ticket
+
+_TICKETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nothing known": ({}, {}),
+    "a status": ({"status_id": 2}, {"status_name": "In Progress", "closed": False}),
+    "a closed status": ({"status_id": "9"}, {"status_name": "Closed", "closed": True}),
+    "a status that says its name": ({"status_id": 9, "status_name": "Mine"}, {"closed": True}),
+    "an agent": ({"agent_id": 3.0}, {"agent_name": "Kim"}),
+    "an agent that says the name": ({"agent_id": 3, "agent_name": "Mine"}, {}),
+    "nobody": ({"agent_id": 1}, {}),
+    "nobody as text": ({"agent_id": "1"}, {}),
+    "an agent that is not listed": ({"agent_id": 77}, {}),
+    "a team by id": ({"team_id": 4}, {"team_name": "Network"}),
+    "a team by name": ({"team": "network"}, {"team_id": 4}),
+    "a team by both": ({"team": "Mine", "team_id": 4}, {}),
+    "a team whose name is not unique": ({"team": "Double"}, {}),
+    "a category by its value": ({"category_1": "Hardware>Printer"}, {"category_id": 31}),
+    "a category with its id": ({"category_1": "Hardware>Printer", "categoryid_1": 77}, {}),
+    "a category that does not exist": ({"category_1": "Nowhere"}, {}),
+    "a priority under its SLA": ({"priority_id": 1, "sla_id": 2}, {"priority_name": "Urgent"}),
+    "a priority under the other SLA": ({"priority_id": 1.0, "sla_id": "1"}, {"priority_name": "Critical"}),
+    "a priority that the SLAs name differently, without SLA": ({"priority_id": 1}, {}),
+    "a priority that all SLAs name alike, without SLA": ({"priority_id": 2}, {"priority_name": "High"}),
+    "a priority that the SLA does not have": ({"priority_id": 2, "sla_id": 77}, {"priority_name": "High"}),
+    "a priority that an unknown SLA names one way or the other": ({"priority_id": 1, "sla_id": 77}, {}),
+    "a priority that comes along": ({"priority_id": 1, "sla_id": 1, "priority": {"name": "Mine"}}, {}),
+    "a priority that says its name": ({"priority_id": 1, "sla_id": 1, "priority_name": "Mine"}, {}),
+}
+
+
+@pytest.mark.parametrize("ticket, names", list(_TICKETS.values()), ids=list(_TICKETS))
+def test_what_the_lists_add_to_a_ticket(ticket, names):
+    lookups = Halo().lookups()
+    assert lookups.names_for(ticket) == names
+    assert lookups.names_for(ticket) == names
+
+
+def test_no_ticket_gets_the_names_of_another():
+    lookups = Halo().lookups()
+    for _ in range(2):
+        for ticket, names in _TICKETS.values():
+            assert lookups.names_for(ticket) == names
+
+
+def test_a_ticket_that_says_all_costs_no_request_but_for_the_status():
+    halo = Halo()
+    halo.lookups().names_for({"status_id": 2, "status_name": "x", "agent_id": 1, "team": "x", "team_id": 4})
+    assert {path for path, _ in halo.asked} == {"/Status"}
+
+
+@pytest.mark.parametrize(
+    "odd", [[], {}, [4], {"id": 4}, True, float("nan"), -1, "x" * 10_000], ids=lambda odd: str(odd)[:9]
+)
+@pytest.mark.parametrize("name", ["status_id", "agent_id", "team", "team_id", "priority_id", "sla_id", "category_1"])
+def test_odd_values_in_a_ticket_do_no_harm(name, odd):
+    names = Halo().lookups().names_for({"status_id": 2, "agent_id": 3, **{name: odd}})
+    assert None not in names.values()
+
+
+@pytest.mark.parametrize("kind", list(PATHS))
+def test_a_list_with_odd_rows_gives_what_it_has(kind):
+    halo = Halo(**{kind: [{}, {"id": None}, {"id": "x", "name": 5}, {"id": 8, "priorityid": 8, "name": "Good"}]})
+    lookups = halo.lookups()
+    assert lookups.name(kind, 8) == "Good" and lookups.number(kind, "good") == 8
+
+
+def test_with_nothing_permitted_a_ticket_has_no_names_and_no_error():
+    halo = Halo()
+    halo.trouble = {path: error(403) for path in PATHS.values()}
+    ticket = {"status_id": 2, "agent_id": 3, "team": "Network", "priority_id": 1, "category_1": "x"}
+    lookups = halo.lookups()
+    for _ in range(3):
+        assert lookups.names_for(ticket) == {}
+    assert len(halo.asked) == 5

@@ -1,0 +1,64 @@
+"""What the plugin's tests share: an emulated HaloITSM for each test, connections to it, and the real entry point."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from entry_point import PluginServer
+from steps import connected, connection_to, new_halo, run_action
+
+from halo_emulator import HaloEmulator
+from komand_haloitsm.connection import Connection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_without_proxy() -> Iterator[None]:
+    """A proxy of the machine is not asked for what is on loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,.invalid"])))
+        yield
+
+
+@pytest.fixture(scope="session")
+def stopping() -> Iterator[ThreadPoolExecutor]:
+    """Stops emulators while the next test runs already: it takes as long as a test."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def halo(stopping: ThreadPoolExecutor) -> Iterator[HaloEmulator]:
+    """A HaloITSM of the test's own."""
+    running = new_halo()
+    yield running
+    running.clear_faults()
+    stopping.submit(running.stop)
+
+
+@pytest.fixture
+def connection_params(halo: HaloEmulator) -> dict[str, Any]:
+    """The parameters of a connection to `halo`."""
+    return connection_to(halo)
+
+
+@pytest.fixture
+def connection(connection_params: dict[str, Any]) -> Connection:
+    """A Connection to `halo`, outside the runtime."""
+    return connected(connection_params)
+
+
+@pytest.fixture
+def run(connection: Connection) -> Callable[..., dict[str, Any]]:
+    """Runs an action by name with its inputs, in this process; the output has passed its schema."""
+    return lambda name, **given: run_action(connection, name, **given)
+
+
+@pytest.fixture(scope="session")
+def plugin_server(loopback_without_proxy: None) -> Iterator[PluginServer]:
+    """The plugin as HTTP server, one for all tests."""
+    server = PluginServer()
+    yield server
+    server.stop()

@@ -1,0 +1,191 @@
+"""external_reference: one ticket for one key, whatever happens."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from entry_point import action_start, run_on_stdin
+from steps import connected, connection_to, impatient, new_halo, run_action
+
+from halo_emulator import Fault
+from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+
+KEY = "rrn:investigation:us:0f1e:investigation:ABC123"
+NEW = {"summary": "Beaconing from nwc-app-02", "details": "Seen twice.", "tickettype_id": 1}
+
+
+def create(connection, key=KEY, **more):
+    return run_action(connection, "create_ticket", **{**NEW, "external_reference": key, **more})
+
+
+def keyed(halo, key=KEY):
+    lines = [(number, ticket["details"].splitlines()) for number, ticket in halo.tickets.items()]
+    return [number for number, text in lines if f"Reference: {key}" in text]
+
+
+def test_a_new_key_is_the_last_line_of_the_details(halo, connection):
+    output = create(connection)
+    assert output["created"] is True and keyed(halo) == [output["ticket"]["id"]]
+    details = halo.tickets[output["ticket"]["id"]]["details"]
+    assert details.startswith("Seen twice.\n") and details.splitlines()[-1] == f"Reference: {KEY}"
+
+
+@pytest.mark.parametrize("same_process", [True, False], ids=["same connection", "another process"])
+def test_a_key_again_returns_the_same_ticket(halo, same_process):
+    if same_process:
+        connection = connected(connection_to(halo))
+        first, again = create(connection), create(connection, summary="Another text", details="And other details.")
+    else:
+        message = action_start("create_ticket", {**NEW, "external_reference": KEY}, connection_to(halo))
+        first, again = run_on_stdin(message).output, run_on_stdin(message).output
+    assert (first["created"], again["created"], again["success"]) == (True, False, True)
+    assert first["ticket"]["id"] == again["ticket"]["id"] and len(keyed(halo)) == 1
+
+
+@pytest.mark.parametrize("long_ago", [False, True])
+def test_a_closed_ticket_with_the_key_is_returned(halo, connection, long_ago):
+    made = create(connected(connection_to(halo)))["ticket"]["id"]
+    run_action(connection, "update_ticket", ticket_id=made, agent_id=3)
+    run_action(connection, "close_ticket", ticket_id=made)
+    if long_ago:
+        halo.change_ticket(made, dateclosed="2024-01-01T00:00:00Z", last_update="2024-01-01T00:00:00Z")
+    again = create(connection)
+    assert (again["created"], again["ticket"]["id"], again["ticket"]["closed"]) == (False, made, True)
+
+
+def logged(halo, key=KEY, **more):
+    return halo.log_ticket(**{**NEW, "details": f"Logged by hand.\n\nReference: {key}", **more})["id"]
+
+
+def test_a_ticket_that_somebody_else_has_made_is_found(halo, connection):
+    made = logged(halo)
+    again = create(connection)
+    assert (again["created"], again["ticket"]["id"]) == (False, made)
+
+
+def test_a_closed_ticket_that_somebody_else_has_made_is_found(halo, connection):
+    made = logged(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
+    again = create(connection)
+    assert (again["created"], again["ticket"]["id"]) == (False, made)
+
+
+def test_two_tickets_with_the_key_are_an_error_that_names_both(halo, connection):
+    twins = [logged(halo), logged(halo)]
+    with pytest.raises(HaloITSMError) as twice:
+        create(connection)
+    assert all(str(number) in twice.value.cause for number in twins) and twice.value.assistance
+    assert keyed(halo) == twins
+
+
+def test_an_open_and_an_old_closed_ticket_with_the_key_are_an_error_too(halo, connection):
+    closed = logged(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
+    opened = logged(halo)
+    with pytest.raises(HaloITSMError) as twice:
+        create(connection)
+    assert str(closed) in twice.value.cause and str(opened) in twice.value.cause
+
+
+@pytest.mark.parametrize("mine, other", [("INV-1", "INV-10"), ("INV-10", "INV-1"), ("INV-1", "MY-INV-1"), ("a", "A")])
+def test_a_key_that_is_part_of_another_is_another(halo, connection, mine, other):
+    theirs = logged(halo, other)
+    output = create(connection, mine)
+    assert output["created"] is True and output["ticket"]["id"] != theirs
+    assert create(connection, other)["ticket"]["id"] == theirs
+
+
+def test_a_mention_of_the_key_in_other_text_is_not_the_reference(halo, connection):
+    halo.log_ticket(summary=KEY, details=f"See {KEY}. Was Reference: {KEY} the one?")
+    assert create(connection)["created"] is True
+
+
+@pytest.mark.parametrize("key", ["INV 7/2026", "INV&7", "INV<7>", "INV%7", "\u00fcber-7", '"INV" 7', "INV_\U0001f600"])
+def test_keys_with_unusual_characters_are_found_again(halo, connection, key):
+    first = create(connection, key)
+    again = create(connected(connection_to(halo)), key)
+    assert (first["created"], again["created"]) == (True, False) and first["ticket"]["id"] == again["ticket"]["id"]
+
+
+@pytest.mark.parametrize("key", [" ", "\n", "\t"])
+def test_a_blank_key_is_an_error(halo, connection, key):
+    with pytest.raises(HaloITSMError, match="external_reference"):
+        create(connection, key)
+    assert len(halo.tickets) == 6
+
+
+def test_a_key_over_several_lines_is_one_line(halo, connection):
+    assert create(connection, " INV\n 7 ")["created"] is True
+    assert create(connection, "INV 7")["created"] is False
+
+
+def test_concurrent_creates_of_one_key_make_one_ticket(halo):
+    connections = [connected(connection_to(halo)) for _ in range(2)]
+    with ThreadPoolExecutor(8) as pool:
+        outputs = list(pool.map(lambda number: create(connections[number % 2]), range(16)))
+    assert len(keyed(halo)) == 1 and len({output["ticket"]["id"] for output in outputs}) == 1
+    assert sum(output["created"] for output in outputs) == 1
+
+
+def test_concurrent_creates_of_one_key_through_the_server_make_one_ticket(halo, plugin_server, connection_params):
+    given = {**NEW, "external_reference": KEY}
+    with ThreadPoolExecutor(4) as pool:
+        steps = list(pool.map(lambda _: plugin_server.run("create_ticket", given, connection_params), range(8)))
+    assert len(keyed(halo)) == 1 and {step.output["ticket"]["id"] for step in steps} == set(keyed(halo))
+    assert sum(step.output["created"] for step in steps) == 1
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("kind", ["drop", "status", "html", "truncated", "hang"])
+def test_a_lost_answer_makes_one_ticket(halo, kind, after_commit):
+    connection = impatient(halo)
+    halo.inject(Fault(kind, method="POST", path="tickets", status=500, after_commit=after_commit))
+    output = create(connection)
+    assert output["created"] is True and keyed(halo) == [output["ticket"]["id"]]
+    assert create(connection)["created"] is False
+
+
+def test_after_a_failure_the_step_can_be_run_again(halo):
+    connection = impatient(halo)
+    halo.inject(Fault("drop", method="POST", path="tickets", after_commit=True))
+    halo.inject(Fault("status", method="GET", path="tickets", status=500, skip=2, times=None))
+    with pytest.raises(UncertainWriteError, match="may exist"):
+        create(connection)
+    halo.clear_faults()
+    assert create(connection)["created"] is False and len(keyed(halo)) == 1
+
+
+def test_nothing_is_created_where_halo_cannot_be_searched(halo, connection):
+    halo.inject(Fault("status", method="GET", path="tickets", status=500, times=None))
+    with pytest.raises(HaloITSMError):
+        create(connection)
+    assert keyed(halo) == []
+
+
+def test_a_halo_that_ignores_the_search_is_not_believed(halo, connection):
+    """Without the filter every ticket comes back: those that carry the key count, the others do not."""
+    halo.ignored_parameters = {"search_details", "search"}
+    for count in range(150):
+        halo.log_ticket(summary=f"Finding {count}", details="Something else.")
+    assert create(connection)["created"] is True
+    assert create(connected(connection_to(halo)))["created"] is False
+
+
+def test_a_ticket_that_was_deleted_makes_room_for_a_new_one(halo, connection):
+    first = create(connection)["ticket"]["id"]
+    halo.delete_ticket(first)
+    again = create(connection)
+    assert again["created"] is True and again["ticket"]["id"] != first
+
+
+def test_another_halo_knows_nothing_of_it(halo, connection):
+    create(connection)
+    other = new_halo()
+    try:
+        assert create(connected(connection_to(other)))["created"] is True
+    finally:
+        other.stop()
+
+
+def test_the_key_is_in_no_log(halo, connection, caplog):
+    caplog.set_level("INFO")
+    create(connection)
+    assert "POST /Tickets -> 201" in caplog.text and not re.search("ABC123|Seen twice|Beaconing", caplog.text)
