@@ -26,7 +26,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 demo: ## drive the plugin through a ticket's life, against the emulator or the instance in HALO_* variables
-	@$(call in,develop)python tools/demo.py
+	@$(call in,develop)python -m tools.demo
 
 test: ## run the tests, with line and branch coverage of what is not generated
 	@$(call in,develop)python -m pytest --cov --cov-report=term $(TESTS)

@@ -40,7 +40,7 @@ def _offset(zone: str | None) -> timedelta:
 
 
 class Clock:
-    """Halo's clock: the machine's, moved by `offset` seconds. Two timestamps are never equal (a test device of ours)."""
+    """Halo's clock: the machine's, moved by `offset` seconds. No two timestamps are equal (a test device of ours)."""
 
     def __init__(self) -> None:
         self.offset = 0.0

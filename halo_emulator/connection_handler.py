@@ -77,7 +77,8 @@ class ConnectionHandler(WSGIRequestHandler):
         try:
             response = self.gateway.respond(self.make_environ())
         except NoAnswer:
-            self.close_connection = True
+            # An attribute of the base class, which sets it while handling.
+            self.close_connection = True  # pylint: disable=attribute-defined-outside-init
             hang_up(self.connection)
             return
         self._write(response)

@@ -210,7 +210,7 @@ class HaloEmulator(Switches):
         url: str,
         events: Iterable[str | int] | None = None,
         authentication: str = "none",
-        secret: str = "",
+        secret: str = "",  # nosec B107: none, where none is wanted
         payload: str = "full",
         batch: int = 1,
         username: str = "halo",

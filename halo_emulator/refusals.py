@@ -13,11 +13,11 @@ class Refusal(Exception):
         self.headers = headers
 
 
-def dotnet(message: str, status: int = 400) -> Refusal:
+def dotnet(text: str, status: int = 400) -> Refusal:
     """A serialised .NET exception (seen live for a missing outcome; that other refusals look the same is a guess)."""
     body = {
         "ClassName": "System.Exception",
-        "Message": message,
+        "Message": text,
         "StackTraceString": "   at a stand-in, not at Halo",
         "HResult": -2146233088,
         "Source": "halo_emulator",

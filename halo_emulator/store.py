@@ -1,6 +1,6 @@
 """What the emulated Halo knows: tickets, actions and the lists they refer to, all in memory.
 
-Stored tickets are never changed in place: a change stores a new dict. So whoever holds one may read it without the lock.
+Stored tickets are never changed in place: a change stores a new dict, so that whoever holds one may read it.
 """
 
 import threading

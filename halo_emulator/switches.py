@@ -6,7 +6,7 @@ class Switches:
 
     def __init__(self) -> None:
         self.client_id = "5f0c2b1e-7d43-4c8a-9a36-2f6be0a4c911"
-        self.client_secret = "9b1d6c52-47e8-4d0f-8a7b-1c3e5f709a24-b6e2f8d0+/="
+        self.client_secret = "9b1d6c52-47e8-4d0f-8a7b-1c3e5f709a24-b6e2f8d0+/="  # nosec B105: invented
         self.token_lifetime: float = 3600
         # Seen live: hosted instances that share an authorisation server want ?tenant= and answer 500 to a wrong one.
         self.tenant: str | None = None
@@ -21,7 +21,7 @@ class Switches:
         self.update_needs_type_and_client = False
         # Documented only: closure_note is a field of the API description; what becomes of it is a guess.
         self.keeps_closure_note = True
-        # One client suggests that names outside the configured set are stored as given (None). A set: others are refused.
+        # None: stored as given, as one client suggests. A set: other names are refused.
         self.outcomes: set[str] | None = None
         # Seen live: Halo ignores query parameters it does not know. Which builds lack which ones is a test device.
         self.ignored_parameters: set[str] = set()

@@ -42,7 +42,7 @@ def forced_dates(given: dict[str, Any]) -> dict[str, str]:
 
 
 def create_ticket(store: Store, given: dict[str, Any], agent_id: int, forced: dict[str, str] | None = None) -> Ticket:
-    """A new ticket with its opening action and the mark of the rules that ran (seen live). Fires "new ticket logged"."""
+    """A new ticket with its opening action and the mark of the rules that ran (seen live). Fires its event."""
     with store.lock:
         fields = written_fields(store, given)
         if not fields.get("summary"):

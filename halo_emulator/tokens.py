@@ -59,7 +59,7 @@ class TokenOffice:
             self._grants[token] = Grant(frozenset(scopes), time.monotonic() + lifetime)
         return {
             "scope": " ".join(scopes),
-            "token_type": "Bearer",
+            "token_type": "Bearer",  # nosec B105: the name of the scheme
             "access_token": token,
             "expires_in": int(lifetime),
         }

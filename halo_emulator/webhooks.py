@@ -1,8 +1,8 @@
 """Webhook deliveries, as Halo's notifications send them.
 
-The payload with its ticket is seen live; "Event information only" is an official option; batches as an array: one vendor
-guide; Basic: official and seen live; HMAC in the header Token, base64 of HMAC-SHA256 over the raw body: seen live. One
-attempt only (no retry is documented). Everything in WebhookDisorder is a test device of ours.
+The payload with its ticket is seen live; "Event information only" is an official option; batches as an array: one
+vendor guide; Basic: official and seen live; HMAC in the header Token, base64 of HMAC-SHA256 over the raw body: seen
+live. One attempt only (no retry is documented). Everything in WebhookDisorder is a test device of ours.
 """
 
 import base64
@@ -77,7 +77,7 @@ class Webhooks:
         self._place = 0
         self._last_due = 0.0
         self._disorder = WebhookDisorder()
-        self._dice = random.Random(0)
+        self._dice = random.Random(0)  # nosec B311: disorder, no secret
         self._thread: threading.Thread | None = None
         self._webhooks: list[dict[str, Any]] = []
         self._log: list[dict[str, Any]] = []
@@ -120,7 +120,7 @@ class Webhooks:
     def disorder(self, disorder: WebhookDisorder) -> None:
         with self._changed:
             self._disorder = disorder
-            self._dice = random.Random(disorder.seed)
+            self._dice = random.Random(disorder.seed)  # nosec B311: as above
 
     def log(self) -> list[dict[str, Any]]:
         """The deliveries so far, one record per event."""

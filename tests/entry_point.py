@@ -1,4 +1,4 @@
-"""The plugin's real entry point, bin/komand_haloitsm, started as InsightConnect starts it: on stdin, or as HTTP server."""
+"""The plugin's real entry point, bin/komand_haloitsm, started as InsightConnect does: on stdin, or as a server."""
 
 import json
 import os

@@ -1,8 +1,8 @@
 """Drives the plugin's real entry point through the life of a ticket, as InsightConnect does, and shows each outcome.
 
-Against the HaloITSM stand-in of this repository, or against a real instance when HALO_RESOURCE_SERVER, HALO_AUTH_SERVER,
-HALO_CLIENT_ID and HALO_CLIENT_SECRET (and HALO_TENANT) are set. Deletes the ticket that it has made, or leaves it closed
-where it may not delete.
+Against the HaloITSM stand-in of this repository, or against a real instance when HALO_RESOURCE_SERVER,
+HALO_AUTH_SERVER, HALO_CLIENT_ID and HALO_CLIENT_SECRET (and HALO_TENANT) are set. Deletes the ticket that it has made,
+or leaves it closed where it may not delete.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
+from halo_emulator import HaloEmulator
+from komand_haloitsm.util.api import HaloITSMAPI
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from halo_emulator import HaloEmulator  # noqa: E402  # the path is set above
-from komand_haloitsm.util.api import HaloITSMAPI  # noqa: E402  # as above
-
 ENTRY_POINT = ROOT / "bin" / "komand_haloitsm"
-WEBHOOK_SECRET = "only-for-this-demo"  # nosec B105: invented, and only used on loopback
+WEBHOOK_SECRET = uuid.uuid4().hex
 REAL = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
 LONGEST_STEP = 300.0
 LONGEST_EVENT = 30.0
@@ -79,7 +77,7 @@ def main() -> int:
             workspace = stack.enter_context(tempfile.TemporaryDirectory(prefix="haloitsm-demo-"))
             say(f"HaloITSM: {'the stand-in of this repository' if halo else 'the instance of HALO_RESOURCE_SERVER'}")
             life_of_a_ticket(connection)
-            events(connection, halo, workspace)
+            show_events(connection, halo, workspace)
         say("Done: every step did its work.")
         return 0
     except DemoFailed as error:
@@ -161,11 +159,12 @@ def clean_up(client: HaloITSMAPI, ticket_id: int) -> None:
     try:
         client.delete_ticket(ticket_id, reason="Demo of the InsightConnect plugin")
         say(f"  ticket {ticket_id} is deleted")
-    except Exception as error:  # pylint: disable=broad-except  # whatever it is, the person must know what is left
+    # Whatever it is, the person must know what is left.
+    except Exception as error:  # pylint: disable=broad-exception-caught
         say(f"  ticket {ticket_id} could not be deleted and is left behind: {error}")
 
 
-def events(connection: Json, halo: HaloEmulator | None, workspace: str) -> None:
+def show_events(connection: Json, halo: HaloEmulator | None, workspace: str) -> None:
     """A trigger starts, a ticket is logged in Halo, the event arrives: by webhook from the stand-in, else by poll."""
     orchestrator, port = Orchestrator(), free_port() if halo else 0
     body = {

@@ -2,7 +2,7 @@
 
     python -m tools.plg_check [--release]      --release: one that stands on the stand-in base is refused, too
 
-What may be inside is listed: the plugin, what the generated Dockerfile leaves behind, and the packages that the plugin's
+What may be inside is listed: the plugin, what the generated Dockerfile leaves behind, and the packages that its
 own requirements add to the runtime's. Anything else fails the check, be it a test, a cache, a secret or git data.
 """
 

@@ -13,7 +13,7 @@ class Connection(insightconnect_plugin_runtime.Connection):
     def __init__(self) -> None:
         super(self.__class__, self).__init__(input=ConnectionSchema())
         self.client: Any = None
-        self.webhook_secret = ""
+        self.webhook_secret: str | None = None
 
     def connect(self, params: dict[str, Any] = {}) -> None:
         """Makes ``client``. Sends nothing: in the cloud there is a new connection for each step."""

@@ -158,7 +158,7 @@ class HaloITSMAPI:
         return ticket_output(ticket, self.lookups.names_for(ticket), self.address)
 
     def get_ticket(self, ticket_id: int, include_details: bool = True) -> Ticket:
-        """A ticket. Raises HaloITSMError, of kind ``not_found`` when Halo has no such ticket, ``unauthorized`` when it hides it."""
+        """A ticket. Raises HaloITSMError, of kind ``not_found`` when there is none, ``unauthorized`` when hidden."""
         return self._reader.get(ticket_id, details=include_details)
 
     def search_tickets(self, wanted: TicketFilter | Fields, max_results: int = 50) -> list[Ticket]:
@@ -193,8 +193,8 @@ class HaloITSMAPI:
     def create_ticket(self, fields: Fields) -> Ticket:
         """Creates a ticket, exactly once, and returns it as Halo answers.
 
-        ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for the ``team`` and ``category_1`` .. ``4``
-        that Halo takes on writing. Raises HaloITSMError, before anything is sent when a team or category is unknown;
+        ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for ``team`` and ``category_1`` .. ``4``,
+        which Halo takes on writing. Raises HaloITSMError, before anything is sent when a team or category is unknown;
         UncertainWriteError when the ticket may exist and cannot be told from others.
         """
         return self._creator.create(writable(fields, self.lookups))

@@ -47,10 +47,8 @@ class TicketChanger:
             raise bad_input("fields", "are required: nothing to change was given")
         try:
             return self._post({**body, "id": number}, repeatable)
-        except UncertainWriteError:
-            raise
         except HaloITSMError as error:
-            if error.kind != "not_found":
+            if error.kind != "not_found" or isinstance(error, UncertainWriteError):
                 raise
             refusal = error
         # An agent with few rights is told "Record not found" unless type and client come along (seen live).
@@ -120,9 +118,9 @@ class TicketChanger:
                 lambda: [ticket for ticket in [self._reader.get(ticket_id)] if has_status(ticket, body["status_id"])],
                 "The closure",
             )
-        except UncertainWriteError:
-            raise
         except HaloITSMError as error:
+            if isinstance(error, UncertainWriteError):
+                raise
             return self._closed_before(ticket_id, body["status_id"], error)
 
     def _closed_before(self, ticket_id: int, status_id: int, refusal: HaloITSMError) -> Ticket:

@@ -1,4 +1,4 @@
-"""What closing a ticket needs to decide: which status closes, and whether Halo's answer says that it is closed. Pure."""
+"""What closing a ticket needs to decide: which status closes, and whether an answer says that it is closed. Pure."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _SHORTEST_PRIVATE = 8
 class HaloITSMError(PluginException):
     """A PluginException that a program can act on.
 
-    ``kind`` is a short stable word (``not_found``, ``rate_limit``, ``invalid_client``, ``lost`` ...), ``status`` the HTTP
+    ``kind`` is a short stable word (``not_found``, ``rate_limit``, ``invalid_client``, ``lost``), ``status`` the HTTP
     status or None when there was no answer, ``said`` what Halo answered, cleaned.
     """
 
@@ -73,7 +73,7 @@ _FAILURES: Mapping[FailureKind, tuple[str, str]] = {
     ),
     FailureKind.TLS: (
         "No TLS connection to {server} could be made.",
-        "Check the port in the address: a server that speaks plain http there fails like this. Otherwise its TLS version "
+        "Check the port in the address: a server that speaks plain http there fails like this. Or its TLS version "
         "may be too old.",
     ),
     FailureKind.CERTIFICATE: (
@@ -105,8 +105,8 @@ _STATUSES: Mapping[int, tuple[str, str, str]] = {
     401: (
         "unauthorized",
         "HaloITSM did not accept the access token for this request, also not a new one.",
-        "The agent that the API application logs in as may not see this ticket or this part of HaloITSM: check its role "
-        "and that the application's login type is Agent.",
+        "The agent that the API application logs in as may not see this ticket or this part of HaloITSM: check its "
+        "role and that the application's login type is Agent.",
     ),
     403: (
         "forbidden",
@@ -182,18 +182,18 @@ _SAYINGS: tuple[tuple[str, str, str, str], ...] = (
         r"\b(was|were|is|are) required\b",
         "refused",
         "HaloITSM wants fields that the request did not have.",
-        "The ticket type makes these fields mandatory: give them (also as custom fields), or change the type in HaloITSM.",
+        "The ticket type makes these fields mandatory: give them, if need be as custom fields, or change the type.",
     ),
 )
 
 _TOKEN_ERRORS: Mapping[str, tuple[str, str]] = {
     "invalid_client": (
         "HaloITSM does not accept the client ID and client secret.",
-        "Copy both again from Config > Integrations > Halo API. The application must use Client ID and Secret (Services).",
+        "Copy both again from Config > Integrations > Halo API. Its method must be Client ID and Secret (Services).",
     ),
     "invalid_scope": (
         "HaloITSM does not grant the scope that the connection asks for.",
-        "Enter only scopes that the API application has (for example: all, or read:tickets edit:tickets). One scope that "
+        "Enter only scopes that the API application has (for example: all, or read:tickets edit:tickets). One that "
         "is not granted makes HaloITSM refuse all of them.",
     ),
     "unauthorized_client": (
@@ -432,7 +432,7 @@ def misunderstood(request: Request, what: str) -> HaloITSMError:
     return HaloITSMError(
         kind="unknown_shape",
         cause=f"HaloITSM answered in a form that this plugin does not know: {what}.",
-        assistance="Check the Resource Server of the connection. If it is right, report this with the version of HaloITSM.",
+        assistance="Check the Resource Server of the connection. If it is right, report this with HaloITSM's version.",
         data=f"{request.label} was answered successfully, but not as expected.",
     )
 
@@ -442,7 +442,7 @@ def missing_ticket(ticket_id: int, cause: HaloITSMError | None = None) -> HaloIT
     return HaloITSMError(
         kind="not_found",
         cause=f"Ticket {ticket_id} does not exist, or the API application's agent may not see it.",
-        assistance="Check the ticket ID, and that the agent's role may view tickets of other agents and unassigned ones.",
+        assistance="Check the ticket ID, and that the agent's role may view unassigned tickets and those of others.",
         data=cause.data if cause else "",
         status=cause.status if cause else None,
     )

@@ -42,7 +42,7 @@ class TokenSource:
         }
         self._clock = clock
         self._lock = threading.Lock()
-        self._token = ""
+        self._token: str | None = None
         self._expires = 0.0
         self._fetches = 0
         self._error: HaloITSMError | None = None
@@ -55,8 +55,7 @@ class TokenSource:
                 return self._token
             if self._fetches != fetches_seen and self._error is not None:
                 raise self._error
-            self._fetch()
-            return self._token
+            return self._fetch()
 
     def renew(self, policy: RetryPolicy) -> None:
         """Fetch a new token whatever there is, to learn whether the credentials are good now. Raises HaloITSMError."""
@@ -67,10 +66,10 @@ class TokenSource:
         """Forget ``token``; a newer one, which another thread has fetched meanwhile, stays."""
         with self._lock:
             if self._token == token:
-                self._token = ""
+                self._token = None
 
-    def _fetch(self, policy: RetryPolicy | None = None) -> None:
-        self._token, self._error = "", None
+    def _fetch(self, policy: RetryPolicy | None = None) -> str:
+        self._token, self._error = None, None
         try:
             answer = self._transport.call(Request("POST", "", form=self._form), policy=policy)
             token, lifetime = _read(answer.data)
@@ -81,6 +80,7 @@ class TokenSource:
             self._fetches += 1
         self._token = token
         self._expires = self._clock() + lifetime - min(_MARGIN, lifetime / 2)
+        return token
 
 
 def _read(data: Any) -> tuple[str, float]:

@@ -27,7 +27,7 @@ class TicketReader:
         self._call = call
 
     def get(self, ticket_id: int, *, details: bool = True, since: float | None = None) -> Ticket:
-        """A ticket. Raises HaloITSMError, of kind ``not_found`` when Halo has no such ticket, ``unauthorized`` when it hides it."""
+        """A ticket. Raises HaloITSMError, of kind ``not_found`` when there is none, ``unauthorized`` when hidden."""
         query = {"includedetails": "true" if details else "false"}
         request = Request("GET", f"/Tickets/{positive(ticket_id)}", query)
         try:

@@ -1,4 +1,4 @@
-"""Lists out of Halo's answers: a bare array, or an envelope with the rows under a key that depends on the list. Pure."""
+"""Lists out of Halo's answers: a bare array, or an envelope with the rows under a key of its own. Pure."""
 
 from __future__ import annotations
 

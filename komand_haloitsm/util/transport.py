@@ -275,7 +275,7 @@ _HANDSHAKE = frozenset(
 def _failure(error: requests.RequestException) -> Failure:
     reason = _reason(error)
     cause = _reason(reason)
-    # ConnectTimeout is both a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
+    # ConnectTimeout is a ConnectionError and a Timeout, SSLError and ProxyError are ConnectionErrors: order matters.
     for kind, matches in (
         (FailureKind.CERTIFICATE, isinstance(cause, ssl.SSLCertVerificationError) or _openssl(cause) in _BUNDLE),
         (FailureKind.TLS, _openssl(cause) in _HANDSHAKE),

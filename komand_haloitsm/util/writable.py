@@ -11,7 +11,7 @@ from .tickets import as_id
 
 
 def writable(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any]:
-    """``fields`` with ``team_id`` as the team's name and ``category_id`` as the text of its own ``category_1`` .. ``4``.
+    """``fields`` with ``team_id`` as the team's name, ``category_id`` as the text of its own ``category_1`` .. ``4``.
 
     Halo reads the team by name only (seen in production clients) and has no ``category_id`` at all (official). Raises
     HaloITSMError that names those that exist when there is no such team or category.

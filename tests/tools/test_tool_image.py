@@ -1,4 +1,4 @@
-"""tools/image.py, containers.py and sbom.py: what can be told without building an image (make image-check builds one)."""
+"""tools/image.py, containers.py and sbom.py: what can be told without an image (make image-check builds one)."""
 
 from pathlib import Path
 

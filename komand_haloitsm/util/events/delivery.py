@@ -72,7 +72,7 @@ class Delivery:
         self._logger = logger
 
     def deliver(self, event_id: str, output: Mapping[str, Any]) -> bool:
-        """True when the event is done with: accepted, or not fit to be sent. False when the trigger was stopped first."""
+        """True when the event is done with: accepted, or not fit to be sent. False when the stop came first."""
         failures = 0
         while True:
             try:

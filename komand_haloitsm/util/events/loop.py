@@ -278,5 +278,5 @@ def is_general(error: HaloITSMError) -> bool:
 
 
 def in_short(error: HaloITSMError) -> str:
-    """Kind and status of an error. Not what Halo said: it may name a ticket, and a trigger's log is no place for that."""
+    """Kind and status of an error. Not what Halo said: it may quote a ticket, and a log is no place for that."""
     return f"({error.kind}, HTTP {error.status})" if error.status else f"({error.kind})"

@@ -2,8 +2,8 @@
 
 Asks for the tickets updated since then, last updated first, and believes neither parameter, since a build of Halo may
 ignore one: every row is checked against the moment, and reading stops early only where the rows themselves prove the
-order. In this order a ticket that changes while pages are read moves to the front and pushes others back: a row can come
-twice, but none is skipped. Where rows can move forward (another order, a deleted ticket) the list is read again.
+order. In this order a ticket that changes while pages are read moves to the front and pushes others back: a row can
+come twice, but none is skipped. Where rows can move forward (another order, a deleted ticket) the list is read again.
 """
 
 from __future__ import annotations

@@ -89,9 +89,8 @@ class Receiver:
             self._take(ticket_ids(body))
         except UnreadableWebhook:
             return "400 Bad Request", [], b"JSON object or array of objects expected\n"
-        except (
-            Exception
-        ) as error:  # pylint: disable=broad-except  # whatever it is, Halo must hear that it was not kept
+        # Whatever it is, Halo must hear that it was not kept.
+        except Exception as error:  # pylint: disable=broad-exception-caught
             self._logger.error(f"HaloITSM trigger: a webhook could not be saved ({type(error).__name__}).")
             return "503 Service Unavailable", [("Retry-After", "5")], b"try again\n"
         return "200 OK", [], b"ok\n"

@@ -1,7 +1,7 @@
 """What a trigger remembers: SQLite beside the runtime's own files, or in memory where there is no place on disk.
 
-Survives a kill at any moment (write-ahead log, one transaction per fact). Holds ids, times and checksums: no ticket text
-and no secret. One object may be shared among threads.
+Survives a kill at any moment (write-ahead log, one transaction per fact). Holds ids, times and checksums, no ticket
+text and no secret. One object may be shared among threads.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def state_path(folder: str, trigger_id: str) -> Path:
 def open_store(path: Path | None, owner: str, logger: Any) -> Store:
     """The store in ``path``, or in memory when that is None or cannot be written, which is said.
 
-    ``owner`` names trigger and Halo instance; what another owner has left is forgotten. A file that is no sound store is
-    set aside, which is said as well.
+    ``owner`` names trigger and Halo instance; what another owner has left is forgotten. A file that is no sound store
+    is set aside, which is said as well.
     """
     if path is None:
         logger.warning("HaloITSM trigger: no trigger ID was given, so nothing is remembered across restarts.")
@@ -186,8 +186,8 @@ class Store:
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
         self._logger.warning(
-            f"HaloITSM trigger: its state cannot be written any more ({type(error).__name__}): what is seen from now on "
-            "is not remembered across a restart. Check the plugin's cache volume."
+            f"HaloITSM trigger: its state cannot be written any more ({type(error).__name__}): what it sees from now "
+            "on is not remembered across a restart. Check the plugin's cache volume."
         )
         memory = _memory()
         try:
@@ -233,7 +233,7 @@ class Store:
         self._write(lambda: self._set("limit", stamp))
 
     def advance(self, cursor: str, window: str) -> None:
-        """Save that polls are complete up to ``cursor``; forget the oldest when there are too many before ``window``."""
+        """Save that polls are complete up to ``cursor``; of too many, forget the oldest before ``window``."""
 
         def work() -> None:
             self._set("cursor", cursor)
@@ -304,7 +304,8 @@ class Store:
     def _save_batch(self, batch: list[_Waiting]) -> None:
         try:
             self._save_hints(batch)
-        except Exception as error:  # pylint: disable=broad-except  # each learns of its own, whatever it is
+        # Whatever it is, each learns of its own.
+        except Exception as error:  # pylint: disable=broad-exception-caught
             for one in batch if len(batch) > 1 else []:
                 self._save_batch([one])
             if len(batch) == 1:
