@@ -19,7 +19,7 @@ in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check-generated regenerate validate style types image export image-check plg-check \
-        release-check sbom audit lock clean
+        release-check sbom audit lock clean bench faults fuzz proof soak storm
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
@@ -29,7 +29,7 @@ demo: ## drive the plugin through a ticket's life, against the emulator or the i
 	@$(call in,develop)python -m tools.demo
 
 test: ## run the tests, with line and branch coverage of what is not generated
-	@$(call in,develop)python -m pytest --cov --cov-report=term $(TESTS)
+	@$(call in,develop)python -m pytest -n 2 --cov --cov-report=term $(TESTS)
 
 check-generated: ## fail where a generated file is not what the spec generates
 	@$(call in,rapid7)python -m tools.check_generated
@@ -63,6 +63,24 @@ plg-check: $(if $(BUILT),,export) ## open the exported .plg and check what is in
 
 release-check: ## fail where spec, changelog, help, setup, checksum or tag disagree on the version
 	@$(call in,develop)python -m tools.release_check
+
+bench: ## the benchmarks (ARGS="--quick", names, --json FILE)
+	@$(call in,develop)python -m tools.bench $(ARGS)
+
+faults: ## every action and trigger by every fault of the stand-in, as a table (ARGS="--json FILE")
+	@$(call in,develop)python -m tools.faults $(ARGS)
+
+storm: ## a thousand changes while a trigger is killed and everything fails (ARGS="--trigger all --changes N --seed N")
+	@$(call in,develop)python -m tools.storm $(ARGS)
+
+soak: ## the whole plugin under mixed faults, ten minutes (ARGS="--minutes N --seed N --json FILE")
+	@$(call in,develop)python -m tools.soak $(ARGS)
+
+fuzz: ## coverage-guided fuzzing of the webhook parser (ARGS="--seconds N")
+	@$(call in,develop)python -m tools.fuzz $(ARGS)
+
+proof: ## run or collect all of these and write docs/proof.md (ARGS="--bench F --faults F --storm F --soak F")
+	@$(call in,develop)python -m tools.proof $(ARGS)
 
 sbom: ## write the software bill of materials (CycloneDX) of the image's Python packages to dist/
 	@$(call in,supply-chain)python -m tools.sbom

@@ -92,7 +92,6 @@ class HaloITSMAPI:
                 user_agent=user_agent or f"HaloITSM-InsightConnect/{plugin_version()}",
                 connect_timeout=connect_timeout,
                 read_timeout=read_timeout,
-                clock=clock,
             )
             return Transport(
                 wire,

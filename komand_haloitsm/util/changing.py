@@ -37,7 +37,7 @@ class TicketChanger:
         self._once = once
         self._clock = clock
 
-    def change(self, ticket_id: int, body: Ticket, repeatable: bool = True) -> Ticket:
+    def change(self, ticket_id: int, body: Ticket, *, repeatable: bool = True, since: float | None = None) -> Ticket:
         """The ticket after the change, as Halo answers. ``body`` holds fields as Halo takes them.
 
         Raises HaloITSMError, of kind ``not_found`` when there is no such ticket.
@@ -46,7 +46,7 @@ class TicketChanger:
         if not body:
             raise bad_input("fields", "are required: nothing to change was given")
         try:
-            return self._post({**body, "id": number}, repeatable)
+            return self._post({**body, "id": number}, repeatable, since)
         except HaloITSMError as error:
             if error.kind != "not_found" or isinstance(error, UncertainWriteError):
                 raise
@@ -57,11 +57,11 @@ class TicketChanger:
             raise missing_ticket(number, refusal)
         known = {name: as_id(ticket.get(name)) for name in ("tickettype_id", "client_id")}
         known = {name: value for name, value in known.items() if value is not None}
-        return self._post({**known, **body, "id": number}, repeatable)
+        return self._post({**known, **body, "id": number}, repeatable, since)
 
-    def _post(self, body: Ticket, repeatable: bool) -> Ticket:
+    def _post(self, body: Ticket, repeatable: bool, since: float | None) -> Ticket:
         request = Request("POST", "/Tickets", body=[body], repeatable=repeatable)
-        ticket = single(request, self._call(request).data)
+        ticket = single(request, self._call(request, since=since).data)
         if as_id(ticket["id"]) != body["id"]:
             raise misunderstood(
                 request, f"it returned ticket {as_id(ticket['id'])} for a change of ticket {body['id']}"
@@ -89,11 +89,11 @@ class TicketChanger:
     def close(self, ticket_id: int, status_id: int | None, resolution: str | None) -> Ticket:
         """The closed ticket. Raises HaloITSMError when Halo does not say that it is closed."""
         began = self._clock()
-        status = closed_status(self._statuses(status_id), status_id)
+        status = closed_status(self._statuses(status_id, began), status_id)
         body: Ticket = {"status_id": status}
         if resolution:
             body["closure_note"] = resolution
-        ticket = self._close(positive(ticket_id), body)
+        ticket = self._close(positive(ticket_id), body, began)
         if has_status(ticket, status) and self._closed(ticket) is None:
             # The answer does not tell, nor do the statuses: the ticket itself has a date of closure (official).
             ticket = self._reader.get(ticket_id)
@@ -108,14 +108,18 @@ class TicketChanger:
             self._comments.add(ticket_id, resolution, private=True)
         return ticket
 
-    def _close(self, ticket_id: int, body: Ticket) -> Ticket:
+    def _close(self, ticket_id: int, body: Ticket, since: float) -> Ticket:
         try:
             if "closure_note" not in body:
-                return self.change(ticket_id, body)
+                return self.change(ticket_id, body, since=since)
             # With a note it must not be done twice, so after a lost answer the ticket is looked at first.
             return self._once.run(
-                lambda: self.change(ticket_id, body, repeatable=False),
-                lambda: [ticket for ticket in [self._reader.get(ticket_id)] if has_status(ticket, body["status_id"])],
+                lambda: self.change(ticket_id, body, repeatable=False, since=since),
+                lambda: [
+                    ticket
+                    for ticket in [self._reader.get(ticket_id, since=since)]
+                    if has_status(ticket, body["status_id"])
+                ],
                 "The closure",
             )
         except HaloITSMError as error:
@@ -132,9 +136,9 @@ class TicketChanger:
             raise refusal
         return ticket
 
-    def _statuses(self, wanted: int | None) -> list[Row]:
+    def _statuses(self, wanted: int | None, since: float) -> list[Row]:
         try:
-            return self._lookups.rows("status")
+            return self._lookups.rows("status", since=since)
         except HaloITSMError:
             if wanted is None:
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import groupby
 from typing import Any, Iterable, Iterator, Mapping
 from urllib.parse import quote_plus
 
@@ -384,7 +385,8 @@ def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
     hidden = [False] * len(text)
     _hide(text, secret, _SHORTEST_PRIVATE, hidden)
     _hide(text, private, _ECHO, hidden)
-    shown = re.sub("\0+", _REMOVED, "".join("\0" if hide else char for char, hide in zip(text, hidden)))
+    stretches = groupby(zip(text, hidden), key=lambda pair: pair[1])
+    shown = "".join(_REMOVED if hide else "".join(char for char, _ in pairs) for hide, pairs in stretches)
     for part in secret + [part for part in private if len(part) >= _SHORTEST_PRIVATE]:
         shown = shown.replace(part, _REMOVED)
     return shown

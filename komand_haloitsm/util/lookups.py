@@ -89,12 +89,13 @@ class Lookups:
         self._names_kept: dict[tuple[Any, ...], tuple[float, Mapping[str, Any]]] = {}
         self._locks = {kind: threading.Lock() for kind in _LISTS}
 
-    def rows(self, kind: str) -> list[Row]:
+    def rows(self, kind: str, *, since: float | None = None) -> list[Row]:
         """All rows of a list: status, priority, team, agent, tickettype or category. Raises HaloITSMError.
 
+        ``since`` is when the call began that needs them, as in Transport.call.
         A status has ``closed`` beside Halo's own fields: True, False, or None when Halo does not tell.
         """
-        kept = self._get(kind, policy=None)
+        kept = self._get(kind, policy=None, since=since)
         if kept.error is not None:
             raise kept.error
         return kept.rows
@@ -173,7 +174,7 @@ class Lookups:
     def _optional(self, kind: str) -> _Kept:
         return self._get(kind, policy=_PATIENCE)
 
-    def _get(self, kind: str, policy: RetryPolicy | None) -> _Kept:
+    def _get(self, kind: str, policy: RetryPolicy | None, since: float | None = None) -> _Kept:
         # Read without the lock first: a kept list is replaced as a whole, never changed.
         kept = self._kept.get(kind)
         if self._usable(kept, policy):
@@ -181,7 +182,7 @@ class Lookups:
         with self._locks[kind]:
             kept = self._kept.get(kind)
             if not self._usable(kept, policy):
-                kept = self._kept[kind] = self._read(kind, policy)
+                kept = self._kept[kind] = self._read(kind, policy, since)
             return kept  # type: ignore[return-value]  # as above
 
     def _usable(self, kept: _Kept | None, policy: RetryPolicy | None) -> bool:
@@ -190,12 +191,12 @@ class Lookups:
             return False
         return policy is not None or (kept.error is None and not kept.partial)
 
-    def _read(self, kind: str, policy: RetryPolicy | None) -> _Kept:
+    def _read(self, kind: str, policy: RetryPolicy | None, since: float | None) -> _Kept:
         partial = False
         try:
-            rows = self._list(kind, {}, policy)
+            rows = self._list(kind, {}, policy, since)
             if kind == "status":
-                rows, partial = self._with_closed(rows, policy)
+                rows, partial = self._with_closed(rows, policy, since)
         except HaloITSMError as error:
             lasting = error.status in _NOT_PERMITTED
             self._logger.warning(f"HaloITSM: no {kind} names, because {_LISTS[kind].path} gave: {error.kind}")
@@ -207,22 +208,22 @@ class Lookups:
                 by_id.setdefault(number, []).append(row)
         return _Kept(self._clock() + (_SOON if partial else LIFETIME), rows, by_id, partial=partial)
 
-    def _with_closed(self, rows: list[Row], policy: RetryPolicy | None) -> tuple[list[Row], bool]:
+    def _with_closed(self, rows: list[Row], policy: RetryPolicy | None, since: float | None) -> tuple[list[Row], bool]:
         """Statuses with ``closed``, which are those that Halo leaves out when asked to exclude closed ones (official).
 
         And whether that is still to be asked, because Halo could not answer for the moment.
         """
         try:
-            open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, policy)}
+            open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, policy, since)}
         except HaloITSMError as error:
             return [{**row, "closed": None} for row in rows], error.status not in _NOT_PERMITTED
         # Where nothing was left out, Halo has ignored the question.
         known = any(as_id(row.get("id")) not in open_ids for row in rows)
         return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows], False
 
-    def _list(self, kind: str, query: Mapping[str, str], policy: RetryPolicy | None) -> list[Row]:
+    def _list(self, kind: str, query: Mapping[str, str], policy: RetryPolicy | None, since: float | None) -> list[Row]:
         request = Request("GET", _LISTS[kind].path, query)
-        return list(rows_of(request, self._call(request, policy=policy).data, *_LISTS[kind].keys))
+        return list(rows_of(request, self._call(request, policy=policy, since=since).data, *_LISTS[kind].keys))
 
 
 def name_of(kind: str, row: Row) -> str:

@@ -47,15 +47,18 @@ class TokenSource:
         self._fetches = 0
         self._error: HaloITSMError | None = None
 
-    def token(self) -> str:
-        """A token with at least a minute to live. Raises HaloITSMError when none can be had."""
+    def token(self, since: float | None = None, policy: RetryPolicy | None = None) -> str:
+        """A token with at least a minute to live. Raises HaloITSMError when none can be had.
+
+        ``since`` and ``policy`` are those of the call that needs it: its cap counts for the token as well.
+        """
         fetches_seen = self._fetches
         with self._lock:
             if self._token and self._clock() < self._expires:
                 return self._token
             if self._fetches != fetches_seen and self._error is not None:
                 raise self._error
-            return self._fetch()
+            return self._fetch(policy, since)
 
     def renew(self, policy: RetryPolicy) -> None:
         """Fetch a new token whatever there is, to learn whether the credentials are good now. Raises HaloITSMError."""
@@ -68,10 +71,10 @@ class TokenSource:
             if self._token == token:
                 self._token = None
 
-    def _fetch(self, policy: RetryPolicy | None = None) -> str:
+    def _fetch(self, policy: RetryPolicy | None = None, since: float | None = None) -> str:
         self._token, self._error = None, None
         try:
-            answer = self._transport.call(Request("POST", "", form=self._form), policy=policy)
+            answer = self._transport.call(Request("POST", "", form=self._form), policy=policy, since=since)
             token, lifetime = _read(answer.data)
         except HaloITSMError as error:
             self._error = error

@@ -26,8 +26,10 @@ from .errors import HaloITSMError, UncertainWriteError, error_for
 from .exchange import Answer, Failure, FailureKind, Request
 from .retry import Decision, RetryPolicy, Step, decide
 
-# 100 full tickets are below 2 MB; an answer of 64 MiB is not Halo's.
-LARGEST_ANSWER = 64 * 1024 * 1024
+# 100 full tickets are below 2 MB and have 25,000 values; an answer of 32 MiB, or of two million values, is not Halo's. Each
+# value takes up to a hundred bytes of memory, whatever it takes on the way.
+LARGEST_ANSWER = 32 * 1024 * 1024
+_MOST_VALUES = 2_000_000
 _CHUNK = 64 * 1024
 _KEPT_TEXT = 4000
 # Bytes a second: urllib3 sends under the connect timeout.
@@ -37,15 +39,17 @@ _SLOWEST_UPLINK = 100_000
 class Tokens(Protocol):
     """Where access tokens come from."""
 
-    def token(self) -> str:
-        """A token that is valid now, fetched when there is none."""
+    def token(self, since: float | None = None, policy: RetryPolicy | None = None) -> str:
+        """A token that is valid now, fetched when there is none; arguments as in Transport.call."""
 
     def discard(self, token: str) -> None:
         """Forget ``token``, which Halo no longer accepts."""
 
 
 class Wire:
-    """Sends one request, once. Seconds for the timeouts; ``verify`` False turns certificate checks off.
+    """Sends one request, once. Seconds for the timeouts; an answer has four times ``read_timeout`` from beginning to end.
+
+    ``verify`` False turns certificate checks off.
 
     The proxies and the CA bundle of the environment are read once, here: Requests reads them again at every call.
     Its ``.netrc`` is left out on purpose, because it would replace the Authorization header.
@@ -59,12 +63,9 @@ class Wire:
         user_agent: str,
         connect_timeout: float,
         read_timeout: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
         self._timeout = (connect_timeout, read_timeout)
-        self._longest_read = max(read_timeout * 4, read_timeout + 30)
-        self._clock = clock
         self._verify: bool | str = verify and (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         )
@@ -72,7 +73,7 @@ class Wire:
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         # On odd headers it logs the whole address, with what is searched for.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-        self._adapter = BoundedAdapter(self._longest_read)
+        self._adapter = BoundedAdapter(read_timeout * 4)
 
     def send(self, request: Request, token: str) -> Answer | Failure:
         """The answer, or why there is none. Raises HaloITSMError only for a body that is not JSON-able."""
@@ -91,18 +92,23 @@ class Wire:
             # Not one of theirs: Requests' word for a CA bundle, named by the environment, that is not there.
             return Failure(FailureKind.CERTIFICATE, "The CA bundle that the environment names cannot be read.")
         try:
-            body = b"".join(self._chunks(response.raw))
+            result = self._read(response, empty=request.method == "DELETE")
+        finally:
+            in_time = self._adapter.release(response.raw)
+            response.close()
+        return result if in_time else Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
+
+    def _read(self, response: requests.Response, empty: bool) -> Answer | Failure:
+        try:
+            return _answer(response, b"".join(_chunks(response.raw)), empty)
         except _TooLarge:
-            return Failure(FailureKind.TOO_LARGE, f"More than {LARGEST_ANSWER // 1024**2} MiB.")
-        except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
+            return Failure(FailureKind.TOO_LARGE, f"More than {LARGEST_ANSWER // 1024**2} MiB, or too many values.")
+        except urllib3.exceptions.ReadTimeoutError:
             return Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
         except urllib3.exceptions.DecodeError:
-            body = b""
+            return _answer(response, b"", empty)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Failure(FailureKind.LOST, type(error).__name__)
-        finally:
-            response.close()
-        return _answer(response, body, empty=request.method == "DELETE")
 
     def _timeouts(self, prepared: requests.PreparedRequest) -> tuple[float, float]:
         """Seconds to connect and send, and to wait for each piece of the answer; more for a body that takes long."""
@@ -125,21 +131,20 @@ class Wire:
             request.method, self.address + request.path + query, headers=headers, data=body
         ).prepare()
 
-    def _chunks(self, raw: Any) -> Iterator[bytes]:
-        """The body piece by piece, bounded in size and time: a server may send a byte a second for ever."""
-        started, size = self._clock(), 0
-        # read1 returns what has come; read would wait until a whole chunk is there.
-        while chunk := raw.read1(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > LARGEST_ANSWER:
-                raise _TooLarge
-            if self._clock() - started > self._longest_read:
-                raise TimeoutError
-            yield chunk
+
+def _chunks(raw: Any) -> Iterator[bytes]:
+    """The body of urllib3's answer piece by piece, bounded in size; the adapter bounds it in time."""
+    size = 0
+    # read1 returns what has come; read would wait until a whole chunk is there.
+    while chunk := raw.read1(_CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise _TooLarge
+        yield chunk
 
 
 class _TooLarge(Exception):
-    """The answer is larger than LARGEST_ANSWER."""
+    """The answer is larger than LARGEST_ANSWER, or holds more than _MOST_VALUES."""
 
 
 class Transport:
@@ -181,7 +186,7 @@ class Transport:
         attempt, refreshed = 0, self._tokens is None
         while True:
             attempt += 1
-            token = self._tokens.token() if self._tokens else ""
+            token = self._tokens.token(since, policy) if self._tokens else ""
             result = self._attempt(request, token, attempt)
             decision = decide(
                 result,
@@ -312,6 +317,8 @@ def _reason(error: BaseException) -> BaseException:
 
 def _answer(response: requests.Response, body: bytes, empty: bool) -> Answer:
     """``empty``: whether an answer without a body is one, as it may be after a deletion."""
+    if body.count(b",") > _MOST_VALUES:
+        raise _TooLarge
     headers = response.headers
     data, readable = (None, True) if empty and not body else _parse(body)
     text = "" if readable else body[:_KEPT_TEXT].decode("utf-8", "replace")

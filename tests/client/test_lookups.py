@@ -59,7 +59,7 @@ class Halo:
         self.time = 1000.0
         self.gate: threading.Event | None = None
 
-    def call(self, request: Request, *, policy: RetryPolicy | None = None) -> Answer:
+    def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
         self.asked.append((request.path, dict(request.query)))
         self.policies.append(policy)
         if self.gate is not None:

@@ -32,7 +32,7 @@ class Server:
         self.inside = self.most_inside = 0
         self.gate: threading.Event | None = None
 
-    def call(self, request: Request, *, policy: RetryPolicy | None = None) -> Answer:
+    def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
         self.requests.append(request)
         self.policies.append(policy)
         number = len(self.requests)
@@ -194,7 +194,7 @@ _NO_TOKEN: dict[str, Any] = {
 @pytest.mark.parametrize("body", list(_NO_TOKEN.values()), ids=list(_NO_TOKEN))
 def test_an_answer_without_a_usable_token_is_a_clear_error(body):
     class Odd(Server):
-        def call(self, request: Request, *, policy: RetryPolicy | None = None) -> Answer:
+        def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
             super().call(request, policy=policy)
             return Answer(200, data=body)
 

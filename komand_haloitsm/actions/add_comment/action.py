@@ -8,6 +8,7 @@ from .schema import AddCommentInput, AddCommentOutput, Input, Output, Component
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_flag, required_id, required_text
+from komand_haloitsm.util.schemas import checked_once
 from komand_haloitsm.util.tickets import as_id
 
 
@@ -15,7 +16,10 @@ class AddComment(insightconnect_plugin_runtime.Action):
 
     def __init__(self) -> None:
         super(self.__class__, self).__init__(
-            name="add_comment", description=Component.DESCRIPTION, input=AddCommentInput(), output=AddCommentOutput()
+            name="add_comment",
+            description=Component.DESCRIPTION,
+            input=checked_once(AddCommentInput()),
+            output=checked_once(AddCommentOutput()),
         )
 
     @auto_instrument

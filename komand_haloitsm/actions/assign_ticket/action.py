@@ -8,6 +8,7 @@ from .schema import AssignTicketInput, AssignTicketOutput, Input, Output, Compon
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_flag, given_id, required_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class AssignTicket(insightconnect_plugin_runtime.Action):
@@ -16,8 +17,8 @@ class AssignTicket(insightconnect_plugin_runtime.Action):
         super(self.__class__, self).__init__(
             name="assign_ticket",
             description=Component.DESCRIPTION,
-            input=AssignTicketInput(),
-            output=AssignTicketOutput(),
+            input=checked_once(AssignTicketInput()),
+            output=checked_once(AssignTicketOutput()),
         )
 
     @auto_instrument

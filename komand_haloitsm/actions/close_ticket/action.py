@@ -8,6 +8,7 @@ from .schema import CloseTicketInput, CloseTicketOutput, Input, Output, Componen
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_id, given_text, required_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class CloseTicket(insightconnect_plugin_runtime.Action):
@@ -16,8 +17,8 @@ class CloseTicket(insightconnect_plugin_runtime.Action):
         super(self.__class__, self).__init__(
             name="close_ticket",
             description=Component.DESCRIPTION,
-            input=CloseTicketInput(),
-            output=CloseTicketOutput(),
+            input=checked_once(CloseTicketInput()),
+            output=checked_once(CloseTicketOutput()),
         )
 
     @auto_instrument

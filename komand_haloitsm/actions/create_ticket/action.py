@@ -8,6 +8,7 @@ from .schema import CreateTicketInput, CreateTicketOutput, Input, Output, Compon
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, required_id, required_text
+from komand_haloitsm.util.schemas import checked_once
 
 
 class CreateTicket(insightconnect_plugin_runtime.Action):
@@ -16,8 +17,8 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
         super(self.__class__, self).__init__(
             name="create_ticket",
             description=Component.DESCRIPTION,
-            input=CreateTicketInput(),
-            output=CreateTicketOutput(),
+            input=checked_once(CreateTicketInput()),
+            output=checked_once(CreateTicketOutput()),
         )
 
     @auto_instrument

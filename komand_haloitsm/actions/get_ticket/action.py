@@ -9,13 +9,17 @@ from .schema import GetTicketInput, GetTicketOutput, Input, Output, Component
 # Custom imports below
 from komand_haloitsm.util.errors import HaloITSMError
 from komand_haloitsm.util.inputs import given_flag, required_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class GetTicket(insightconnect_plugin_runtime.Action):
 
     def __init__(self) -> None:
         super(self.__class__, self).__init__(
-            name="get_ticket", description=Component.DESCRIPTION, input=GetTicketInput(), output=GetTicketOutput()
+            name="get_ticket",
+            description=Component.DESCRIPTION,
+            input=checked_once(GetTicketInput()),
+            output=checked_once(GetTicketOutput()),
         )
 
     @auto_instrument

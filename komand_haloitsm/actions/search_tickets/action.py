@@ -8,6 +8,7 @@ from .schema import SearchTicketsInput, SearchTicketsOutput, Input, Output, Comp
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_date, given_id, given_number, given_text
+from komand_haloitsm.util.schemas import checked_once
 from komand_haloitsm.util.search import TicketFilter
 
 
@@ -17,8 +18,8 @@ class SearchTickets(insightconnect_plugin_runtime.Action):
         super(self.__class__, self).__init__(
             name="search_tickets",
             description=Component.DESCRIPTION,
-            input=SearchTicketsInput(),
-            output=SearchTicketsOutput(),
+            input=checked_once(SearchTicketsInput()),
+            output=checked_once(SearchTicketsOutput()),
         )
 
     @auto_instrument

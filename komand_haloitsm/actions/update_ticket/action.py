@@ -8,6 +8,7 @@ from .schema import UpdateTicketInput, UpdateTicketOutput, Input, Output, Compon
 
 # Custom imports below
 from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, required_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class UpdateTicket(insightconnect_plugin_runtime.Action):
@@ -16,8 +17,8 @@ class UpdateTicket(insightconnect_plugin_runtime.Action):
         super(self.__class__, self).__init__(
             name="update_ticket",
             description=Component.DESCRIPTION,
-            input=UpdateTicketInput(),
-            output=UpdateTicketOutput(),
+            input=checked_once(UpdateTicketInput()),
+            output=checked_once(UpdateTicketOutput()),
         )
 
     @auto_instrument

@@ -7,6 +7,7 @@ from komand_haloitsm.util.events.decide import decide_created
 from komand_haloitsm.util.events.loop import Rule
 from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class TicketCreated(EventTrigger):
@@ -15,8 +16,8 @@ class TicketCreated(EventTrigger):
         super(self.__class__, self).__init__(
             name="ticket_created",
             description=Component.DESCRIPTION,
-            input=TicketCreatedInput(),
-            output=TicketCreatedOutput(),
+            input=checked_once(TicketCreatedInput()),
+            output=checked_once(TicketCreatedOutput()),
         )
 
     def run(self, params: dict[str, Any] = {}) -> None:

@@ -7,6 +7,7 @@ from komand_haloitsm.util.events.decide import decide_status_changed, has_moved
 from komand_haloitsm.util.events.loop import Rule
 from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class TicketStatusChanged(EventTrigger):
@@ -15,8 +16,8 @@ class TicketStatusChanged(EventTrigger):
         super(self.__class__, self).__init__(
             name="ticket_status_changed",
             description=Component.DESCRIPTION,
-            input=TicketStatusChangedInput(),
-            output=TicketStatusChangedOutput(),
+            input=checked_once(TicketStatusChangedInput()),
+            output=checked_once(TicketStatusChangedOutput()),
         )
 
     def run(self, params: dict[str, Any] = {}) -> None:

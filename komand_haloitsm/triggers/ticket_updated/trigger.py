@@ -7,6 +7,7 @@ from komand_haloitsm.util.events.decide import decide_updated, has_moved
 from komand_haloitsm.util.events.loop import Rule
 from komand_haloitsm.util.events.trigger import EventTrigger
 from komand_haloitsm.util.inputs import given_flag, given_id
+from komand_haloitsm.util.schemas import checked_once
 
 
 class TicketUpdated(EventTrigger):
@@ -15,8 +16,8 @@ class TicketUpdated(EventTrigger):
         super(self.__class__, self).__init__(
             name="ticket_updated",
             description=Component.DESCRIPTION,
-            input=TicketUpdatedInput(),
-            output=TicketUpdatedOutput(),
+            input=checked_once(TicketUpdatedInput()),
+            output=checked_once(TicketUpdatedOutput()),
         )
 
     def run(self, params: dict[str, Any] = {}) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Mapping, Sequence
 
+from ..dates import parse_date
 from ..errors import HaloITSMError
 from ..reading import TicketReader
 from .decide import Baseline, Event, Look, Seen, Step, look_at, stamp
@@ -18,9 +19,13 @@ from .store import Store
 Row = dict[str, Any]
 
 LONGEST_CATCH_UP = timedelta(days=7)
+_FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
 _MOST_ACTIONS = 10_000
 _MOST_HINTS = 1_000
+_REFUSALS_BELIEVED = 3
+# By our own clock, which may be wrong by a day; it only saves a request, Halo's decides.
+_MAY_BE_TOO_OLD = LONGEST_CATCH_UP - timedelta(days=1)
 # Refusals of a ticket's actions that no waiting changes; anything else is an error of the moment.
 _UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
 
@@ -51,6 +56,7 @@ class Parts:
     interval: float
     logger: Any
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
 
 
 class TriggerLoop:
@@ -65,6 +71,7 @@ class TriggerLoop:
         self._polled_since_start = False
         # ticket id -> (failures so far, time of the clock before which it is not tried again)
         self._postponed: dict[int, tuple[int, float]] = {}
+        self._refusals_of_actions = 0
 
     def run(self) -> None:
         """Poll every ``interval`` seconds, follow hints at once. Returns when stopped."""
@@ -100,8 +107,9 @@ class TriggerLoop:
             )
         return self._pause(self._failures)
 
-    def _pause(self, failures: int) -> float:
-        return float(min(max(self._parts.interval, 5.0) * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF))
+    @staticmethod
+    def _pause(failures: int) -> float:
+        return float(min(_FIRST_BACKOFF * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF))
 
     def _recovered(self) -> None:
         if self._failures:
@@ -114,12 +122,15 @@ class TriggerLoop:
         if baseline is None:
             self._begin()
             return
-        if not self._polled_since_start:
-            self._forget_what_is_too_old()
+        first = not self._polled_since_start
+        if first and (parts.rule.ticket_id is not None or self._may_be_too_old()):
+            with parts.stopping.breakable():
+                _, answer = next(iter(parts.reader.pages({"page_size": "1"})))
+            self._forget_what_is_too_old(clock_of(answer))
         if parts.rule.ticket_id is not None:
             self._look_by_id(parts.rule.ticket_id)
         else:
-            self._catch_up()
+            self._catch_up(first)
         self._polled_since_start = True
 
     def _begin(self) -> None:
@@ -150,21 +161,26 @@ class TriggerLoop:
         self._polled_since_start = True
         parts.logger.info("HaloITSM trigger: started; events from now on are delivered.")
 
-    def _forget_what_is_too_old(self) -> None:
-        """After a pause of more than seven days, by Halo's clock, what is older than that counts as old."""
-        parts = self._parts
-        with parts.stopping.breakable():
-            _, answer = next(iter(parts.reader.pages({"page_size": "1"})))
-        limit = earlier(clock_of(answer), LONGEST_CATCH_UP)
-        if limit > parts.store.cursor():
-            parts.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
-            parts.store.forget_before(limit)
+    def _may_be_too_old(self) -> bool:
+        """Whether to ask Halo's clock before reading, since the last poll may be too long ago to read all from there."""
+        cursor = parse_date(self._parts.store.cursor())
+        return cursor is None or self._parts.now() - cursor > _MAY_BE_TOO_OLD
 
-    def _catch_up(self) -> None:
+    def _forget_what_is_too_old(self, halo_time: str) -> None:
+        """After a pause of more than seven days, by Halo's clock, what is older than that counts as old."""
+        limit = earlier(halo_time, LONGEST_CATCH_UP)
+        if limit > self._parts.store.cursor():
+            self._parts.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
+            self._parts.store.forget_before(limit)
+
+    def _catch_up(self, first: bool) -> None:
         parts = self._parts
         baseline = parts.store.baseline() or Baseline("")
         with parts.stopping.breakable():
             changes = changed_since(parts.reader, max(earlier(parts.store.cursor(), OVERLAP), baseline.limit))
+        if first:
+            self._forget_what_is_too_old(changes.halo_time)
+            baseline = parts.store.baseline() or baseline
         in_a_row = 0
         for look, row in changes.rows:
             try:
@@ -259,9 +275,12 @@ class TriggerLoop:
             try:
                 rows, _ = self._parts.reader.actions(ticket_id, count)
             except HaloITSMError as error:
-                if error.kind in _UNREADABLE:
+                self._refusals_of_actions += 1
+                # One refusal may be a mishap, and the transitions between two looks are lost without the actions.
+                if error.kind in _UNREADABLE and self._refusals_of_actions >= _REFUSALS_BELIEVED:
                     return None
                 raise
+            self._refusals_of_actions = 0
             oldest = min((stamp(row.get("actiondatecreated") or row.get("datetime")) for row in rows), default="")
             numbers = [row["id"] for row in rows if isinstance(row.get("id"), int)]
             reached = seen is not None and (

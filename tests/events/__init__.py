@@ -1,0 +1,1 @@
+"""Tests of the three triggers and of what they are made of."""

@@ -1,0 +1,316 @@
+"""What has changed since a moment of Halo's clock, whatever Halo makes of the parameters and whatever happens while its
+pages are read."""
+
+import random
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from steps import connected, connection_to
+
+from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.events.decide import stamp
+from komand_haloitsm.util.events.poll import OVERLAP, changed_since, clock_of, earlier
+from komand_haloitsm.util.exchange import Answer
+from komand_haloitsm.util.reading import TicketReader
+from komand_haloitsm.util.retry import RetryPolicy
+
+PAGE = 100
+START = datetime(2026, 3, 1, 10, 0, tzinfo=timezone.utc)
+
+
+def date(seconds: float) -> str:
+    return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%f}0Z"
+
+
+SINCE = stamp(date(0))
+
+
+class Halo:
+    """The ticket list alone, answered from `rows`; `before(page)` happens before a page is read."""
+
+    def __init__(self, rows, *, ignored=(), dated=True, counted=True) -> None:
+        self.rows = {row["id"]: row for row in rows}
+        self.ignored = set(ignored)
+        self.dated, self.counted = dated, counted
+        self.now = 10_000.0
+        self.reads: list[dict[str, str]] = []
+        self.before = lambda page: None
+
+    def reader(self) -> TicketReader:
+        return TicketReader(self.call)
+
+    def touch(self, number: int, **more) -> None:
+        self.now += 1
+        self.rows[number] = {"id": number, **self.rows.get(number, {}), **more, "last_update": date(self.now)}
+
+    def call(self, request, since=None) -> Answer:
+        query = {name: value for name, value in request.query.items() if name not in self.ignored}
+        page = int(query["page_no"])
+        self.before(page)
+        self.reads.append(dict(request.query))
+        rows = list(self.rows.values())
+        if "lastupdatefromdate" in query:
+            # As a text, since all dates here are written alike.
+            start = stamp(query["lastupdatefromdate"])[:-2] + "Z"
+            rows = [row for row in rows if row["last_update"] >= start]
+        key = (lambda row: row["last_update"]) if query.get("order") == "last_update" else (lambda row: row["id"])
+        rows.sort(key=key, reverse=query.get("orderdesc") == "true")
+        data = {"tickets": [dict(row) for row in rows[(page - 1) * PAGE : page * PAGE]]}
+        if self.counted:
+            data["record_count"] = len(rows)
+        at = START + timedelta(seconds=self.now // 1)
+        return Answer(200, data, date=at if self.dated else None)
+
+
+def tickets(count: int, first: int = 1, at: float = 1.0):
+    """Tickets whose changes are not quite in the order of their numbers."""
+    return [{"id": number, "last_update": date(at + (number ^ 1) * 0.25)} for number in range(first, first + count)]
+
+
+def numbers(changes) -> list[int]:
+    return [look.ticket_id for look, _ in changes.rows]
+
+
+IGNORED = [
+    (),
+    ("lastupdatefromdate",),
+    ("order",),
+    ("orderdesc",),
+    ("order", "orderdesc"),
+    ("lastupdatefromdate", "order"),
+    ("lastupdatefromdate", "orderdesc"),
+    ("lastupdatefromdate", "order", "orderdesc"),
+]
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+def test_whatever_parameter_is_ignored_the_result_is_the_same(ignored, count):
+    old = tickets(230, first=1000, at=-5000)
+    halo = Halo([*old, *tickets(count)], ignored=ignored)
+    changes = changed_since(halo.reader(), SINCE)
+    assert sorted(numbers(changes)) == list(range(1, count + 1))
+    assert changes.halo_time == stamp(date(10_000))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+def test_the_oldest_change_comes_first(ignored, seed):
+    dice = random.Random(seed)
+    rows = [{"id": number, "last_update": date(dice.randrange(-300, 300) / 7)} for number in range(1, 321)]
+    changes = changed_since(Halo(rows, ignored=ignored).reader(), SINCE)
+    expected = sorted((stamp(row["last_update"]), row["id"]) for row in rows if stamp(row["last_update"]) >= SINCE)
+    assert [(look.stamp, look.ticket_id) for look, _ in changes.rows] == expected
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(-0.000001, False), (0, True), (0.000001, True)])
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+def test_the_edge_of_the_window(ignored, offset, expected):
+    changes = changed_since(Halo([{"id": 7, "last_update": date(offset)}], ignored=ignored).reader(), SINCE)
+    assert numbers(changes) == ([7] if expected else [])
+
+
+def test_an_idle_look_is_one_request():
+    halo = Halo(tickets(2000, at=-5000))
+    changed_since(halo.reader(), SINCE)
+    assert len(halo.reads) == 1
+    assert stamp(halo.reads[0]["lastupdatefromdate"]) == SINCE
+
+
+def test_an_idle_look_at_a_halo_that_knows_no_window_is_one_request():
+    halo = Halo(tickets(2000, at=-5000), ignored=("lastupdatefromdate",))
+    changed_since(halo.reader(), SINCE)
+    assert len(halo.reads) == 1
+
+
+def test_the_pages_end_where_the_window_does():
+    halo = Halo([*tickets(150), *tickets(2000, first=1000, at=-5000)], ignored=("lastupdatefromdate",))
+    assert len(numbers(changed_since(halo.reader(), SINCE))) == 150
+    assert len(halo.reads) == 2
+
+
+@pytest.mark.parametrize("ignored", [(), ("lastupdatefromdate",), ("order", "orderdesc")], ids="+".join)
+def test_five_thousand_changed_tickets(ignored):
+    halo = Halo(tickets(5000), ignored=ignored)
+    assert sorted(numbers(changed_since(halo.reader(), SINCE))) == list(range(1, 5001))
+    # Where nothing proves the order, it may be read again to be sure.
+    assert len(halo.reads) in ((50, 100) if "order" in ignored else (50,))
+
+
+# Where Halo ignores only the direction, the ticket that changed last comes last.
+ASCENDING = [("orderdesc",), ("lastupdatefromdate", "orderdesc")]
+
+
+@pytest.mark.parametrize("ignored", [each for each in IGNORED if each not in ASCENDING], ids="+".join)
+@pytest.mark.parametrize("page", [2, 3])
+@pytest.mark.parametrize("victim", [1, 100, 101, 200, 201, 250])
+def test_a_ticket_that_changes_between_pages(ignored, page, victim):
+    halo, changed = Halo(tickets(250), ignored=ignored), []
+
+    def before(number: int) -> None:
+        if number == page and not changed:
+            changed.append(halo.touch(victim))
+
+    halo.before = before
+    changes = changed_since(halo.reader(), SINCE)
+    found = numbers(changes)
+    assert len(found) == len(set(found)) and set(found) >= set(range(1, 251)) - {victim}
+    # The changed one is there, or is found by the next look, which begins a little before this one.
+    again = changed_since(halo.reader(), earlier(changes.halo_time, OVERLAP))
+    assert victim in {*found, *numbers(again)}
+    latest = [look.stamp for look, _ in [*changes.rows, *again.rows] if look.ticket_id == victim]
+    assert max(latest) == stamp(halo.rows[victim]["last_update"])
+
+
+@pytest.mark.parametrize("ignored", ASCENDING, ids="+".join)
+def test_a_ticket_that_changes_between_pages_in_ascending_order_hides_no_other(ignored):
+    halo, changed = Halo(tickets(250), ignored=ignored), []
+    halo.before = lambda page: changed.append(halo.touch(3)) if page == 2 and not changed else None
+    found = set(numbers(changed_since(halo.reader(), SINCE)))
+    assert found >= set(range(1, 251)) - {3}
+
+
+@pytest.mark.parametrize("changed", [1, 50, 150])
+def test_untouched_tickets_are_no_proof_of_the_order(changed):
+    rows = [{"id": number, "last_update": date(number - 5000)} for number in range(1, 301)]
+    halo = Halo(rows, ignored=("lastupdatefromdate", "order"))
+    halo.touch(changed)
+    assert numbers(changed_since(halo.reader(), SINCE)) == [changed]
+
+
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+@pytest.mark.parametrize("page", [2, 3])
+@pytest.mark.parametrize("victim", [1, 100, 101, 200, 250])
+def test_a_ticket_that_is_deleted_between_pages_hides_no_other(ignored, page, victim):
+    halo = Halo(tickets(250), ignored=ignored)
+    halo.before = lambda number: halo.rows.pop(victim, None) if number == page else None
+    found = numbers(changed_since(halo.reader(), SINCE))
+    assert set(found) >= set(range(1, 251)) - {victim}
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("ignored", [(), ("lastupdatefromdate",)], ids="+".join)
+def test_a_ticket_deleted_and_one_logged_between_pages_hide_no_other(ignored):
+    halo = Halo(tickets(250), ignored=ignored)
+
+    def before(number: int) -> None:
+        if number == 2 and 250 in halo.rows:
+            del halo.rows[250]
+            halo.touch(9999)
+
+    halo.before = before
+    assert set(numbers(changed_since(halo.reader(), SINCE))) >= set(range(1, 250))
+
+
+def test_a_halo_in_which_tickets_vanish_all_the_time_is_not_read_for_ever():
+    halo = Halo(tickets(2000))
+    halo.before = lambda number: halo.rows.pop(min(halo.rows))
+    found = numbers(changed_since(halo.reader(), SINCE))
+    assert set(found) >= set(halo.rows)
+    assert len(halo.reads) < 200
+
+
+def test_a_row_that_comes_twice_counts_as_it_was_last():
+    halo = Halo(tickets(150))
+    halo.before = lambda number: halo.touch(60, summary="late") if number == 2 else None
+    rows = dict((look.ticket_id, row) for look, row in changed_since(halo.reader(), SINCE).rows)
+    assert len(rows) == 150
+
+
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+def test_without_a_date_header_the_clock_is_not_guessed(ignored):
+    changes = changed_since(Halo(tickets(150), ignored=ignored, dated=False).reader(), SINCE)
+    assert (sorted(numbers(changes)), changes.halo_time) == (list(range(1, 151)), "")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_without_a_count_the_pages_are_read_all_the_same(counted):
+    assert len(changed_since(Halo(tickets(250), counted=counted).reader(), SINCE).rows) == 250
+
+
+def test_the_clock_is_that_of_the_begin():
+    halo = Halo(tickets(250))
+    halo.before = lambda number: setattr(halo, "now", halo.now + 500)
+    assert changed_since(halo.reader(), SINCE).halo_time == stamp(date(10_500))
+
+
+def test_without_a_moment_everything_is_found():
+    halo = Halo(tickets(150))
+    assert len(changed_since(halo.reader(), "").rows) == 150
+    assert "lastupdatefromdate" not in halo.reads[0]
+
+
+def test_rows_without_id_or_date_are_no_obstacle():
+    halo = Halo([*tickets(3)])
+    halo.rows["x"] = {"id": "x", "last_update": date(5)}
+    halo.rows["y"] = {"id": 0, "last_update": date(5)}
+    halo.rows[50] = {"id": 50, "last_update": "1900-01-01T00:00:00"}
+    ids = changed_since(
+        TicketReader(lambda request, since=None: Answer(200, {"tickets": [*halo.rows.values()]})), SINCE
+    )
+    assert sorted(numbers(ids)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("moment", "by", "expected"),
+    [
+        (SINCE, OVERLAP, stamp(date(-60))),
+        (stamp(date(86400)), timedelta(days=1), SINCE),
+        ("", OVERLAP, ""),
+        (stamp("2026-03-01T10:00:00.1234567Z"), timedelta(), stamp("2026-03-01T10:00:00.123456Z")),
+    ],
+)
+def test_earlier(moment, by, expected):
+    assert earlier(moment, by) == expected
+
+
+def test_the_clock_of_an_answer():
+    assert clock_of(Answer(200, date=START)) == SINCE
+    assert clock_of(Answer(200)) == ""
+
+
+# -- against the emulator -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(halo):
+    return connected(connection_to(halo)).client.reader(RetryPolicy(max_wait=0.0))
+
+
+@pytest.mark.parametrize("offset", [0, 86_400, -86_400, 86_400 * 400])
+@pytest.mark.parametrize("ignored", [(), ("lastupdatefromdate",), ("order", "orderdesc")], ids="+".join)
+def test_only_halos_clock_counts(halo, reader, offset, ignored):
+    halo.clock_offset = offset
+    halo.ignored_parameters = set(ignored)
+    began = stamp(halo.change_ticket(2101, summary="first")["last_update"])
+    halo.change_ticket(2103, summary="then")
+    halo.log_ticket(summary="last")
+    changes = changed_since(reader, began)
+    old = {look.ticket_id for look, _ in changes.rows if look.stamp < began}
+    assert not old and numbers(changes) == [number for number in numbers(changes) if number not in old]
+    assert {2101, 2103} <= set(numbers(changes))
+    if offset >= 0:
+        assert numbers(changes)[:2] == [2101, 2103]
+    distance = abs(
+        (datetime.fromisoformat(changes.halo_time[:19]) - datetime.fromisoformat(began[:19])).total_seconds()
+    )
+    assert distance < 60
+
+
+def test_closed_tickets_are_among_the_changed(halo, reader):
+    halo.recently_closed_days = 0
+    began = stamp(halo.change_ticket(2102, status_id=9)["last_update"])
+    assert 2102 in numbers(changed_since(reader, began))
+
+
+def test_deleted_and_merged_tickets_are_not(halo, reader):
+    began = stamp(halo.change_ticket(2101, summary="x")["last_update"])
+    halo.delete_ticket(2101)
+    halo.merge_tickets(2103, 2102)
+    assert numbers(changed_since(reader, began)) == [2103]
+
+
+def test_an_error_is_passed_on(halo, reader):
+    halo.denied = {("GET", "tickets")}
+    with pytest.raises(HaloITSMError):
+        changed_since(reader, SINCE)

@@ -1,0 +1,628 @@
+"""What a trigger remembers: across restarts and kills, damaged files, folders that cannot be written, full disks, and
+with hints from many threads."""
+
+import logging
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from komand_haloitsm.util.events import store as store_module
+from komand_haloitsm.util.events.decide import Baseline, Seen
+from komand_haloitsm.util.events.store import open_store, state_path
+
+OWNER = "ticket_created None https://one.halo.example/api"
+LOGGER = logging.getLogger("tests.store")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def moment(number: int) -> str:
+    return f"2026-03-01T00:{number // 60 % 60:02d}:{number % 60:02d}.{number:09d}"
+
+
+def seen(number: int) -> Seen:
+    return Seen(moment(number), 2, {"status_id": 2, "summary": number * 7}, number)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cache" / "trigger.haloitsm.sqlite3"
+
+
+@pytest.fixture
+def opened(path):
+    made = []
+
+    def make(where=path, owner=OWNER):
+        made.append(open_store(where, owner, LOGGER))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+def warnings(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def sound(path: Path) -> bool:
+    with sqlite3.connect(path) as database:
+        return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def is_kept(store, path) -> bool:
+    """Whether what the store saves is in the file."""
+    store.save([(987_654, seen(5))])
+    with sqlite3.connect(path) as database:
+        return database.execute("SELECT count(*) FROM seen WHERE ticket_id = 987654").fetchone() == (1,)
+
+
+# -- remembering ----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_known_before_the_first_start(opened, caplog):
+    store = opened()
+    assert (store.baseline(), store.cursor(), store.seen(1), store.hints()) == (None, "", None, [])
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("floor", [None, 0, 4242])
+def test_everything_survives_reopening(opened, floor):
+    store = opened()
+    store.begin(Baseline(moment(5), floor), moment(6), [(1, seen(1)), (2, Seen("", None, {}, None))])
+    store.save([(3, seen(3))])
+    store.hint([8, 9])
+    store.advance(moment(7), moment(1))
+    store.close()
+    store = opened()
+    assert store.baseline() == Baseline(moment(5), floor)
+    assert store.cursor() == moment(7)
+    assert [store.seen(number) for number in (1, 2, 3, 4)] == [seen(1), Seen("", None, {}, None), seen(3), None]
+    assert [ticket_id for ticket_id, _ in store.hints()] == [8, 9]
+
+
+def test_what_is_saved_replaces_what_was(opened):
+    store = opened()
+    store.save([(1, seen(1)), (1, seen(2))])
+    store.save([(1, seen(3))])
+    assert store.seen(1) == seen(3)
+
+
+def test_saving_is_all_or_nothing(opened):
+    store = opened()
+    with pytest.raises(ValueError):
+        store.save(each if each else (_ for _ in ()).throw(ValueError("broken")) for each in [(1, seen(1)), None])
+    assert store.seen(1) is None
+    store.save([(2, seen(2))])
+    assert store.seen(2) == seen(2)
+
+
+@pytest.mark.parametrize(
+    "other", ["ticket_created None https://two.halo.example/api", "ticket_created 17 https://one.halo.example/api", ""]
+)
+def test_what_another_owner_left_is_forgotten(opened, other):
+    store = opened()
+    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    store.hint([8])
+    store.close()
+    store = opened(owner=other)
+    assert (store.baseline(), store.cursor(), store.seen(1), store.hints()) == (None, "", None, [])
+
+
+def test_two_stores_in_one_folder_know_nothing_of_each_other(opened, tmp_path):
+    one, two = (opened(state_path(str(tmp_path), name)) for name in ("one", "two"))
+    one.begin(Baseline(moment(1), 1), moment(1), [(1, seen(1))])
+    one.hint([5])
+    assert (two.baseline(), two.seen(1), two.hints()) == (None, None, [])
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trigger_id",
+    [
+        "../../etc/passwd",
+        "..",
+        ".",
+        "",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "nul\0byte",
+        "x" * 5000,
+        "trïgger",
+        "觸發",
+        "\ud800",
+        "a b",
+        "-rf",
+        ".hidden",
+        "a\n",
+    ],
+)
+def test_an_id_stays_in_the_folder(trigger_id, tmp_path, opened):
+    path = state_path(str(tmp_path), trigger_id)
+    assert path.parent == tmp_path and path.resolve().parent == tmp_path.resolve()
+    assert is_kept(opened(path), path)
+
+
+def test_ids_have_files_of_their_own(tmp_path):
+    ids = ["a", "b", "a/b", "a_b", "a-b", "A", "../a", "x" * 128, "x" * 129, "x" * 130, "é", ""]
+    assert len({state_path(str(tmp_path), each) for each in ids}) == len(ids)
+
+
+def test_every_file_is_for_its_owner_only(opened, path):
+    old = os.umask(0)
+    try:
+        store = opened()
+        store.save([(1, seen(1))])
+        store.hint([1])
+        files = sorted(path.parent.iterdir())
+        assert len(files) >= 2
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    finally:
+        os.umask(old)
+
+
+def test_a_file_that_was_readable_for_others_no_longer_is(opened, path):
+    path.parent.mkdir()
+    path.touch(0o644)
+    path.chmod(0o644)
+    opened()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def filled(path: Path) -> bytes:
+    store = open_store(path, OWNER, LOGGER)
+    store.begin(Baseline(moment(5), 7), moment(6), [(number, seen(number)) for number in range(1, 300)])
+    store.hint(range(1, 200))
+    store.close()
+    return path.read_bytes()
+
+
+DAMAGE = {
+    "garbage": lambda whole: b"not a database at all, " * 500,
+    "short garbage": lambda whole: b"{}",
+    "zeros": lambda whole: bytes(len(whole)),
+    "the header cut": lambda whole: whole[:50],
+    "a page cut": lambda whole: whole[:4096],
+    "half of it cut": lambda whole: whole[: len(whole) // 2 // 4096 * 4096],
+    "cut within a page": lambda whole: whole[: len(whole) // 2 + 77],
+    "the last page cut": lambda whole: whole[:-4096],
+    "the first page overwritten": lambda whole: whole[:16] + b"\xff" * 4080 + whole[4096:],
+    "the tables overwritten": lambda whole: whole[:4096] + b"\xa5" * (len(whole) - 4096),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_file_is_set_aside_and_said_so(name, path, opened, caplog):
+    damaged = DAMAGE[name](filled(path))
+    path.write_bytes(damaged)
+    store = opened()
+    assert store.baseline() is None
+    assert is_kept(store, path) and sound(path)
+    aside = [file for file in path.parent.iterdir() if "corrupt" in file.name]
+    assert [file.read_bytes() for file in aside] == [damaged]
+    assert len(warnings(caplog)) == 1 and aside[0].name in warnings(caplog)[0]
+    assert stat.S_IMODE(aside[0].stat().st_mode) == 0o600
+
+
+def test_an_empty_file_is_as_none(path, opened):
+    path.parent.mkdir()
+    path.touch()
+    store = opened()
+    assert store.baseline() is None
+    assert is_kept(store, path) and sound(path)
+
+
+def test_damaged_files_do_not_pile_up(path, opened):
+    path.parent.mkdir()
+    for _ in range(5):
+        path.write_bytes(b"garbage" * 1000)
+        opened().close()
+    assert len([file for file in path.parent.iterdir() if "corrupt" in file.name]) == 1
+
+
+def test_left_over_logs_of_a_damaged_file_do_not_damage_the_new_one(path, opened):
+    filled(path)
+    path.write_bytes(b"garbage" * 1000)
+    Path(f"{path}-wal").write_bytes(b"garbage" * 1000)
+    Path(f"{path}-shm").write_bytes(b"garbage" * 1000)
+    store = opened()
+    assert is_kept(store, path)
+    store.close()
+    assert sound(path)
+
+
+def test_damage_in_the_words_of_the_schema_is_set_aside(path, opened):
+    path.write_bytes(filled(path).replace(b"CREATE TABLE hint", b"CREAT\xd1 TABLE hint"))
+    assert is_kept(opened(), path)
+
+
+def usable(path: Path) -> bool:
+    """Whether a trigger can work with what it finds in the file, kept or new, and what it saves is kept."""
+    store = open_store(path, OWNER, LOGGER)
+    try:
+        store.baseline(), store.cursor(), store.hints()
+        for number in range(1, 300):
+            store.seen(number)
+        store.advance(moment(9), moment(1))
+        return is_kept(store, path)
+    finally:
+        store.close()
+
+
+def damaged_at_random(path: Path, count: int, kept: int) -> list[str]:
+    """How opening and using a file fails, of `count` that have a few random bytes from `kept` on replaced."""
+    whole, dice, failures = filled(path), random.Random(21), []
+    for number in range(count):
+        body = bytearray(whole)
+        for _ in range(dice.choice((1, 4, 64))):
+            body[dice.randrange(kept, min(len(body), 4096) if dice.random() < 0.5 else len(body))] = dice.randrange(256)
+        for file in path.parent.iterdir():
+            file.unlink()
+        path.write_bytes(body)
+        try:
+            if not usable(path):
+                failures.append(f"{number}: not kept")
+        except Exception as error:
+            failures.append(f"{number}: {type(error).__name__}")
+    return failures
+
+
+def test_random_damage_never_keeps_a_trigger_from_working(path):
+    assert damaged_at_random(path, 60, 0) == []
+
+
+def test_a_database_of_something_else_is_set_aside(path, opened):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE seen (other TEXT)")
+    database.close()
+    store = opened()
+    assert store.baseline() is None
+    assert is_kept(store, path)
+
+
+# -- no place on disk -----------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_made_means_memory_and_a_warning(tmp_path, opened, caplog):
+    (tmp_path / "file").write_text("in the way")
+    store = opened(tmp_path / "file" / "cache" / "x.sqlite3")
+    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    store.hint([8])
+    assert (store.baseline(), store.seen(1)) == (Baseline(moment(5), 7), seen(1))
+    assert [ticket_id for ticket_id, _ in store.hints()] == [8]
+    assert len(warnings(caplog)) == 1 and "restart" in warnings(caplog)[0]
+
+
+def test_a_folder_in_the_place_of_the_file_means_memory_and_a_warning(path, opened, caplog):
+    path.mkdir(parents=True)
+    store = opened()
+    store.save([(1, seen(1))])
+    assert store.seen(1) == seen(1)
+    assert len(warnings(caplog)) == 1
+
+
+def test_no_trigger_id_means_memory_and_a_warning(opened, caplog):
+    store = opened(None)
+    store.save([(1, seen(1))])
+    assert store.seen(1) == seen(1)
+    assert len(warnings(caplog)) == 1 and "trigger ID" in warnings(caplog)[0]
+    assert opened(None).seen(1) is None
+
+
+def fill_disk(store) -> None:
+    """No page more than there are."""
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count={pages}")
+
+
+def test_a_full_disk_means_memory_from_then_on_and_a_warning(opened, caplog):
+    store = opened()
+    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    fill_disk(store)
+    for number in range(2, 500):
+        store.save([(number, seen(number))])
+        assert store.seen(number) == seen(number)
+    assert (store.baseline(), store.seen(1)) == (Baseline(moment(5), 7), seen(1))
+    assert len(warnings(caplog)) == 1
+
+
+def test_a_full_disk_does_not_lose_hints(opened):
+    store = opened()
+    fill_disk(store)
+    for number in range(1, 3000, 50):
+        store.hint(range(number, number + 50))
+    assert len(store.hints(10_000)) == 3000
+
+
+class Failing:
+    """A database whose `statement` fails once, as a disk that fills up between two statements does."""
+
+    def __init__(self, database, statement: str) -> None:
+        self._database = database
+        self._statement = statement
+
+    def execute(self, statement, *values):
+        if statement == self._statement:
+            self._statement = ""
+            if statement == "COMMIT":
+                # SQLite undoes the transaction when it cannot write it.
+                self._database.execute("ROLLBACK")
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._database.execute(statement, *values)
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "BEGIN IMMEDIATE",
+        pytest.param("COMMIT"),
+    ],
+)
+def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog, statement):
+    store = opened()
+    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    store._database = Failing(store._database, statement)
+    store.save([(2, seen(2))])
+    assert (store.seen(1), store.seen(2)) == (seen(1), seen(2))
+    store.save([(3, seen(3))])
+    assert store.seen(3) == seen(3)
+    assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "BEGIN IMMEDIATE",
+        pytest.param("COMMIT"),
+    ],
+)
+def test_a_hint_that_comes_while_the_disk_fails_is_not_lost(opened, statement):
+    store = opened()
+    store._database = Failing(store._database, statement)
+    store.hint([8])
+    assert [ticket_id for ticket_id, _ in store.hints()] == [8]
+
+
+LIMITED = """
+    import logging, resource, signal, sys
+    from pathlib import Path
+    from komand_haloitsm.util.events.decide import Baseline, Seen
+    from komand_haloitsm.util.events.store import open_store
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    path = Path(sys.argv[1])
+    store = open_store(path, "owner", logging.getLogger())
+    store.begin(Baseline("2026-03-01T00", 1), "2026-03-01T00", [])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size + 9000, resource.RLIM_INFINITY))
+    lost = []
+    for number in range(1, 200):
+        store.save([(number, Seen("2026", 1, {"summary": number}, number))])
+        store.hint([number])
+        lost += [number] * (store.seen(number) is None) + [-number] * (number not in dict(store.hints(1000)))
+    sys.stdout.write(repr(lost))
+"""
+
+
+def test_a_file_that_may_not_grow(tmp_path):
+    done = run_python(LIMITED, tmp_path / "x.sqlite3")
+    assert (done.returncode, done.stdout) == (0, "[]"), done.stderr
+
+
+# -- size -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(store_module, "MOST_SEEN", 100)
+    monkeypatch.setattr(store_module, "_KEPT_AFTER_PRUNING", 60)
+
+
+@pytest.mark.parametrize(("count", "left"), [(100, 100), (101, 60), (160, 60)])
+def test_the_oldest_are_forgotten_and_count_as_old(few, opened, count, left):
+    store = opened()
+    store.begin(Baseline(moment(0), 3), moment(0), [])
+    store.save((number, seen(number)) for number in range(1, count + 1))
+    store.advance(moment(900), moment(800))
+    known = [number for number in range(1, count + 1) if store.seen(number)]
+    assert known == list(range(count - left + 1, count + 1))
+    forgotten = count - left
+    assert store.baseline() == (Baseline(moment(forgotten), max(3, forgotten)) if forgotten else Baseline(moment(0), 3))
+    assert store.cursor() == moment(900)
+
+
+def test_what_polls_still_look_at_is_not_forgotten(few, opened):
+    store = opened()
+    store.begin(Baseline(moment(0), 3), moment(0), [])
+    store.save((number, seen(number)) for number in range(1, 151))
+    store.advance(moment(160), moment(21))
+    assert [number for number in range(1, 151) if not store.seen(number)] == list(range(1, 21))
+    assert store.baseline() == Baseline(moment(20), 20)
+
+
+def test_forgetting_neither_lowers_the_baseline_nor_the_floor(few, opened):
+    store = opened()
+    store.begin(Baseline(moment(500), 5000), moment(0), ((number, seen(number)) for number in range(1, 151)))
+    store.advance(moment(900), moment(800))
+    assert store.baseline() == Baseline(moment(500), 5000)
+
+
+def test_forgetting_invents_no_floor(few, opened):
+    store = opened()
+    store.begin(Baseline(moment(0), None), moment(0), ((number, seen(number)) for number in range(1, 151)))
+    store.advance(moment(900), moment(800))
+    assert store.baseline() == Baseline(moment(90), None)
+
+
+def test_the_file_stays_small_however_many_tickets_there_are(few, opened, path):
+    store, sizes = opened(), []
+    store.begin(Baseline(moment(0), 0), moment(0), [])
+    for first in range(1, 16_000, 50):
+        store.save(
+            (number, Seen(f"2026-{number:09d}", 1, {"summary": number}, 1)) for number in range(first, first + 50)
+        )
+        store.advance(f"2026-{first:09d}", f"2026-{first:09d}")
+        sizes.append(sum(file.stat().st_size for file in path.parent.iterdir()))
+    assert max(sizes[190:]) < 1.2 * max(sizes[:190]) < 8_000_000
+
+
+# -- hints ----------------------------------------------------------------------------------------------------------
+
+
+def test_hints_are_for_each_ticket_once_oldest_first(opened):
+    store = opened()
+    store.hint([3, 1, 3])
+    store.hint([2])
+    store.hint([])
+    assert [ticket_id for ticket_id, _ in store.hints()] == [3, 1, 2]
+    assert [ticket_id for ticket_id, _ in store.hints(2)] == [3, 1]
+
+
+def test_a_hint_that_has_been_followed_is_gone(opened):
+    store = opened()
+    store.hint([3, 1])
+    store.drop_hint(*store.hints()[0])
+    store.drop_hint(99, 1)
+    assert [ticket_id for ticket_id, _ in store.hints()] == [1]
+
+
+@pytest.mark.parametrize("others", [(), (4,)])
+def test_a_hint_that_comes_while_one_is_followed_is_kept(opened, others):
+    store = opened()
+    store.hint([3, *others])
+    followed = store.hints()[0]
+    store.hint([3])
+    store.drop_hint(*followed)
+    assert 3 in dict(store.hints())
+
+
+def test_a_hint_that_comes_after_all_were_followed_is_not_taken_for_an_old_one(opened):
+    store = opened()
+    store.hint([3])
+    first = store.hints()[0]
+    store.drop_hint(*first)
+    store.hint([3])
+    second = store.hints()
+    assert len(second) == 1
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_hints_of_many_threads_are_all_there(opened, path, place):
+    store, errors, start = opened(path if place == "disk" else None), [], threading.Barrier(17)
+
+    def send(thread: int) -> None:
+        start.wait()
+        try:
+            for number in range(30):
+                ids = [thread * 1000 + number, 7]
+                store.hint(ids)
+                if not set(ids) <= set(dict(store.hints(10_000))):
+                    errors.append(ids)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 17)]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    for number in range(60):
+        store.save([(number + 1, seen(number))])
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    expected = {7, *(thread * 1000 + number for thread in range(1, 17) for number in range(30))}
+    assert set(dict(store.hints(10_000))) == expected
+
+
+def test_a_hint_that_cannot_be_saved_does_not_fail_the_next_one(opened):
+    store = opened()
+    with pytest.raises(OverflowError):
+        store.hint([2**63])
+    store.hint([8])
+    assert dict(store.hints()).keys() == {8}
+
+
+def test_after_closing_nothing_is_taken(opened):
+    store = opened()
+    store.close()
+    with pytest.raises(sqlite3.Error):
+        store.hint([8])
+
+
+# -- kill -9 --------------------------------------------------------------------------------------------------------
+
+
+def run_python(code: str, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+SAVING = """
+    import logging, os, sys
+    from pathlib import Path
+    from komand_haloitsm.util.events.decide import Baseline, Seen
+    from komand_haloitsm.util.events.store import open_store
+
+    store = open_store(Path(sys.argv[1]), "owner", logging.getLogger())
+    if store.baseline() is None:
+        store.begin(Baseline("2026-03-01T00", 1), "2026-03-01T00:00:00.0", [])
+    number = int(store.cursor().partition(".")[2])
+    while True:
+        number += 1
+        store.hint([number, 7])
+        store.save([(number, Seen("2026", 1, {"summary": number}, number)), (-number, Seen("2026", 1, {}, number))])
+        store.advance(f"2026-03-01T00:00:00.{number}", "2020")
+        os.write(1, f"{number}\\n".encode())
+"""
+
+
+def test_a_kill_in_the_middle_leaves_a_sound_file_with_all_that_was_saved(path):
+    dice, path_text, last = random.Random(5), str(path), 0
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SAVING), path_text],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        try:
+            process.stdout.readline()
+            time.sleep(dice.uniform(0, 0.2))
+        finally:
+            process.send_signal(signal.SIGKILL)
+            said = process.stdout.read().split(b"\n")
+            process.stdout.close()
+            process.wait()
+        last = max([last, *(int(line) for line in said[:-1])])
+        store = open_store(path, "owner", LOGGER)
+        assert store.baseline() == Baseline("2026-03-01T00", 1)
+        assert {last, 7} <= set(dict(store.hints(1_000_000)))
+        assert all(store.seen(number) and store.seen(-number) for number in range(1, last + 1))
+        assert (store.seen(last + 1) is None) == (store.seen(-last - 1) is None)
+        assert int(store.cursor().partition(".")[2]) in (last, last + 1)
+        store.close()
+        assert sound(path)
+    assert last > 3

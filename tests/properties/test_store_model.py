@@ -1,0 +1,159 @@
+"""The store against a dict, by any order of what triggers do with it; closed, killed and opened again in between."""
+
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from komand_haloitsm.util.events import store as store_module
+from komand_haloitsm.util.events.decide import Baseline, Seen
+from komand_haloitsm.util.events.store import open_store
+
+QUIET = logging.getLogger("komand_haloitsm.test")
+QUIET.setLevel(logging.CRITICAL)
+MOST, KEPT = 6, 4
+NUMBERS = st.integers(1, 12) | st.sampled_from([2**31, 2**63 - 1])
+
+
+def moment(number):
+    return f"2026-03-01T10:00:{number:02d}.000000000"
+
+
+STAMPS = st.integers(0, 59).map(moment)
+SEEN = st.builds(
+    Seen,
+    STAMPS,
+    st.none() | st.integers(1, 30),
+    st.dictionaries(st.sampled_from(["summary", "team", "status_id"]), st.integers(0, 2**32)),
+    st.none() | st.integers(1, 2**40),
+)
+BASELINES = st.builds(Baseline, STAMPS, st.none() | st.integers(0, 20))
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The model: what has been saved, as plain dicts."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "one.haloitsm.sqlite3"
+        self.abandoned = []
+        self.owner = "ticket_updated None https://desk.example.com/api"
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(store_module, "MOST_SEEN", MOST)
+        self.patch.setattr(store_module, "_KEPT_AFTER_PRUNING", KEPT)
+        self.store = open_store(self.path, self.owner, QUIET)
+        self.forget()
+
+    def forget(self):
+        self.baseline, self.limit, self.cursor, self.seen, self.hints = None, "", "", {}, []
+
+    def teardown(self):
+        for each in (*self.abandoned, self.store):
+            each.close()
+        self.patch.undo()
+        self.folder.cleanup()
+
+    @rule(baseline=BASELINES, cursor=STAMPS, items=st.dictionaries(NUMBERS, SEEN, max_size=9))
+    def begin(self, baseline, cursor, items):
+        self.store.begin(baseline, cursor, items.items())
+        self.baseline, self.cursor = baseline, cursor
+        self.seen |= items
+
+    @rule(items=st.dictionaries(NUMBERS, SEEN, max_size=3))
+    def save(self, items):
+        self.store.save(items.items())
+        self.seen |= items
+
+    @rule(items=st.dictionaries(NUMBERS, SEEN, min_size=1, max_size=3))
+    def fail_to_save(self, items):
+        with pytest.raises(ZeroDivisionError):
+            self.store.save((number, item if number < 0 else 1 / 0) for number, item in items.items())
+
+    @precondition(lambda self: self.baseline is not None)
+    @rule(cursor=STAMPS, window=STAMPS)
+    def advance(self, cursor, window):
+        self.store.advance(cursor, window)
+        self.cursor = cursor
+        surplus = len(self.seen) - KEPT if len(self.seen) > MOST else 0
+        old = sorted((item.stamp, number) for number, item in self.seen.items() if item.stamp < window)[:surplus]
+        for _, number in old:
+            del self.seen[number]
+        if old:
+            floor = self.baseline.floor_id
+            self.baseline = Baseline(
+                max(self.baseline.stamp, max(old)[0]),
+                None if floor is None else max(floor, *(number for _, number in old)),
+            )
+
+    @rule(stamp=STAMPS)
+    def forget_before(self, stamp):
+        self.store.forget_before(stamp)
+        self.limit = stamp
+
+    @rule(numbers=st.lists(NUMBERS, max_size=5))
+    def hint(self, numbers):
+        self.store.hint(numbers)
+        fresh = list(dict.fromkeys(numbers))
+        self.hints = [number for number in self.hints if number not in fresh] + fresh
+
+    @precondition(lambda self: self.hints)
+    @rule(place=st.integers(0, 5))
+    def follow_a_hint(self, place):
+        ticket_id, number = self.store.hints()[place % len(self.hints)]
+        self.store.drop_hint(ticket_id, number)
+        self.hints.remove(ticket_id)
+
+    @precondition(lambda self: self.hints)
+    @rule(place=st.integers(0, 5))
+    def follow_a_hint_that_comes_again_meanwhile(self, place):
+        ticket_id, number = self.store.hints()[place % len(self.hints)]
+        self.hint([ticket_id])
+        self.store.drop_hint(ticket_id, number)
+
+    @precondition(lambda self: self.hints)
+    @rule(place=st.integers(0, 5), comes_again=st.booleans())
+    def postpone_a_hint(self, place, comes_again):
+        ticket_id, number = self.store.hints()[place % len(self.hints)]
+        if comes_again:
+            self.hint([ticket_id])
+        self.store.postpone_hint(ticket_id, number)
+        if not comes_again:
+            self.hints.remove(ticket_id)
+            self.hints.append(ticket_id)
+
+    @rule()
+    def close_and_open(self):
+        self.store.close()
+        self.store = open_store(self.path, self.owner, QUIET)
+
+    @rule()
+    def open_without_closing(self):
+        # As after a kill: what is committed is there, whatever else holds the file.
+        self.abandoned.append(self.store)
+        self.store = open_store(self.path, self.owner, QUIET)
+
+    @rule(number=st.integers(1, 3))
+    def open_for_another_owner(self, number):
+        owner = f"ticket_created {number} https://desk.example.com/api"
+        if owner != self.owner:
+            self.owner = owner
+            self.forget()
+        self.close_and_open()
+
+    @invariant()
+    def it_knows_what_was_saved(self):
+        assert self.store.baseline() == (self.baseline and replace(self.baseline, limit=self.limit))
+        assert self.store.cursor() == self.cursor
+        assert [number for number, _ in self.store.hints()] == self.hints
+        for number in [*range(1, 13), 2**31, 2**63 - 1]:
+            assert self.store.seen(number) == self.seen.get(number)
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=15, stateful_step_count=25)

@@ -1,0 +1,1 @@
+"""The benchmarks of the plugin: ``python -m tools.bench``. One module for each; what they share is beside them."""

@@ -1,0 +1,676 @@
+"""Every action and every trigger by every fault of the emulated HaloITSM, as a table.
+
+    python -m tools.faults [--json FILE] [--only actions|triggers] [--every N]
+
+Ends with 1 when a cell has two tickets, two comments, a lost event, one that came twice, a hang past the cap, an error
+that is none of the plugin's own, or another outcome than the requirements ask for; and when anything that was logged or
+raised holds a credential, a token or a text of a ticket, or an event holds a credential or a token.
+
+The cells of the actions are defined here once, for this command and for the tests: STEPS, TROUBLES, MATRIX, `expected`.
+Actions run in this process with a client that gives up on a silent Halo after a third of a second and whose waits are
+counted but not slept, so the time of a cell is what it would be with such timeouts. Triggers run through the real entry
+point, in real time, with polls and signed webhooks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets as random_texts
+import shlex
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import jsonschema
+from insightconnect_plugin_runtime.exceptions import PluginException
+
+from halo_emulator import Fault, HaloEmulator
+from komand_haloitsm import actions as action_classes
+from komand_haloitsm.connection import Connection
+from komand_haloitsm.util.api import HaloITSMAPI
+from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+from tools.bench.report import Document, Table, about
+from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
+
+# -- the cells -------------------------------------------------------------------------------------------------------
+
+SUMMARY, TEXT = "Quarterly figures of Northwind leaked", "The archive was named orchid-harbour-1971"
+# Texts of tickets, ours and those that the emulator starts with: none may be logged or raised.
+PRIVATE = (SUMMARY, TEXT, "orchid-harbour", "Invoice attachment", "reported by reception")
+READ, UPDATE, CREATE, CLOSE = "read", "update", "create", "close"
+STATUSES = (400, 401, 403, 404, 429, 500, 502, 503, 504)
+KINDS = (*map(str, STATUSES), "429 with Retry-After", "hang", "drop", "html", "truncated")
+# These answers say that nothing was done. A Halo that sends them after having done it could not be told from one that
+# did not, so nothing is claimed about it.
+PROVES_NOTHING_WAS_DONE = frozenset({"401", "429", "429 with Retry-After", "404"})
+PASSES = frozenset({"429", "429 with Retry-After", "502", "503", "504", "hang", "drop", "truncated"})
+MAY_HAVE_BEEN_DONE = frozenset({"500", "502", "503", "504", "hang", "drop", "html", "truncated"})
+LISTS = ("status", "priority", "team", "agent", "category", "tickettype")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action and the one request that does its work."""
+
+    action: str
+    nature: str
+    method: str
+    path: str
+    given: Mapping[str, Any]
+
+
+STEPS: Mapping[str, Step] = {
+    step.action: step
+    for step in (
+        Step("create_ticket", CREATE, "POST", "tickets", {"summary": SUMMARY, "details": TEXT, "tickettype_id": 1}),
+        Step("add_comment", CREATE, "POST", "actions", {"ticket_id": 2102, "comment": TEXT}),
+        Step("update_ticket", UPDATE, "POST", "tickets", {"ticket_id": 2102, "details": TEXT}),
+        Step("assign_ticket", UPDATE, "POST", "tickets", {"ticket_id": 2102, "agent_id": 5}),
+        Step("close_ticket", CLOSE, "POST", "tickets", {"ticket_id": 2102, "resolution": TEXT, "closed_status_id": 9}),
+        Step("get_ticket", READ, "GET", "tickets/2102", {"ticket_id": 2102}),
+        Step("search_tickets", READ, "GET", "tickets", {"summary_contains": "Suspicious"}),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault: its kind ("429", "hang" ...), whether Halo has done the work by then, and whether it stays."""
+
+    kind: str
+    after_commit: bool
+    lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{'after' if self.after_commit else 'before'}-{'lasting' if self.lasting else 'once'}"
+
+    def fault(self, **where: Any) -> Fault:
+        """The same for the emulator; ``where`` are the method and path that it concerns."""
+        status = self.kind[:3] if self.kind[:3].isdigit() else None
+        return Fault(
+            "status" if status else self.kind,
+            status=int(status or 503),
+            # Halo's 404 says something; nothing is said by the others, which is the hardest to report.
+            body={"message": "No such record."} if status == "404" else None,
+            headers=(("Retry-After", "1"),) if self.kind.endswith("Retry-After") else (),
+            after_commit=self.after_commit,
+            times=None if self.lasting else 1,
+            **where,
+        )
+
+
+TROUBLES = tuple(
+    Trouble(kind, after, lasting) for kind in KINDS for after in (False, True) for lasting in (False, True)
+)
+
+
+def expected(step: Step, trouble: Trouble) -> bool:
+    """Whether an action succeeds whose own request meets a fault: what the requirements make of it."""
+    if trouble.kind == "401":
+        return not trouble.lasting
+    if trouble.kind == "404" and step.nature == READ:
+        return step.action == "get_ticket"
+    if trouble.kind == "404" and step.nature in (UPDATE, CLOSE):
+        # "Record not found" for want of rights: tried once more with type and client.
+        return not trouble.lasting
+    if step.nature in (CREATE, CLOSE) and trouble.kind in MAY_HAVE_BEEN_DONE:
+        return trouble.after_commit or not trouble.lasting
+    if step.nature == CLOSE and trouble.kind in ("400", "403") and trouble.after_commit:
+        # Refused because it is closed already: which it is.
+        return True
+    return trouble.kind in PASSES and not trouble.lasting
+
+
+def sensible(step: Step, trouble: Trouble) -> bool:
+    """Whether a fault says anything about an action: a read commits nothing, and see PROVES_NOTHING_WAS_DONE."""
+    if step.nature == READ:
+        return not trouble.after_commit
+    return step.nature == UPDATE or not (trouble.after_commit and trouble.kind in PROVES_NOTHING_WAS_DONE)
+
+
+MATRIX = tuple((step, trouble) for step in STEPS.values() for trouble in TROUBLES if sensible(step, trouble))
+
+WORK, EVERYTHING, TOKEN, EVERY_LIST = "its own request", "everything", "the token", "the lists of names"
+
+
+@dataclass(frozen=True)
+class ActionCell:
+    """A step, a fault, and the requests that it concerns."""
+
+    step: Step
+    trouble: Trouble
+    place: str
+
+    def faults(self) -> list[Fault]:
+        """What to inject."""
+        if self.place == WORK:
+            return [self.trouble.fault(method=self.step.method, path=self.step.path)]
+        if self.place == EVERY_LIST:
+            return [self.trouble.fault(path=name) for name in LISTS]
+        return [self.trouble.fault(path="auth/token" if self.place == TOKEN else "")]
+
+    def expected(self) -> bool | None:
+        """Whether the action succeeds; None where either is right, as long as it is safe."""
+        if self.place == WORK:
+            return expected(self.step, self.trouble)
+        if self.place == TOKEN and self.step.nature == CLOSE and not self.trouble.lasting:
+            # The list of statuses, which it can do without, is the first to ask for a token.
+            return None
+        if self.place == TOKEN:
+            return self.trouble.kind in PASSES and not self.trouble.lasting
+        return None
+
+
+@dataclass(frozen=True)
+class TriggerCell:
+    """A trigger, a fault, and the requests that it concerns."""
+
+    trigger: str
+    trouble: Trouble
+    place: str
+
+    def fault(self) -> Fault:
+        """What to inject."""
+        path = {EVERYTHING: "", TOKEN: "auth/token", _ACTIONS: "actions"}[self.place]
+        return self.trouble.fault(path=path)
+
+
+_ACTIONS = "the actions of a ticket"
+TRIGGERS = ("ticket_created", "ticket_updated", "ticket_status_changed")
+
+
+def action_cells() -> list[ActionCell]:
+    """All of them."""
+    cells = [ActionCell(step, trouble, WORK) for step, trouble in MATRIX]
+    for step in STEPS.values():
+        for kind in KINDS:
+            lasting = [trouble for trouble in TROUBLES if trouble.kind == kind and trouble.lasting]
+            cells += [ActionCell(step, trouble, EVERYTHING) for trouble in lasting if sensible(step, trouble)]
+            cells += [ActionCell(step, Trouble(kind, False, stays), TOKEN) for stays in (False, True)]
+            cells.append(ActionCell(step, Trouble(kind, False, True), EVERY_LIST))
+    return cells
+
+
+def trigger_cells() -> list[TriggerCell]:
+    """All of them; triggers only read, so whether the work is done before the fault makes no difference."""
+    troubles = [Trouble(kind, False, stays) for kind in KINDS for stays in (False, True)]
+    cells = [
+        TriggerCell(name, trouble, place) for name in TRIGGERS for place in (EVERYTHING, TOKEN) for trouble in troubles
+    ]
+    return cells + [TriggerCell("ticket_status_changed", trouble, _ACTIONS) for trouble in troubles]
+
+
+# -- what comes out --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """A cell's outcome in words, what it cost, what it made, and what is wrong with it (nothing, if all is well)."""
+
+    who: str
+    place: str
+    fault: str
+    outcome: str
+    requests: int
+    made: int
+    seconds: float
+    wrong: list[str] = field(default_factory=list)
+
+    def row(self) -> list[str]:
+        """For the table."""
+        verdict = "; ".join(self.wrong) or "ok"
+        return [
+            self.fault,
+            self.place,
+            self.outcome,
+            str(self.requests),
+            str(self.made),
+            f"{self.seconds:.1f}",
+            verdict,
+        ]
+
+
+COLUMNS = ("fault", "of", "outcome", "requests", "made", "seconds", "verdict")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What may not be told. ``token`` is how every access token of the emulator begins."""
+
+    credentials: Sequence[str]
+    texts: Sequence[str]
+    token: str
+
+    def told_by(self, text: str, *, may_hold_texts: bool = False) -> list[str]:
+        """Which of them a text tells, named by kind, without repeating them."""
+        kinds = [("a credential", self.credentials), ("an access token", (self.token, "Bearer "))]
+        kinds += [] if may_hold_texts else [("the text of a ticket", self.texts)]
+        return [kind for kind, parts in kinds if any(part in text for part in parts)]
+
+
+@contextmanager
+def marked_tokens() -> Iterator[str]:
+    """Every token that an emulator of this process gives out begins with the text that this yields."""
+    marker = f"marked-{random_texts.token_hex(8)}"
+    maker = SimpleNamespace(token_urlsafe=lambda length: f"{marker}.{random_texts.token_urlsafe(length)}")
+    with patch("halo_emulator.tokens.secrets", maker):
+        yield marker
+
+
+# -- actions ---------------------------------------------------------------------------------------------------------
+
+CAP = 120.0
+_SILENCE = 0.3
+# Beyond the cap: the last attempt that may begin within it, and a busy machine.
+_GRACE = 10.0
+
+
+class SkippedTime:
+    """A clock on which sleeping takes no time."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def clock(self) -> float:
+        """Seconds, with those that were not slept."""
+        return time.monotonic() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        """Count them."""
+        self.slept += seconds
+
+
+class Captured(logging.Handler):
+    """Keeps what is logged: of the plugin everything, of others what the runtime's level lets through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._levels = (logging.WARNING, logging.NOTSET)
+        self.lines: list[str] = []
+        self.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line."""
+        self.lines.append(self.format(record))
+
+    def __enter__(self) -> Captured:
+        root, ours = logging.getLogger(), logging.getLogger("komand_haloitsm")
+        self._levels = (root.level, ours.level)
+        root.addHandler(self)
+        root.setLevel(logging.INFO)
+        ours.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        root, ours = logging.getLogger(), logging.getLogger("komand_haloitsm")
+        root.removeHandler(self)
+        root.setLevel(self._levels[0])
+        ours.setLevel(self._levels[1])
+
+
+_ACTIONS_BY_NAME: Mapping[str, Callable[[], Any]] = {
+    name: getattr(action_classes, "".join(part.capitalize() for part in name.split("_"))) for name in STEPS
+}
+
+
+def _connected(halo: HaloEmulator, skipped: SkippedTime) -> Any:
+    """The plugin's connection, with a client of little patience for silence and on a clock of its own."""
+    connection: Any = Connection()
+    connection.connect(connection_to(halo))
+    connection.client = HaloITSMAPI(
+        client_id=halo.client_id,
+        client_secret=halo.client_secret,
+        auth_server=halo.auth_server,
+        resource_server=halo.resource_server,
+        connect_timeout=_SILENCE,
+        read_timeout=_SILENCE,
+        max_wait=CAP,
+        clock=skipped.clock,
+        sleep=skipped.sleep,
+        jitter=lambda: 1.0,
+    )
+    return connection
+
+
+def _run(connection: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """An action's output, which keeps its schema."""
+    action = _ACTIONS_BY_NAME[name]()
+    action.connection = connection
+    output: dict[str, Any] = action.run(dict(given))
+    jsonschema.validate(output, action.output.schema)
+    return output
+
+
+def _warm(connection: Any) -> None:
+    """Token and lists in memory, as after the first steps of a workflow."""
+    _run(connection, "get_ticket", {"ticket_id": 2102})
+    _run(connection, "search_tickets", {})
+    connection.client.update_ticket(2101, {"team_id": 1, "category_id": 33})
+
+
+_used_ports: set[int] = set()
+
+
+@contextmanager
+def _new_halo() -> Iterator[HaloEmulator]:
+    """An emulator on an address of its own: the plugin remembers by address which tickets it has made."""
+    for _ in range(100):
+        halo = HaloEmulator()
+        with halo:
+            if halo.port not in _used_ports:
+                _used_ports.add(halo.port)
+                yield halo
+                return
+    raise RuntimeError("no address is left that was not used")
+
+
+def run_action_cell(cell: ActionCell, token: str) -> Outcome:
+    """Carry out one cell."""
+    with _new_halo() as halo, Captured() as captured:
+        skipped = SkippedTime()
+        connection = _connected(halo, skipped)
+        # A cold connection where the fault is of what only a cold one asks for.
+        if cell.place in (WORK, EVERYTHING):
+            _warm(connection)
+        halo.forget_requests()
+        tickets = len(halo.tickets)
+        for fault in cell.faults():
+            halo.inject(fault)
+        began = skipped.clock()
+        output, error = _attempt(connection, cell.step)
+        seconds = skipped.clock() - began
+        halo.clear_faults()
+        step, made = cell.step, _made(halo, cell.step)
+        outcome = Outcome(
+            step.action, cell.place, _words(cell.trouble), _in_words(output, error), len(halo.requests), made, seconds
+        )
+        secrets = Secrets((halo.client_id, halo.client_secret), PRIVATE, token)
+        told = "\n".join([*captured.lines, *_everything_in(error)])
+        outcome.wrong += [f"{kind} is logged or raised" for kind in secrets.told_by(told)]
+        outcome.wrong += _faults_of(cell, output, error, made, len(halo.tickets) - tickets, seconds)
+    return outcome
+
+
+def _attempt(connection: Any, step: Step) -> tuple[dict[str, Any] | None, Exception | None]:
+    try:
+        return _run(connection, step.action, step.given), None
+    except Exception as error:  # pylint: disable=broad-except  # a raw one is a finding, not the end
+        return None, error
+
+
+def _words(trouble: Trouble) -> str:
+    when = ", after the work was done" if trouble.after_commit else ""
+    return f"{trouble.kind}, {'lasting' if trouble.lasting else 'once'}{when}"
+
+
+def _in_words(output: dict[str, Any] | None, error: Exception | None) -> str:
+    if error is None:
+        return "not found" if output and output.get("found") is False else "done"
+    if isinstance(error, UncertainWriteError):
+        return f"error: may have been done ({error.kind})"
+    return f"error: {error.kind}" if isinstance(error, HaloITSMError) else f"error: {type(error).__name__}"
+
+
+def _made(halo: HaloEmulator, step: Step) -> int:
+    """How often what the step writes is there."""
+    if step.action == "create_ticket":
+        return sum(ticket["summary"] == SUMMARY for ticket in halo.tickets.values())
+    if step.action in ("add_comment", "close_ticket"):
+        return sum(action["note"] == TEXT for action in halo.actions[2102])
+    return 0
+
+
+def _everything_in(error: BaseException | None) -> list[str]:
+    """All that an exception could tell somebody."""
+    if error is None:
+        return []
+    data = str(getattr(error, "data", ""))
+    return [str(error), repr(error), data, "".join(traceback.format_exception(error))]
+
+
+def _faults_of(
+    cell: ActionCell, output: dict[str, Any] | None, error: Exception | None, made: int, new: int, seconds: float
+) -> list[str]:
+    """What is wrong with the outcome of an action."""
+    found = []
+    if error is not None and not isinstance(error, PluginException):
+        found.append(f"a raw {type(error).__name__}")
+    if made > 1 or new > 1:
+        found.append(f"made {max(made, new)} times")
+    if output and cell.step.nature == CREATE and made != 1:
+        found.append("done, but it is not there")
+    if seconds > CAP + _GRACE:
+        found.append(f"{seconds:.0f} s, past the cap of {CAP:.0f}")
+    if cell.expected() not in (None, output is not None):
+        found.append(f"should have {'succeeded' if cell.expected() else 'failed'}")
+    return found
+
+
+# -- triggers --------------------------------------------------------------------------------------------------------
+
+_INTERVAL = 5
+_LONGEST = 150.0
+_AT_ONCE = 12
+_OLD_STATUS, _BETWEEN_STATUS, _NEW_STATUS = 1, 2, 8
+
+
+@dataclass
+class _Scene:
+    """What happens in Halo during a cell, and what is due for it."""
+
+    halo: HaloEmulator
+    first: int = 0
+    second: int = 0
+    logged: int = 0
+
+    def prepare(self) -> None:
+        """Two tickets that are old when the trigger starts."""
+        self.first, self.second = (int(self.halo.log_ticket(summary=SUMMARY, details=TEXT)["id"]) for _ in range(2))
+
+    def play(self) -> None:
+        """One ticket is logged, one changed, one moved to a status and on to another."""
+        self.logged = int(self.halo.log_ticket(summary=SUMMARY, details=TEXT)["id"])
+        self.halo.change_ticket(self.first, details=f"{TEXT}, and again")
+        self.halo.change_ticket(self.second, status_id=_BETWEEN_STATUS)
+        self.halo.change_ticket(self.second, status_id=_NEW_STATUS)
+
+    def missing(self, cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
+        """What is due and did not come."""
+        return [thing for thing in self._due(cell, events) if thing not in self._came(cell, events)]
+
+    def _due(self, cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
+        if cell.trigger == "ticket_created":
+            return [f"{self.logged} created"]
+        if cell.trigger == "ticket_updated":
+            return [
+                f"{number} at {moment(self.halo.tickets[number]['last_update'])}"
+                for number in (self.first, self.second)
+            ]
+        steps = [(_OLD_STATUS, _BETWEEN_STATUS), (_BETWEEN_STATUS, _NEW_STATUS)]
+        whole = f"{self.second}: {_OLD_STATUS} to {_NEW_STATUS}"
+        # Where a ticket's actions cannot be read, the way between two looks is one transition: documented.
+        if cell.place == _ACTIONS and whole in self._came(cell, events):
+            return [whole]
+        return [f"{self.second}: {old} to {new}" for old, new in steps]
+
+    @staticmethod
+    def _came(cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
+        outputs = [event.output for event in events]
+        if cell.trigger == "ticket_created":
+            return [f"{output['ticket']['id']} created" for output in outputs]
+        if cell.trigger == "ticket_updated":
+            return [f"{output['ticket']['id']} at {moment(output['ticket']['datemodified'])}" for output in outputs]
+        return [
+            f"{output['ticket']['id']}: {output['old_status_id']} to {output['new_status_id']}" for output in outputs
+        ]
+
+
+def run_trigger_cell(cell: TriggerCell, token: str) -> Outcome:
+    """Carry out one cell, in real time."""
+    webhook_secret = f"webhook-{random_texts.token_hex(12)}"
+    with tempfile.TemporaryDirectory(prefix="haloitsm-faults-") as folder, Orchestrator() as orchestrator:
+        with _new_halo() as halo:
+            scene = _Scene(halo)
+            scene.prepare()
+            port = free_port()
+            trigger = TriggerProcess(
+                cell.trigger,
+                orchestrator.url,
+                connection_to(halo, webhook_secret),
+                Path(folder, "workspace"),
+                "faults",
+                {"interval": _INTERVAL, "webhook_port": port},
+            )
+            trigger.start()
+            try:
+                if not trigger.says(STARTED, _LONGEST):
+                    raise RuntimeError(f"the trigger did not start: {trigger.said[-2000:]}")
+                halo.add_webhook(f"http://127.0.0.1:{port}/", authentication="hmac", secret=webhook_secret)
+                outcome = _watched(cell, scene, orchestrator, trigger)
+            finally:
+                trigger.signal(signal.SIGTERM)
+                code = trigger.ended(30)
+                trigger.kill()
+            secrets = Secrets((halo.client_id, halo.client_secret, webhook_secret), PRIVATE, token)
+            outcome.wrong += [f"{kind} is logged" for kind in secrets.told_by(trigger.said)]
+            told = "".join(str(event.output) for event in orchestrator.accepted)
+            outcome.wrong += [f"an event holds {kind}" for kind in secrets.told_by(told, may_hold_texts=True)]
+            outcome.wrong += ["a traceback is logged"] if "Traceback" in trigger.said else []
+            outcome.wrong += [f"exit code {code} after SIGTERM"] if code else []
+    return outcome
+
+
+def _watched(cell: TriggerCell, scene: _Scene, orchestrator: Orchestrator, trigger: TriggerProcess) -> Outcome:
+    """Spoil Halo, let things happen, mend it if it would stay spoilt, and wait for what is due."""
+    halo = scene.halo
+    halo.forget_requests()
+    if cell.place == TOKEN:
+        halo.revoke_tokens()
+    halo.inject(cell.fault())
+    began = time.monotonic()
+    scene.play()
+    if cell.trouble.lasting:
+        _wait_until_hit(halo, began)
+        halo.clear_faults()
+    orchestrator.wait_for(lambda events: not scene.missing(cell, events), _LONGEST)
+    seconds = time.monotonic() - began
+    # Whatever is sent twice comes within the next poll.
+    time.sleep(_INTERVAL + 1.0)
+    events = orchestrator.accepted
+    missing = scene.missing(cell, events)
+    twice = [name for name, times in Counter(event.event_id for event in events).items() if times > 1]
+    outcome = "events lost" if missing else "all events delivered"
+    if cell.place == _ACTIONS and not missing and len(events) == 1:
+        outcome = "delivered, two transitions as one"
+    wrong = [f"lost: {thing}" for thing in missing] + [f"came twice: {name}" for name in twice]
+    wrong += [] if trigger.running else ["the trigger has ended"]
+    return Outcome(
+        cell.trigger, cell.place, _words(cell.trouble), outcome, len(halo.requests), len(events), seconds, wrong
+    )
+
+
+def _wait_until_hit(halo: HaloEmulator, began: float) -> None:
+    """Until the fault has met two requests (a hang: one) and a poll was due, or it is clear that it will not."""
+    while time.monotonic() < began + 4 * _INTERVAL:
+        spoilt = [request for request in halo.requests if request.status != 200]
+        if len(spoilt) > 1 or (spoilt and time.monotonic() > began + 2 * _INTERVAL):
+            return
+        time.sleep(0.1)
+
+
+def _guarded(cell: TriggerCell, token: str) -> Outcome:
+    """A cell that cannot be carried out is a finding like any other, and not the end of the others."""
+    try:
+        return run_trigger_cell(cell, token)
+    except Exception as error:  # pylint: disable=broad-except  # told in the table
+        wrong = [f"could not be carried out: {error}"]
+        return Outcome(cell.trigger, cell.place, _words(cell.trouble), "none", 0, 0, 0.0, wrong)
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+def run_cells(only: str, every: int) -> list[Outcome]:
+    """The outcomes of all cells, or of every so manieth."""
+    outcomes: list[Outcome] = []
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    with marked_tokens() as token:
+        if only in ("", "actions"):
+            cells = action_cells()[::every]
+            for number, cell in enumerate(cells, start=1):
+                outcomes.append(run_action_cell(cell, token))
+                _tell(number, len(cells), "actions")
+        if only in ("", "triggers"):
+            chosen = trigger_cells()[::every]
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                for number, outcome in enumerate(pool.map(lambda cell: _guarded(cell, token), chosen), start=1):
+                    outcomes.append(outcome)
+                    _tell(number, len(chosen), "triggers")
+    return outcomes
+
+
+def _tell(number: int, total: int, what: str) -> None:
+    if number % 50 == 0 or number == total:
+        print(f"faults: {what}: {number} of {total} cells", file=sys.stderr, flush=True)
+
+
+def tables(outcomes: Sequence[Outcome]) -> list[Table]:
+    """One for each action and trigger, and before them the sum."""
+    names = list(dict.fromkeys(outcome.who for outcome in outcomes))
+    found = []
+    for name in names:
+        rows = [outcome for outcome in outcomes if outcome.who == name]
+        found.append(Table(f"Faults: {name}", COLUMNS, [outcome.row() for outcome in rows]))
+    sums = [_sum(name, [outcome for outcome in outcomes if outcome.who == name]) for name in names]
+    note = (
+        "Made: tickets of a create, notes of a comment or of a resolution, events of a trigger. Greps of everything "
+        "logged and raised (and of events, for credentials and tokens) are part of each verdict."
+    )
+    columns = ("what", "cells", "done", "errors", "most made", "longest, s", "wrong")
+    return [Table("Fault matrix", columns, sums, note), *found]
+
+
+def _sum(name: str, rows: Sequence[Outcome]) -> list[str]:
+    errors = sum(outcome.outcome.startswith("error") for outcome in rows)
+    numbers = [len(rows), len(rows) - errors, errors, max(outcome.made for outcome in rows)]
+    wrong = sum(bool(outcome.wrong) for outcome in rows)
+    return [name, *map(str, numbers), f"{max(outcome.seconds for outcome in rows):.1f}", str(wrong)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tools.faults", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the outcomes there")
+    parser.add_argument("--only", choices=("actions", "triggers"), default="", help="one half")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth cell: a sample")
+    options = parser.parse_args(arguments)
+    command = ["python", "-m", "tools.faults"]
+    command += ["--only", options.only] if options.only else []
+    command += ["--every", str(options.every)] if options.every > 1 else []
+    document = Document(shlex.join(command), about())
+    outcomes = run_cells(options.only, max(options.every, 1))
+    document.tables, document.data = tables(outcomes), [asdict(outcome) for outcome in outcomes]
+    document.passed = not any(outcome.wrong for outcome in outcomes)
+    for table in [*document.tables[1:], document.tables[0]]:
+        print(table.text())
+    if options.json:
+        document.write(options.json)
+    print(f"{len(outcomes)} cells, {sum(bool(outcome.wrong) for outcome in outcomes)} of them wrong")
+    return 0 if document.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
