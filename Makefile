@@ -29,7 +29,7 @@ demo: ## drive the plugin through a ticket's life, against the emulator or the i
 	@$(call in,develop)python -m tools.demo
 
 test: ## run the tests, with line and branch coverage of what is not generated
-	@$(call in,develop)python -m pytest -n 2 --cov --cov-report=term $(TESTS)
+	@$(call in,develop)python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(TESTS)
 
 check-generated: ## fail where a generated file is not what the spec generates
 	@$(call in,rapid7)python -m tools.check_generated

@@ -237,20 +237,20 @@ def _encode(request: Request) -> bytes:
     try:
         return json.dumps(request.body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
-        raise _unsendable(request, "Use texts, numbers, true, false, arrays and objects only.") from None
+        raise _unsendable(request, "as JSON", "Use texts, numbers, true, false, arrays and objects only.") from None
 
 
 def _urlencoded(request: Request, pairs: Mapping[str, str]) -> str:
     try:
         return urlencode(dict(pairs))
     except UnicodeError:
-        raise _unsendable(request, "A text holds half a character, as a cut emoji does.") from None
+        raise _unsendable(request, "as UTF-8", "A text holds half a character, as a cut emoji does.") from None
 
 
-def _unsendable(request: Request, assistance: str) -> HaloITSMError:
+def _unsendable(request: Request, how: str, assistance: str) -> HaloITSMError:
     return HaloITSMError(
         kind="input",
-        cause="An input holds a value that cannot be sent.",
+        cause=f"An input holds a value that cannot be sent {how}.",
         assistance=f"{assistance} Nothing was sent to HaloITSM.",
         data=request.label,
     )
