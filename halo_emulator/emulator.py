@@ -71,7 +71,7 @@ class HaloEmulator(Switches):
         self._server = make_server(HOST, self.port, app, threaded=True, request_handler=handler)
         self.port = self._server.port
         serve = self._server.serve_forever
-        self._thread = threading.Thread(target=serve, args=(0.01,), name="halo-emulator", daemon=True)
+        self._thread = threading.Thread(target=serve, args=(0.002,), name="halo-emulator", daemon=True)
         self._thread.start()
         self._webhooks.start()
         return self

@@ -148,6 +148,7 @@ def test_the_command_runs_what_it_is_told(tmp_path, monkeypatch, capsys):
         assert callable(bench.benchmark(name))
 
 
+@pytest.mark.long
 def test_the_receiver_and_the_catch_up_account_for_all_events(monkeypatch):
     monkeypatch.setattr(receiver, "SENDERS", (2,))
     told = {row.what: row for result in (receiver.run(True), catch_up.run(True)) for row in result.rows}
@@ -203,6 +204,7 @@ def test_secrets_are_named_by_kind():
     assert secrets.told_by("a text", may_hold_texts=True) == []
 
 
+@pytest.mark.long
 def test_a_cell_of_a_trigger():
     cell = faults.TriggerCell("ticket_status_changed", faults.Trouble("truncated", False, False), faults.EVERYTHING)
     with faults.marked_tokens() as token:
@@ -236,6 +238,7 @@ def test_the_fault_command_writes_its_table(tmp_path, monkeypatch, capsys):
 # -- soak ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_short_soak_adds_up(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(soak, "_SETTLING", 60.0)
     path = tmp_path / "soak.json"

@@ -28,6 +28,7 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_an_environment_is_made_once_for_each_lock(repository: Path, tmp_path: Path) -> None:
     venvs = str(tmp_path / "venvs")
     first = run(repository / "tools/venv.sh", "develop", HALOITSM_VENVS=venvs)
