@@ -1,7 +1,7 @@
 """Connections on which an answer cannot take for ever.
 
-A read timeout starts anew with every byte, so a server that sends a byte of its answer now and then would hold up a step
-for as long as it likes. One thread for all connections hangs up on those that are overdue.
+A read timeout starts anew with every byte, so a server that sends a byte of its answer now and then would hold up a
+step for as long as it likes. One thread for all connections hangs up on those that are overdue.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Watchman:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Requests' adapter with one pool of kept connections. An answer has ``seconds`` from the request to ``release``."""
+    """Requests' adapter with one pool of kept connections. An answer has ``seconds`` until ``release``."""
 
     def __init__(self, seconds: float) -> None:
         self._watchman = watchman = Watchman(seconds)

@@ -26,7 +26,7 @@ from .errors import HaloITSMError, UncertainWriteError, error_for
 from .exchange import Answer, Failure, FailureKind, Request
 from .retry import Decision, RetryPolicy, Step, decide
 
-# 100 full tickets are below 2 MB and have 25,000 values; an answer of 32 MiB, or of two million values, is not Halo's. Each
+# 100 full tickets are below 2 MB and have 25,000 values; an answer of 32 MiB, or of two million values, is not Halo's. A
 # value takes up to a hundred bytes of memory, whatever it takes on the way.
 LARGEST_ANSWER = 32 * 1024 * 1024
 _MOST_VALUES = 2_000_000
@@ -47,7 +47,7 @@ class Tokens(Protocol):
 
 
 class Wire:
-    """Sends one request, once. Seconds for the timeouts; an answer has four times ``read_timeout`` from beginning to end.
+    """Sends one request, once. Timeouts in seconds; an answer as a whole has four times ``read_timeout``.
 
     ``verify`` False turns certificate checks off.
 
@@ -92,23 +92,13 @@ class Wire:
             # Not one of theirs: Requests' word for a CA bundle, named by the environment, that is not there.
             return Failure(FailureKind.CERTIFICATE, "The CA bundle that the environment names cannot be read.")
         try:
-            result = self._read(response, empty=request.method == "DELETE")
+            body = _body(response)
         finally:
             in_time = self._adapter.release(response.raw)
             response.close()
-        return result if in_time else Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
-
-    def _read(self, response: requests.Response, empty: bool) -> Answer | Failure:
-        try:
-            return _answer(response, b"".join(_chunks(response.raw)), empty)
-        except _TooLarge:
-            return Failure(FailureKind.TOO_LARGE, f"More than {LARGEST_ANSWER // 1024**2} MiB, or too many values.")
-        except urllib3.exceptions.ReadTimeoutError:
-            return Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
-        except urllib3.exceptions.DecodeError:
-            return _answer(response, b"", empty)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Failure(FailureKind.LOST, type(error).__name__)
+        if isinstance(body, Failure):
+            return body if in_time else _ENDLESS
+        return _answer(response, body, empty=request.method == "DELETE") if in_time else _ENDLESS
 
     def _timeouts(self, prepared: requests.PreparedRequest) -> tuple[float, float]:
         """Seconds to connect and send, and to wait for each piece of the answer; more for a body that takes long."""
@@ -132,6 +122,23 @@ class Wire:
         ).prepare()
 
 
+_HUGE = Failure(FailureKind.TOO_LARGE, f"More than {LARGEST_ANSWER // 1024**2} MiB, or too many values.")
+_ENDLESS = Failure(FailureKind.READ_TIMEOUT, "The answer began but did not end.")
+
+
+def _body(response: requests.Response) -> bytes | Failure:
+    try:
+        return b"".join(_chunks(response.raw))
+    except _TooLarge:
+        return _HUGE
+    except urllib3.exceptions.ReadTimeoutError:
+        return _ENDLESS
+    except urllib3.exceptions.DecodeError:
+        return b""
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        return Failure(FailureKind.LOST, type(error).__name__)
+
+
 def _chunks(raw: Any) -> Iterator[bytes]:
     """The body of urllib3's answer piece by piece, bounded in size; the adapter bounds it in time."""
     size = 0
@@ -144,7 +151,7 @@ def _chunks(raw: Any) -> Iterator[bytes]:
 
 
 class _TooLarge(Exception):
-    """The answer is larger than LARGEST_ANSWER, or holds more than _MOST_VALUES."""
+    """The answer is larger than LARGEST_ANSWER."""
 
 
 class Transport:
@@ -315,10 +322,10 @@ def _reason(error: BaseException) -> BaseException:
     return next((found for found in (deeper, inner) if isinstance(found, BaseException)), error)
 
 
-def _answer(response: requests.Response, body: bytes, empty: bool) -> Answer:
+def _answer(response: requests.Response, body: bytes, empty: bool) -> Answer | Failure:
     """``empty``: whether an answer without a body is one, as it may be after a deletion."""
     if body.count(b",") > _MOST_VALUES:
-        raise _TooLarge
+        return _HUGE
     headers = response.headers
     data, readable = (None, True) if empty and not body else _parse(body)
     text = "" if readable else body[:_KEPT_TEXT].decode("utf-8", "replace")

@@ -162,7 +162,7 @@ class TriggerLoop:
         parts.logger.info("HaloITSM trigger: started; events from now on are delivered.")
 
     def _may_be_too_old(self) -> bool:
-        """Whether to ask Halo's clock before reading, since the last poll may be too long ago to read all from there."""
+        """Whether to ask Halo's clock before reading, since the last poll may be too long ago to read from there."""
         cursor = parse_date(self._parts.store.cursor())
         return cursor is None or self._parts.now() - cursor > _MAY_BE_TOO_OLD
 

@@ -41,7 +41,7 @@ class Receiver:
     def start(self) -> None:
         """Listen. Raises PluginException when the port cannot be had."""
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
-        # While the loop computes, a thread that has a webhook to save would wait for five milliseconds each time that it
+        # While the loop computes, a thread that has a webhook to save would wait five milliseconds each time that it
         # comes back from the disk; Halo counts on an answer at once (measured: make bench).
         sys.setswitchinterval(0.0005)
         try:
