@@ -26,7 +26,7 @@ from .errors import HaloITSMError, UncertainWriteError, error_for
 from .exchange import Answer, Failure, FailureKind, Request
 from .retry import Decision, RetryPolicy, Step, decide
 
-# 100 full tickets are below 2 MB and have 25,000 values; an answer of 32 MiB, or of two million values, is not Halo's. A
+# 100 full tickets are below 2 MB and have 25,000 values: 32 MiB, or two million values, are not Halo's. A
 # value takes up to a hundred bytes of memory, whatever it takes on the way.
 LARGEST_ANSWER = 32 * 1024 * 1024
 _MOST_VALUES = 2_000_000
