@@ -21,7 +21,7 @@ from .address import api_address, ticket_address, token_address
 from .changing import TicketChanger
 from .closed_tickets import ClosedTickets
 from .commenting import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
-from .creating import TicketCreator
+from .creating import Desk, TicketCreator
 from .errors import HaloITSMError
 from .exchange import Request
 from .inputs import bad_input, positive, secret_text
@@ -121,25 +121,12 @@ class HaloITSMAPI:
             True: (private_note_outcome or "").strip() or PRIVATE_OUTCOME,
             False: (public_note_outcome or "").strip() or PUBLIC_OUTCOME,
         }
-        self._creator = TicketCreator(
-            call,
-            self._reader,
-            ledger=ledger_of(self.address, "tickets"),
-            once=once,
-            patience=max_wait,
-            clock=clock,
-            now=now,
-        )
-        self._comments = CommentWriter(
-            call,
-            self._reader,
-            ledger=ledger_of(self.address, "comments"),
-            once=once,
-            outcomes=outcomes,
-            patience=max_wait,
-            clock=clock,
-            now=now,
-        )
+
+        def desk(things: str) -> Desk:
+            return Desk(call, self._reader, ledger_of(self.address, things), once, max_wait, clock, now)
+
+        self._creator = TicketCreator(desk("tickets"))
+        self._comments = CommentWriter(desk("comments"), outcomes)
         self._changer = TicketChanger(call, self._reader, self._comments, self.lookups, once, clock)
 
     def test(self) -> None:

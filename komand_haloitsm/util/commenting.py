@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
-from .creating import single_made
+from .creating import Desk, single_made
 from .dates import parse_date
 from .errors import HaloITSMError, UncertainWriteError, missing_ticket
-from .exchange import Answer, Request
+from .exchange import Request
 from .inputs import bad_input, positive
 from .markup import same_text, text_of, to_html
-from .reading import TicketReader
-from .reconcile import Ledger, OnceOnly, sent_at
 from .retry import RetryPolicy
 from .rows import rows_of
 from .tickets import as_id
@@ -25,28 +23,11 @@ _PATIENCE = RetryPolicy(max_wait=3.0)
 
 
 class CommentWriter:
-    """Writes by ``call(request, since=..., policy=...)``. ``outcomes``: the outcome's name by whether it is private."""
+    """Writes notes. ``outcomes``: the outcome's name by whether the note is private."""
 
-    def __init__(
-        self,
-        call: Callable[..., Answer],
-        reader: TicketReader,
-        *,
-        ledger: Ledger,
-        once: OnceOnly,
-        outcomes: Mapping[bool, str],
-        patience: float,
-        clock: Callable[[], float],
-        now: Callable[[], Any],
-    ) -> None:
-        self._call = call
-        self._reader = reader
-        self._ledger = ledger
-        self._once = once
+    def __init__(self, desk: Desk, outcomes: Mapping[bool, str]) -> None:
+        self._desk = desk
         self._outcomes = outcomes
-        self._patience = patience
-        self._clock = clock
-        self._now = now
 
     def add(self, ticket_id: int, text: str, private: bool) -> Action:
         """The action that was made. Raises HaloITSMError; where the outcome is refused, with those that there are."""
@@ -60,34 +41,34 @@ class CommentWriter:
             "hiddenfromuser": private,
         }
         request = Request("POST", "/Actions", body=[note], repeatable=False)
-        began = self._clock()
-        with self._ledger.turn(self._patience):
+        began = self._desk.clock()
+        with self._desk.ledger.turn(self._desk.patience):
             try:
-                action = self._once.run(
-                    lambda: single_made(request, self._call(request, since=began)),
+                action = self._desk.once.run(
+                    lambda: single_made(request, self._desk.call(request, since=began)),
                     lambda: self._made_since(ticket_id, text, private, began),
                     "The comment",
                 )
             except HaloITSMError as error:
                 raise self._explained(error, ticket_id, self._outcomes[private]) from None
-            self._ledger.give((ticket_id, as_id(action["id"])))
+            self._desk.ledger.give((ticket_id, as_id(action["id"])))
             return action
 
     def has_note(self, ticket_id: int, text: str, began: float) -> bool:
         """Whether the ticket got a note with this text after ``began``, a time of the clock. Raises HaloITSMError."""
-        rows, answer = self._reader.actions(ticket_id)
-        since = sent_at(answer, self._clock() - began, self._now())
+        rows, answer = self._desk.reader.actions(ticket_id)
+        since = self._desk.began_at(answer, began)
         return any(same_text(text, note_of(row)) and _made_at(row, since) >= since for row in rows)
 
     def _made_since(self, ticket_id: int, text: str, private: bool, began: float) -> list[Action]:
-        rows, answer = self._reader.actions(ticket_id, since=began)
-        since = sent_at(answer, self._clock() - began, self._now())
+        rows, answer = self._desk.reader.actions(ticket_id, since=began)
+        since = self._desk.began_at(answer, began)
         return [row for row in rows if self._may_be_it(row, ticket_id, text, private) and _made_at(row, since) >= since]
 
     def _may_be_it(self, row: Action, ticket_id: int, text: str, private: bool) -> bool:
         return (
             bool(row.get("hiddenfromuser")) == private
-            and not self._ledger.was_given((ticket_id, as_id(row.get("id"))))
+            and not self._desk.ledger.was_given((ticket_id, as_id(row.get("id"))))
             and same_text(text, note_of(row))
         )
 
@@ -112,7 +93,7 @@ class CommentWriter:
     def _outcome_names(self) -> list[str]:
         request = Request("GET", "/Outcome")
         try:
-            rows = rows_of(request, self._call(request, policy=_PATIENCE).data, "outcomes", "results")
+            rows = rows_of(request, self._desk.call(request, policy=_PATIENCE).data, "outcomes", "results")
         except HaloITSMError:
             return []
         return sorted({str(name) for name in (row.get("outcome") or row.get("name") for row in rows) if name})

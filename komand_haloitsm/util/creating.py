@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from .errors import HaloITSMError, UncertainWriteError
@@ -19,46 +21,51 @@ Ticket = dict[str, Any]
 _OPENED_FOR_REFERENCE = 25
 
 
-class TicketCreator:
-    """Creates by ``call(request, since=...)``. ``world`` gives the time: seconds of a clock, and the present."""
+@dataclass(frozen=True)
+class Desk:
+    """What a write that must happen once works with.
 
-    def __init__(
-        self,
-        call: Callable[..., Answer],
-        reader: TicketReader,
-        *,
-        ledger: Ledger,
-        once: OnceOnly,
-        patience: float,
-        clock: Callable[[], float],
-        now: Callable[[], Any],
-    ) -> None:
-        self._call = call
-        self._reader = reader
-        self._ledger = ledger
-        self._once = once
-        self._patience = patience
-        self._clock = clock
-        self._now = now
+    ``call(request, since=..., policy=...)`` sends; ``patience`` is how many seconds it waits for its turn; ``clock``
+    (in seconds) and ``now`` are the time.
+    """
+
+    call: Callable[..., Answer]
+    reader: TicketReader
+    ledger: Ledger
+    once: OnceOnly
+    patience: float
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+
+    def began_at(self, answer: Answer, began: float) -> datetime:
+        """The moment ``began``, a time of the clock, by Halo's own clock in ``answer``."""
+        return sent_at(answer, self.clock() - began, self.now())
+
+
+class TicketCreator:
+    """Creates tickets."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def create(self, body: Ticket) -> Ticket:
         """The ticket that was made from ``body``, fields as Halo takes them. Raises HaloITSMError."""
         _check(body)
-        began = self._clock()
-        with self._ledger.turn(self._patience):
+        began = self._desk.clock()
+        with self._desk.ledger.turn(self._desk.patience):
             return self._create(body, began)
 
     def create_unless_there(self, body: Ticket, key: str) -> tuple[Ticket, bool]:
         """The ticket with this external reference, and whether it was made now. Raises HaloITSMError."""
         _check(body)
-        began = self._clock()
-        with self._ledger.turn(self._patience):
+        began = self._desk.clock()
+        with self._desk.ledger.turn(self._desk.patience):
             existing = self.by_reference(key)
             if existing is not None:
                 return existing, False
             details = str(body.get("details") or "").rstrip()
             ticket = self._create({**body, "details": f"{details}\n\n{reference_line(key)}".lstrip()}, began)
-            self._ledger.note_reference(key, as_id(ticket["id"]) or 0)
+            self._desk.ledger.note_reference(key, as_id(ticket["id"]) or 0)
             return ticket, True
 
     def by_reference(self, key: str) -> Ticket | None:
@@ -68,9 +75,9 @@ class TicketCreator:
         """
         listed: dict[int, Ticket] = {}
         for query in ({}, {"closed_only": "true"}):
-            for rows, _ in self._reader.pages({"search_details": key, **query}):
+            for rows, _ in self._desk.reader.pages({"search_details": key, **query}):
                 listed |= {as_id(row.get("id")) or 0: row for row in rows}
-        remembered = self._ledger.by_reference(key)
+        remembered = self._desk.ledger.by_reference(key)
         if remembered:
             # Made by this process a moment ago: Halo's search may not have it yet.
             listed.setdefault(remembered, {"id": remembered})
@@ -94,33 +101,33 @@ class TicketCreator:
                 assistance="Use a longer, unique External Reference. Nothing was created.",
                 data=f"{len(rows)} tickets came back for one reference.",
             )
-        opened = (self._reader.find(as_id(row.get("id")) or 0) for row in likely)
+        opened = (self._desk.reader.find(as_id(row.get("id")) or 0) for row in likely)
         return [ticket for ticket in opened if ticket is not None and has_reference(ticket, key)]
 
     def _create(self, body: Ticket, began: float) -> Ticket:
         request = Request("POST", "/Tickets", body=[body], repeatable=False)
-        ticket = self._once.run(
-            lambda: single_made(request, self._call(request, since=began)),
+        ticket = self._desk.once.run(
+            lambda: single_made(request, self._desk.call(request, since=began)),
             lambda: list(self._made_since(body, began)),
             "The ticket",
         )
-        self._ledger.give(as_id(ticket["id"]))
+        self._desk.ledger.give(as_id(ticket["id"]))
         return ticket
 
     def _made_since(self, body: Ticket, began: float) -> Iterable[Ticket]:
         """The tickets that say what ``body`` says, were made since ``began``, and were given to no call."""
         for row in self._recent(began):
             if same_text(str(body["summary"]), str(row.get("summary"))):
-                ticket = self._reader.get(as_id(row.get("id")) or 0, since=began)
+                ticket = self._desk.reader.get(as_id(row.get("id")) or 0, since=began)
                 if same_text(_details(body), _details(ticket)):
                     yield ticket
 
     def _recent(self, began: float) -> Iterator[Ticket]:
-        for rows, answer in self._reader.newest(began):
-            since = sent_at(answer, self._clock() - began, self._now())
+        for rows, answer in self._desk.reader.newest(began):
+            since = self._desk.began_at(answer, began)
             old = [row for row in rows if (created := created_at(row)) is not None and created < since]
             for row in rows:
-                if row not in old and not self._ledger.was_given(as_id(row.get("id"))):
+                if row not in old and not self._desk.ledger.was_given(as_id(row.get("id"))):
                     yield row
             if old and rows == newest_first(rows):
                 return
