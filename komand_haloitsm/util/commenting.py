@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Mapping
 
 from .creating import Desk, single_made
@@ -51,7 +52,7 @@ class CommentWriter:
                 )
             except HaloITSMError as error:
                 raise self._explained(error, ticket_id, self._outcomes[private]) from None
-            self._desk.ledger.give((ticket_id, as_id(action["id"])))
+            self._desk.ledger.give(_identity(ticket_id, action))
             return action
 
     def has_note(self, ticket_id: int, text: str, began: float) -> bool:
@@ -68,7 +69,7 @@ class CommentWriter:
     def _may_be_it(self, row: Action, ticket_id: int, text: str, private: bool) -> bool:
         return (
             bool(row.get("hiddenfromuser")) == private
-            and not self._desk.ledger.was_given((ticket_id, as_id(row.get("id"))))
+            and not self._desk.ledger.was_given(_identity(ticket_id, row))
             and same_text(text, note_of(row))
         )
 
@@ -97,6 +98,12 @@ class CommentWriter:
         except HaloITSMError:
             return []
         return sorted({str(name) for name in (row.get("outcome") or row.get("name") for row in rows) if name})
+
+
+def _identity(ticket_id: int, action: Mapping[str, Any]) -> tuple[int, int | None, datetime | None]:
+    """What tells an action from all others: numbers of actions are unique per ticket only (seen live)."""
+    made = parse_date(action.get("actiondatecreated")) or parse_date(action.get("datetime"))
+    return ticket_id, as_id(action.get("id")), made and made.replace(microsecond=0)
 
 
 def note_of(action: Mapping[str, Any]) -> str:

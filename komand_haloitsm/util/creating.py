@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
+from .dates import parse_date
 from .errors import HaloITSMError, UncertainWriteError
 from .exchange import Answer, Request
 from .inputs import bad_input
@@ -111,7 +112,7 @@ class TicketCreator:
             lambda: list(self._made_since(body, began)),
             "The ticket",
         )
-        self._desk.ledger.give(as_id(ticket["id"]))
+        self._desk.ledger.give(identity(ticket))
         return ticket
 
     def _made_since(self, body: Ticket, began: float) -> Iterable[Ticket]:
@@ -127,10 +128,19 @@ class TicketCreator:
             since = self._desk.began_at(answer, began)
             old = [row for row in rows if (created := created_at(row)) is not None and created < since]
             for row in rows:
-                if row not in old and not self._desk.ledger.was_given(as_id(row.get("id"))):
+                if row not in old and not self._desk.ledger.was_given(identity(row)):
                     yield row
             if old and rows == newest_first(rows):
                 return
+
+
+def identity(ticket: Mapping[str, Any]) -> tuple[int | None, datetime | None]:
+    """What tells a ticket from all others that a Halo ever had: its id, and when it was made, to the second.
+
+    An instance that was set up anew gives out its ids again.
+    """
+    made = parse_date(ticket.get("dateoccurred"))
+    return as_id(ticket.get("id")), made and made.replace(microsecond=0)
 
 
 def single_made(request: Request, answer: Answer) -> Ticket:
