@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ PROOFS = (
     Proof(
         "storm",
         "tools.storm",
-        ("--json",),
+        ("--trigger", "all", "--changes", "1000", "--seed", "7", "--json"),
         "Storm",
         "Triggers that are killed and started again while HaloITSM and the dispatcher fail; each event accounted for.",
     ),
@@ -162,7 +163,8 @@ def collected(proof: Proof, path: Path) -> Document:
         return Document.read(path)
     if proof.name != "storm":
         raise SystemExit(f"{path.name} is no result of {proof.module}")
-    return of_storm(" ".join(proof.command), _UNKNOWN, text)
+    written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    return of_storm(" ".join(proof.command), {**_UNKNOWN, "date": f"{written:%Y-%m-%d %H:%M} UTC (of the file)"}, text)
 
 
 def of_storm(command: str, where: dict[str, str], printed: str) -> Document:
