@@ -239,7 +239,8 @@ def run(command: str, action: str, inputs: Json, connection: Json) -> Json:
     envelope = next((line for line in reversed(done.stdout.splitlines()) if line.startswith('{"body"')), "")
     check(bool(envelope), f"{action} gave no answer:\n{done.stderr[-2000:]}")
     answer: Json = json.loads(envelope)["body"]
-    check(answer["status"] == "ok", f"{action}: {answer.get('error')}")
+    name = "connection test" if command == "test" else action
+    check(answer["status"] == "ok", f"{name}: {answer.get('error')}")
     return dict(answer["output"])
 
 
