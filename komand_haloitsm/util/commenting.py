@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 from .creating import Desk, single_made
 from .dates import parse_date
-from .errors import HaloITSMError, UncertainWriteError, missing_ticket
+from .errors import HaloITSMError, UncertainWriteError, missing_ticket, retold
 from .exchange import Request
 from .inputs import bad_input, positive
 from .markup import same_text, text_of, to_html
@@ -82,13 +82,11 @@ class CommentWriter:
             return error
         names = self._outcome_names()
         known = f"The instance has these outcomes: {', '.join(names[:40])}." if names else ""
-        return HaloITSMError(
-            kind=error.kind,
+        return retold(
+            error,
+            HaloITSMError,
             cause=f'{error.cause} The connection names it "{outcome}".',
             assistance=f"{error.assistance} {known}".strip(),
-            data=error.data,
-            status=error.status,
-            said=error.said,
         )
 
     def _outcome_names(self) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from .dates import parse_date
-from .errors import HaloITSMError, UncertainWriteError
+from .errors import HaloITSMError, UncertainWriteError, retold
 from .exchange import Answer, Request
 from .inputs import bad_input
 from .markup import same_text, text_of
@@ -126,11 +126,9 @@ class TicketCreator:
     def _recent(self, began: float) -> Iterator[Ticket]:
         for rows, answer in self._desk.reader.newest(began):
             since = self._desk.began_at(answer, began)
-            old = [row for row in rows if (created := created_at(row)) is not None and created < since]
-            for row in rows:
-                if row not in old and not self._desk.ledger.was_given(identity(row)):
-                    yield row
-            if old and rows == newest_first(rows):
+            fresh = [row for row in rows if (created := created_at(row)) is None or created >= since]
+            yield from (row for row in fresh if not self._desk.ledger.was_given(identity(row)))
+            if len(fresh) < len(rows) and rows == newest_first(rows):
                 return
 
 
@@ -151,9 +149,7 @@ def single_made(request: Request, answer: Answer) -> Ticket:
     try:
         return single(request, answer.data)
     except HaloITSMError as error:
-        raise UncertainWriteError(
-            kind=error.kind, cause=error.cause, assistance=error.assistance, data=error.data
-        ) from None
+        raise retold(error, UncertainWriteError) from None
 
 
 def reference_line(key: str) -> str:

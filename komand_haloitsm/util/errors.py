@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from itertools import groupby
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, TypeVar
 from urllib.parse import quote_plus
 
 from insightconnect_plugin_runtime.exceptions import PluginException
@@ -51,6 +51,15 @@ class HaloITSMError(PluginException):
 
 class UncertainWriteError(HaloITSMError):
     """A write was sent and no usable answer came: Halo may have done it."""
+
+
+_Error = TypeVar("_Error", bound=HaloITSMError)
+
+
+def retold(error: HaloITSMError, into: type[_Error], **other: str) -> _Error:
+    """The same error as another class, with ``other`` words for ``kind``, ``cause``, ``assistance`` or ``data``."""
+    words = {"kind": error.kind, "cause": error.cause, "assistance": error.assistance, "data": error.data, **other}
+    return into(**words, status=error.status, said=error.said)
 
 
 # kind -> (cause, assistance)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Callable, Hashable, Iterator
 
-from .errors import HaloITSMError, UncertainWriteError
+from .errors import HaloITSMError, UncertainWriteError, retold
 from .exchange import Answer
 
 Found = list[dict[str, Any]]
@@ -120,13 +120,11 @@ class OnceOnly:
                 self.logger.warning(f"HaloITSM: {thing.lower()} was made although its answer was lost; it is used.")
                 return found[0]
             self.logger.warning(f"HaloITSM: {thing.lower()} is not there after send {sends} of {RESENDS + 1}.")
-        raise HaloITSMError(
-            kind=uncertain.kind,
+        raise retold(
+            uncertain,
+            HaloITSMError,
             cause=f"{thing} could not be created: {uncertain.cause}",
             assistance=f"{uncertain.assistance} It was looked up and is not in HaloITSM.",
-            data=uncertain.data,
-            status=uncertain.status,
-            said=uncertain.said,
         )
 
     def _look(self, find: Callable[[], Found], thing: str, uncertain: UncertainWriteError) -> Found:
@@ -155,12 +153,12 @@ def sent_at(answer: Answer, elapsed: float, now: datetime) -> datetime:
 
 def may_exist(thing: str, uncertain: HaloITSMError, why: str) -> UncertainWriteError:
     """The error that says that something may have been made, and how to find out."""
-    return UncertainWriteError(
+    return retold(
+        uncertain,
+        UncertainWriteError,
         kind="may_exist",
         cause=f"{thing} may exist in HaloITSM: its creation was sent, but the answer was lost. {uncertain.cause}",
         assistance="Before you run this step again, look in HaloITSM for what it creates: newest first, same text. "
         "With an External Reference, Create Ticket can be run again without making a second ticket.",
         data=f"{uncertain.data} {why}",
-        status=uncertain.status,
-        said=uncertain.said,
     )

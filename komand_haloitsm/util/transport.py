@@ -22,7 +22,7 @@ from requests.utils import get_environ_proxies
 
 from .bounded import BoundedAdapter
 from .dates import parse_http_date
-from .errors import HaloITSMError, UncertainWriteError, error_for
+from .errors import HaloITSMError, UncertainWriteError, error_for, retold
 from .exchange import Answer, Failure, FailureKind, Request
 from .retry import Decision, RetryPolicy, Step, decide
 
@@ -228,16 +228,7 @@ class Transport:
     ) -> HaloITSMError:
         secrets = (*self._secrets, token)
         error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
-        if decision.step is not Step.UNCERTAIN:
-            return error
-        return UncertainWriteError(
-            kind=error.kind,
-            cause=error.cause,
-            assistance=error.assistance,
-            data=error.data,
-            status=error.status,
-            said=error.said,
-        )
+        return retold(error, UncertainWriteError) if decision.step is Step.UNCERTAIN else error
 
 
 def _encode(request: Request) -> bytes:

@@ -1,10 +1,10 @@
 """Each fault of the emulator against each action: the right outcome, nothing twice, no raw exception, no secret told.
 
-The table is computed: WRITES and READS say what an action asks for, `expected` says what the requirements make of it.
+The table is that of make faults (tools/faults.py): STEPS say what an action asks for, `expected` says what the
+requirements make of it.
 """
 
 import logging
-from dataclasses import dataclass
 
 import pytest
 from insightconnect_plugin_runtime.exceptions import PluginException
@@ -12,98 +12,7 @@ from steps import SkippedTime, impatient, run_action, warmed
 
 from halo_emulator import Fault
 from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
-
-SUMMARY, TEXT = "Quarterly figures of Northwind leaked", "The archive was named orchid-harbour-1971"
-PRIVATE = (SUMMARY, TEXT, "orchid-harbour", "Invoice attachment", "reported by reception")
-READ, UPDATE, CREATE, CLOSE = "read", "update", "create", "close"
-
-
-@dataclass(frozen=True)
-class Step:
-    """An action and the one request that does its work."""
-
-    action: str
-    nature: str
-    method: str
-    path: str
-    given: dict
-
-
-STEPS = {
-    step.action: step
-    for step in (
-        Step("create_ticket", CREATE, "POST", "tickets", {"summary": SUMMARY, "details": TEXT, "tickettype_id": 1}),
-        Step("add_comment", CREATE, "POST", "actions", {"ticket_id": 2102, "comment": TEXT}),
-        Step("update_ticket", UPDATE, "POST", "tickets", {"ticket_id": 2102, "details": TEXT}),
-        Step("assign_ticket", UPDATE, "POST", "tickets", {"ticket_id": 2102, "agent_id": 5}),
-        Step("close_ticket", CLOSE, "POST", "tickets", {"ticket_id": 2102, "resolution": TEXT, "closed_status_id": 9}),
-        Step("get_ticket", READ, "GET", "tickets/2102", {"ticket_id": 2102}),
-        Step("search_tickets", READ, "GET", "tickets", {"summary_contains": "Suspicious"}),
-    )
-}
-STATUSES = (400, 401, 403, 404, 429, 500, 502, 503, 504)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A fault: its kind ("429", "hang" ...), whether Halo has done the work by then, and whether it stays."""
-
-    kind: str
-    after_commit: bool
-    lasting: bool
-
-    def __str__(self):
-        return f"{self.kind}-{'after' if self.after_commit else 'before'}-{'lasting' if self.lasting else 'once'}"
-
-    def fault(self, **where):
-        status = self.kind[:3] if self.kind[:3].isdigit() else None
-        return Fault(
-            "status" if status else self.kind,
-            status=int(status or 503),
-            # Halo's 404 says something; nothing is said by the others, which is the hardest to report.
-            body={"message": "No such record."} if status == "404" else None,
-            headers=(("Retry-After", "1"),) if self.kind.endswith("Retry-After") else (),
-            after_commit=self.after_commit,
-            times=None if self.lasting else 1,
-            **where,
-        )
-
-
-KINDS = [*map(str, STATUSES), "429 with Retry-After", "hang", "drop", "html", "truncated"]
-TROUBLES = [Trouble(kind, after, lasting) for kind in KINDS for after in (False, True) for lasting in (False, True)]
-# These answers say that nothing was done. A Halo that sends them after having done it could not be told from one that
-# did not, so nothing is claimed about it.
-PROVES_NOTHING_WAS_DONE = {"401", "429", "429 with Retry-After", "404"}
-PASSES = {"429", "429 with Retry-After", "502", "503", "504", "hang", "drop", "truncated"}
-MAY_HAVE_BEEN_DONE = {"500", "502", "503", "504", "hang", "drop", "html", "truncated"}
-
-
-def expected(step, trouble):
-    """Whether the action succeeds."""
-    if trouble.kind == "401":
-        return not trouble.lasting
-    if step.nature == READ and trouble.kind == "404":
-        return step.action == "get_ticket"
-    if step.nature in (UPDATE, CLOSE) and trouble.kind == "404":
-        # "Record not found" for want of rights: tried once more with type and client.
-        return not trouble.lasting
-    if step.nature in (READ, UPDATE):
-        return trouble.kind in PASSES and not trouble.lasting
-    if trouble.kind in MAY_HAVE_BEEN_DONE:
-        return trouble.after_commit or not trouble.lasting
-    if step.nature == CLOSE and trouble.kind in ("400", "403") and trouble.after_commit:
-        # Refused because it is closed already: which it is.
-        return True
-    return trouble.kind in PASSES and not trouble.lasting
-
-
-def sensible(step, trouble):
-    if step.nature == READ:
-        return not trouble.after_commit
-    return step.nature == UPDATE or not (trouble.after_commit and trouble.kind in PROVES_NOTHING_WAS_DONE)
-
-
-MATRIX = [(step, trouble) for step in STEPS.values() for trouble in TROUBLES if sensible(step, trouble)]
+from tools.faults import CREATE, KINDS, MATRIX, PASSES, PRIVATE, STEPS, SUMMARY, TEXT, Trouble, expected
 
 
 def attempt(connection, step):
