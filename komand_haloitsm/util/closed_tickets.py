@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Mapping
+from typing import Callable, Mapping
 
 from .errors import HaloITSMError
 from .exchange import Answer, Request
+from .rows import total_of
 
 LIFETIME = 600.0
 
@@ -45,8 +46,5 @@ class ClosedTickets:
         return shown is None or open_ones is None or closed is None or shown < open_ones + closed
 
     def _total(self, query: Mapping[str, str]) -> int | None:
-        """``record_count``, which is the total only when paging (seen live)."""
         request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1", **query})
-        data: Any = self._call(request).data
-        total = data.get("record_count") if isinstance(data, Mapping) else None
-        return total if isinstance(total, int) and not isinstance(total, bool) else None
+        return total_of(self._call(request).data)

@@ -25,6 +25,12 @@ def rows_of(request: Request, data: Any, *keys: str) -> list[dict[str, Any]]:
     return rows
 
 
+def total_of(data: Any) -> int | None:
+    """``record_count`` of a list's envelope, None when it tells none. It is the total only when paging (seen live)."""
+    total = data.get("record_count") if isinstance(data, dict) else None
+    return total if isinstance(total, int) and not isinstance(total, bool) else None
+
+
 def single(request: Request, data: Any) -> dict[str, Any]:
     """The one object of a POST or GET answer. Halo answers an object; a list of one is tolerated (seen in clients).
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Mapping
 
 from .dates import format_date, parse_date
+from .rows import total_of
 from .tickets import Ticket, as_id
 
 # Halo cuts a larger page to this without a word (seen live).
@@ -121,8 +122,8 @@ def page_query(number: int) -> dict[str, str]:
 
 
 def is_last_page(number: int, rows: int, envelope: Mapping[str, Any] | Any) -> bool:
-    """Whether page ``number`` with so many rows is the last. ``record_count`` is the total when paging (seen live)."""
+    """Whether page ``number`` with so many rows is the last."""
     if rows < PAGE_SIZE:
         return True
-    total = envelope.get("record_count") if isinstance(envelope, Mapping) else None
-    return isinstance(total, int) and not isinstance(total, bool) and number * PAGE_SIZE >= total
+    total = total_of(envelope)
+    return total is not None and number * PAGE_SIZE >= total

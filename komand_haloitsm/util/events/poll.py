@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Mapping
+from typing import Any
 
 from ..dates import format_date, parse_date
 from ..exchange import Answer
 from ..reading import TicketReader
+from ..rows import total_of
 from .decide import Look, look_at, stamp
 
 Row = dict[str, Any]
@@ -61,7 +62,7 @@ class _Reading:
         self.pages += 1
         if self.pages == 1:
             self.halo_time = clock_of(answer)
-        total = _total(answer)
+        total = total_of(answer.data) or 0
         self.vanished = self.vanished or total < self.total
         self.total = total
         self.stamps += [look.stamp for look in looks]
@@ -98,11 +99,6 @@ def _read_list(reader: TicketReader, since: str, found: dict[int, tuple[Look, Ro
         if pairs and pairs[-1][0].stamp < since and reading.last_updated_first:
             break
     return reading
-
-
-def _total(answer: Answer) -> int:
-    total = answer.data.get("record_count") if isinstance(answer.data, Mapping) else None
-    return total if isinstance(total, int) else 0
 
 
 def clock_of(answer: Answer) -> str:
