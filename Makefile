@@ -19,7 +19,7 @@ in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check-generated regenerate validate style types image export image-check plg-check \
-        release-check sbom audit lock clean bench faults fuzz proof soak storm
+        release-check client-check sbom audit lock clean bench faults fuzz proof soak storm
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
@@ -63,6 +63,9 @@ plg-check: $(if $(BUILT),,export) ## open the exported .plg and check what is in
 
 release-check: ## fail where spec, changelog, help, setup, checksum or tag disagree on the version
 	@$(call in,develop)python -m tools.release_check
+
+client-check: ## install the client by itself into an empty environment and create a ticket with it
+	@$(call in,develop)python -m tools.client_check
 
 bench: ## the benchmarks (ARGS="--quick", names, --json FILE)
 	@$(call in,develop)python -m tools.bench $(ARGS)

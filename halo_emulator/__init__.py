@@ -8,7 +8,7 @@ the real HaloITSM does the same is written, in words, next to each behaviour:
 * *documented only*: in the vendor's API description, not seen;
 * *one client*: one program relies on it;
 * *a guess*: nothing is known, something had to be chosen;
-* *a test device of ours*: no claim about Halo at all (all faults, all switches' mere existence).
+* *a test device of ours*: no claim about Halo at all (all faults, all settings' mere existence).
 
     with HaloEmulator() as halo:
         requests.get(halo.resource_server + "/Tickets", headers=...)
@@ -16,7 +16,7 @@ the real HaloITSM does the same is written, in words, next to each behaviour:
 
 from .emulator import HaloEmulator
 from .faults import Fault
-from .journal import RecordedRequest
+from .request_log import RecordedRequest
 from .webhooks import WebhookDisorder
 
 __all__ = ["Fault", "HaloEmulator", "RecordedRequest", "WebhookDisorder"]

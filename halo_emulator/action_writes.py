@@ -14,7 +14,7 @@ _KEPT = ("important", "timetaken", "sendemail", "emailto", "emailcc", "emailsubj
 
 def outcome_rows(store: Store) -> list[dict[str, Any]]:
     """Rows of /Outcome: those that may be used."""
-    allowed = store.switches.outcomes
+    allowed = store.settings.outcomes
     rows = [(number, name) for number, name in OUTCOMES if allowed is None or name in allowed]
     known = {name for _, name in rows}
     rows += [(100 + place, name) for place, name in enumerate(sorted((allowed or set()) - known))]
@@ -30,7 +30,7 @@ def resolved_outcome(store: Store, given: dict[str, Any]) -> dict[str, Any]:
         for row in rows:
             if row["outcome"].casefold() == name.strip().casefold():
                 return {"outcome": row["outcome"], "outcome_id": row["id"]}
-        if store.switches.outcomes is None:
+        if store.settings.outcomes is None:
             return {"outcome": name}
     elif given.get("outcome_id") is not None:
         number = whole_number("outcome_id", given["outcome_id"])

@@ -11,16 +11,16 @@ from .routes_auth import auth_routes
 from .routes_lookups import lookup_routes
 from .routes_tickets import ticket_routes
 from .store import Store
-from .tokens import TokenOffice, scope_allows
+from .tokens import TokenIssuer, scope_allows
 
 
-def build_app(store: Store, office: TokenOffice) -> Flask:
+def build_app(store: Store, issuer: TokenIssuer) -> Flask:
     """Halo's web server without the network around it."""
     app = Flask("halo_emulator", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     for routes in (
-        auth_routes(store.switches, office),
+        auth_routes(store.settings, issuer),
         ticket_routes(store),
         action_routes(store),
         lookup_routes(store),
@@ -31,19 +31,19 @@ def build_app(store: Store, office: TokenOffice) -> Flask:
     def pass_only_who_may() -> None:
         below = below_api(request.path)
         if request.url_rule is not None and below not in (None, "authinfo"):
-            check_access(store, office, below or "")
+            check_access(store, issuer, below or "")
 
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(HTTPException, _unknown_address)
     return app
 
 
-def check_access(store: Store, office: TokenOffice, below: str) -> None:
+def check_access(store: Store, issuer: TokenIssuer, below: str) -> None:
     """401 with an empty body without a good token, 403 with an empty body without the right (both seen live)."""
-    grant = office.grant(request.headers.get("Authorization", ""))
+    grant = issuer.grant(request.headers.get("Authorization", ""))
     if grant is None:
         raise Refusal(401, headers=(("WWW-Authenticate", "Bearer"),))
-    denied = any(method == request.method and starts_with(below, path) for method, path in store.switches.denied)
+    denied = any(method == request.method and starts_with(below, path) for method, path in store.settings.denied)
     if denied or not scope_allows(grant, request.method, below.partition("/")[0]):
         raise Refusal(403)
 

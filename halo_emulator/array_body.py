@@ -6,7 +6,7 @@ from flask import Response, request
 
 from .answers import answer
 from .refusals import message, not_an_array
-from .switches import Switches
+from .settings import Settings
 from .ticket_shape import is_on
 
 
@@ -20,8 +20,8 @@ def posted_objects() -> list[dict[str, Any]]:
     return body
 
 
-def posted(switches: Switches, results: list[dict[str, Any]]) -> Response:
+def posted(settings: Settings, results: list[dict[str, Any]]) -> Response:
     """201 with the last object; a list with ?returnall=true (seen live) or where the switch says so."""
     if is_on(request.args, "returnall"):
         return answer(results, 201)
-    return answer([results[-1]] if switches.answers_with_list else results[-1], 201)
+    return answer([results[-1]] if settings.answers_with_list else results[-1], 201)

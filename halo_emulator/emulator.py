@@ -14,21 +14,21 @@ from .clock import Clock
 from .connection_handler import ConnectionHandler, OpenConnections
 from .faults import Fault, Faults
 from .gateway import Gateway
-from .journal import Journal, RecordedRequest
+from .request_log import RecordedRequest, RequestLog
+from .settings import Settings
 from .store import Action, Store, Ticket
-from .switches import Switches
 from .ticket_shape import detail
 from .ticket_writes import create_ticket, delete_ticket, forced_dates, merge_tickets, update_ticket
-from .tokens import TokenOffice
+from .tokens import TokenIssuer
 from .webhooks import WebhookDisorder, Webhooks
 
 HOST = "127.0.0.1"
 
 
-class HaloEmulator(Switches):
+class HaloEmulator(Settings):
     """A stand-in HaloITSM on 127.0.0.1; not Halo, and not fit for anything but demos and tests.
 
-    The attributes of Switches may be changed while it runs. State outlives stop() and start(), and so does the port.
+    The attributes of Settings may be changed while it runs. State outlives stop() and start(), and so does the port.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class HaloEmulator(Switches):
         self.port = port
         self._clock = Clock()
         self._store = Store(self, self._clock)
-        self._journal = Journal()
+        self._request_log = RequestLog()
         self._faults = Faults()
-        self._office = TokenOffice(self)
+        self._issuer = TokenIssuer(self)
         self._connections = OpenConnections()
         self._webhooks = Webhooks(self._clock, lambda ticket: detail(self._store, ticket))
         self._server: BaseWSGIServer | None = None
@@ -64,8 +64,8 @@ class HaloEmulator(Switches):
         """Listens; returns once a client can connect."""
         if self._server is not None:
             return self
-        app = build_app(self._store, self._office)
-        gateway = Gateway(app, self._journal, self._faults, self._office, self._clock)
+        app = build_app(self._store, self._issuer)
+        gateway = Gateway(app, self._request_log, self._faults, self._issuer, self._clock)
         handler = type("Handler", (ConnectionHandler,), {"gateway": gateway, "connections": self._connections})
         # The Flask application is only reached through the gateway.
         self._server = make_server(HOST, self.port, app, threaded=True, request_handler=handler)
@@ -115,16 +115,16 @@ class HaloEmulator(Switches):
     @property
     def requests(self) -> list[RecordedRequest]:
         """The requests so far, in order of arrival."""
-        return self._journal.snapshot()
+        return self._request_log.snapshot()
 
     def forget_requests(self) -> None:
         """Empties `requests`."""
-        self._journal.forget()
+        self._request_log.forget()
 
     @property
     def peak_token_requests(self) -> int:
         """The highest number of token requests that were in flight at once."""
-        return self._office.peak
+        return self._issuer.peak
 
     @property
     def tickets(self) -> dict[int, Ticket]:
@@ -156,16 +156,16 @@ class HaloEmulator(Switches):
     # -- making it misbehave ----------------------------------------------------------------------------------------
 
     def inject(self, fault: Fault) -> None:
-        """Switches a fault on; of several that fit a request the oldest one acts."""
+        """Settings a fault on; of several that fit a request the oldest one acts."""
         self._faults.inject(fault)
 
     def clear_faults(self) -> None:
-        """Switches all faults off and ends every hang."""
+        """Settings all faults off and ends every hang."""
         self._faults.clear()
 
     def revoke_tokens(self) -> None:
         """Makes every bearer given out so far invalid."""
-        self._office.revoke()
+        self._issuer.revoke()
 
     # -- somebody works in Halo's own screens -----------------------------------------------------------------------
 

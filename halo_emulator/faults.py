@@ -69,12 +69,12 @@ class Faults:
         self._release = threading.Event()
 
     def inject(self, fault: Fault) -> None:
-        """Switches one on."""
+        """Settings one on."""
         with self._lock:
             self._armed.append(_Armed(fault))
 
     def clear(self) -> None:
-        """Switches all off and ends every hang."""
+        """Settings all off and ends every hang."""
         with self._lock:
             self._armed = []
             self._release.set()

@@ -121,7 +121,7 @@ _LABELS = {"summary": "Summary", "details": "Details", "category_1": "Category",
 
 def check_mandatory(store: Store, ticket_type: int, fields: dict[str, Any]) -> None:
     """Refuses a create that lacks what its type wants (seen live: 400 and a bare JSON text)."""
-    wanted = store.switches.mandatory_fields.get(ticket_type, set())
+    wanted = store.settings.mandatory_fields.get(ticket_type, set())
     order = {name: place for place, name in enumerate(_LABELS)}
     missing = sorted((name for name in wanted if not fields.get(name)), key=lambda name: (order.get(name, 99), name))
     if missing:

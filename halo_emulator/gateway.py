@@ -13,8 +13,8 @@ from werkzeug.test import run_wsgi_app
 from .answers import page
 from .clock import Clock
 from .faults import Fault, Faults
-from .journal import Journal, RecordedRequest, parsed_body, readable_headers, without_secrets
-from .tokens import TokenOffice
+from .request_log import RecordedRequest, RequestLog, parsed_body, readable_headers, without_secrets
+from .tokens import TokenIssuer
 
 _RATE_LIMIT = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
 _STUB = b'{"id":1,"summary":"this answer was cut off by a fault of the stand-in"}'
@@ -28,11 +28,11 @@ class NoAnswer(ConnectionError):
 class Gateway:
     """Turns a WSGI environment into a response, or raises NoAnswer."""
 
-    def __init__(self, app: Flask, journal: Journal, faults: Faults, office: TokenOffice, clock: Clock) -> None:
+    def __init__(self, app: Flask, request_log: RequestLog, faults: Faults, issuer: TokenIssuer, clock: Clock) -> None:
         self._app = app
-        self._journal = journal
+        self._request_log = request_log
         self._faults = faults
-        self._office = office
+        self._issuer = issuer
         self.clock = clock
 
     def respond(self, environ: dict[str, Any]) -> Response:
@@ -40,11 +40,11 @@ class Gateway:
         entry = self._recorded(environ)
         if entry.path.lower().rstrip("/") != "/auth/token":
             return self._answered(entry, environ)
-        self._office.enter()
+        self._issuer.enter()
         try:
             return self._answered(entry, environ)
         finally:
-            self._office.leave()
+            self._issuer.leave()
 
     def _recorded(self, environ: dict[str, Any]) -> RecordedRequest:
         request = Request(environ)
@@ -55,7 +55,7 @@ class Gateway:
         path = request.path
         if path.lower().startswith(("/api/", "/auth/")):
             environ["PATH_INFO"] = environ["PATH_INFO"].lower()
-        return self._journal.add(
+        return self._request_log.add(
             RecordedRequest(
                 request.method,
                 path,

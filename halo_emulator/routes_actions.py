@@ -33,7 +33,7 @@ def action_routes(store: Store) -> Blueprint:
 
     @routes.post("/api/actions")
     def add() -> Response:
-        return posted(store.switches, [action_shape(_added(store, given), True) for given in posted_objects()])
+        return posted(store.settings, [action_shape(_added(store, given), True) for given in posted_objects()])
 
     @routes.delete("/api/actions/<int:number>")
     def delete(number: int) -> Response:
@@ -54,7 +54,7 @@ def _ticket_id() -> int:
 def _held(store: Store, ticket_id: int) -> list[Action]:
     # That an unknown ticket has an empty list, and no 404, is a guess.
     with store.lock:
-        hidden = ticket_id in store.switches.hidden_tickets or store.readable(ticket_id) is None
+        hidden = ticket_id in store.settings.hidden_tickets or store.readable(ticket_id) is None
         return [] if hidden else list(store.actions.get(ticket_id, ()))
 
 
@@ -81,6 +81,6 @@ def _added(store: Store, given: dict[str, Any]) -> Action:
         raise dotnet("A Ticket ID must be entered for this Action")
     number = whole_number("ticket_id", given["ticket_id"])
     with store.lock:
-        if number in store.switches.hidden_tickets or store.readable(number) is None:
+        if number in store.settings.hidden_tickets or store.readable(number) is None:
             raise record_not_found()
-        return add_action(store, number, given, store.switches.api_agent_id)
+        return add_action(store, number, given, store.settings.api_agent_id)

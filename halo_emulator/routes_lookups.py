@@ -36,7 +36,7 @@ def lookup_routes(store: Store) -> Blueprint:
 
     @routes.get("/api/agent/me")
     def me() -> Response:
-        return answer(_shown(row_by(store.agents, "id", store.switches.api_agent_id) or {}))
+        return answer(_shown(row_by(store.agents, "id", store.settings.api_agent_id) or {}))
 
     @routes.get("/api/outcome")
     def outcomes() -> Response:

@@ -29,20 +29,20 @@ def ticket_routes(store: Store) -> Blueprint:
     @routes.post("/api/tickets")
     def write() -> Response:
         results = [detail(store, _written(store, given), request.args) for given in posted_objects()]
-        return posted(store.switches, results)
+        return posted(store.settings, results)
 
     @routes.delete("/api/tickets/<int(signed=True):number>")
     def delete(number: int) -> Response:
         with store.lock:
             _readable(store, number)
-            ticket = delete_ticket(store, number, store.switches.api_agent_id)
+            ticket = delete_ticket(store, number, store.settings.api_agent_id)
         return answer(detail(store, ticket))
 
     return routes
 
 
 def _readable(store: Store, number: int) -> Ticket:
-    if number in store.switches.hidden_tickets:
+    if number in store.settings.hidden_tickets:
         # Seen live: not 403, and nothing in the body.
         raise Refusal(401)
     ticket = store.readable(number)
@@ -54,13 +54,13 @@ def _readable(store: Store, number: int) -> Ticket:
 def _written(store: Store, given: dict[str, Any]) -> Ticket:
     """An `id` makes it an update, anything else creates (official and seen live; that 0 and less create is a guess)."""
     number = whole_number("id", given["id"]) if given.get("id") is not None else 0
-    agent_id = store.switches.api_agent_id
+    agent_id = store.settings.api_agent_id
     if number <= 0:
         return create_ticket(store, given, agent_id)
     with store.lock:
-        if number in store.switches.hidden_tickets or store.readable(number) is None:
+        if number in store.settings.hidden_tickets or store.readable(number) is None:
             raise record_not_found()
         lacking = given.get("tickettype_id") is None or given.get("client_id") is None
-        if store.switches.update_needs_type_and_client and lacking:
+        if store.settings.update_needs_type_and_client and lacking:
             raise record_not_found()
         return update_ticket(store, number, given, agent_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import seed
 from .clock import Clock
-from .switches import Switches
+from .settings import Settings
 
 Ticket = dict[str, Any]
 Action = dict[str, Any]
@@ -22,8 +22,8 @@ Listener = Callable[[int, Ticket, Action | None, int], None]
 class Store:
     """Tickets by id, with an index by `last_update`. Hold `lock` around everything that belongs together."""
 
-    def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.switches = switches
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
         self.clock = clock
         self.lock = threading.RLock()
         self.tickets: dict[int, Ticket] = {}

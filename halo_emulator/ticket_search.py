@@ -58,7 +58,7 @@ def numbers(value: str) -> set[int]:
 
 def known_parameters(store: Store, query: Mapping[str, str]) -> dict[str, str]:
     """The query with lower-case names, without empty values and without what this build is set not to know."""
-    ignored = store.switches.ignored_parameters
+    ignored = store.settings.ignored_parameters
     return {key.lower(): value for key, value in query.items() if value and key.lower() not in ignored}
 
 
@@ -127,7 +127,7 @@ def _date_tests(query: Mapping[str, str]) -> list[Test]:
 
 def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
     closed = frozenset(store.closed_statuses)
-    hidden = frozenset(store.switches.hidden_tickets)
+    hidden = frozenset(store.settings.hidden_tickets)
     tests: list[Test] = [lambda ticket: not ticket["deleted"] and not ticket["inactive"]]
     if hidden:
         tests.append(lambda ticket: ticket["id"] not in hidden)
@@ -136,7 +136,7 @@ def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
     elif is_on(query, "closed_only"):
         tests.append(lambda ticket: ticket["status_id"] in closed)
     elif not _asks_for_old(query):
-        oldest = store.clock.ago(store.switches.recently_closed_days)
+        oldest = store.clock.ago(store.settings.recently_closed_days)
         tests.append(lambda ticket: ticket["status_id"] not in closed or ticket.get("dateclosed", "") >= oldest)
     return tests
 
@@ -173,8 +173,8 @@ def _ordered(tickets: list[Ticket], query: Mapping[str, str]) -> list[Ticket]:
 def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
     """All tickets that the query means, in its order. Kept until something changes, so that paging stays cheap."""
     wanted = frozenset((key, value) for key, value in query.items() if key not in _PRESENTATION)
-    switches = store.switches
-    seen_as = (frozenset(switches.hidden_tickets), frozenset(store.closed_statuses), switches.recently_closed_days)
+    settings = store.settings
+    seen_as = (frozenset(settings.hidden_tickets), frozenset(store.closed_statuses), settings.recently_closed_days)
     key = (wanted, seen_as, store.clock.offset)
     with store.lock:
         if key not in store.found:

@@ -149,7 +149,7 @@ def _moved(store: Store, old: Ticket, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_unassigned(store: Store, ticket: Ticket) -> None:
-    if store.switches.closing_needs_agent and ticket["agent_id"] == UNASSIGNED:
+    if store.settings.closing_needs_agent and ticket["agent_id"] == UNASSIGNED:
         # Word for word as a live instance sent it.
         raise Refusal(400, "Please assign this Ticket these before closing it.")
 
@@ -185,7 +185,7 @@ def _record_changes(store: Store, old: Ticket, ticket: Ticket, agent_id: int) ->
 
 def _closure_note(store: Store, ticket: Ticket, given: dict[str, Any], agent_id: int) -> Action | None:
     note, markup = given.get("closure_note"), given.get("closure_note_html")
-    if not store.switches.keeps_closure_note or not (note or markup):
+    if not store.settings.keeps_closure_note or not (note or markup):
         return None
     text = str(note) if note else as_text(str(markup))
     ticket |= {"closure_note": text, "closure_note_html": str(markup) if markup else as_html(text)}

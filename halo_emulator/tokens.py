@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .refusals import Refusal
-from .switches import Switches
+from .settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Grant:
     expires_at: float
 
 
-class TokenOffice:
+class TokenIssuer:
     """Gives out tokens and knows which are good."""
 
-    def __init__(self, switches: Switches) -> None:
-        self._switches = switches
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         self._grants: dict[str, Grant] = {}
         self._in_flight = 0
@@ -54,7 +54,7 @@ class TokenOffice:
         self._check_client(fields)
         scopes = self._scopes(fields.get("scope", ""))
         token = secrets.token_urlsafe(32)
-        lifetime = self._switches.token_lifetime
+        lifetime = self._settings.token_lifetime
         with self._lock:
             self._grants[token] = Grant(frozenset(scopes), time.monotonic() + lifetime)
         return {
@@ -66,19 +66,19 @@ class TokenOffice:
 
     def _check_tenant(self, tenant: str | None) -> None:
         # One client and one vendor guide report a bare 500 here; the body is a guess.
-        expected = self._switches.tenant
+        expected = self._settings.tenant
         if expected is not None and (tenant or "").lower() != expected.lower():
             raise Refusal(500, {"message": "An error has occurred."})
 
     def _check_client(self, fields: dict[str, str]) -> None:
-        known = (self._switches.client_id, self._switches.client_secret)
+        known = (self._settings.client_id, self._settings.client_secret)
         if (fields.get("client_id"), fields.get("client_secret")) != known:
             raise _oauth(401, "invalid_client", "The specified client credentials are invalid.")
 
     def _scopes(self, wanted: str) -> list[str]:
         # That a request without scope gets everything granted is a guess.
-        scopes = wanted.split() or sorted(self._switches.granted_scopes)
-        if not set(scopes) <= set(self._switches.granted_scopes):
+        scopes = wanted.split() or sorted(self._settings.granted_scopes)
+        if not set(scopes) <= set(self._settings.granted_scopes):
             raise _oauth(400, "invalid_scope", "The specified 'scope' parameter is not valid.")
         return scopes
 

@@ -7,8 +7,8 @@ live. One attempt only (no retry is documented). Everything in WebhookDisorder i
 
 import base64
 import hashlib
-import hmac
 import heapq
+import hmac
 import json
 import random
 import threading

@@ -41,7 +41,7 @@ from halo_emulator import Fault, HaloEmulator
 from komand_haloitsm import actions as action_classes
 from komand_haloitsm.connection import Connection
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools.bench.report import Document, Table, about
 from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
 

@@ -32,8 +32,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from komand_haloitsm.util import tickets
-from komand_haloitsm.util.events import webhook
+from komand_haloitsm.util.halo import webhook
+from komand_haloitsm.util.halo.tickets import output as tickets
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 128 * 1024

@@ -3,7 +3,7 @@
     python -m tools.release_check
 
 Compared with it: the changelog's newest entry in the spec, the same list in help.md, setup.py, the entry point in bin/,
-the hashes in .CHECKSUM, and a tag vX.Y.Z on HEAD where there is one.
+the client's pyproject.toml, the hashes in .CHECKSUM, and a tag vX.Y.Z on HEAD where there is one.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def stated_versions(root: Path, spec: dict[str, Any]) -> dict[str, str]:
         "the newest entry of Version History in help.md": found(
             r"^# Version History\n+\* (\S+) - ", read(root, "help.md")
         ),
+        "haloitsm_client/pyproject.toml": found(r'^version = "([^"]*)"', read(root, "haloitsm_client/pyproject.toml")),
         "setup.py": found(r'version="([^"]*)"', read(root, "setup.py")),
         f"bin/komand_{spec['name']}": found(r'^Version = "([^"]*)"', read(root, f"bin/komand_{spec['name']}")),
     }

@@ -39,15 +39,7 @@ import requests
 from halo_emulator import Fault, HaloEmulator, WebhookDisorder
 from tools.bench.process import Server, Usage, action_message, family, plugin_server, usage
 from tools.bench.report import Document, Table, about
-from tools.storm import (
-    STARTED,
-    Accepted,
-    Orchestrator,
-    TriggerProcess,
-    connection_to,
-    free_port,
-    moment,
-)
+from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
 
 TRIGGERS = ("ticket_created", "ticket_updated", "ticket_status_changed")
 # The triggers that listen for webhooks; the other one polls only.

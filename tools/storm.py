@@ -54,12 +54,12 @@ from halo_emulator import Fault, HaloEmulator, WebhookDisorder
 from komand_haloitsm.triggers.ticket_created.schema import TicketCreatedOutput
 from komand_haloitsm.triggers.ticket_status_changed.schema import TicketStatusChangedOutput
 from komand_haloitsm.triggers.ticket_updated.schema import TicketUpdatedOutput
-from komand_haloitsm.util.events.decide import decide_updated
+from komand_haloitsm.util.events.decide import EventPolicy, decide_updated
 from komand_haloitsm.util.events.delivery import Delivery
-from komand_haloitsm.util.events.loop import Parts, Rule, TriggerLoop
-from komand_haloitsm.util.events.stopping import Stopping
+from komand_haloitsm.util.events.lifecycle import Stopping
+from komand_haloitsm.util.events.loop import Dependencies, TriggerLoop
 from komand_haloitsm.util.events.store import open_store
-from komand_haloitsm.util.exchange import Answer
+from komand_haloitsm.util.halo.http.messages import Response
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRY_POINT = ROOT / "bin" / "komand_haloitsm"
@@ -822,13 +822,13 @@ class ManyChanges:
         self._number = 0
         self._rows: list[dict[str, Any]] = []
 
-    def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
+    def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[dict[str, Any]], Response]]:
         """The list of what has changed since the last poll and a bit before, newest first, in one page."""
         if "lastupdatefromdate" in query:
             self._now += timedelta(seconds=61)
             self._rows = [self._row(place) for place in range(self.PER_POLL)] + self._rows[: self.PER_POLL]
         rows = [dict(row) for row in self._rows]
-        answer = Answer(status=200, data={"record_count": len(rows), "tickets": rows}, date=self._now)
+        answer = Response(status=200, data={"record_count": len(rows), "tickets": rows}, date=self._now)
         yield rows, answer
 
     def _row(self, place: int) -> dict[str, Any]:
@@ -876,10 +876,10 @@ def measure_memory(events: int, folder: Path, tickets: int = 80_000) -> Memory:
 
     state = folder / "memory.sqlite3"
     store = open_store(state, "memory", logger)
-    parts = Parts(
+    parts = Dependencies(
         reader=ManyChanges(tickets),  # type: ignore[arg-type]  # has what the loop uses
         store=store,
-        rule=Rule(decide=lambda seen, now, baseline, _: decide_updated(seen, now, baseline)),
+        policy=EventPolicy(decide=lambda seen, now, watermark, _: decide_updated(seen, now, watermark)),
         delivery=Delivery(send, stopping.wait, logger),
         stopping=stopping,
         output=lambda event, ticket: {"event_id": event.event_id, "ticket": ticket},

@@ -5,7 +5,8 @@ from .schema import ConnectionSchema, Input
 
 # Custom imports below
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.inputs import given_flag, given_text, secret_text
+from komand_haloitsm.util.insightconnect.errors import connection_test_exceptions
+from komand_haloitsm.util.insightconnect.inputs import given_flag, given_text, secret_text
 
 
 class Connection(insightconnect_plugin_runtime.Connection):
@@ -32,5 +33,6 @@ class Connection(insightconnect_plugin_runtime.Connection):
         )
 
     def test(self) -> dict[str, bool]:
-        self.client.test()
+        with connection_test_exceptions():
+            self.client.test()
         return {"success": True}

@@ -8,11 +8,12 @@ import threading
 from typing import Any
 
 import pytest
+from scripted_session import ScriptedSession
 
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Answer, Request
-from komand_haloitsm.util.lookups import LIFETIME, Lookups, name_of
-from komand_haloitsm.util.retry import RetryPolicy
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Request, Response
+from komand_haloitsm.util.halo.http.retry import RetryPolicy
+from komand_haloitsm.util.halo.tickets.lookups import LIFETIME, Lookups, name_of
 
 STATUSES = [
     {"id": 1, "name": "New", "type": 0},
@@ -43,8 +44,8 @@ PATHS = {
 }
 
 
-def error(status: int | None, kind: str = "forbidden") -> HaloITSMError:
-    return HaloITSMError(kind=kind, cause="c", assistance="a", status=status)
+def error(status: int | None, kind: str = "forbidden") -> HaloError:
+    return HaloError(kind=kind, cause="c", assistance="a", status=status)
 
 
 class Halo:
@@ -53,13 +54,13 @@ class Halo:
     def __init__(self, **lists: Any) -> None:
         self.lists = {**LISTS, **{PATHS[kind]: rows for kind, rows in lists.items()}}
         self.closed: set[Any] | None = {9}
-        self.trouble: dict[str, HaloITSMError] = {}
+        self.trouble: dict[str, HaloError] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.policies: list[RetryPolicy | None] = []
         self.time = 1000.0
         self.gate: threading.Event | None = None
 
-    def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
+    def call(self, request: Request, policy: RetryPolicy | None) -> Response:
         self.asked.append((request.path, dict(request.query)))
         self.policies.append(policy)
         if self.gate is not None:
@@ -71,10 +72,10 @@ class Halo:
         rows = self.lists[request.path]
         if without_closed and self.closed is not None and isinstance(rows, list):
             rows = [row for row in rows if row.get("id") not in self.closed]
-        return Answer(200, data=rows)
+        return Response(200, data=rows)
 
     def lookups(self) -> Lookups:
-        return Lookups(self.call, logger=logging.getLogger("test"), clock=lambda: self.time)
+        return Lookups(ScriptedSession(self.call, lambda: self.time), logger=logging.getLogger("test"))
 
     def count(self, path: str) -> int:
         return sum(1 for asked, query in self.asked if asked == path and not query)
@@ -301,7 +302,7 @@ def test_a_list_of_an_unknown_shape_leaves_names_out(rows):
     halo = Halo(team=rows)
     lookups = halo.lookups()
     assert lookups.name("team", 4) is None and lookups.names_for({"team_id": 4, "status_id": 1})["status_name"] == "New"
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         lookups.rows("team")
 
 
@@ -316,7 +317,7 @@ def test_for_a_name_nobody_waits_long_and_for_a_needed_list_as_long_as_usual():
 def test_who_needs_a_list_that_may_not_be_read_is_told_so():
     halo = Halo()
     halo.trouble["/Team"] = error(403)
-    with pytest.raises(HaloITSMError) as caught:
+    with pytest.raises(HaloError) as caught:
         halo.lookups().rows("team")
     assert caught.value.status == 403
 

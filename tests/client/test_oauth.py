@@ -9,19 +9,20 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import responses
+from scripted_session import ScriptedSession
 
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Answer, Request
-from komand_haloitsm.util.oauth import TokenSource
-from komand_haloitsm.util.retry import RetryPolicy
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Request, Response
+from komand_haloitsm.util.halo.http.oauth import TokenSource
+from komand_haloitsm.util.halo.http.retry import RetryPolicy
 
 AUTH, API = "https://desk.example.com/auth", "https://desk.example.com/api"
-REFUSED = HaloITSMError(kind="invalid_client", cause="c", assistance="a", status=401)
+REFUSED = HaloError(kind="invalid_client", cause="c", assistance="a", status=401)
 
 
 class Server:
-    """Stands for the transport: gives tokens by number, or what the test wants; keeps the requests and the clock."""
+    """Stands for the session: gives tokens by number, or what the test wants; keeps the requests and the clock."""
 
     def __init__(self, **answer: Any) -> None:
         self.answer: dict[str, Any] = {"token_type": "Bearer", "expires_in": 3600, **answer}
@@ -32,7 +33,7 @@ class Server:
         self.inside = self.most_inside = 0
         self.gate: threading.Event | None = None
 
-    def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
+    def call(self, request: Request, policy: RetryPolicy | None = None) -> Response:
         self.requests.append(request)
         self.policies.append(policy)
         number = len(self.requests)
@@ -45,15 +46,14 @@ class Server:
                 raise self.trouble
         finally:
             self.inside -= 1
-        return Answer(200, data={"access_token": f"token-number-{number}", **self.answer})
+        return Response(200, data={"access_token": f"token-number-{number}", **self.answer})
 
     def source(self) -> TokenSource:
         return TokenSource(
-            self,  # type: ignore[arg-type]  # only call is used
+            ScriptedSession(self.call, lambda: self.time),
             client_id="id-of-a-test",
             client_secret="not-a-secret",
             scope="all",
-            clock=lambda: self.time,
         )
 
 
@@ -194,14 +194,14 @@ _NO_TOKEN: dict[str, Any] = {
 @pytest.mark.parametrize("body", list(_NO_TOKEN.values()), ids=list(_NO_TOKEN))
 def test_an_answer_without_a_usable_token_is_a_clear_error(body):
     class Odd(Server):
-        def call(self, request: Request, *, policy: RetryPolicy | None = None, since: float | None = None) -> Answer:
-            super().call(request, policy=policy)
-            return Answer(200, data=body)
+        def call(self, request: Request, policy: RetryPolicy | None = None) -> Response:
+            super().call(request, policy)
+            return Response(200, data=body)
 
     server = Odd()
     source = server.source()
     for attempt in (1, 2):
-        with pytest.raises(HaloITSMError) as caught:
+        with pytest.raises(HaloError) as caught:
             source.token()
         assert caught.value.kind == "wrong_authorization_server" and len(server.requests) == attempt
         assert "token-of-a-test" not in f"{caught.value.cause}{caught.value.assistance}{caught.value.data}"
@@ -218,7 +218,7 @@ def test_after_an_error_the_next_call_asks_again():
     server = Server()
     source = server.source()
     server.trouble = REFUSED
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         source.token()
     server.trouble = None
     assert source.token() == "token-number-2"
@@ -290,7 +290,7 @@ def test_sixteen_threads_share_one_error():
     server.trouble = REFUSED
     _let_go(server)
     results = in_threads(16, source.token)
-    assert len(results) == 16 and all(isinstance(r, HaloITSMError) and r.kind == "invalid_client" for r in results)
+    assert len(results) == 16 and all(isinstance(r, HaloError) and r.kind == "invalid_client" for r in results)
     assert len(server.requests) <= 2  # a thread may come only when the first is done: then it asks anew
     server.trouble = None
     assert source.token().startswith("token-number-")
@@ -332,7 +332,7 @@ def test_renew_asks_although_there_is_a_token_and_the_new_one_is_kept():
 def test_renew_tells_what_is_wrong():
     server = Server()
     server.trouble = REFUSED
-    with pytest.raises(HaloITSMError) as caught:
+    with pytest.raises(HaloError) as caught:
         server.source().renew(RetryPolicy())
     assert caught.value.kind == "invalid_client"
 

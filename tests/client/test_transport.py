@@ -26,15 +26,17 @@ import requests
 import responses
 import urllib3
 
-from komand_haloitsm.util import transport as transport_module
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
-from komand_haloitsm.util.exchange import NOT_SENT, Answer, Failure, FailureKind, Request
-from komand_haloitsm.util.retry import RetryPolicy
-from komand_haloitsm.util.transport import Transport, Wire
-from komand_haloitsm.util.version import plugin_version
+from komand_haloitsm.util.halo.clock import Clock
+from komand_haloitsm.util.halo.errors import Forbidden, HaloError, NotFound, ServerTrouble, UncertainWrite, Unreachable
+from komand_haloitsm.util.halo.http import transport as transport_module
+from komand_haloitsm.util.halo.http.messages import NOT_SENT, NoResponse, NoResponseKind, Request, Response
+from komand_haloitsm.util.halo.http.retry import RetryPolicy
+from komand_haloitsm.util.halo.http.session import Session, Waiting
+from komand_haloitsm.util.halo.http.transport import Transport
+from komand_haloitsm.util.insightconnect.version import plugin_version
 
-KIND = FailureKind
+KIND = NoResponseKind
 GET = Request("GET", "/Tickets/7", {"includedetails": "true"})
 CREATE = Request("POST", "/Tickets", body=[{"summary": "s"}], repeatable=False)
 TOKEN = "token-of-a-test"
@@ -143,9 +145,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-def wire(address: str, **more: Any) -> Wire:
+def transport(address: str, **more: Any) -> Transport:
     settings = {"verify": True, "user_agent": "test/1", "connect_timeout": 2.0, "read_timeout": 2.0}
-    return Wire(address, **{**settings, **more})
+    return Transport(address, **{**settings, **more})
 
 
 def closed_port() -> int:
@@ -158,8 +160,8 @@ def closed_port() -> int:
 
 @pytest.mark.parametrize("request_", [GET, CREATE], ids=["a read", "a create"])
 def test_a_port_that_nobody_listens_on_is_refused(request_):
-    result = wire(f"http://127.0.0.1:{closed_port()}/api").send(request_, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.REFUSED
+    result = transport(f"http://127.0.0.1:{closed_port()}/api").send(request_, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -180,8 +182,8 @@ def test_a_connection_that_was_never_made(monkeypatch, error, kind, scheme):
         raise error
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", fail)
-    result = wire(f"{scheme}://127.0.0.1:9/api").send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is kind and kind in NOT_SENT
+    result = transport(f"{scheme}://127.0.0.1:9/api").send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is kind and kind in NOT_SENT
 
 
 def test_a_server_that_speaks_no_tls_is_a_tls_failure():
@@ -194,8 +196,8 @@ def test_a_server_that_speaks_no_tls_is_a_tls_failure():
                 connection.recv(65536)
 
         threading.Thread(target=answer_at_once, daemon=True).start()
-        result = wire(f"https://127.0.0.1:{listener.getsockname()[1]}/api").send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.TLS
+        result = transport(f"https://127.0.0.1:{listener.getsockname()[1]}/api").send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.TLS
 
 
 @pytest.mark.parametrize(
@@ -217,8 +219,8 @@ def test_tls_that_breaks_after_a_create_was_sent_is_not_taken_for_not_sent(serve
         raise error
 
     monkeypatch.setattr(urllib3.connection.HTTPConnection, "getresponse", broken)
-    result = wire(server.address).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind not in NOT_SENT
+    result = transport(server.address).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind not in NOT_SENT
 
 
 def _dies(connection: socket.socket) -> None:
@@ -253,14 +255,14 @@ _LOST: dict[str, Behaviour] = {
 @pytest.mark.parametrize("behave", list(_LOST.values()), ids=list(_LOST))
 def test_a_connection_that_breaks_after_sending_is_lost(serve, behave):
     server = serve(behave)
-    result = wire(server.address).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.LOST and len(server.requests) == 1
+    result = transport(server.address).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.LOST and len(server.requests) == 1
     assert KIND.LOST not in NOT_SENT
 
 
 def test_an_answer_that_breaks_in_its_headers_is_no_success(serve):
-    result = wire(serve(says(b"HTTP/1.1 201 Created\r\nContent-Le", close=True)).address).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) or not result.readable
+    result = transport(serve(says(b"HTTP/1.1 201 Created\r\nContent-Le", close=True)).address).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) or not result.readable
 
 
 @pytest.mark.parametrize(
@@ -274,27 +276,27 @@ def test_an_answer_that_does_not_come_is_a_read_timeout(serve, pieces):
         server.stopped.wait(10)
 
     server = serve(hang)
-    result = wire(server.address, read_timeout=0.2).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.READ_TIMEOUT and KIND.READ_TIMEOUT not in NOT_SENT
+    result = transport(server.address, read_timeout=0.2).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.READ_TIMEOUT and KIND.READ_TIMEOUT not in NOT_SENT
 
 
 def test_a_detail_of_a_failure_is_short_and_holds_no_address():
-    result = wire(f"http://127.0.0.1:{closed_port()}/api").send(GET, TOKEN)
-    assert isinstance(result, Failure) and len(result.detail) < 60
+    result = transport(f"http://127.0.0.1:{closed_port()}/api").send(GET, TOKEN)
+    assert isinstance(result, NoResponse) and len(result.detail) < 60
     assert "127.0.0.1" not in result.detail and TOKEN not in result.detail and "0x" not in result.detail
 
 
 def test_each_attempt_is_one_request(serve):
     server = serve(_dies)
-    wire(server.address).send(GET, TOKEN)
+    transport(server.address).send(GET, TOKEN)
     assert server.connections == 1
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_certificate_bundle_that_does_not_exist_is_a_tls_failure(monkeypatch, tmp_path, variable):
     monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
-    result = wire(f"https://127.0.0.1:{closed_port()}/api").send(GET, TOKEN)
-    assert isinstance(result, Failure) and result.kind in (KIND.TLS, KIND.CERTIFICATE)
+    result = transport(f"https://127.0.0.1:{closed_port()}/api").send(GET, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind in (KIND.TLS, KIND.CERTIFICATE)
 
 
 @pytest.mark.parametrize(
@@ -303,8 +305,8 @@ def test_a_certificate_bundle_that_does_not_exist_is_a_tls_failure(monkeypatch, 
     ids=["in a query", "in a form"],
 )
 def test_a_text_that_has_no_utf8_is_a_clear_error(serve, request_):
-    with pytest.raises(HaloITSMError):
-        wire(serve(says(http())).address).send(request_, TOKEN)
+    with pytest.raises(HaloError):
+        transport(serve(says(http())).address).send(request_, TOKEN)
 
 
 # ------------------------------------------------------------------------------------------------- what is bounded
@@ -338,18 +340,18 @@ def test_an_answer_that_is_too_large_is_not_kept(serve, small_limit, behave):
     server = serve(behave)
     tracemalloc.start()
     try:
-        result = wire(server.address).send(CREATE, TOKEN)
+        result = transport(server.address).send(CREATE, TOKEN)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert isinstance(result, Failure) and result.kind is KIND.TOO_LARGE
+    assert isinstance(result, NoResponse) and result.kind is KIND.TOO_LARGE
     assert peak < 16 * small_limit
 
 
 def test_an_answer_of_exactly_the_limit_is_read(serve, small_limit):
     body = b'"' + b"x" * (small_limit - 2) + b'"'
-    result = wire(serve(says(http(body))).address).send(GET, TOKEN)
-    assert isinstance(result, Answer) and len(result.data) == small_limit - 2
+    result = transport(serve(says(http(body))).address).send(GET, TOKEN)
+    assert isinstance(result, Response) and len(result.data) == small_limit - 2
 
 
 def test_a_body_that_drips_for_ever_is_bounded_in_time(serve):
@@ -360,8 +362,8 @@ def test_a_body_that_drips_for_ever_is_bounded_in_time(serve):
             time.sleep(0.005)
 
     server = serve(drip)
-    result = wire(server.address, read_timeout=0.4).send(GET, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.READ_TIMEOUT
+    result = transport(server.address, read_timeout=0.4).send(GET, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.READ_TIMEOUT
 
 
 def _drips_headers(connection: socket.socket) -> None:
@@ -372,26 +374,26 @@ def _drips_headers(connection: socket.socket) -> None:
 
 
 def test_headers_that_drip_for_ever_are_bounded_in_time_and_are_no_success(serve, monkeypatch):
-    one = wire(serve(_drips_headers).address)
-    monkeypatch.setattr(one, "_adapter", transport_module.BoundedAdapter(0.2))
+    one = transport(serve(_drips_headers).address)
+    monkeypatch.setattr(one, "_adapter", transport_module.DeadlineAdapter(0.2))
     began = time.monotonic()
     result = one.send(CREATE, TOKEN)
     assert time.monotonic() - began < 4
-    assert isinstance(result, Failure) or not result.readable
+    assert isinstance(result, NoResponse) or not result.readable
 
 
 def test_headers_that_drip_for_ever_are_a_read_timeout(serve, monkeypatch):
-    one = wire(serve(_drips_headers).address)
-    monkeypatch.setattr(one, "_adapter", transport_module.BoundedAdapter(0.2))
+    one = transport(serve(_drips_headers).address)
+    monkeypatch.setattr(one, "_adapter", transport_module.DeadlineAdapter(0.2))
     result = one.send(GET, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.READ_TIMEOUT
+    assert isinstance(result, NoResponse) and result.kind is KIND.READ_TIMEOUT
 
 
 def test_a_body_that_comes_slowly_but_in_time_is_read(serve):
     pieces = [bytes([byte]) for byte in b'{"id": 12345}']
     server = serve(says(http(b"", Content_Length=str(len(pieces))), *pieces, pause=0.002))
-    result = wire(server.address, read_timeout=2.0).send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.data == {"id": 12345}
+    result = transport(server.address, read_timeout=2.0).send(GET, TOKEN)
+    assert isinstance(result, Response) and result.data == {"id": 12345}
 
 
 # --------------------------------------------------------------------------------------------- reading the answer
@@ -419,8 +421,8 @@ _BODIES: dict[str, tuple[bytes, dict[str, str], Any, bool]] = {
 @pytest.mark.parametrize("body, headers, data, readable", list(_BODIES.values()), ids=list(_BODIES))
 @pytest.mark.parametrize("status", [200, 400, 503])
 def test_a_body(serve, body, headers, data, readable, status):
-    result = wire(serve(says(http(body, f"{status} X", **headers))).address).send(GET, TOKEN)
-    assert isinstance(result, Answer)
+    result = transport(serve(says(http(body, f"{status} X", **headers))).address).send(GET, TOKEN)
+    assert isinstance(result, Response)
     assert (result.status, result.data, result.readable) == (status, data, readable)
     assert len(result.text) <= 4000
 
@@ -429,13 +431,13 @@ def test_gzip_that_comes_byte_by_byte_is_read_whole(serve):
     body = gzip.compress(json.dumps({"rows": list(range(200))}).encode())
     pieces = [body[at : at + 1] for at in range(len(body))]
     server = serve(says(http(b"", Content_Length=str(len(body)), Content_Encoding="gzip"), *pieces))
-    result = wire(server.address).send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.data == {"rows": list(range(200))}
+    result = transport(server.address).send(GET, TOKEN)
+    assert isinstance(result, Response) and result.data == {"rows": list(range(200))}
 
 
 def test_plain_text_is_kept_for_the_error_but_not_all_of_it(serve):
-    result = wire(serve(says(http(b"y" * 50_000, "500 X", Content_Type="text/plain"))).address).send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.text == "y" * 4000 and not result.html
+    result = transport(serve(says(http(b"y" * 50_000, "500 X", Content_Type="text/plain"))).address).send(GET, TOKEN)
+    assert isinstance(result, Response) and result.text == "y" * 4000 and not result.html
 
 
 @pytest.mark.parametrize(
@@ -444,22 +446,22 @@ def test_plain_text_is_kept_for_the_error_but_not_all_of_it(serve):
     ids=["by body", "by type"],
 )
 def test_a_page_is_known_as_one(serve, body, kind):
-    result = wire(serve(says(http(body, Content_Type=kind))).address).send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.html
+    result = transport(serve(says(http(body, Content_Type=kind))).address).send(GET, TOKEN)
+    assert isinstance(result, Response) and result.html
 
 
 def test_the_headers_that_decisions_need_are_read(serve):
     answer = http(
         b"{}", "429 X", Date="Sun, 01 Mar 2026 12:00:00 GMT", Retry_After="17", Location="https://b.example/x"
     )
-    result = wire(serve(says(answer)).address).send(GET, TOKEN)
-    assert isinstance(result, Answer)
+    result = transport(serve(says(answer)).address).send(GET, TOKEN)
+    assert isinstance(result, Response)
     assert (result.date, result.retry_after, result.location) == (NOW, "17", "https://b.example/x")
 
 
 def test_an_answer_without_these_headers_has_none(serve):
-    result = wire(serve(says(http(b"{}", Date="soon"))).address).send(GET, TOKEN)
-    assert isinstance(result, Answer)
+    result = transport(serve(says(http(b"{}", Date="soon"))).address).send(GET, TOKEN)
+    assert isinstance(result, Response)
     assert (result.date, result.retry_after, result.location) == (None, "", "")
 
 
@@ -468,7 +470,7 @@ def test_an_answer_without_these_headers_has_none(serve):
 
 def test_a_read_as_it_is_sent(serve):
     server = serve(says(http()))
-    wire(server.address).send(Request("GET", "/Tickets", {"search_summary": "a&b=c d+\u00e9/\U0001f600"}), TOKEN)
+    transport(server.address).send(Request("GET", "/Tickets", {"search_summary": "a&b=c d+\u00e9/\U0001f600"}), TOKEN)
     line = server.requests[0].split(b"\r\n")[0].decode()
     assert line == "GET /api/Tickets?search_summary=a%26b%3Dc+d%2B%C3%A9%2F%F0%9F%98%80 HTTP/1.1"
     headers = server.headers()
@@ -479,7 +481,7 @@ def test_a_read_as_it_is_sent(serve):
 def test_a_write_as_it_is_sent(serve):
     server = serve(says(http(b'{"id": 1}', "201 Created")))
     body = [{"summary": "\u00e9 \U0001f600 \x00 \ud800 <b>", "details": "two\nlines", "status_id": None}]
-    wire(server.address).send(Request("POST", "/Tickets", body=body, repeatable=False), TOKEN)
+    transport(server.address).send(Request("POST", "/Tickets", body=body, repeatable=False), TOKEN)
     assert server.headers()["content-type"] == "application/json"
     assert json.loads(server.requests[0].split(b"\r\n\r\n", 1)[1]) == body
 
@@ -487,7 +489,7 @@ def test_a_write_as_it_is_sent(serve):
 def test_a_form_as_it_is_sent(serve):
     server = serve(says(http()))
     form = {"client_id": "not+a/real=id", "client_secret": "not&a=real+secret/\u00e9 %41", "scope": "all edit:tickets"}
-    wire(server.address).send(Request("POST", "", form=form), "")
+    transport(server.address).send(Request("POST", "", form=form), "")
     headers, body = server.headers(), server.requests[0].split(b"\r\n\r\n", 1)[1].decode()
     assert headers["content-type"] == "application/x-www-form-urlencoded" and "authorization" not in headers
     assert dict(parse_qsl(body, strict_parsing=True)) == form
@@ -496,8 +498,10 @@ def test_a_form_as_it_is_sent(serve):
 def test_ten_megabytes_are_sent_as_they_are(serve):
     server = serve(says(http()))
     text = "0123456789" * 1_000_000
-    result = wire(server.address).send(Request("POST", "/Tickets", body=[{"details": text}]), TOKEN)
-    assert isinstance(result, Answer) and json.loads(server.requests[0].split(b"\r\n\r\n", 1)[1])[0]["details"] == text
+    result = transport(server.address).send(Request("POST", "/Tickets", body=[{"details": text}]), TOKEN)
+    assert (
+        isinstance(result, Response) and json.loads(server.requests[0].split(b"\r\n\r\n", 1)[1])[0]["details"] == text
+    )
 
 
 def _circle() -> list[Any]:
@@ -520,24 +524,24 @@ def _deep() -> list[Any]:
 )
 def test_what_json_does_not_have_is_a_clear_error_and_nothing_is_sent(serve, value):
     server = serve(says(http()))
-    with pytest.raises(HaloITSMError) as caught:
-        wire(server.address).send(Request("POST", "/Tickets", body=[{"field": value}]), TOKEN)
+    with pytest.raises(HaloError) as caught:
+        transport(server.address).send(Request("POST", "/Tickets", body=[{"field": value}]), TOKEN)
     assert caught.value.kind == "input" and server.connections == 0
 
 
 def test_a_connection_is_kept_for_the_next_request(serve):
     server = serve(says(http()))
-    one = wire(server.address)
+    one = transport(server.address)
     for _ in range(5):
-        assert isinstance(one.send(GET, TOKEN), Answer)
+        assert isinstance(one.send(GET, TOKEN), Response)
     assert len(server.requests) == 5 and server.connections == 1
 
 
 def test_a_connection_that_halo_has_closed_meanwhile_is_made_anew(serve):
     server = serve(says(http(), close=True))
-    one = wire(server.address)
+    one = transport(server.address)
     for _ in range(3):
-        assert isinstance(one.send(GET, TOKEN), Answer)
+        assert isinstance(one.send(GET, TOKEN), Response)
         time.sleep(0.05)
     assert server.connections == 3
 
@@ -549,24 +553,24 @@ def test_a_broken_answer_does_not_spoil_the_next_one(serve):
         connection.sendall(next(answers))
         raise _Close
 
-    one = wire(serve(behave).address)
-    assert isinstance(one.send(GET, TOKEN), Failure)
+    one = transport(serve(behave).address)
+    assert isinstance(one.send(GET, TOKEN), NoResponse)
     answer = one.send(GET, TOKEN)
-    assert isinstance(answer, Answer) and answer.data == {"id": 2}
+    assert isinstance(answer, Response) and answer.data == {"id": 2}
 
 
 def test_many_threads_may_share_one_wire(serve):
     def behave(connection: socket.socket) -> None:
         connection.sendall(http(json.dumps({"port": connection.getpeername()[1]}).encode()))
 
-    one = wire(serve(behave).address)
+    one = transport(serve(behave).address)
     results: list[Any] = []
     threads = [threading.Thread(target=lambda: results.append(one.send(GET, TOKEN))) for _ in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert len(results) == 40 and all(isinstance(result, Answer) and result.readable for result in results)
+    assert len(results) == 40 and all(isinstance(result, Response) and result.readable for result in results)
 
 
 # ----------------------------------------------------------------------------------------------------- redirects
@@ -579,14 +583,14 @@ def test_many_threads_may_share_one_wire(serve):
 def test_a_redirect_is_not_followed_and_the_token_stays_here(serve, status, request_):
     other = serve(says(http()))
     server = serve(says(http(b"", f"{status} Moved", Location=f"http://127.0.0.1:{other.port}/api/Tickets")))
-    result = wire(server.address).send(request_, TOKEN)
-    assert isinstance(result, Answer) and result.status == status
+    result = transport(server.address).send(request_, TOKEN)
+    assert isinstance(result, Response) and result.status == status
     assert other.connections == 0 and len(server.requests) == 1
 
 
 def test_a_redirect_to_the_same_host_is_not_followed_either(serve):
     server = serve(says(http(b"", "307 Moved", Location="/elsewhere")))
-    assert isinstance(wire(server.address).send(CREATE, TOKEN), Answer) and len(server.requests) == 1
+    assert isinstance(transport(server.address).send(CREATE, TOKEN), Response) and len(server.requests) == 1
 
 
 # ----------------------------------------------------------------------------------------------------------- TLS
@@ -614,42 +618,42 @@ def _tls(serve: Callable[..., Server], certificate: tuple[Path, Path]) -> Server
 
 
 def test_a_certificate_of_nobody_known_is_refused_before_anything_is_sent(tls):
-    result = wire(tls.address).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.CERTIFICATE and tls.requests == []
+    result = transport(tls.address).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.CERTIFICATE and tls.requests == []
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_verification_can_be_turned_off_for_one_connection_and_stays_on_for_another(tls):
-    assert isinstance(wire(tls.address, verify=False).send(GET, TOKEN), Answer)
-    assert isinstance(wire(tls.address).send(GET, TOKEN), Failure)
-    assert isinstance(wire(tls.address, verify=False).send(GET, TOKEN), Answer)
+    assert isinstance(transport(tls.address, verify=False).send(GET, TOKEN), Response)
+    assert isinstance(transport(tls.address).send(GET, TOKEN), NoResponse)
+    assert isinstance(transport(tls.address, verify=False).send(GET, TOKEN), Response)
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_the_certificate_bundle_of_the_environment_is_honoured(tls, monkeypatch, certificate, variable):
     monkeypatch.setenv(variable, str(certificate[0]))
-    assert isinstance(wire(tls.address).send(GET, TOKEN), Answer)
+    assert isinstance(transport(tls.address).send(GET, TOKEN), Response)
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_the_bundle_of_the_environment_does_not_turn_verification_on_again(tls, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
-    assert isinstance(wire(tls.address, verify=False).send(GET, TOKEN), Answer)
-    assert isinstance(wire(tls.address).send(GET, TOKEN), Failure)
+    assert isinstance(transport(tls.address, verify=False).send(GET, TOKEN), Response)
+    assert isinstance(transport(tls.address).send(GET, TOKEN), NoResponse)
 
 
 def test_a_certificate_bundle_that_is_none_is_a_failure_of_tls_and_not_of_halo(tls, monkeypatch, tmp_path):
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("no certificate\n")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    result = wire(tls.address).send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind in (KIND.TLS, KIND.CERTIFICATE)
+    result = transport(tls.address).send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind in (KIND.TLS, KIND.CERTIFICATE)
 
 
 def test_a_certificate_for_another_host_is_refused(tls, monkeypatch, certificate):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
-    result = wire(f"https://localhost:{tls.port}/api").send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.CERTIFICATE and tls.requests == []
+    result = transport(f"https://localhost:{tls.port}/api").send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.CERTIFICATE and tls.requests == []
 
 
 # ------------------------------------------------------------------------------------------------------- proxies
@@ -659,16 +663,16 @@ def test_the_proxy_of_the_environment_is_used(serve, monkeypatch):
     proxy = serve(says(http(b'{"by": "proxy"}')))
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-    result = wire("http://halo.invalid/api").send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.data == {"by": "proxy"}
+    result = transport("http://halo.invalid/api").send(GET, TOKEN)
+    assert isinstance(result, Response) and result.data == {"by": "proxy"}
     assert proxy.requests[0].startswith(b"GET http://halo.invalid/api/Tickets/7?")
 
 
 def test_to_a_tls_host_the_proxy_sees_no_token(serve, monkeypatch):
     proxy = serve(says(http(b"", "407 Proxy Authentication Required"), close=True))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    result = wire("https://halo.invalid/api").send(CREATE, TOKEN)
-    assert isinstance(result, Failure) and result.kind is KIND.PROXY
+    result = transport("https://halo.invalid/api").send(CREATE, TOKEN)
+    assert isinstance(result, NoResponse) and result.kind is KIND.PROXY
     assert proxy.requests[0].startswith(b"CONNECT halo.invalid:443 ") and TOKEN.encode() not in proxy.requests[0]
 
 
@@ -676,18 +680,18 @@ def test_a_proxy_that_is_not_there_is_a_proxy_failure(monkeypatch):
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
     for scheme in ("http", "https"):
-        result = wire(f"{scheme}://halo.invalid/api").send(CREATE, TOKEN)
-        assert isinstance(result, Failure) and result.kind is KIND.PROXY and KIND.PROXY in NOT_SENT
+        result = transport(f"{scheme}://halo.invalid/api").send(CREATE, TOKEN)
+        assert isinstance(result, NoResponse) and result.kind is KIND.PROXY and KIND.PROXY in NOT_SENT
 
 
 def test_the_credentials_of_the_proxy_go_to_the_proxy_and_into_no_failure(serve, monkeypatch):
     proxy = serve(says(http()))
     monkeypatch.setenv("http_proxy", f"http://jo:not-a-secret@127.0.0.1:{proxy.port}")
-    assert isinstance(wire("http://halo.invalid/api").send(GET, TOKEN), Answer)
+    assert isinstance(transport("http://halo.invalid/api").send(GET, TOKEN), Response)
     assert proxy.headers()["proxy-authorization"].startswith("Basic ")
     monkeypatch.setenv("http_proxy", f"http://jo:not-a-secret@127.0.0.1:{closed_port()}")
-    result = wire("http://halo.invalid/api").send(GET, TOKEN)
-    assert isinstance(result, Failure) and "not-a-secret" not in result.detail
+    result = transport("http://halo.invalid/api").send(GET, TOKEN)
+    assert isinstance(result, NoResponse) and "not-a-secret" not in result.detail
 
 
 @pytest.mark.parametrize("exempt", ["127.0.0.1", "localhost,127.0.0.1", "127.0.0.0/8", "*"])
@@ -695,8 +699,8 @@ def test_no_proxy_is_honoured(serve, monkeypatch, exempt):
     proxy, server = serve(says(http())), serve(says(http(b'{"by": "halo"}')))
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("no_proxy", exempt)
-    result = wire(server.address).send(GET, TOKEN)
-    assert isinstance(result, Answer) and result.data == {"by": "halo"} and proxy.connections == 0
+    result = transport(server.address).send(GET, TOKEN)
+    assert isinstance(result, Response) and result.data == {"by": "halo"} and proxy.connections == 0
 
 
 @pytest.mark.parametrize("token", [TOKEN, ""], ids=["with a token", "for a token"])
@@ -707,21 +711,21 @@ def test_netrc_is_ignored(serve, monkeypatch, tmp_path, token):
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HOME", str(tmp_path))
     server = serve(says(http()))
-    wire(server.address).send(GET, token)
+    transport(server.address).send(GET, token)
     assert server.headers().get("authorization", "") == (f"Bearer {token}" if token else "")
 
 
-# ------------------------------------------------------------------------------------------- repeating: Transport
+# ------------------------------------------------------------------------------------------- repeating: Session
 
 
 class Script:
-    """A wire that gives the results of a list in turn, the last one for ever; each attempt takes ``seconds``."""
+    """A transport that gives the results of a list in turn, the last one for ever; each attempt takes ``seconds``."""
 
-    def __init__(self, world: World, *results: Answer | Failure, seconds: float = 0.0) -> None:
+    def __init__(self, world: World, *results: Response | NoResponse, seconds: float = 0.0) -> None:
         self._world, self._results, self._seconds = world, list(results), seconds
         self.sent: list[tuple[Request, str]] = []
 
-    def send(self, request: Request, token: str) -> Answer | Failure:
+    def send(self, request: Request, token: str) -> Response | NoResponse:
         self.sent.append((request, token))
         assert len(self.sent) < 1000, "it is sent without end"
         self._world.time += self._seconds
@@ -761,31 +765,30 @@ class Tokens:
         self.number += 1
 
 
-def transport(world: World, script: Script, tokens: Tokens | None = None, **more: Any) -> Transport:
-    settings: dict[str, Any] = {
-        "policy": RetryPolicy(),
-        "logger": world,
-        "clock": lambda: world.time,
-        "sleep": world.sleep,
-        "jitter": lambda: 1.0,
-        "now": lambda: NOW,
-    }
-    return Transport(script, tokens=tokens, **{**settings, **more})
+def session(
+    world: World,
+    script: Script,
+    tokens: Tokens | None = None,
+    jitter: Callable[[], float] = lambda: 1.0,
+    **more: Any,
+) -> Session:
+    clock = Clock(lambda: world.time, world.sleep, jitter, lambda: NOW)
+    return Session(script, tokens=tokens, policy=RetryPolicy(), logger=world, clock=clock, **more)
 
 
-OK = Answer(200, data={"id": 7})
-_AGAIN: dict[str, tuple[Request, Answer | Failure]] = {
-    "a read after 429": (GET, Answer(429)),
-    "a read after 502": (GET, Answer(502, readable=False)),
-    "a read after 503": (GET, Answer(503)),
-    "a read after 504": (GET, Answer(504)),
-    "a read after a timeout": (GET, Failure(KIND.READ_TIMEOUT)),
-    "a read after a lost connection": (GET, Failure(KIND.LOST)),
-    "an update after a lost connection": (Request("POST", "/Tickets", body=[{"id": 7}]), Failure(KIND.LOST)),
-    "a create after 429": (CREATE, Answer(429)),
-    "a create after a refused connection": (CREATE, Failure(KIND.REFUSED)),
-    "a create after a connect timeout": (CREATE, Failure(KIND.CONNECT_TIMEOUT)),
-    "a create after a name that was not resolved": (CREATE, Failure(KIND.NAME)),
+OK = Response(200, data={"id": 7})
+_AGAIN: dict[str, tuple[Request, Response | NoResponse]] = {
+    "a read after 429": (GET, Response(429)),
+    "a read after 502": (GET, Response(502, readable=False)),
+    "a read after 503": (GET, Response(503)),
+    "a read after 504": (GET, Response(504)),
+    "a read after a timeout": (GET, NoResponse(KIND.READ_TIMEOUT)),
+    "a read after a lost connection": (GET, NoResponse(KIND.LOST)),
+    "an update after a lost connection": (Request("POST", "/Tickets", body=[{"id": 7}]), NoResponse(KIND.LOST)),
+    "a create after 429": (CREATE, Response(429)),
+    "a create after a refused connection": (CREATE, NoResponse(KIND.REFUSED)),
+    "a create after a connect timeout": (CREATE, NoResponse(KIND.CONNECT_TIMEOUT)),
+    "a create after a name that was not resolved": (CREATE, NoResponse(KIND.NAME)),
 }
 
 
@@ -793,26 +796,26 @@ _AGAIN: dict[str, tuple[Request, Answer | Failure]] = {
 def test_it_is_sent_again(request_, trouble):
     world = World()
     script = Script(world, trouble, trouble, OK)
-    assert transport(world, script, Tokens()).call(request_) is OK
+    assert session(world, script, Tokens()).call(request_) is OK
     assert len(script.sent) == 3 and world.slept == [1.0, 2.0]
 
 
-_ONCE: dict[str, tuple[Request, Answer | Failure, type[Exception]]] = {
-    "a read after 400": (GET, Answer(400, data="no"), HaloITSMError),
-    "a read after 403": (GET, Answer(403, readable=False), HaloITSMError),
-    "a read after 404": (GET, Answer(404, readable=False), HaloITSMError),
-    "a read after 500": (GET, Answer(500), HaloITSMError),
-    "a read after a bad certificate": (GET, Failure(KIND.CERTIFICATE), HaloITSMError),
-    "a create after TLS that was not made": (CREATE, Failure(KIND.TLS), HaloITSMError),
-    "a read after a redirect": (GET, Answer(302, location="https://b.example/"), HaloITSMError),
-    "a create after 400": (CREATE, Answer(400), HaloITSMError),
-    "a create after 500": (CREATE, Answer(500), UncertainWriteError),
-    "a create after 502": (CREATE, Answer(502), UncertainWriteError),
-    "a create after 503": (CREATE, Answer(503), UncertainWriteError),
-    "a create after 504": (CREATE, Answer(504), UncertainWriteError),
-    "a create after a timeout": (CREATE, Failure(KIND.READ_TIMEOUT), UncertainWriteError),
-    "a create after a lost connection": (CREATE, Failure(KIND.LOST), UncertainWriteError),
-    "a create after a page": (CREATE, Answer(200, readable=False, text="<html>", html=True), UncertainWriteError),
+_ONCE: dict[str, tuple[Request, Response | NoResponse, type[Exception]]] = {
+    "a read after 400": (GET, Response(400, data="no"), HaloError),
+    "a read after 403": (GET, Response(403, readable=False), Forbidden),
+    "a read after 404": (GET, Response(404, readable=False), NotFound),
+    "a read after 500": (GET, Response(500), ServerTrouble),
+    "a read after a bad certificate": (GET, NoResponse(KIND.CERTIFICATE), Unreachable),
+    "a create after TLS that was not made": (CREATE, NoResponse(KIND.TLS), Unreachable),
+    "a read after a redirect": (GET, Response(302, location="https://b.example/"), HaloError),
+    "a create after 400": (CREATE, Response(400), HaloError),
+    "a create after 500": (CREATE, Response(500), UncertainWrite),
+    "a create after 502": (CREATE, Response(502), UncertainWrite),
+    "a create after 503": (CREATE, Response(503), UncertainWrite),
+    "a create after 504": (CREATE, Response(504), UncertainWrite),
+    "a create after a timeout": (CREATE, NoResponse(KIND.READ_TIMEOUT), UncertainWrite),
+    "a create after a lost connection": (CREATE, NoResponse(KIND.LOST), UncertainWrite),
+    "a create after a page": (CREATE, Response(200, readable=False, text="<html>", html=True), UncertainWrite),
 }
 
 
@@ -820,109 +823,109 @@ _ONCE: dict[str, tuple[Request, Answer | Failure, type[Exception]]] = {
 def test_it_is_sent_once(request_, trouble, error):
     world = World()
     script = Script(world, trouble, OK)
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, script, Tokens()).call(request_)
+    with pytest.raises(HaloError) as caught:
+        session(world, script, Tokens()).call(request_)
     assert type(caught.value) is error and len(script.sent) == 1 and world.slept == []
 
 
 def test_an_uncertain_write_keeps_all_that_the_error_knows():
     world = World()
-    with pytest.raises(UncertainWriteError) as caught:
-        transport(world, Script(world, Answer(503, data={"message": "Down"})), Tokens()).call(CREATE)
+    with pytest.raises(UncertainWrite) as caught:
+        session(world, Script(world, Response(503, data={"message": "Down"})), Tokens()).call(CREATE)
     error = caught.value
     assert (error.kind, error.status, error.said) == ("unavailable", 503, "Down") and "Down" in error.data
 
 
 def test_a_401_is_answered_by_one_new_token_and_one_more_request():
     world, tokens = World(), Tokens()
-    script = Script(world, Answer(401, readable=False), OK)
-    assert transport(world, script, tokens).call(CREATE) is OK
+    script = Script(world, Response(401, readable=False), OK)
+    assert session(world, script, tokens).call(CREATE) is OK
     assert [token for _, token in script.sent] == ["token-number-1", "token-number-2"]
     assert tokens.discarded == ["token-number-1"] and world.slept == []
 
 
 def test_a_second_401_is_the_end():
     world, tokens = World(), Tokens()
-    script = Script(world, Answer(401, readable=False))
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, script, tokens).call(GET)
+    script = Script(world, Response(401, readable=False))
+    with pytest.raises(HaloError) as caught:
+        session(world, script, tokens).call(GET)
     assert caught.value.kind == "unauthorized" and len(script.sent) == 2 and len(tokens.discarded) == 1
 
 
 def test_a_second_401_is_the_end_also_with_other_trouble_between():
     world, tokens = World(), Tokens()
-    script = Script(world, Answer(401), Answer(503), Answer(401), OK)
-    with pytest.raises(HaloITSMError):
-        transport(world, script, tokens).call(GET)
+    script = Script(world, Response(401), Response(503), Response(401), OK)
+    with pytest.raises(HaloError):
+        session(world, script, tokens).call(GET)
     assert len(script.sent) == 3 and len(tokens.discarded) == 1
 
 
 def test_the_next_call_may_refresh_again():
     world, tokens = World(), Tokens()
-    one = transport(world, Script(world, Answer(401), OK, Answer(401), OK), tokens)
+    one = session(world, Script(world, Response(401), OK, Response(401), OK), tokens)
     assert one.call(GET) is OK and one.call(GET) is OK and len(tokens.discarded) == 2
 
 
 def test_a_request_for_a_token_is_not_refreshed():
     world = World()
-    script = Script(world, Answer(401, data={"error": "invalid_client"}))
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, script).call(Request("POST", "", form={"a": "b"}))
+    script = Script(world, Response(401, data={"error": "invalid_client"}))
+    with pytest.raises(HaloError) as caught:
+        session(world, script).call(Request("POST", "", form={"a": "b"}))
     assert caught.value.kind == "invalid_client" and script.sent == [(Request("POST", "", form={"a": "b"}), "")]
 
 
 def test_the_wait_of_a_call_is_capped_and_the_error_says_what_halo_wanted():
     world = World()
-    script = Script(world, Answer(429, retry_after="50"))
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, script, Tokens()).call(GET)
+    script = Script(world, Response(429, retry_after="50"))
+    with pytest.raises(HaloError) as caught:
+        session(world, script, Tokens()).call(GET)
     assert world.slept == [50.0, 50.0] and "50 seconds" in caught.value.assistance and "3 attempts" in caught.value.data
 
 
 def test_a_wish_beyond_the_cap_fails_at_once():
     world = World()
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, Script(world, Answer(429, retry_after="300")), Tokens()).call(CREATE)
+    with pytest.raises(HaloError) as caught:
+        session(world, Script(world, Response(429, retry_after="300")), Tokens()).call(CREATE)
     assert world.slept == [] and "300 seconds" in caught.value.assistance
-    assert not isinstance(caught.value, UncertainWriteError)
+    assert not isinstance(caught.value, UncertainWrite)
 
 
 @pytest.mark.parametrize(
-    "trouble", [Answer(503), Failure(KIND.READ_TIMEOUT), Failure(KIND.NAME)], ids=["503", "slow", "DNS"]
+    "trouble", [Response(503), NoResponse(KIND.READ_TIMEOUT), NoResponse(KIND.NAME)], ids=["503", "slow", "DNS"]
 )
 def test_no_call_goes_far_past_the_cap_whatever_each_attempt_takes(trouble):
     world = World()
-    with pytest.raises(HaloITSMError):
-        transport(world, Script(world, trouble, seconds=30.0), Tokens()).call(GET)
+    with pytest.raises(HaloError):
+        session(world, Script(world, trouble, seconds=30.0), Tokens()).call(GET)
     assert world.time - 1000.0 <= 120.0 + 30.0
 
 
 def test_the_cap_may_count_from_an_earlier_moment():
     world = World()
-    script = Script(world, Answer(503))
-    with pytest.raises(HaloITSMError):
-        transport(world, script, Tokens()).call(GET, since=world.time - 119.5)
+    script = Script(world, Response(503))
+    with pytest.raises(HaloError):
+        session(world, script, Tokens()).within(Waiting(RetryPolicy(), world.time - 119.5)).call(GET)
     assert len(script.sent) == 1
 
 
 def test_one_call_may_have_a_policy_of_its_own():
     world = World()
-    with pytest.raises(HaloITSMError):
-        transport(world, Script(world, Answer(503)), Tokens()).call(GET, policy=RetryPolicy(max_wait=3.0))
+    with pytest.raises(HaloError):
+        session(world, Script(world, Response(503)), Tokens()).begin(RetryPolicy(max_wait=3.0)).call(GET)
     assert world.slept == [1.0, 2.0]
 
 
 def test_jitter_is_asked_anew_for_each_pause():
     world, numbers = World(), iter([0.0, 1.0, 0.5, 0.5])
-    transport(world, Script(world, Answer(503), Answer(503), OK), Tokens(), jitter=lambda: next(numbers)).call(GET)
+    session(world, Script(world, Response(503), Response(503), OK), Tokens(), jitter=lambda: next(numbers)).call(GET)
     assert world.slept == [0.5, 2.0]
 
 
 def test_a_log_line_holds_method_path_result_attempt_and_duration_and_nothing_else():
     world = World()
-    script = Script(world, Failure(KIND.LOST, "X"), Answer(401), OK, seconds=0.25)
+    script = Script(world, NoResponse(KIND.LOST, "X"), Response(401), OK, seconds=0.25)
     request_ = Request("POST", "/Tickets", {"q": "query-words"}, body=[{"details": "private-words"}])
-    transport(world, script, Tokens(), secrets=("not-a-secret",)).call(request_)
+    session(world, script, Tokens(), secrets=("not-a-secret",)).call(request_)
     assert world.lines == [
         "HaloITSM: POST /Tickets -> lost (attempt 1, 0.250 s)",
         "HaloITSM: POST /Tickets -> 401 (attempt 2, 0.250 s)",
@@ -932,15 +935,15 @@ def test_a_log_line_holds_method_path_result_attempt_and_duration_and_nothing_el
 
 def test_the_log_line_of_a_token_holds_no_form():
     world = World()
-    transport(world, Script(world, OK)).call(Request("POST", "", form={"client_secret": "not-a-secret"}))
+    session(world, Script(world, OK)).call(Request("POST", "", form={"client_secret": "not-a-secret"}))
     assert world.lines == ["HaloITSM: POST (token) -> 200 (attempt 1, 0.000 s)"]
 
 
 def test_neither_secrets_nor_the_token_are_in_the_error_when_halo_repeats_them():
     world = World()
-    echo = Answer(400, data={"message": "Bearer token-number-1 of not-a-secret-of-a-test is odd"})
-    with pytest.raises(HaloITSMError) as caught:
-        transport(world, Script(world, echo), Tokens(), secrets=("not-a-secret-of-a-test",)).call(GET)
+    echo = Response(400, data={"message": "Bearer token-number-1 of not-a-secret-of-a-test is odd"})
+    with pytest.raises(HaloError) as caught:
+        session(world, Script(world, echo), Tokens(), secrets=("not-a-secret-of-a-test",)).call(GET)
     shown = f"{caught.value} {caught.value.cause} {caught.value.assistance} {caught.value.data} {caught.value.said}"
     assert "token-number-1" not in shown and "not-a-secret-of-a-test" not in shown and "is odd" in shown
 

@@ -1,8 +1,8 @@
 """Routing, the request log, and how connections behave."""
 
 import json
-from email.utils import parsedate_to_datetime
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from komand_haloitsm.util.events.decide import (
-    Baseline,
-    Seen,
+    LastSeen,
+    Watermark,
     decide_created,
     decide_status_changed,
     decide_updated,
     has_moved,
-    look_at,
-    stamp,
 )
+from komand_haloitsm.util.halo.changes import snapshot_of
+from komand_haloitsm.util.halo.values.sort_key import SortKey
 
 NUMBER = 4242
 BASE = 1000
@@ -41,8 +41,8 @@ def ticket(moment: float | None, status: int = NEW, number: int = NUMBER, **more
     return row if moment is None else {**row, "last_update": date(moment)}
 
 
-def look(moment: float | None, status: int = NEW, number: int = NUMBER, **more):
-    found = look_at(ticket(moment, status, number, **more))
+def snapshot(moment: float | None, status: int = NEW, number: int = NUMBER, **more):
+    found = snapshot_of(ticket(moment, status, number, **more))
     assert found is not None
     return found
 
@@ -55,9 +55,9 @@ def remark(number: int, moment: float):
     return {"id": number, "actiondatecreated": date(moment), "note": "Called back"}
 
 
-def seen_at(moment: float, status: int | None = NEW, action_id: int | None = None, **more) -> Seen:
-    now = look(moment, status or NEW, **more)
-    return Seen(now.stamp, status, now.face, action_id)
+def seen_at(moment: float, status: int | None = NEW, action_id: int | None = None, **more) -> LastSeen:
+    now = snapshot(moment, status or NEW, **more)
+    return LastSeen(now.sort_key, status, now.content_key, action_id)
 
 
 def ids(steps) -> list[str]:
@@ -69,7 +69,7 @@ def statuses(steps) -> list[tuple[int, int]]:
     return [(each["old_status_id"], each["new_status_id"]) for each in outputs]
 
 
-BASELINE = Baseline(stamp(date(BASE)), 4000)
+BASELINE = Watermark(SortKey.of(date(BASE)), 4000)
 TIMES = {"before": BASE - 10, "at": BASE, "after": BASE + 10}
 PASTS = ("never", "same", "older", "newer")
 CHANGES = ("same", "other", "flapped")
@@ -78,7 +78,7 @@ CHANGES = ("same", "other", "flapped")
 def combination(past: str, status: str, time: str):
     """A look, what was seen before it, and the ticket's actions (newest first, as Halo gives them)."""
     moment = TIMES[time]
-    now = look(moment, IN_PROGRESS if status == "other" else NEW)
+    now = snapshot(moment, IN_PROGRESS if status == "other" else NEW)
     before = {"never": None, "same": moment, "older": moment - 5, "newer": moment + 5}[past]
     actions = [remark(1, CREATED)]
     if status == "other":
@@ -115,7 +115,7 @@ def test_news_is_what_is_newer_than_the_last_look_or_looks_different_at_the_same
     ids=["equal", "one tick on", "one tick back", "over the second", "back over the second"],
 )
 def test_the_seventh_digit_counts(first, then, expected):
-    assert has_moved(seen_at(BASE + first), look(BASE + then), BASELINE) is expected
+    assert has_moved(seen_at(BASE + first), snapshot(BASE + then), BASELINE) is expected
 
 
 @pytest.mark.parametrize(
@@ -139,31 +139,31 @@ def test_the_seventh_digit_counts(first, then, expected):
     ],
 )
 def test_one_moment_has_one_stamp_however_it_is_written(one, other):
-    assert stamp(one) == stamp(other) != ""
+    assert SortKey.of(one) == SortKey.of(other) != ""
 
 
 def test_stamps_sort_as_time_does():
     dice = random.Random(7)
     moments = sorted({dice.randrange(0, 86_000 * 10_000_000) for _ in range(500)})
     dates = [date(moment / 10_000_000) for moment in moments]
-    assert sorted(map(stamp, dates)) == [stamp(text) for text in sorted(dates)]
+    assert sorted(map(SortKey.of, dates)) == [SortKey.of(text) for text in sorted(dates)]
 
 
 @pytest.mark.parametrize(
     "value", [None, 7, True, "", "soon", "0001-01-01T00:00:00", "1899-12-30T00:00:00", "1900-01-01", []]
 )
 def test_what_is_no_date_has_no_stamp(value):
-    assert stamp(value) == ""
+    assert SortKey.of(value) == ""
 
 
 @pytest.mark.parametrize("value", [None, 0, -1, "x", True, 1.5, [], {}])
 def test_a_row_without_an_id_is_no_look(value):
-    assert look_at({"id": value, "last_update": date(BASE + 1)}) is None
+    assert snapshot_of({"id": value, "last_update": date(BASE + 1)}) is None
 
 
 @pytest.mark.parametrize("value", [4242, 4242.0, "4242"])
 def test_ids_come_in_three_kinds(value):
-    assert look_at({"id": value}).ticket_id == 4242
+    assert snapshot_of({"id": value}).ticket_id == 4242
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_ids_come_in_three_kinds(value):
     ],
 )
 def test_the_time_of_a_ticket_is_the_best_that_it_tells(fields, expected):
-    assert look_at({"id": 1, **fields}).stamp == ("" if expected is None else stamp(date(expected)))
+    assert snapshot_of({"id": 1, **fields}).sort_key == ("" if expected is None else SortKey.of(date(expected)))
 
 
 def test_no_text_of_a_ticket_is_kept():
-    face = look(BASE, summary="Password is hunter2", team="Zürich desk").face
-    assert all(isinstance(value, int) for value in face.values())
+    content_key = snapshot(BASE, summary="Password is hunter2", team="Zürich desk").content_key
+    assert all(isinstance(value, int) for value in content_key.values())
 
 
 @pytest.mark.parametrize(
@@ -202,22 +202,22 @@ def test_no_text_of_a_ticket_is_kept():
     ],
 )
 def test_same_second_updates_show_in_the_fields(field, one, other):
-    seen, now = seen_at(BASE + 5, **{field: one}), look(BASE + 5, **{field: other})
+    seen, now = seen_at(BASE + 5, **{field: one}), snapshot(BASE + 5, **{field: other})
     assert has_moved(seen, now, BASELINE)
-    assert not has_moved(seen, look(BASE + 5, **{field: one}), BASELINE)
+    assert not has_moved(seen, snapshot(BASE + 5, **{field: one}), BASELINE)
     assert len(ids(decide_updated(seen, now, BASELINE))) == 1
 
 
 def test_a_field_that_only_one_of_list_and_detail_has_is_no_difference():
-    row, full = look(BASE + 5), look(BASE + 5, priority_id=3, team="Service Desk")
-    assert not has_moved(Seen(row.stamp, NEW, row.face), full, BASELINE)
-    assert not has_moved(Seen(full.stamp, NEW, full.face), row, BASELINE)
+    row, full = snapshot(BASE + 5), snapshot(BASE + 5, priority_id=3, team="Service Desk")
+    assert not has_moved(LastSeen(row.sort_key, NEW, row.content_key), full, BASELINE)
+    assert not has_moved(LastSeen(full.sort_key, NEW, full.content_key), row, BASELINE)
 
 
 def test_a_field_that_is_missing_once_is_still_known_afterwards():
     seen = seen_at(BASE + 5, priority_id=3)
-    seen = decide_updated(seen, look(BASE + 6), BASELINE)[-1].seen
-    assert has_moved(seen, look(BASE + 6, priority_id=1), BASELINE)
+    seen = decide_updated(seen, snapshot(BASE + 6), BASELINE)[-1].seen
+    assert has_moved(seen, snapshot(BASE + 6, priority_id=1), BASELINE)
 
 
 # -- created --------------------------------------------------------------------------------------------------------
@@ -237,12 +237,14 @@ def test_created_is_a_first_look_at_a_number_above_the_newest_at_the_start(past,
 )
 @pytest.mark.parametrize("field", ["datecreated", "dateoccurred"])
 def test_created_goes_by_the_date_where_the_newest_number_is_not_known(created, expected, field):
-    now = look_at({"id": NUMBER, field: date(created), "last_update": date(BASE + 50)})
-    assert ids(decide_created(None, now, replace(BASELINE, floor_id=None))) == (["4242-created"] if expected else [])
+    now = snapshot_of({"id": NUMBER, field: date(created), "last_update": date(BASE + 50)})
+    assert ids(decide_created(None, now, replace(BASELINE, newest_old_id=None))) == (
+        ["4242-created"] if expected else []
+    )
 
 
 def test_a_floor_of_no_tickets_makes_the_first_one_new():
-    assert ids(decide_created(None, look(BASE + 1, number=1), Baseline(BASELINE.stamp, 0))) == ["1-created"]
+    assert ids(decide_created(None, snapshot(BASE + 1, number=1), Watermark(BASELINE.sort_key, 0))) == ["1-created"]
 
 
 @pytest.mark.parametrize(
@@ -259,19 +261,19 @@ def test_a_floor_of_no_tickets_makes_the_first_one_new():
     ],
 )
 def test_filters_of_created(filters, fits):
-    now = look(BASE + 1, tickettype_id=21, priority_id="2")
+    now = snapshot(BASE + 1, tickettype_id=21, priority_id="2")
     steps = decide_created(None, now, BASELINE, **filters)
     assert ids(steps) == (["4242-created"] if fits else [])
     assert ids(decide_created(steps[-1].seen, now, BASELINE, **filters)) == []
 
 
 def test_a_filter_is_not_met_by_a_ticket_that_does_not_tell():
-    assert ids(decide_created(None, look(BASE + 1), BASELINE, tickettype_id=21)) == []
+    assert ids(decide_created(None, snapshot(BASE + 1), BASELINE, tickettype_id=21)) == []
 
 
 def test_a_ticket_that_comes_to_match_later_is_not_created_then():
-    seen = decide_created(None, look(BASE + 1, priority_id=3), BASELINE, priority_id=1)[-1].seen
-    assert ids(decide_created(seen, look(BASE + 2, priority_id=1), BASELINE, priority_id=1)) == []
+    seen = decide_created(None, snapshot(BASE + 1, priority_id=3), BASELINE, priority_id=1)[-1].seen
+    assert ids(decide_created(seen, snapshot(BASE + 2, priority_id=1), BASELINE, priority_id=1)) == []
 
 
 # -- updated --------------------------------------------------------------------------------------------------------
@@ -291,36 +293,36 @@ def test_updated(past, status, time, readable, status_changed):
     if expected:
         known = past != "never" or (readable and status != "same")
         assert steps[0].event.outputs == ({"previous_status_id": NEW} if known else {})
-        assert ids(steps)[0].startswith(f"{NUMBER}-updated-{now.stamp}")
-        assert steps[-1].seen.stamp == now.stamp
+        assert ids(steps)[0].startswith(f"{NUMBER}-updated-{now.sort_key}")
+        assert steps[-1].seen.sort_key == now.sort_key
 
 
 def test_several_changes_between_two_looks_are_one_update():
-    steps = decide_updated(seen_at(BASE + 1), look(BASE + 9, RESOLVED, summary="Other"), BASELINE)
-    assert ids(steps) == [f"4242-updated-{stamp(date(BASE + 9))}"]
+    steps = decide_updated(seen_at(BASE + 1), snapshot(BASE + 9, RESOLVED, summary="Other"), BASELINE)
+    assert ids(steps) == [f"4242-updated-{SortKey.of(date(BASE + 9))}"]
 
 
 def test_a_ticket_that_was_only_logged_is_not_updated():
-    assert ids(decide_updated(None, look(BASE + 5, dateoccurred=date(BASE + 5)), BASELINE)) == []
+    assert ids(decide_updated(None, snapshot(BASE + 5, dateoccurred=date(BASE + 5)), BASELINE)) == []
 
 
 def test_a_ticket_that_was_logged_and_changed_before_the_first_look_is_updated():
-    assert len(ids(decide_updated(None, look(BASE + 6, dateoccurred=date(BASE + 5)), BASELINE))) == 1
+    assert len(ids(decide_updated(None, snapshot(BASE + 6, dateoccurred=date(BASE + 5)), BASELINE))) == 1
 
 
 def test_the_previous_status_is_not_told_where_it_is_not_known():
-    steps = decide_updated(seen_at(BASE + 1, None), look(BASE + 2), BASELINE)
+    steps = decide_updated(seen_at(BASE + 1, None), snapshot(BASE + 2), BASELINE)
     assert steps[0].event.outputs == {}
-    assert ids(decide_updated(seen_at(BASE + 1, None), look(BASE + 2), BASELINE, status_changed=True)) == []
+    assert ids(decide_updated(seen_at(BASE + 1, None), snapshot(BASE + 2), BASELINE, status_changed=True)) == []
 
 
 def test_updates_of_the_same_moment_have_ids_of_their_own():
-    first = decide_updated(seen_at(BASE + 1), look(BASE + 2, priority_id=1), BASELINE)
-    second = decide_updated(first[-1].seen, look(BASE + 2, priority_id=2), BASELINE)
-    third = decide_updated(second[-1].seen, look(BASE + 2, priority_id=3), BASELINE)
+    first = decide_updated(seen_at(BASE + 1), snapshot(BASE + 2, priority_id=1), BASELINE)
+    second = decide_updated(first[-1].seen, snapshot(BASE + 2, priority_id=2), BASELINE)
+    third = decide_updated(second[-1].seen, snapshot(BASE + 2, priority_id=3), BASELINE)
     found = [*ids(first), *ids(second), *ids(third)]
     assert len(set(found)) == 3
-    assert ids(decide_updated(first[-1].seen, look(BASE + 2, priority_id=2), BASELINE)) == ids(second)
+    assert ids(decide_updated(first[-1].seen, snapshot(BASE + 2, priority_id=2), BASELINE)) == ids(second)
 
 
 # -- status changed -------------------------------------------------------------------------------------------------
@@ -346,7 +348,7 @@ def test_status_changed(past, status, time, readable):
     assert statuses(steps) == expected
     if news:
         assert steps[-1].event is None
-        assert (steps[-1].seen.stamp, steps[-1].seen.status_id) == (now.stamp, now.status_id)
+        assert (steps[-1].seen.sort_key, steps[-1].seen.status_id) == (now.sort_key, now.status_id)
         again = decide_status_changed(steps[-1].seen, now, BASELINE, actions if readable else None)
         assert ids(again) == []
 
@@ -362,7 +364,7 @@ FLAP = [
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_all_transitions_within_a_second_come_in_order_however_they_are_listed(order, action_id):
     actions = [FLAP[place] for place in order] + [remark(4, BASE + 1)]
-    steps = decide_status_changed(seen_at(BASE + 1, NEW, action_id), look(BASE + 4), BASELINE, actions)
+    steps = decide_status_changed(seen_at(BASE + 1, NEW, action_id), snapshot(BASE + 4), BASELINE, actions)
     assert ids(steps) == ["4242-status-5", "4242-status-6", "4242-status-7"]
     assert statuses(steps) == [(NEW, IN_PROGRESS), (IN_PROGRESS, RESOLVED), (RESOLVED, NEW)]
 
@@ -378,7 +380,7 @@ def test_all_transitions_within_a_second_come_in_order_however_they_are_listed(o
     ],
 )
 def test_the_filter_by_new_status_sees_every_transition(wanted, expected):
-    seen, now = seen_at(BASE + 1, NEW, 4), look(BASE + 4)
+    seen, now = seen_at(BASE + 1, NEW, 4), snapshot(BASE + 4)
     steps = decide_status_changed(seen, now, BASELINE, FLAP, new_status_id=wanted)
     assert statuses(steps) == expected
     assert ids(decide_status_changed(steps[-1].seen, now, BASELINE, FLAP, new_status_id=wanted)) == []
@@ -386,13 +388,15 @@ def test_the_filter_by_new_status_sees_every_transition(wanted, expected):
 
 @pytest.mark.parametrize(("wanted", "count"), [(None, 1), (IN_PROGRESS, 1), (NEW, 0)])
 def test_the_filter_by_new_status_without_a_list(wanted, count):
-    steps = decide_status_changed(seen_at(BASE + 1), look(BASE + 4, IN_PROGRESS), BASELINE, None, new_status_id=wanted)
+    steps = decide_status_changed(
+        seen_at(BASE + 1), snapshot(BASE + 4, IN_PROGRESS), BASELINE, None, new_status_id=wanted
+    )
     assert len(ids(steps)) == count
 
 
 @pytest.mark.parametrize(("past", "expected"), [(4, 3), (5, 2), (6, 1), (7, 0)])
 def test_a_crash_between_two_transitions_leaves_exactly_the_rest(past, expected):
-    now = look(BASE + 4)
+    now = snapshot(BASE + 4)
     steps = decide_status_changed(seen_at(BASE + 1, NEW, 4), now, BASELINE, FLAP)
     seen = {4: seen_at(BASE + 1, NEW, 4), 5: steps[0].seen, 6: steps[1].seen, 7: steps[2].seen}[past]
     rest = decide_status_changed(seen, now, BASELINE, FLAP)
@@ -400,7 +404,7 @@ def test_a_crash_between_two_transitions_leaves_exactly_the_rest(past, expected)
 
 
 def test_a_crash_in_a_first_look_leaves_exactly_the_rest():
-    now = look(BASE + 4)
+    now = snapshot(BASE + 4)
     steps = decide_status_changed(None, now, BASELINE, FLAP)
     assert len(ids(steps)) == 3
     for done, step in enumerate(steps[:3], start=1):
@@ -410,25 +414,25 @@ def test_a_crash_in_a_first_look_leaves_exactly_the_rest():
 @pytest.mark.parametrize("status", [NEW, IN_PROGRESS, 9])
 @pytest.mark.parametrize("actions", [None, [], [remark(1, BASE + 1)], [change(2, BASE - 1, RESOLVED, NEW)]])
 def test_a_first_sight_is_no_transition(status, actions):
-    assert ids(decide_status_changed(None, look(BASE + 5, status), BASELINE, actions)) == []
+    assert ids(decide_status_changed(None, snapshot(BASE + 5, status), BASELINE, actions)) == []
 
 
 @pytest.mark.parametrize(("moment", "count"), [(BASE - 1, 0), (BASE, 0), (BASE + 1, 1)])
 def test_of_a_ticket_never_seen_only_transitions_since_the_baseline_are_new(moment, count):
     actions = [change(3, moment, NEW, IN_PROGRESS)]
-    assert len(ids(decide_status_changed(None, look(BASE + 5, IN_PROGRESS), BASELINE, actions))) == count
+    assert len(ids(decide_status_changed(None, snapshot(BASE + 5, IN_PROGRESS), BASELINE, actions))) == count
 
 
 @pytest.mark.parametrize("past", ["never", "older"])
-@pytest.mark.parametrize(("limit", "expected"), [(BASE + 3, 3), (BASE + 4, 2), (BASE + 5, 1), (BASE + 6, 0)])
-def test_what_is_too_long_ago_to_catch_up_with_is_left_out(past, limit, expected):
+@pytest.mark.parametrize(("horizon", "expected"), [(BASE + 3, 3), (BASE + 4, 2), (BASE + 5, 1), (BASE + 6, 0)])
+def test_what_is_too_long_ago_to_catch_up_with_is_left_out(past, horizon, expected):
     actions = [change(5, BASE + 4, 1, 2), change(6, BASE + 5, 2, 8), change(7, BASE + 6, 8, 1)]
-    baseline = replace(BASELINE, limit=stamp(date(limit)))
+    watermark = replace(BASELINE, horizon=SortKey.of(date(horizon)))
     seen = None if past == "never" else seen_at(BASE + 1, NEW, 4)
-    now = look(BASE + 6)
-    assert len(ids(decide_status_changed(seen, now, baseline, actions))) == expected
-    assert has_moved(seen, now, baseline) is (limit < BASE + 6)
-    assert len(ids(decide_updated(seen, now, baseline, actions))) == (limit < BASE + 6)
+    now = snapshot(BASE + 6)
+    assert len(ids(decide_status_changed(seen, now, watermark, actions))) == expected
+    assert has_moved(seen, now, watermark) is (horizon < BASE + 6)
+    assert len(ids(decide_updated(seen, now, watermark, actions))) == (horizon < BASE + 6)
 
 
 @pytest.mark.parametrize(
@@ -448,17 +452,17 @@ def test_what_is_too_long_ago_to_catch_up_with_is_left_out(past, limit, expected
 def test_an_action_that_does_not_tell_both_statuses_is_no_transition(row):
     seen = seen_at(BASE + 1, IN_PROGRESS, 4)
     actions = [{"actiondatecreated": date(BASE + 2), **row}]
-    assert ids(decide_status_changed(seen, look(BASE + 5, IN_PROGRESS), BASELINE, actions)) == []
+    assert ids(decide_status_changed(seen, snapshot(BASE + 5, IN_PROGRESS), BASELINE, actions)) == []
 
 
 def test_ids_of_actions_may_be_texts_or_floats():
     actions = [{**change(5, BASE + 4, NEW, IN_PROGRESS), "id": "5", "old_status": 1.0, "new_status": "2"}]
-    steps = decide_status_changed(seen_at(BASE + 1, NEW, 4), look(BASE + 5, IN_PROGRESS), BASELINE, actions)
+    steps = decide_status_changed(seen_at(BASE + 1, NEW, 4), snapshot(BASE + 5, IN_PROGRESS), BASELINE, actions)
     assert (ids(steps), statuses(steps)) == (["4242-status-5"], [(NEW, IN_PROGRESS)])
 
 
 def test_a_change_that_left_no_action_is_a_transition_all_the_same():
-    steps = decide_status_changed(seen_at(BASE + 1, NEW, 4), look(BASE + 5, RESOLVED), BASELINE, [FLAP[0]])
+    steps = decide_status_changed(seen_at(BASE + 1, NEW, 4), snapshot(BASE + 5, RESOLVED), BASELINE, [FLAP[0]])
     assert statuses(steps) == [(NEW, IN_PROGRESS), (IN_PROGRESS, RESOLVED)]
     assert len(set(ids(steps))) == 2
 
@@ -466,18 +470,22 @@ def test_a_change_that_left_no_action_is_a_transition_all_the_same():
 @pytest.mark.parametrize("action_id", [4, None])
 def test_actions_newer_than_the_ticket_as_read_are_each_told_once(action_id):
     seen = seen_at(BASE + 1, NEW, action_id)
-    steps = decide_status_changed(seen, look(BASE + 3, NEW, summary="Other"), BASELINE, FLAP[:2])
+    steps = decide_status_changed(seen, snapshot(BASE + 3, NEW, summary="Other"), BASELINE, FLAP[:2])
     assert statuses(steps) == [(NEW, IN_PROGRESS), (IN_PROGRESS, RESOLVED)]
-    later = decide_status_changed(steps[-1].seen, look(BASE + 4, RESOLVED), BASELINE, FLAP[:2])
+    later = decide_status_changed(steps[-1].seen, snapshot(BASE + 4, RESOLVED), BASELINE, FLAP[:2])
     assert ids(later) == []
-    last = decide_status_changed(later[-1].seen, look(BASE + 6, NEW), BASELINE, [*FLAP[:2], change(7, BASE + 6, 8, 1)])
+    last = decide_status_changed(
+        later[-1].seen, snapshot(BASE + 6, NEW), BASELINE, [*FLAP[:2], change(7, BASE + 6, 8, 1)]
+    )
     assert statuses(last) == [(RESOLVED, NEW)]
 
 
 def test_actions_older_than_the_ticket_as_read_make_no_transition_twice():
     seen = seen_at(BASE + 1, NEW, 4)
-    first = decide_status_changed(seen, look(BASE + 4, IN_PROGRESS), BASELINE, [remark(4, BASE + 1)])
-    then = decide_status_changed(first[-1].seen, look(BASE + 5, IN_PROGRESS), BASELINE, [FLAP[0], remark(4, BASE + 1)])
+    first = decide_status_changed(seen, snapshot(BASE + 4, IN_PROGRESS), BASELINE, [remark(4, BASE + 1)])
+    then = decide_status_changed(
+        first[-1].seen, snapshot(BASE + 5, IN_PROGRESS), BASELINE, [FLAP[0], remark(4, BASE + 1)]
+    )
     assert statuses(first) == [(NEW, IN_PROGRESS)]
     assert statuses(then) == []
 
@@ -488,23 +496,25 @@ def test_a_list_that_was_unreadable_for_a_while_leaves_no_gap_and_no_repetition(
         change(6, BASE + 4, IN_PROGRESS, RESOLVED),
         change(7, BASE + 6, 8, 1),
     ]
-    one = decide_status_changed(seen_at(BASE + 1, NEW, 4), look(BASE + 2, IN_PROGRESS), BASELINE, actions[:1])
-    two = decide_status_changed(one[-1].seen, look(BASE + 4, RESOLVED), BASELINE, None)
-    three = decide_status_changed(two[-1].seen, look(BASE + 6, NEW), BASELINE, actions)
+    one = decide_status_changed(seen_at(BASE + 1, NEW, 4), snapshot(BASE + 2, IN_PROGRESS), BASELINE, actions[:1])
+    two = decide_status_changed(one[-1].seen, snapshot(BASE + 4, RESOLVED), BASELINE, None)
+    three = decide_status_changed(two[-1].seen, snapshot(BASE + 6, NEW), BASELINE, actions)
     assert [*statuses(one), *statuses(two), *statuses(three)] == [(1, 2), (2, 8), (8, 1)]
 
 
 def test_a_ticket_without_status_makes_no_transition():
     row = {"id": NUMBER, "last_update": date(BASE + 5)}
-    steps = decide_status_changed(seen_at(BASE + 1), look_at(row), BASELINE, None)
+    steps = decide_status_changed(seen_at(BASE + 1), snapshot_of(row), BASELINE, None)
     assert ids(steps) == []
-    assert ids(decide_status_changed(seen_at(BASE + 1, None), look(BASE + 5), BASELINE, None)) == []
+    assert ids(decide_status_changed(seen_at(BASE + 1, None), snapshot(BASE + 5), BASELINE, None)) == []
 
 
 def test_a_look_without_status_does_not_forget_the_last_one():
     row = {"id": NUMBER, "last_update": date(BASE + 5)}
-    seen = decide_status_changed(seen_at(BASE + 1, NEW), look_at(row), BASELINE, None)[-1].seen
-    assert statuses(decide_status_changed(seen, look(BASE + 6, IN_PROGRESS), BASELINE, None)) == [(NEW, IN_PROGRESS)]
+    seen = decide_status_changed(seen_at(BASE + 1, NEW), snapshot_of(row), BASELINE, None)[-1].seen
+    assert statuses(decide_status_changed(seen, snapshot(BASE + 6, IN_PROGRESS), BASELINE, None)) == [
+        (NEW, IN_PROGRESS)
+    ]
 
 
 # -- histories ------------------------------------------------------------------------------------------------------
@@ -536,8 +546,10 @@ class History:
         else:
             self.actions.append(remark(number, self.moment))
 
-    def look(self):
-        return look_at({"id": NUMBER, "dateoccurred": date(CREATED), "last_update": date(self.moment), **self.fields})
+    def snapshot(self):
+        return snapshot_of(
+            {"id": NUMBER, "dateoccurred": date(CREATED), "last_update": date(self.moment), **self.fields}
+        )
 
 
 def replayed(decide, seen, crashes: random.Random, risk: float):
@@ -559,12 +571,12 @@ def replayed(decide, seen, crashes: random.Random, risk: float):
 def test_random_histories_every_transition_once_in_order(risk):
     for seed in range(300):
         history, dice = History(seed), random.Random(-seed)
-        seen = Seen(history.look().stamp, NEW, history.look().face) if seed % 2 else None
+        seen = LastSeen(history.snapshot().sort_key, NEW, history.snapshot().content_key) if seed % 2 else None
         delivered, killed = [], 0
         for _ in range(dice.randrange(1, 8)):
             for place in range(dice.randrange(0, 5)):
                 history.change(same_moment=place > 0 and dice.random() < 0.3)
-            now, actions = history.look(), dice.sample(history.actions, len(history.actions))
+            now, actions = history.snapshot(), dice.sample(history.actions, len(history.actions))
             step = replayed(lambda past: decide_status_changed(past, now, BASELINE, actions), seen, dice, risk)
             delivered, seen, killed = delivered + step[0], step[1], killed + step[2]
         names = [event.event_id for event in delivered]
@@ -578,10 +590,10 @@ def test_random_histories_any_looks_in_between_make_the_same_transitions():
     for seed in range(200):
         dice = random.Random(seed)
         history = History(seed)
-        looks = [(history.look(), list(history.actions))]
+        snapshots = [(history.snapshot(), list(history.actions))]
         for _ in range(12):
             history.change()
-            looks.append((history.look(), list(history.actions)))
+            snapshots.append((history.snapshot(), list(history.actions)))
 
         def events(chosen):
             seen, found = None, []
@@ -591,22 +603,22 @@ def test_random_histories_any_looks_in_between_make_the_same_transitions():
                 seen = steps[-1].seen if steps else seen
             return found
 
-        whole = events(looks)
-        some = [looks[0], *(item for item in looks[1:-1] if dice.random() < 0.5), looks[-1]]
-        stale = sorted([*some, *dice.sample(looks, 4)], key=lambda item: (len(item[1]), item[0].stamp))
+        whole = events(snapshots)
+        some = [snapshots[0], *(item for item in snapshots[1:-1] if dice.random() < 0.5), snapshots[-1]]
+        stale = sorted([*some, *dice.sample(snapshots, 4)], key=lambda item: (len(item[1]), item[0].sort_key))
         assert events(some) == events(stale) == whole, f"seed {seed}"
-        assert whole[: len(events(looks[:6]))] == events(looks[:6]), f"seed {seed}"
+        assert whole[: len(events(snapshots[:6]))] == events(snapshots[:6]), f"seed {seed}"
 
 
 def test_random_histories_with_a_list_that_fails_at_times_make_an_unbroken_chain():
     for seed in range(300):
         history, dice = History(seed), random.Random(-seed)
-        seen, chain = Seen(history.look().stamp, NEW, history.look().face), [NEW]
+        seen, chain = LastSeen(history.snapshot().sort_key, NEW, history.snapshot().content_key), [NEW]
         for _ in range(10):
             for _ in range(dice.randrange(0, 3)):
                 history.change()
             actions = history.actions if dice.random() < 0.5 else None
-            steps = decide_status_changed(seen, history.look(), BASELINE, actions)
+            steps = decide_status_changed(seen, history.snapshot(), BASELINE, actions)
             for old, new in statuses(steps):
                 assert old == chain[-1] and new != old, f"seed {seed}"
                 chain.append(new)
@@ -618,13 +630,13 @@ def test_random_histories_with_a_list_that_fails_at_times_make_an_unbroken_chain
 def test_random_histories_an_update_for_every_look_that_finds_one(risk):
     for seed in range(300):
         history, dice = History(seed), random.Random(-seed)
-        seen = Seen(history.look().stamp, NEW, history.look().face)
+        seen = LastSeen(history.snapshot().sort_key, NEW, history.snapshot().content_key)
         last = (history.moment, dict(history.fields))
         for _ in range(10):
             status = last[1]["status_id"]
             for _ in range(dice.randrange(0, 3)):
                 history.change(same_moment=dice.random() < 0.3)
-            now = history.look()
+            now = history.snapshot()
             events, seen, _ = replayed(lambda past: decide_updated(past, now, BASELINE), seen, dice, risk)
             expected = last != (history.moment, history.fields)
             assert len({event.event_id for event in events}) == expected, f"seed {seed}"
@@ -635,11 +647,11 @@ def test_random_histories_an_update_for_every_look_that_finds_one(risk):
 @pytest.mark.parametrize("decide", [decide_created, decide_updated, lambda *past: decide_status_changed(*past, None)])
 def test_a_stale_answer_changes_nothing(decide):
     seen = seen_at(BASE + 9, RESOLVED, 7)
-    assert decide(seen, look(BASE + 3, NEW), BASELINE) == []
+    assert decide(seen, snapshot(BASE + 3, NEW), BASELINE) == []
 
 
 @pytest.mark.parametrize("decide", [decide_created, decide_updated, lambda *past: decide_status_changed(*past, None)])
 def test_an_old_ticket_at_its_first_look_is_remembered_without_an_event(decide):
-    steps = decide(None, look(BASE - 5, RESOLVED, number=17), BASELINE)
+    steps = decide(None, snapshot(BASE - 5, RESOLVED, number=17), BASELINE)
     assert [step.event for step in steps] == [None]
-    assert (steps[0].seen.stamp, steps[0].seen.status_id) == (stamp(date(BASE - 5)), RESOLVED)
+    assert (steps[0].seen.sort_key, steps[0].seen.status_id) == (SortKey.of(date(BASE - 5)), RESOLVED)

@@ -17,10 +17,10 @@ from steps import TRIGGERS, connected, connection_to, impatient
 
 from halo_emulator import Fault
 from komand_haloitsm.util.events.delivery import Delivery, NotAccepted
-from komand_haloitsm.util.events.loop import Parts, TriggerLoop
-from komand_haloitsm.util.events.stopping import Stopped
+from komand_haloitsm.util.events.lifecycle import Stopped
+from komand_haloitsm.util.events.loop import Dependencies, TriggerLoop
 from komand_haloitsm.util.events.store import open_store, state_path
-from komand_haloitsm.util.retry import RetryPolicy
+from komand_haloitsm.util.halo.http.retry import RetryPolicy
 
 LOGGER = logging.getLogger("tests.loop")
 NEW, IN_PROGRESS, RESOLVED, CLOSED = 1, 2, 8, 9
@@ -93,10 +93,10 @@ class Watched:
 
         self.store = open_store(self.path, f"{self.name} {rule.ticket_id} {client.address}", LOGGER)
         loop = TriggerLoop(
-            Parts(
+            Dependencies(
                 reader=client.reader(RetryPolicy(max_wait=0.0)),
                 store=self.store,
-                rule=rule,
+                policy=rule,
                 delivery=Delivery(send, script.wait, LOGGER),
                 stopping=script,
                 output=lambda event, ticket: output(event, client.describe(ticket)),
@@ -282,7 +282,7 @@ def test_a_single_ticket(halo, watch, name):
     trigger = watch(name, ticket_id=2101)
     trigger.run(
         lambda: (halo.change_ticket(2103, status_id=IN_PROGRESS), halo.change_ticket(2101, status_id=IN_PROGRESS)),
-        lambda: trigger.store.hint([2103, 2101]),
+        lambda: trigger.store.add_pending([2103, 2101]),
         nothing,
     )
     assert trigger.tickets() == [2101]
@@ -337,8 +337,15 @@ def test_a_halo_whose_clock_is_moved_on_by_a_day(halo, watch):
 def test_a_deleted_ticket_is_no_event_and_no_error(halo, watch, caplog, name):
     trigger = watch(name)
     trigger.run(
-        lambda: (halo.change_ticket(2101, status_id=IN_PROGRESS), halo.delete_ticket(2101), trigger.store.hint([2101])),
-        lambda: (halo.delete_ticket(halo.log_ticket(summary="x")["id"]), trigger.store.hint([2107, 2106, 999_999])),
+        lambda: (
+            halo.change_ticket(2101, status_id=IN_PROGRESS),
+            halo.delete_ticket(2101),
+            trigger.store.add_pending([2101]),
+        ),
+        lambda: (
+            halo.delete_ticket(halo.log_ticket(summary="x")["id"]),
+            trigger.store.add_pending([2107, 2106, 999_999]),
+        ),
         nothing,
     )
     assert trigger.events == [] and told(caplog) == []
@@ -382,7 +389,7 @@ def test_a_hint_is_followed_before_the_next_poll(halo, watch):
     def webhook() -> None:
         # Early in the rest, and Halo's lists do not answer: only the hint can bring the ticket.
         script.now -= 3000
-        trigger.store.hint([halo.log_ticket(summary="x")["id"]] * 2)
+        trigger.store.add_pending([halo.log_ticket(summary="x")["id"]] * 2)
         halo.forget_requests()
 
     script.steps = [webhook]
@@ -396,7 +403,9 @@ def test_hints_that_say_nothing_new_do_nothing(halo, watch, name):
     trigger = watch(name)
     halo.change_ticket(2103, status_id=IN_PROGRESS)
     trigger.run(
-        lambda: trigger.store.hint(sorted(halo.tickets)), lambda: trigger.store.hint(sorted(halo.tickets)), nothing
+        lambda: trigger.store.add_pending(sorted(halo.tickets)),
+        lambda: trigger.store.add_pending(sorted(halo.tickets)),
+        nothing,
     )
     assert trigger.events == []
 
@@ -404,17 +413,17 @@ def test_hints_that_say_nothing_new_do_nothing(halo, watch, name):
 def test_duplicate_late_and_forged_hints_make_no_second_event(halo, watch):
     trigger = watch("ticket_status_changed")
 
-    def hint() -> None:
-        trigger.store.hint([2101, 2103, 10**9])
+    def add_pending() -> None:
+        trigger.store.add_pending([2101, 2103, 10**9])
 
-    trigger.run(lambda: (flap(halo, 2101), hint()), hint, nothing, hint, nothing)
+    trigger.run(lambda: (flap(halo, 2101), add_pending()), add_pending, nothing, add_pending, nothing)
     assert trigger.transitions() == [(1, 2), (2, 8), (8, 1)]
 
 
 def test_hints_that_came_before_the_start_wait_for_it(halo, watch):
     trigger = watch("ticket_created")
     store = open_store(trigger.path, f"ticket_created None {trigger.connection.client.address}", LOGGER)
-    store.hint([2101])
+    store.add_pending([2101])
     store.close()
     trigger.run(nothing)
     assert trigger.events == []
@@ -455,7 +464,7 @@ def test_a_hint_does_not_bring_back_what_is_older_than_seven_days(halo, watch):
     trigger.run(nothing)
     halo.change_ticket(2101, summary="ten days ago")
     halo.clock_offset += 10 * DAY
-    trigger.run(nothing, lambda: trigger.store.hint([2101]), nothing)
+    trigger.run(nothing, lambda: trigger.store.add_pending([2101]), nothing)
     assert trigger.events == []
 
 
@@ -613,7 +622,7 @@ def test_one_ticket_whose_actions_cannot_be_read_does_not_hold_up_the_others(hal
 def test_one_ticket_that_cannot_be_read_does_not_slow_down_the_polls(halo, watch):
     trigger = watch("ticket_created", interval=60)
     halo.inject(Fault("status", method="GET", path="tickets/2105", status=500, times=None))
-    script = trigger.run(lambda: trigger.store.hint([2105]), *[nothing] * 12)
+    script = trigger.run(lambda: trigger.store.add_pending([2105]), *[nothing] * 12)
     assert max(script.rests) <= 120
 
 

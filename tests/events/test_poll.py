@@ -5,14 +5,15 @@ import random
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from scripted_session import ScriptedSession
 from steps import connected, connection_to
 
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.events.decide import stamp
-from komand_haloitsm.util.events.poll import OVERLAP, changed_since, clock_of, earlier
-from komand_haloitsm.util.exchange import Answer
-from komand_haloitsm.util.reading import TicketReader
-from komand_haloitsm.util.retry import RetryPolicy
+from komand_haloitsm.util.halo.changes import OVERLAP, changed_since, clock_of
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Response
+from komand_haloitsm.util.halo.http.retry import RetryPolicy
+from komand_haloitsm.util.halo.tickets.read import TicketReader
+from komand_haloitsm.util.halo.values.sort_key import SortKey
 
 PAGE = 100
 START = datetime(2026, 3, 1, 10, 0, tzinfo=timezone.utc)
@@ -22,7 +23,7 @@ def date(seconds: float) -> str:
     return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
-SINCE = stamp(date(0))
+SINCE = SortKey.of(date(0))
 
 
 class Halo:
@@ -37,13 +38,13 @@ class Halo:
         self.before = lambda page: None
 
     def reader(self) -> TicketReader:
-        return TicketReader(self.call)
+        return TicketReader(ScriptedSession(self.call))
 
     def touch(self, number: int, **more) -> None:
         self.now += 1
         self.rows[number] = {"id": number, **self.rows.get(number, {}), **more, "last_update": date(self.now)}
 
-    def call(self, request, since=None) -> Answer:
+    def call(self, request, _) -> Response:
         query = {name: value for name, value in request.query.items() if name not in self.ignored}
         page = int(query["page_no"])
         self.before(page)
@@ -51,7 +52,7 @@ class Halo:
         rows = list(self.rows.values())
         if "lastupdatefromdate" in query:
             # As a text, since all dates here are written alike.
-            start = stamp(query["lastupdatefromdate"])[:-2] + "Z"
+            start = SortKey.of(query["lastupdatefromdate"])[:-2] + "Z"
             rows = [row for row in rows if row["last_update"] >= start]
         key = (lambda row: row["last_update"]) if query.get("order") == "last_update" else (lambda row: row["id"])
         rows.sort(key=key, reverse=query.get("orderdesc") == "true")
@@ -59,7 +60,7 @@ class Halo:
         if self.counted:
             data["record_count"] = len(rows)
         at = START + timedelta(seconds=self.now // 1)
-        return Answer(200, data, date=at if self.dated else None)
+        return Response(200, data, date=at if self.dated else None)
 
 
 def tickets(count: int, first: int = 1, at: float = 1.0):
@@ -68,7 +69,7 @@ def tickets(count: int, first: int = 1, at: float = 1.0):
 
 
 def numbers(changes) -> list[int]:
-    return [look.ticket_id for look, _ in changes.rows]
+    return [snapshot.ticket_id for snapshot, _ in changes.rows]
 
 
 IGNORED = [
@@ -90,7 +91,7 @@ def test_whatever_parameter_is_ignored_the_result_is_the_same(ignored, count):
     halo = Halo([*old, *tickets(count)], ignored=ignored)
     changes = changed_since(halo.reader(), SINCE)
     assert sorted(numbers(changes)) == list(range(1, count + 1))
-    assert changes.halo_time == stamp(date(10_000))
+    assert changes.halo_time == SortKey.of(date(10_000))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -99,8 +100,10 @@ def test_the_oldest_change_comes_first(ignored, seed):
     dice = random.Random(seed)
     rows = [{"id": number, "last_update": date(dice.randrange(-300, 300) / 7)} for number in range(1, 321)]
     changes = changed_since(Halo(rows, ignored=ignored).reader(), SINCE)
-    expected = sorted((stamp(row["last_update"]), row["id"]) for row in rows if stamp(row["last_update"]) >= SINCE)
-    assert [(look.stamp, look.ticket_id) for look, _ in changes.rows] == expected
+    expected = sorted(
+        (SortKey.of(row["last_update"]), row["id"]) for row in rows if SortKey.of(row["last_update"]) >= SINCE
+    )
+    assert [(snapshot.sort_key, snapshot.ticket_id) for snapshot, _ in changes.rows] == expected
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(-0.000001, False), (0, True), (0.000001, True)])
@@ -114,7 +117,7 @@ def test_an_idle_look_is_one_request():
     halo = Halo(tickets(2000, at=-5000))
     changed_since(halo.reader(), SINCE)
     assert len(halo.reads) == 1
-    assert stamp(halo.reads[0]["lastupdatefromdate"]) == SINCE
+    assert SortKey.of(halo.reads[0]["lastupdatefromdate"]) == SINCE
 
 
 def test_an_idle_look_at_a_halo_that_knows_no_window_is_one_request():
@@ -156,10 +159,10 @@ def test_a_ticket_that_changes_between_pages(ignored, page, victim):
     found = numbers(changes)
     assert len(found) == len(set(found)) and set(found) >= set(range(1, 251)) - {victim}
     # The changed one is there, or is found by the next look, which begins a little before this one.
-    again = changed_since(halo.reader(), earlier(changes.halo_time, OVERLAP))
+    again = changed_since(halo.reader(), changes.halo_time.earlier(OVERLAP))
     assert victim in {*found, *numbers(again)}
-    latest = [look.stamp for look, _ in [*changes.rows, *again.rows] if look.ticket_id == victim]
-    assert max(latest) == stamp(halo.rows[victim]["last_update"])
+    latest = [snapshot.sort_key for snapshot, _ in [*changes.rows, *again.rows] if snapshot.ticket_id == victim]
+    assert max(latest) == SortKey.of(halo.rows[victim]["last_update"])
 
 
 @pytest.mark.parametrize("ignored", ASCENDING, ids="+".join)
@@ -213,7 +216,7 @@ def test_a_halo_in_which_tickets_vanish_all_the_time_is_not_read_for_ever():
 def test_a_row_that_comes_twice_counts_as_it_was_last():
     halo = Halo(tickets(150))
     halo.before = lambda number: halo.touch(60, summary="late") if number == 2 else None
-    rows = dict((look.ticket_id, row) for look, row in changed_since(halo.reader(), SINCE).rows)
+    rows = dict((snapshot.ticket_id, row) for snapshot, row in changed_since(halo.reader(), SINCE).rows)
     assert len(rows) == 150
 
 
@@ -231,12 +234,12 @@ def test_without_a_count_the_pages_are_read_all_the_same(counted):
 def test_the_clock_is_that_of_the_begin():
     halo = Halo(tickets(250))
     halo.before = lambda number: setattr(halo, "now", halo.now + 500)
-    assert changed_since(halo.reader(), SINCE).halo_time == stamp(date(10_500))
+    assert changed_since(halo.reader(), SINCE).halo_time == SortKey.of(date(10_500))
 
 
 def test_without_a_moment_everything_is_found():
     halo = Halo(tickets(150))
-    assert len(changed_since(halo.reader(), "").rows) == 150
+    assert len(changed_since(halo.reader(), SortKey()).rows) == 150
     assert "lastupdatefromdate" not in halo.reads[0]
 
 
@@ -246,7 +249,7 @@ def test_rows_without_id_or_date_are_no_obstacle():
     halo.rows["y"] = {"id": 0, "last_update": date(5)}
     halo.rows[50] = {"id": 50, "last_update": "1900-01-01T00:00:00"}
     ids = changed_since(
-        TicketReader(lambda request, since=None: Answer(200, {"tickets": [*halo.rows.values()]})), SINCE
+        TicketReader(ScriptedSession(lambda *_: Response(200, {"tickets": [*halo.rows.values()]}))), SINCE
     )
     assert sorted(numbers(ids)) == [1, 2, 3]
 
@@ -254,19 +257,19 @@ def test_rows_without_id_or_date_are_no_obstacle():
 @pytest.mark.parametrize(
     ("moment", "by", "expected"),
     [
-        (SINCE, OVERLAP, stamp(date(-60))),
-        (stamp(date(86400)), timedelta(days=1), SINCE),
+        (SINCE, OVERLAP, SortKey.of(date(-60))),
+        (SortKey.of(date(86400)), timedelta(days=1), SINCE),
         ("", OVERLAP, ""),
-        (stamp("2026-03-01T10:00:00.1234567Z"), timedelta(), stamp("2026-03-01T10:00:00.123456Z")),
+        (SortKey.of("2026-03-01T10:00:00.1234567Z"), timedelta(), SortKey.of("2026-03-01T10:00:00.123456Z")),
     ],
 )
 def test_earlier(moment, by, expected):
-    assert earlier(moment, by) == expected
+    assert SortKey(moment).earlier(by) == expected
 
 
 def test_the_clock_of_an_answer():
-    assert clock_of(Answer(200, date=START)) == SINCE
-    assert clock_of(Answer(200)) == ""
+    assert clock_of(Response(200, date=START)) == SINCE
+    assert clock_of(Response(200)) == ""
 
 
 # -- against the emulator -------------------------------------------------------------------------------------------
@@ -282,11 +285,11 @@ def reader(halo):
 def test_only_halos_clock_counts(halo, reader, offset, ignored):
     halo.clock_offset = offset
     halo.ignored_parameters = set(ignored)
-    began = stamp(halo.change_ticket(2101, summary="first")["last_update"])
+    began = SortKey.of(halo.change_ticket(2101, summary="first")["last_update"])
     halo.change_ticket(2103, summary="then")
     halo.log_ticket(summary="last")
     changes = changed_since(reader, began)
-    old = {look.ticket_id for look, _ in changes.rows if look.stamp < began}
+    old = {snapshot.ticket_id for snapshot, _ in changes.rows if snapshot.sort_key < began}
     assert not old and numbers(changes) == [number for number in numbers(changes) if number not in old]
     assert {2101, 2103} <= set(numbers(changes))
     if offset >= 0:
@@ -299,12 +302,12 @@ def test_only_halos_clock_counts(halo, reader, offset, ignored):
 
 def test_closed_tickets_are_among_the_changed(halo, reader):
     halo.recently_closed_days = 0
-    began = stamp(halo.change_ticket(2102, status_id=9)["last_update"])
+    began = SortKey.of(halo.change_ticket(2102, status_id=9)["last_update"])
     assert 2102 in numbers(changed_since(reader, began))
 
 
 def test_deleted_and_merged_tickets_are_not(halo, reader):
-    began = stamp(halo.change_ticket(2101, summary="x")["last_update"])
+    began = SortKey.of(halo.change_ticket(2101, summary="x")["last_update"])
     halo.delete_ticket(2101)
     halo.merge_tickets(2103, 2102)
     assert numbers(changed_since(reader, began)) == [2103]
@@ -312,5 +315,5 @@ def test_deleted_and_merged_tickets_are_not(halo, reader):
 
 def test_an_error_is_passed_on(halo, reader):
     halo.denied = {("GET", "tickets")}
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         changed_since(reader, SINCE)

@@ -13,9 +13,8 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
-from insightconnect_plugin_runtime.exceptions import PluginException
 
-from komand_haloitsm.util.events.receiver import LARGEST_BODY, Receiver
+from komand_haloitsm.util.events.receiver import LARGEST_BODY, PortUnavailable, Receiver
 from komand_haloitsm.util.events.store import open_store
 
 SECRET = "webhook-secret-4f1e"
@@ -371,11 +370,11 @@ def test_what_cannot_be_kept_is_503(caplog, error):
 
 def test_hints_are_in_the_store_when_it_answers(tmp_path):
     store = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
-    with running(take=store.hint) as receiver:
+    with running(take=store.add_pending) as receiver:
         for number in (5, 6, 5):
             assert receiver.answer(signed(delivery(number))) == 200
             again = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
-            assert number in dict(again.hints())
+            assert number in dict(again.pending())
             again.close()
         store.close()
         assert receiver.answer(signed(delivery(7))) == 503
@@ -383,7 +382,7 @@ def test_hints_are_in_the_store_when_it_answers(tmp_path):
 
 def test_many_at_once_are_all_kept(tmp_path):
     store, answers = open_store(tmp_path / "x.sqlite3", "owner", LOGGER), []
-    with running(take=store.hint) as receiver:
+    with running(take=store.add_pending) as receiver:
 
         def send(first: int) -> None:
             with closing(Line(receiver.port)) as line:
@@ -397,7 +396,7 @@ def test_many_at_once_are_all_kept(tmp_path):
         for thread in threads:
             thread.join(30)
     assert answers == [200] * 320
-    assert set(dict(store.hints(1000))) == set(range(1, 321))
+    assert set(dict(store.pending(1000))) == set(range(1, 321))
     store.close()
 
 
@@ -407,7 +406,7 @@ def test_many_at_once_are_all_kept(tmp_path):
 def test_a_port_in_use_is_a_clear_error():
     with running() as first:
         second = Receiver(first.port, SECRET, lambda ids: None, LOGGER)
-        with pytest.raises(PluginException) as caught:
+        with pytest.raises(PortUnavailable) as caught:
             second.start()
         assert str(first.port) in caught.value.cause and caught.value.assistance
         second.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from komand_haloitsm.util.events.delivery import Delivery, NotAccepted
-from komand_haloitsm.util.events.stopping import Stopped, Stopping
+from komand_haloitsm.util.events.lifecycle import Stopped, Stopping
 
 LOGGER = logging.getLogger("tests.stopping")
 # Far more than it takes, and less than what would pass were the stop not noticed.

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from komand_haloitsm.util.events import store as store_module
-from komand_haloitsm.util.events.decide import Baseline, Seen
+from komand_haloitsm.util.events.decide import LastSeen, Watermark
 from komand_haloitsm.util.events.store import open_store, state_path
 
 OWNER = "ticket_created None https://one.halo.example/api"
@@ -29,8 +29,8 @@ def moment(number: int) -> str:
     return f"2026-03-01T00:{number // 60 % 60:02d}:{number % 60:02d}.{number:09d}"
 
 
-def seen(number: int) -> Seen:
-    return Seen(moment(number), 2, {"status_id": 2, "summary": number * 7}, number)
+def seen(number: int) -> LastSeen:
+    return LastSeen(moment(number), 2, {"status_id": 2, "summary": number * 7}, number)
 
 
 @pytest.fixture
@@ -72,23 +72,23 @@ def is_kept(store, path) -> bool:
 
 def test_nothing_is_known_before_the_first_start(opened, caplog):
     store = opened()
-    assert (store.baseline(), store.cursor(), store.seen(1), store.hints()) == (None, "", None, [])
+    assert (store.watermark(), store.cursor(), store.seen(1), store.pending()) == (None, "", None, [])
     assert warnings(caplog) == []
 
 
 @pytest.mark.parametrize("floor", [None, 0, 4242])
 def test_everything_survives_reopening(opened, floor):
     store = opened()
-    store.begin(Baseline(moment(5), floor), moment(6), [(1, seen(1)), (2, Seen("", None, {}, None))])
+    store.begin(Watermark(moment(5), floor), moment(6), [(1, seen(1)), (2, LastSeen("", None, {}, None))])
     store.save([(3, seen(3))])
-    store.hint([8, 9])
+    store.add_pending([8, 9])
     store.advance(moment(7), moment(1))
     store.close()
     store = opened()
-    assert store.baseline() == Baseline(moment(5), floor)
+    assert store.watermark() == Watermark(moment(5), floor)
     assert store.cursor() == moment(7)
-    assert [store.seen(number) for number in (1, 2, 3, 4)] == [seen(1), Seen("", None, {}, None), seen(3), None]
-    assert [ticket_id for ticket_id, _ in store.hints()] == [8, 9]
+    assert [store.seen(number) for number in (1, 2, 3, 4)] == [seen(1), LastSeen("", None, {}, None), seen(3), None]
+    assert [ticket_id for ticket_id, _ in store.pending()] == [8, 9]
 
 
 def test_what_is_saved_replaces_what_was(opened):
@@ -112,18 +112,18 @@ def test_saving_is_all_or_nothing(opened):
 )
 def test_what_another_owner_left_is_forgotten(opened, other):
     store = opened()
-    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
-    store.hint([8])
+    store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
+    store.add_pending([8])
     store.close()
     store = opened(owner=other)
-    assert (store.baseline(), store.cursor(), store.seen(1), store.hints()) == (None, "", None, [])
+    assert (store.watermark(), store.cursor(), store.seen(1), store.pending()) == (None, "", None, [])
 
 
 def test_two_stores_in_one_folder_know_nothing_of_each_other(opened, tmp_path):
     one, two = (opened(state_path(str(tmp_path), name)) for name in ("one", "two"))
-    one.begin(Baseline(moment(1), 1), moment(1), [(1, seen(1))])
-    one.hint([5])
-    assert (two.baseline(), two.seen(1), two.hints()) == (None, None, [])
+    one.begin(Watermark(moment(1), 1), moment(1), [(1, seen(1))])
+    one.add_pending([5])
+    assert (two.watermark(), two.seen(1), two.pending()) == (None, None, [])
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_every_file_is_for_its_owner_only(opened, path):
     try:
         store = opened()
         store.save([(1, seen(1))])
-        store.hint([1])
+        store.add_pending([1])
         files = sorted(path.parent.iterdir())
         assert len(files) >= 2
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -184,8 +184,8 @@ def test_a_file_that_was_readable_for_others_no_longer_is(opened, path):
 
 def filled(path: Path) -> bytes:
     store = open_store(path, OWNER, LOGGER)
-    store.begin(Baseline(moment(5), 7), moment(6), [(number, seen(number)) for number in range(1, 300)])
-    store.hint(range(1, 200))
+    store.begin(Watermark(moment(5), 7), moment(6), [(number, seen(number)) for number in range(1, 300)])
+    store.add_pending(range(1, 200))
     store.close()
     return path.read_bytes()
 
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_set_aside_and_said_so(name, path, opened, caplog):
     damaged = DAMAGE[name](filled(path))
     path.write_bytes(damaged)
     store = opened()
-    assert store.baseline() is None
+    assert store.watermark() is None
     assert is_kept(store, path) and sound(path)
     aside = [file for file in path.parent.iterdir() if "corrupt" in file.name]
     assert [file.read_bytes() for file in aside] == [damaged]
@@ -221,7 +221,7 @@ def test_an_empty_file_is_as_none(path, opened):
     path.parent.mkdir()
     path.touch()
     store = opened()
-    assert store.baseline() is None
+    assert store.watermark() is None
     assert is_kept(store, path) and sound(path)
 
 
@@ -253,7 +253,7 @@ def usable(path: Path) -> bool:
     """Whether a trigger can work with what it finds in the file, kept or new, and what it saves is kept."""
     store = open_store(path, OWNER, LOGGER)
     try:
-        store.baseline(), store.cursor(), store.hints()
+        store.watermark(), store.cursor(), store.pending()
         for number in range(1, 300):
             store.seen(number)
         store.advance(moment(9), moment(1))
@@ -290,7 +290,7 @@ def test_a_database_of_something_else_is_set_aside(path, opened):
         database.execute("CREATE TABLE seen (other TEXT)")
     database.close()
     store = opened()
-    assert store.baseline() is None
+    assert store.watermark() is None
     assert is_kept(store, path)
 
 
@@ -300,10 +300,10 @@ def test_a_database_of_something_else_is_set_aside(path, opened):
 def test_a_folder_that_cannot_be_made_means_memory_and_a_warning(tmp_path, opened, caplog):
     (tmp_path / "file").write_text("in the way")
     store = opened(tmp_path / "file" / "cache" / "x.sqlite3")
-    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
-    store.hint([8])
-    assert (store.baseline(), store.seen(1)) == (Baseline(moment(5), 7), seen(1))
-    assert [ticket_id for ticket_id, _ in store.hints()] == [8]
+    store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
+    store.add_pending([8])
+    assert (store.watermark(), store.seen(1)) == (Watermark(moment(5), 7), seen(1))
+    assert [ticket_id for ticket_id, _ in store.pending()] == [8]
     assert len(warnings(caplog)) == 1 and "restart" in warnings(caplog)[0]
 
 
@@ -331,12 +331,12 @@ def fill_disk(store) -> None:
 
 def test_a_full_disk_means_memory_from_then_on_and_a_warning(opened, caplog):
     store = opened()
-    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
     fill_disk(store)
     for number in range(2, 500):
         store.save([(number, seen(number))])
         assert store.seen(number) == seen(number)
-    assert (store.baseline(), store.seen(1)) == (Baseline(moment(5), 7), seen(1))
+    assert (store.watermark(), store.seen(1)) == (Watermark(moment(5), 7), seen(1))
     assert len(warnings(caplog)) == 1
 
 
@@ -344,8 +344,8 @@ def test_a_full_disk_does_not_lose_hints(opened):
     store = opened()
     fill_disk(store)
     for number in range(1, 3000, 50):
-        store.hint(range(number, number + 50))
-    assert len(store.hints(10_000)) == 3000
+        store.add_pending(range(number, number + 50))
+    assert len(store.pending(10_000)) == 3000
 
 
 class Failing:
@@ -377,7 +377,7 @@ class Failing:
 )
 def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog, statement):
     store = opened()
-    store.begin(Baseline(moment(5), 7), moment(6), [(1, seen(1))])
+    store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
     store._database = Failing(store._database, statement)
     store.save([(2, seen(2))])
     assert (store.seen(1), store.seen(2)) == (seen(1), seen(2))
@@ -396,26 +396,26 @@ def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog
 def test_a_hint_that_comes_while_the_disk_fails_is_not_lost(opened, statement):
     store = opened()
     store._database = Failing(store._database, statement)
-    store.hint([8])
-    assert [ticket_id for ticket_id, _ in store.hints()] == [8]
+    store.add_pending([8])
+    assert [ticket_id for ticket_id, _ in store.pending()] == [8]
 
 
 LIMITED = """
     import logging, resource, signal, sys
     from pathlib import Path
-    from komand_haloitsm.util.events.decide import Baseline, Seen
+    from komand_haloitsm.util.events.decide import LastSeen, Watermark
     from komand_haloitsm.util.events.store import open_store
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     path = Path(sys.argv[1])
     store = open_store(path, "owner", logging.getLogger())
-    store.begin(Baseline("2026-03-01T00", 1), "2026-03-01T00", [])
+    store.begin(Watermark("2026-03-01T00", 1), "2026-03-01T00", [])
     resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size + 9000, resource.RLIM_INFINITY))
     lost = []
     for number in range(1, 200):
-        store.save([(number, Seen("2026", 1, {"summary": number}, number))])
-        store.hint([number])
-        lost += [number] * (store.seen(number) is None) + [-number] * (number not in dict(store.hints(1000)))
+        store.save([(number, LastSeen("2026", 1, {"summary": number}, number))])
+        store.add_pending([number])
+        lost += [number] * (store.seen(number) is None) + [-number] * (number not in dict(store.pending(1000)))
     sys.stdout.write(repr(lost))
 """
 
@@ -437,45 +437,47 @@ def few(monkeypatch):
 @pytest.mark.parametrize(("count", "left"), [(100, 100), (101, 60), (160, 60)])
 def test_the_oldest_are_forgotten_and_count_as_old(few, opened, count, left):
     store = opened()
-    store.begin(Baseline(moment(0), 3), moment(0), [])
+    store.begin(Watermark(moment(0), 3), moment(0), [])
     store.save((number, seen(number)) for number in range(1, count + 1))
     store.advance(moment(900), moment(800))
     known = [number for number in range(1, count + 1) if store.seen(number)]
     assert known == list(range(count - left + 1, count + 1))
     forgotten = count - left
-    assert store.baseline() == (Baseline(moment(forgotten), max(3, forgotten)) if forgotten else Baseline(moment(0), 3))
+    assert store.watermark() == (
+        Watermark(moment(forgotten), max(3, forgotten)) if forgotten else Watermark(moment(0), 3)
+    )
     assert store.cursor() == moment(900)
 
 
 def test_what_polls_still_look_at_is_not_forgotten(few, opened):
     store = opened()
-    store.begin(Baseline(moment(0), 3), moment(0), [])
+    store.begin(Watermark(moment(0), 3), moment(0), [])
     store.save((number, seen(number)) for number in range(1, 151))
     store.advance(moment(160), moment(21))
     assert [number for number in range(1, 151) if not store.seen(number)] == list(range(1, 21))
-    assert store.baseline() == Baseline(moment(20), 20)
+    assert store.watermark() == Watermark(moment(20), 20)
 
 
 def test_forgetting_neither_lowers_the_baseline_nor_the_floor(few, opened):
     store = opened()
-    store.begin(Baseline(moment(500), 5000), moment(0), ((number, seen(number)) for number in range(1, 151)))
+    store.begin(Watermark(moment(500), 5000), moment(0), ((number, seen(number)) for number in range(1, 151)))
     store.advance(moment(900), moment(800))
-    assert store.baseline() == Baseline(moment(500), 5000)
+    assert store.watermark() == Watermark(moment(500), 5000)
 
 
 def test_forgetting_invents_no_floor(few, opened):
     store = opened()
-    store.begin(Baseline(moment(0), None), moment(0), ((number, seen(number)) for number in range(1, 151)))
+    store.begin(Watermark(moment(0), None), moment(0), ((number, seen(number)) for number in range(1, 151)))
     store.advance(moment(900), moment(800))
-    assert store.baseline() == Baseline(moment(90), None)
+    assert store.watermark() == Watermark(moment(90), None)
 
 
 def test_the_file_stays_small_however_many_tickets_there_are(few, opened, path):
     store, sizes = opened(), []
-    store.begin(Baseline(moment(0), 0), moment(0), [])
+    store.begin(Watermark(moment(0), 0), moment(0), [])
     for first in range(1, 16_000, 50):
         store.save(
-            (number, Seen(f"2026-{number:09d}", 1, {"summary": number}, 1)) for number in range(first, first + 50)
+            (number, LastSeen(f"2026-{number:09d}", 1, {"summary": number}, 1)) for number in range(first, first + 50)
         )
         store.advance(f"2026-{first:09d}", f"2026-{first:09d}")
         sizes.append(sum(file.stat().st_size for file in path.parent.iterdir()))
@@ -487,38 +489,38 @@ def test_the_file_stays_small_however_many_tickets_there_are(few, opened, path):
 
 def test_hints_are_for_each_ticket_once_oldest_first(opened):
     store = opened()
-    store.hint([3, 1, 3])
-    store.hint([2])
-    store.hint([])
-    assert [ticket_id for ticket_id, _ in store.hints()] == [3, 1, 2]
-    assert [ticket_id for ticket_id, _ in store.hints(2)] == [3, 1]
+    store.add_pending([3, 1, 3])
+    store.add_pending([2])
+    store.add_pending([])
+    assert [ticket_id for ticket_id, _ in store.pending()] == [3, 1, 2]
+    assert [ticket_id for ticket_id, _ in store.pending(2)] == [3, 1]
 
 
 def test_a_hint_that_has_been_followed_is_gone(opened):
     store = opened()
-    store.hint([3, 1])
-    store.drop_hint(*store.hints()[0])
-    store.drop_hint(99, 1)
-    assert [ticket_id for ticket_id, _ in store.hints()] == [1]
+    store.add_pending([3, 1])
+    store.drop_pending(*store.pending()[0])
+    store.drop_pending(99, 1)
+    assert [ticket_id for ticket_id, _ in store.pending()] == [1]
 
 
 @pytest.mark.parametrize("others", [(), (4,)])
 def test_a_hint_that_comes_while_one_is_followed_is_kept(opened, others):
     store = opened()
-    store.hint([3, *others])
-    followed = store.hints()[0]
-    store.hint([3])
-    store.drop_hint(*followed)
-    assert 3 in dict(store.hints())
+    store.add_pending([3, *others])
+    followed = store.pending()[0]
+    store.add_pending([3])
+    store.drop_pending(*followed)
+    assert 3 in dict(store.pending())
 
 
 def test_a_hint_that_comes_after_all_were_followed_is_not_taken_for_an_old_one(opened):
     store = opened()
-    store.hint([3])
-    first = store.hints()[0]
-    store.drop_hint(*first)
-    store.hint([3])
-    second = store.hints()
+    store.add_pending([3])
+    first = store.pending()[0]
+    store.drop_pending(*first)
+    store.add_pending([3])
+    second = store.pending()
     assert len(second) == 1
 
 
@@ -531,8 +533,8 @@ def test_hints_of_many_threads_are_all_there(opened, path, place):
         try:
             for number in range(30):
                 ids = [thread * 1000 + number, 7]
-                store.hint(ids)
-                if not set(ids) <= set(dict(store.hints(10_000))):
+                store.add_pending(ids)
+                if not set(ids) <= set(dict(store.pending(10_000))):
                     errors.append(ids)
         except Exception as error:
             errors.append(error)
@@ -547,22 +549,22 @@ def test_hints_of_many_threads_are_all_there(opened, path, place):
         thread.join(30)
     assert errors == []
     expected = {7, *(thread * 1000 + number for thread in range(1, 17) for number in range(30))}
-    assert set(dict(store.hints(10_000))) == expected
+    assert set(dict(store.pending(10_000))) == expected
 
 
 def test_a_hint_that_cannot_be_saved_does_not_fail_the_next_one(opened):
     store = opened()
     with pytest.raises(OverflowError):
-        store.hint([2**63])
-    store.hint([8])
-    assert dict(store.hints()).keys() == {8}
+        store.add_pending([2**63])
+    store.add_pending([8])
+    assert dict(store.pending()).keys() == {8}
 
 
 def test_after_closing_nothing_is_taken(opened):
     store = opened()
     store.close()
     with pytest.raises(sqlite3.Error):
-        store.hint([8])
+        store.add_pending([8])
 
 
 # -- kill -9 --------------------------------------------------------------------------------------------------------
@@ -583,17 +585,17 @@ def run_python(code: str, *arguments) -> subprocess.CompletedProcess:
 SAVING = """
     import logging, os, sys
     from pathlib import Path
-    from komand_haloitsm.util.events.decide import Baseline, Seen
+    from komand_haloitsm.util.events.decide import LastSeen, Watermark
     from komand_haloitsm.util.events.store import open_store
 
     store = open_store(Path(sys.argv[1]), "owner", logging.getLogger())
-    if store.baseline() is None:
-        store.begin(Baseline("2026-03-01T00", 1), "2026-03-01T00:00:00.0", [])
+    if store.watermark() is None:
+        store.begin(Watermark("2026-03-01T00", 1), "2026-03-01T00:00:00.0", [])
     number = int(store.cursor().partition(".")[2])
     while True:
         number += 1
-        store.hint([number, 7])
-        store.save([(number, Seen("2026", 1, {"summary": number}, number)), (-number, Seen("2026", 1, {}, number))])
+        store.add_pending([number, 7])
+        store.save([(number, LastSeen("2026", 1, {"summary": number}, number)), (-number, LastSeen("2026", 1, {}, number))])
         store.advance(f"2026-03-01T00:00:00.{number}", "2020")
         os.write(1, f"{number}\\n".encode())
 """
@@ -618,11 +620,32 @@ def test_a_kill_in_the_middle_leaves_a_sound_file_with_all_that_was_saved(path):
             process.wait()
         last = max([last, *(int(line) for line in said[:-1])])
         store = open_store(path, "owner", LOGGER)
-        assert store.baseline() == Baseline("2026-03-01T00", 1)
-        assert {last, 7} <= set(dict(store.hints(1_000_000)))
+        assert store.watermark() == Watermark("2026-03-01T00", 1)
+        assert {last, 7} <= set(dict(store.pending(1_000_000)))
         assert all(store.seen(number) and store.seen(-number) for number in range(1, last + 1))
         assert (store.seen(last + 1) is None) == (store.seen(-last - 1) is None)
         assert int(store.cursor().partition(".")[2]) in (last, last + 1)
         store.close()
         assert sound(path)
     assert last > 3
+
+
+# -- an older version -----------------------------------------------------------------------------------------------
+
+
+def test_the_state_of_version_1_0_0_is_read_and_kept(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        database.executescript(Path(__file__).with_name("state_of_version_1_0_0.sql").read_text(encoding="utf-8"))
+    store = open_store(path, "ticket_updated None https://desk.example.com/api", LOGGER)
+    assert store.watermark() == Watermark("2026-03-01T10:00:00.000000000", 40, "2026-02-22T10:00:00.000000000")
+    assert store.cursor() == "2026-03-01T10:06:30.000000000"
+    assert store.pending() == [(8, 1), (11, 2)]
+    assert store.seen(7) == LastSeen("2026-03-01T09:59:00.000000000", 1, {"summary": 2769912155, "status_id": 1})
+    assert store.seen(8) == LastSeen("2026-03-01T10:05:00.123456700", 2, {"summary": 1, "status_id": 2}, 5, repeats=2)
+    assert store.seen(9) == LastSeen("2026-03-01T10:06:00.000000000")
+    store.save([(8, LastSeen("2026-03-01T10:05:00.123456700", 2, {"summary": 2, "status_id": 2}, 5, repeats=3))])
+    store.close()
+    with sqlite3.connect(path) as database:
+        face = database.execute("SELECT face FROM seen WHERE ticket_id = 8").fetchone()[0]
+    assert face == '{"summary": 2, "status_id": 2, "same": 3}'

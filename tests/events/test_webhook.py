@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from komand_haloitsm.util.events.webhook import UnreadableWebhook, is_authentic, ticket_ids
+from komand_haloitsm.util.halo.webhook import UnreadableWebhook, is_authentic, ticket_ids
 
 SECRET = "s3cret:with:colons/+="
 UNICODE = "Schlüssel-鍵-🔑"

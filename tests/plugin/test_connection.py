@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from insightconnect_plugin_runtime.exceptions import ConnectionTestException
 from steps import connected, connection_to, impatient, new_halo
 
 from halo_emulator import Fault
-from komand_haloitsm.util.errors import HaloITSMError
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def test_each_way_to_fail_tells_the_user_through_the_server(through_the_server, 
 
 
 def fails(connection):
-    with pytest.raises(HaloITSMError) as failed:
+    with pytest.raises(ConnectionTestException) as failed:
         connection.test()
     return failed.value.cause, failed.value.assistance
 
@@ -247,7 +247,7 @@ def test_success_takes_a_token_and_one_cheap_read(halo, connection):
 def test_each_test_logs_in_anew(halo, connection):
     connection.test()
     halo.granted_scopes = {"read:customers"}
-    with pytest.raises(HaloITSMError, match="scope"):
+    with pytest.raises(ConnectionTestException, match="scope"):
         connection.test()
 
 

@@ -9,7 +9,7 @@ import responses
 from steps import ACTIONS, connected, connection_to, impatient, run_action
 
 from halo_emulator import Fault
-from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
 SECRETIVE = {
     "create_ticket": {

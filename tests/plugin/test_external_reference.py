@@ -8,7 +8,7 @@ from entry_point import action_start, run_on_stdin
 from steps import connected, connection_to, impatient, new_halo, run_action
 
 from halo_emulator import Fault
-from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 
 KEY = "rrn:investigation:us:0f1e:investigation:ABC123"
 NEW = {"summary": "Beaconing from nwc-app-02", "details": "Seen twice.", "tickettype_id": 1}

@@ -11,7 +11,7 @@ from insightconnect_plugin_runtime.exceptions import PluginException
 from steps import SkippedTime, impatient, run_action, warmed
 
 from halo_emulator import Fault
-from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools.faults import CREATE, KINDS, MATRIX, PASSES, PRIVATE, STEPS, SUMMARY, TEXT, Trouble, expected
 
 

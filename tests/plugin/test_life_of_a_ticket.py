@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from steps import checked, connected, connection_to, new_halo
 
-from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
 NEEDED = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
 

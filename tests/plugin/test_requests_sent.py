@@ -6,7 +6,7 @@ import pytest
 from steps import connected, connection_to, new_halo, run_action
 
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
 EVERYTHING = {
     "summary": "Beaconing from nwc-app-02",

@@ -4,7 +4,7 @@ import pytest
 import responses
 from steps import connected, run_action
 
-from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
 HALO = "https://halo.example.com"
 PARAMS = {

@@ -8,7 +8,7 @@ import pytest
 from steps import SkippedTime, connected, connection_to, impatient, run_action, warmed
 
 from halo_emulator import Fault
-from komand_haloitsm.util.errors import HaloITSMError, UncertainWriteError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 
 NEW = {"summary": "Beaconing from nwc-app-02", "details": "Seen twice.", "tickettype_id": 1}
 

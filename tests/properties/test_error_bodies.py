@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from komand_haloitsm.util.errors import HaloITSMError, error_for, halo_says, redact
-from komand_haloitsm.util.exchange import Answer, Failure, FailureKind, Request
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.error_texts import error_for, halo_says
+from komand_haloitsm.util.halo.http.messages import NoResponse, NoResponseKind, Request, Response
+from komand_haloitsm.util.halo.http.redaction import redact
 
 from .values import ANY_JSON, TEXTS
 
@@ -33,7 +35,9 @@ SECRETS = st.text(string.ascii_letters + string.digits + "+/=&-", min_size=12, m
 
 
 def answers(status, body, page, readable, html):
-    return Answer(status, data=body if readable else None, readable=readable, text="" if readable else page, html=html)
+    return Response(
+        status, data=body if readable else None, readable=readable, text="" if readable else page, html=html
+    )
 
 
 ANSWERS = st.builds(answers, STATUSES, BODIES, PAGES, st.booleans(), st.booleans())
@@ -46,15 +50,15 @@ def shown(error):
 @given(REQUESTS, ANSWERS, st.integers(1, 9), st.floats(0) | st.just(0.0))
 def test_any_answer_makes_an_error_that_says_what_to_do(request, answer, attempts, wanted):
     error = error_for(request, answer, attempts=attempts, wanted=wanted)
-    assert isinstance(error, HaloITSMError)
+    assert isinstance(error, HaloError)
     assert error.kind and error.cause.strip() and error.assistance.strip() and str(answer.status) in error.data
     assert error.status == answer.status and len(error.said) <= 400 and error.said.isprintable()
     assert request.label in error.data and "{" not in error.cause + error.assistance
 
 
-@given(REQUESTS, st.sampled_from(FailureKind), TEXTS)
+@given(REQUESTS, st.sampled_from(NoResponseKind), TEXTS)
 def test_any_failure_makes_an_error_that_says_what_to_do(request, kind, detail):
-    error = error_for(request, Failure(kind, detail))
+    error = error_for(request, NoResponse(kind, detail))
     assert error.cause.strip() and error.assistance.strip() and error.status is None
     assert "{" not in error.cause + error.assistance
 
@@ -74,14 +78,14 @@ def echoes(draw):
     where = draw(st.sampled_from(["value", "key", "text", "title", "list", "deep", "late"]))
     status = draw(STATUSES)
     if where == "text":
-        return secret, Answer(status, readable=False, text=said)
+        return secret, Response(status, readable=False, text=said)
     if where == "title":
-        return secret, Answer(status, readable=False, html=True, text=f"<title>{said}</title>")
+        return secret, Response(status, readable=False, html=True, text=f"<title>{said}</title>")
     if where == "late":
-        return secret, Answer(status, data="x" * draw(st.integers(340, 810)) + secret)
+        return secret, Response(status, data="x" * draw(st.integers(340, 810)) + secret)
     key = draw(KEYS)
     inner = {"value": {key: said}, "key": {said: ["not valid"]}, "list": [said, said], "deep": {"error": {key: [said]}}}
-    return secret, Answer(status, data=inner[where])
+    return secret, Response(status, data=inner[where])
 
 
 @given(REQUESTS, echoes())
@@ -94,7 +98,7 @@ def test_no_stretch_of_a_secret_is_told(request, echo):
 @given(st.text(st.characters(exclude_categories=("C", "Z")), min_size=20, max_size=60), TEXTS)
 def test_no_sent_text_is_told(private, around):
     request = Request("POST", "/Tickets", body=[{"summary": "s", "customfields": [{"value": private}]}])
-    told = shown(error_for(request, Answer(400, data={"message": f"{around} {private} {around}"})))
+    told = shown(error_for(request, Response(400, data={"message": f"{around} {private} {around}"})))
     assert " ".join(private.split()) not in told
 
 
@@ -108,17 +112,17 @@ def test_redaction_only_takes_away(text, secrets, sent):
 @pytest.mark.parametrize("location", ["https://{}.example.com/login", "https://{}/", "https://user:{}@example.com/"])
 def test_a_secret_in_a_redirect_is_not_told(location):
     secret = "s3cr3tS3cr3tS3cr3t"
-    answer = Answer(302, readable=False, location=location.format(secret))
+    answer = Response(302, readable=False, location=location.format(secret))
     assert secret not in shown(error_for(Request("POST", "", form={}), answer, secrets=(secret,)))
 
 
 def test_of_a_redirect_the_host_is_told_and_not_the_password_before_it():
-    answer = Answer(302, readable=False, location="https://proxyuser:hunter22@login.example.com/")
+    answer = Response(302, readable=False, location="https://proxyuser:hunter22@login.example.com/")
     told = shown(error_for(Request("GET", "/Tickets"), answer))
     assert "login.example.com" in told and "hunter22" not in told
 
 
 def test_a_secret_is_not_told_as_the_form_spelled_it():
     secret, spelled = "aB3+dE6/gH9=kL2&nO5", "aB3%2BdE6%2FgH9%3DkL2%26nO5"
-    answer = Answer(400, data=f"Request blocked: grant_type=client_credentials&client_secret={spelled}&scope=all")
+    answer = Response(400, data=f"Request blocked: grant_type=client_credentials&client_secret={spelled}&scope=all")
     assert spelled not in shown(error_for(Request("POST", "", form={}), answer, secrets=(secret,)))

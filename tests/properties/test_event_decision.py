@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from komand_haloitsm.util.events.decide import (
-    Baseline,
-    Seen,
+    LastSeen,
+    Watermark,
     decide_created,
     decide_status_changed,
     decide_updated,
     has_moved,
-    look_at,
-    stamp,
 )
+from komand_haloitsm.util.halo.changes import snapshot_of
+from komand_haloitsm.util.halo.values.sort_key import SortKey
 
 from .values import ANY_JSON, DATES, IDS, TICKETS
 
@@ -34,7 +34,7 @@ def date(tick):
     return f"2026-03-01T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:07d}Z"
 
 
-BASELINE = Baseline(stamp(date(BASE)), FLOOR)
+BASELINE = Watermark(SortKey.of(date(BASE)), FLOOR)
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,20 @@ def transitions(moments):
 
 
 def created(seen, moment):
-    return decide_created(seen, look_at(moment.row), BASELINE)
+    return decide_created(seen, snapshot_of(moment.row), BASELINE)
 
 
 def updated(seen, moment):
-    return decide_updated(seen, look_at(moment.row), BASELINE, moment.actions)
+    return decide_updated(seen, snapshot_of(moment.row), BASELINE, moment.actions)
 
 
 def status_changed(seen, moment):
     # Halo gives the newest first.
-    return decide_status_changed(seen, look_at(moment.row), BASELINE, moment.actions[::-1])
+    return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, moment.actions[::-1])
 
 
 def unreadable(seen, moment):
-    return decide_status_changed(seen, look_at(moment.row), BASELINE, None)
+    return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, None)
 
 
 DECISIONS = {"created": created, "updated": updated, "status": status_changed, "unreadable": unreadable}
@@ -93,17 +93,17 @@ DECISIONS = {"created": created, "updated": updated, "status": status_changed, "
 
 def first_seen(moments, at_start):
     """What the first start saves of a ticket that it sees."""
-    look = look_at(moments[0].row)
-    return Seen(look.stamp, look.status_id, look.face) if at_start else None
+    snapshot = snapshot_of(moments[0].row)
+    return LastSeen(snapshot.sort_key, snapshot.status_id, snapshot.content_key) if at_start else None
 
 
-def replay(decide, seen, looks, crashes=()):
+def replay(decide, seen, snapshots, crashes=()):
     """The events of looking at each of `looks`, and what is known then; `crashes` are numbers of steps not saved.
 
     After a crash the same look comes again.
     """
     events, left, number = [], set(crashes), 0
-    for moment in looks:
+    for moment in snapshots:
         done = False
         while not done:
             done = True
@@ -160,15 +160,15 @@ def test_a_prefix_of_looks_makes_a_prefix_of_the_events_and_its_return_makes_non
 @pytest.mark.parametrize("kind", DECISIONS)
 @given(histories(), STARTS)
 def test_no_event_comes_twice(kind, moments, at_start):
-    looks = [moment for moment in moments for _ in range(2)]
-    events, _ = replay(DECISIONS[kind], first_seen(moments, at_start), looks)
+    snapshots = [moment for moment in moments for _ in range(2)]
+    events, _ = replay(DECISIONS[kind], first_seen(moments, at_start), snapshots)
     assert max(Counter(ids(events)).values(), default=1) == 1
 
 
 @given(histories(), STARTS, st.data())
 def test_every_transition_comes_once_in_order_whatever_looks_there_were(moments, at_start, data):
-    looks = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
-    events, _ = replay(status_changed, first_seen(moments, at_start), looks)
+    snapshots = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
+    events, _ = replay(status_changed, first_seen(moments, at_start), snapshots)
     assert [(each.outputs["old_status_id"], each.outputs["new_status_id"]) for each in events] == transitions(moments)
 
 
@@ -206,10 +206,10 @@ def test_an_old_status_was_seen_or_read_and_transitions_form_a_chain(moments, at
 
 @given(histories(), STARTS, st.data())
 def test_the_last_state_of_a_ticket_is_told_whatever_looks_there_were(moments, at_start, data):
-    looks = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
-    events, known = replay(updated, first_seen(moments, at_start), looks)
-    last = look_at(moments[-1].row)
-    assert events and f"{NUMBER}-updated-{last.stamp}" in events[-1].event_id and known.stamp == last.stamp
+    snapshots = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
+    events, known = replay(updated, first_seen(moments, at_start), snapshots)
+    last = snapshot_of(moments[-1].row)
+    assert events and f"{NUMBER}-updated-{last.sort_key}" in events[-1].event_id and known.sort_key == last.sort_key
     statuses = {moment.row["status_id"] for moment in moments}
     assert all(event.outputs.get("previous_status_id") in {None, *statuses} for event in events)
 
@@ -224,7 +224,7 @@ def test_a_ticket_is_created_once_if_its_number_is_new(moments, number, crashes)
 @given(histories(), STARTS, st.sampled_from(STATUSES), CRASHES)
 def test_a_filter_takes_away_and_changes_nothing_else(moments, at_start, wanted, crashes):
     def filtered(seen, moment):
-        return decide_status_changed(seen, look_at(moment.row), BASELINE, moment.actions, new_status_id=wanted)
+        return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, moment.actions, new_status_id=wanted)
 
     whole, _ = replay(status_changed, first_seen(moments, at_start), moments)
     some, _ = replay(filtered, first_seen(moments, at_start), moments, crashes)
@@ -234,8 +234,8 @@ def test_a_filter_takes_away_and_changes_nothing_else(moments, at_start, wanted,
 @pytest.mark.parametrize("kind", ["updated", "unreadable"])
 def test_a_change_that_is_done_again_while_last_update_stands_still_is_another_event(kind):
     row = {"id": NUMBER, "dateoccurred": date(5), "last_update": date(BASE + 5)}
-    looks = [Moment({**row, "status_id": status}, []) for status in (1, 2, 1, 2)]
-    events, _ = replay(DECISIONS[kind], first_seen(looks, True), looks[1:])
+    snapshots = [Moment({**row, "status_id": status}, []) for status in (1, 2, 1, 2)]
+    events, _ = replay(DECISIONS[kind], first_seen(snapshots, True), snapshots[1:])
     assert len(events) == 3 and len(set(ids(events))) == 3
 
 
@@ -252,18 +252,20 @@ ACTIONS = st.lists(
 
 
 @given(st.lists(st.tuples(TICKETS, st.none() | ACTIONS), max_size=4), st.none() | st.integers(0, 50), st.none() | IDS)
-def test_any_json_makes_events_that_are_well_formed(looks, floor, wanted):
-    baseline, wanted = Baseline(stamp("2024-08-01T00:00:00Z"), floor), wanted if isinstance(wanted, int) else None
+def test_any_json_makes_events_that_are_well_formed(snapshots, floor, wanted):
+    watermark, wanted = Watermark(SortKey.of("2024-08-01T00:00:00Z"), floor), (
+        wanted if isinstance(wanted, int) else None
+    )
     for decide in (
-        lambda seen, now, _: decide_created(seen, now, baseline, tickettype_id=wanted, priority_id=wanted),
-        lambda seen, now, actions: decide_updated(seen, now, baseline, actions, status_changed=bool(wanted)),
-        lambda seen, now, actions: decide_status_changed(seen, now, baseline, actions, new_status_id=wanted),
+        lambda seen, now, _: decide_created(seen, now, watermark, tickettype_id=wanted, priority_id=wanted),
+        lambda seen, now, actions: decide_updated(seen, now, watermark, actions, status_changed=bool(wanted)),
+        lambda seen, now, actions: decide_status_changed(seen, now, watermark, actions, new_status_id=wanted),
     ):
         seen = None
-        for ticket, actions in looks:
-            now = look_at({**ticket, "id": 7})
+        for ticket, actions in snapshots:
+            now = snapshot_of({**ticket, "id": 7})
             steps = decide(seen, now, actions)
-            assert bool(steps) == (seen is None or has_moved(seen, now, baseline))
+            assert bool(steps) == (seen is None or has_moved(seen, now, watermark))
             for step in steps:
                 assert step.event is None or step.event.event_id.startswith("7-")
                 assert step.event is None or all(type(number) is int for number in step.event.outputs.values())

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from komand_haloitsm.util.dates import format_date
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Request
-from komand_haloitsm.util.rows import rows_of, single
-from komand_haloitsm.util.search import TicketFilter, is_last_page
-from komand_haloitsm.util.tickets import as_id
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Request
+from komand_haloitsm.util.halo.http.rows import rows_of, single
+from komand_haloitsm.util.halo.tickets.filters import TicketFilter, is_last_page
+from komand_haloitsm.util.halo.values.dates import format_date
+from komand_haloitsm.util.halo.values.ids import as_id
 
 from .values import ANY_JSON, DATES, IDS, TEXTS, TICKETS
 
@@ -102,7 +102,7 @@ def test_halos_own_parameters_become_texts_and_none_is_lost(parameters):
 def test_any_answer_is_a_list_of_objects_or_an_error(data):
     try:
         rows = rows_of(REQUEST, data, "tickets", "results")
-    except HaloITSMError as error:
+    except HaloError as error:
         assert error.kind == "unknown_shape" and error.cause and error.assistance
         return
     assert all(isinstance(row, dict) for row in rows)
@@ -113,7 +113,7 @@ def test_any_answer_is_a_list_of_objects_or_an_error(data):
 def test_any_answer_is_one_object_or_an_error(data):
     try:
         one = single(REQUEST, data)
-    except HaloITSMError as error:
+    except HaloError as error:
         assert error.kind == "unknown_shape"
         return
     assert isinstance(one, dict) and one["id"] and one in (data, data[0] if isinstance(data, list) else data)

@@ -8,11 +8,13 @@ import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from komand_haloitsm.util import inputs
-from komand_haloitsm.util.address import api_address, is_loopback, token_address
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Request
-from komand_haloitsm.util.transport import Wire
+from komand_haloitsm.util.halo.errors import HaloError, InvalidInput
+from komand_haloitsm.util.halo.http.addresses import api_address, is_loopback, token_address
+from komand_haloitsm.util.halo.http.messages import Request
+from komand_haloitsm.util.halo.http.transport import Transport
+from komand_haloitsm.util.halo.values.ids import positive_id
+from komand_haloitsm.util.insightconnect import inputs
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
 from .values import ANY_JSON, DATES, IDS, TEXTS
 
@@ -29,7 +31,7 @@ READERS = {
     ),
     "objects": (inputs.given_objects, lambda value: value is None or all(isinstance(item, dict) for item in value)),
     "date": (inputs.given_date, lambda value: value is None or value.utcoffset().total_seconds() == 0),
-    "positive": (lambda given, name: inputs.positive(given.get(name)), lambda value: 1 <= value <= inputs.LARGEST_ID),
+    "positive": (lambda given, name: positive_id(given.get(name)), lambda value: 1 <= value <= inputs.LARGEST_ID),
     "secret": (lambda given, name: inputs.secret_text(given.get(name)), lambda value: value == value.strip()),
 }
 
@@ -40,7 +42,7 @@ def test_any_input_is_a_value_or_a_clear_error(kind, value):
     read, fits = READERS[kind]
     try:
         found = read({"field": value}, "field")
-    except HaloITSMError as error:
+    except (HaloITSMError, InvalidInput) as error:
         assert error.kind == "input" and error.cause and error.assistance
         text = str(value)
         assert len(text) < 12 or text not in f"{error} {error.cause} {error.data}", "the error repeats the value"
@@ -90,7 +92,7 @@ def checked(address, ending):
 def test_any_resource_server_is_a_safe_address_or_a_clear_error(typed):
     try:
         address = api_address(typed)
-    except HaloITSMError as error:
+    except HaloError as error:
         assert error.kind == "address" and error.cause and error.assistance
         return
     parts = checked(address, "/api")
@@ -105,7 +107,7 @@ def test_any_resource_server_is_a_safe_address_or_a_clear_error(typed):
 def test_no_host_that_only_looks_like_this_machine_gets_plain_http(read, scheme, host):
     try:
         parts = urlsplit(read(f"{scheme}://{host}/"))
-    except HaloITSMError:
+    except HaloError:
         return
     ours = host.lower() in ("localhost", "127.0.0.1", "127.1.2.3", "[::1]", "[::1%eth0]", "[::ffff:127.0.0.1]")
     assert parts.scheme == scheme and (scheme == "https" or ours)
@@ -117,7 +119,7 @@ def test_no_host_that_only_looks_like_this_machine_gets_plain_http(read, scheme,
 def test_any_authorization_server_is_a_safe_address_or_a_clear_error(typed, tenant):
     try:
         address = token_address(typed, tenant)
-    except HaloITSMError as error:
+    except HaloError as error:
         assert error.kind == "address"
         return
     parts = checked(address.partition("?")[0], "/auth/token")
@@ -129,11 +131,13 @@ def test_any_authorization_server_is_a_safe_address_or_a_clear_error(typed, tena
 def test_an_international_host_is_refused_or_can_be_sent_to(host):
     try:
         address = api_address(f"https://{host}")
-    except HaloITSMError:
+    except HaloError:
         return
-    Wire(address, verify=True, user_agent="t", connect_timeout=0.1, read_timeout=0.1).send(Request("GET", "/Team"), "")
+    Transport(address, verify=True, user_agent="t", connect_timeout=0.1, read_timeout=0.1).send(
+        Request("GET", "/Team"), ""
+    )
 
 
 def test_a_tenant_that_has_no_utf8_is_a_clear_error():
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         token_address("https://desk.example.com", "half \ud83d")

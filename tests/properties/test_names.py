@@ -4,10 +4,11 @@ import logging
 
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_session import ScriptedSession
 
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Answer
-from komand_haloitsm.util.lookups import Lookups
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Response
+from komand_haloitsm.util.halo.tickets.lookups import Lookups
 
 from .test_ticket_normalisation import checked
 from .values import ANY_JSON, IDS, TEXTS, TICKETS
@@ -41,12 +42,12 @@ QUIET.setLevel(logging.CRITICAL)
 
 
 def lookups_of(lists):
-    def call(request, policy=None, since=None):
+    def call(request, _):
         if lists.get(request.path) == "refused":
-            raise HaloITSMError(kind="forbidden", cause="c", assistance="a", status=403)
-        return Answer(200, data=lists.get(request.path, []))
+            raise HaloError(kind="forbidden", cause="c", assistance="a", status=403)
+        return Response(200, data=lists.get(request.path, []))
 
-    return Lookups(call, logger=QUIET)
+    return Lookups(ScriptedSession(call), logger=QUIET)
 
 
 @given(LISTS, NAMED)
@@ -72,5 +73,5 @@ def test_any_lists_answer_questions(lists, kind, number, name):
     assert lookups.closed(number) in (True, False, None)
     try:
         assert all(isinstance(row, dict) for row in lookups.rows(kind))
-    except HaloITSMError as error:
+    except HaloError as error:
         assert error.cause

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from komand_haloitsm.util.events import store as store_module
-from komand_haloitsm.util.events.decide import Baseline, Seen
+from komand_haloitsm.util.events.decide import LastSeen, Watermark
 from komand_haloitsm.util.events.store import open_store
 
 QUIET = logging.getLogger("komand_haloitsm.test")
@@ -26,13 +26,13 @@ def moment(number):
 
 STAMPS = st.integers(0, 59).map(moment)
 SEEN = st.builds(
-    Seen,
+    LastSeen,
     STAMPS,
     st.none() | st.integers(1, 30),
     st.dictionaries(st.sampled_from(["summary", "team", "status_id"]), st.integers(0, 2**32)),
     st.none() | st.integers(1, 2**40),
 )
-BASELINES = st.builds(Baseline, STAMPS, st.none() | st.integers(0, 20))
+BASELINES = st.builds(Watermark, STAMPS, st.none() | st.integers(0, 20))
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -51,7 +51,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.forget()
 
     def forget(self):
-        self.baseline, self.limit, self.cursor, self.seen, self.hints = None, "", "", {}, []
+        self.watermark, self.horizon, self.cursor, self.seen, self.pending = None, "", "", {}, []
 
     def teardown(self):
         for each in (*self.abandoned, self.store):
@@ -59,10 +59,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.patch.undo()
         self.folder.cleanup()
 
-    @rule(baseline=BASELINES, cursor=STAMPS, items=st.dictionaries(NUMBERS, SEEN, max_size=9))
-    def begin(self, baseline, cursor, items):
-        self.store.begin(baseline, cursor, items.items())
-        self.baseline, self.cursor = baseline, cursor
+    @rule(watermark=BASELINES, cursor=STAMPS, items=st.dictionaries(NUMBERS, SEEN, max_size=9))
+    def begin(self, watermark, cursor, items):
+        self.store.begin(watermark, cursor, items.items())
+        self.watermark, self.cursor = watermark, cursor
         self.seen |= items
 
     @rule(items=st.dictionaries(NUMBERS, SEEN, max_size=3))
@@ -75,57 +75,57 @@ class StoreMachine(RuleBasedStateMachine):
         with pytest.raises(ZeroDivisionError):
             self.store.save((number, item if number < 0 else 1 / 0) for number, item in items.items())
 
-    @precondition(lambda self: self.baseline is not None)
+    @precondition(lambda self: self.watermark is not None)
     @rule(cursor=STAMPS, window=STAMPS)
     def advance(self, cursor, window):
         self.store.advance(cursor, window)
         self.cursor = cursor
         surplus = len(self.seen) - KEPT if len(self.seen) > MOST else 0
-        old = sorted((item.stamp, number) for number, item in self.seen.items() if item.stamp < window)[:surplus]
+        old = sorted((item.sort_key, number) for number, item in self.seen.items() if item.sort_key < window)[:surplus]
         for _, number in old:
             del self.seen[number]
         if old:
-            floor = self.baseline.floor_id
-            self.baseline = Baseline(
-                max(self.baseline.stamp, max(old)[0]),
+            floor = self.watermark.newest_old_id
+            self.watermark = Watermark(
+                max(self.watermark.sort_key, max(old)[0]),
                 None if floor is None else max(floor, *(number for _, number in old)),
             )
 
-    @rule(stamp=STAMPS)
-    def forget_before(self, stamp):
-        self.store.forget_before(stamp)
-        self.limit = stamp
+    @rule(sort_key=STAMPS)
+    def forget_before(self, sort_key):
+        self.store.forget_before(sort_key)
+        self.horizon = sort_key
 
     @rule(numbers=st.lists(NUMBERS, max_size=5))
-    def hint(self, numbers):
-        self.store.hint(numbers)
+    def add_pending(self, numbers):
+        self.store.add_pending(numbers)
         fresh = list(dict.fromkeys(numbers))
-        self.hints = [number for number in self.hints if number not in fresh] + fresh
+        self.pending = [number for number in self.pending if number not in fresh] + fresh
 
-    @precondition(lambda self: self.hints)
+    @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5))
     def follow_a_hint(self, place):
-        ticket_id, number = self.store.hints()[place % len(self.hints)]
-        self.store.drop_hint(ticket_id, number)
-        self.hints.remove(ticket_id)
+        ticket_id, number = self.store.pending()[place % len(self.pending)]
+        self.store.drop_pending(ticket_id, number)
+        self.pending.remove(ticket_id)
 
-    @precondition(lambda self: self.hints)
+    @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5))
     def follow_a_hint_that_comes_again_meanwhile(self, place):
-        ticket_id, number = self.store.hints()[place % len(self.hints)]
-        self.hint([ticket_id])
-        self.store.drop_hint(ticket_id, number)
+        ticket_id, number = self.store.pending()[place % len(self.pending)]
+        self.add_pending([ticket_id])
+        self.store.drop_pending(ticket_id, number)
 
-    @precondition(lambda self: self.hints)
+    @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5), comes_again=st.booleans())
     def postpone_a_hint(self, place, comes_again):
-        ticket_id, number = self.store.hints()[place % len(self.hints)]
+        ticket_id, number = self.store.pending()[place % len(self.pending)]
         if comes_again:
-            self.hint([ticket_id])
-        self.store.postpone_hint(ticket_id, number)
+            self.add_pending([ticket_id])
+        self.store.postpone_pending(ticket_id, number)
         if not comes_again:
-            self.hints.remove(ticket_id)
-            self.hints.append(ticket_id)
+            self.pending.remove(ticket_id)
+            self.pending.append(ticket_id)
 
     @rule()
     def close_and_open(self):
@@ -148,9 +148,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_knows_what_was_saved(self):
-        assert self.store.baseline() == (self.baseline and replace(self.baseline, limit=self.limit))
+        assert self.store.watermark() == (self.watermark and replace(self.watermark, horizon=self.horizon))
         assert self.store.cursor() == self.cursor
-        assert [number for number, _ in self.store.hints()] == self.hints
+        assert [number for number, _ in self.store.pending()] == self.pending
         for number in [*range(1, 13), 2**31, 2**63 - 1]:
             assert self.store.seen(number) == self.seen.get(number)
 

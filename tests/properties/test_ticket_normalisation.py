@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from komand_haloitsm.actions.get_ticket.schema import GetTicketOutput
-from komand_haloitsm.util.dates import format_date, parse_date
-from komand_haloitsm.util.events.decide import look_at, stamp
-from komand_haloitsm.util.tickets import LARGEST_ID, as_id, ticket_output
+from komand_haloitsm.util.halo.changes import snapshot_of
+from komand_haloitsm.util.halo.tickets.output import from_halo
+from komand_haloitsm.util.halo.values.dates import format_date, parse_date
+from komand_haloitsm.util.halo.values.ids import LARGEST_ID, as_id
+from komand_haloitsm.util.halo.values.sort_key import SortKey
 
 from .values import ANY_JSON, DATES, IDS, TEXTS, TICKETS
 
@@ -34,7 +36,7 @@ NAMES = st.fixed_dictionaries(
 
 
 def checked(ticket, names):
-    out = ticket_output(ticket, names, API)
+    out = from_halo(ticket, names, API)
     VALID.validate({"found": True, "ticket": out})
     assert set(out) <= DECLARED
     assert None not in out.values()
@@ -74,7 +76,7 @@ def test_normalising_twice_changes_no_field_that_keeps_its_name(ticket):
 def test_a_date_is_a_moment_or_nothing(value):
     moment = parse_date(value)
     assert moment is None or (moment.tzinfo is timezone.utc and parse_date(format_date(moment)) == moment)
-    assert (stamp(value) == "") == (moment is None)
+    assert (SortKey.of(value) == "") == (moment is None)
 
 
 @given(IDS | ANY_JSON)
@@ -87,15 +89,15 @@ def test_an_id_is_a_positive_integer_or_nothing(value):
 
 @given(TICKETS)
 def test_any_ticket_is_a_look_or_none_and_a_look_holds_no_text(ticket):
-    look = look_at(ticket)
+    look = snapshot_of(ticket)
     assert (look is None) == (as_id(ticket.get("id")) is None)
-    assert look is None or all(type(value) is int for value in look.face.values())
+    assert look is None or all(type(value) is int for value in look.content_key.values())
 
 
 @given(DATES)
 @example("2024-08-12T15:54:54.219984٤Z")
 def test_a_stamp_is_ascii_so_that_it_sorts_by_time(value):
-    text = stamp(value)
+    text = SortKey.of(value)
     assert text.isascii() and len(text) in (0, 29)
 
 

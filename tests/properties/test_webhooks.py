@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from komand_haloitsm.util.events.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
-from komand_haloitsm.util.tickets import LARGEST_ID
+from komand_haloitsm.util.halo.values.ids import LARGEST_ID
+from komand_haloitsm.util.halo.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
 
 from .values import ANY_JSON, IDS, TEXTS
 
@@ -108,7 +108,7 @@ def test_a_secret_that_has_no_utf8_is_no_exception():
 
 def test_the_name_of_an_event_cannot_stop_the_trigger():
     script = (
-        "from komand_haloitsm.util.events.webhook import ticket_ids\n"
+        "from komand_haloitsm.util.halo.webhook import ticket_ids\n"
         "import json\n"
         "ticket_ids(json.dumps({'event': 'status' * 170_000, 'object_id': 5}).encode())"
     )

@@ -152,12 +152,12 @@ def _peak() -> int:
 
 
 def _call(url: str, method: str, given: list[Any], speed: int, patience: int) -> dict[str, Any]:
-    from komand_haloitsm.util import bounded
     from komand_haloitsm.util.api import HaloITSMAPI
-    from komand_haloitsm.util.errors import HaloITSMError
+    from komand_haloitsm.util.halo.http import deadline as bounded
+    from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
-    patient = bounded.Watchman.__init__
-    bounded.Watchman.__init__ = lambda self, seconds: patient(self, seconds / speed)
+    patient = bounded.DeadlineWatcher.__init__
+    bounded.DeadlineWatcher.__init__ = lambda self, seconds: patient(self, seconds / speed)
     client = HaloITSMAPI(
         client_id="client-id-of-the-hostile-tests",
         client_secret="client-secret-of-the-hostile-tests",

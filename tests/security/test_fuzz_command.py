@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from komand_haloitsm.util.events.webhook import UnreadableWebhook, ticket_ids
+from komand_haloitsm.util.halo.webhook import UnreadableWebhook, ticket_ids
 from tools import fuzz
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from scripted_session import ScriptedSession
 
-from komand_haloitsm.util import reading
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.exchange import Answer
-from komand_haloitsm.util.reading import TicketReader
-from komand_haloitsm.util.search import TicketFilter
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.halo.http.messages import Response
+from komand_haloitsm.util.halo.tickets import read as reading
+from komand_haloitsm.util.halo.tickets.filters import TicketFilter
+from komand_haloitsm.util.halo.tickets.read import TicketReader
 
 from .hostile import GIVES_A_TOKEN, Behaviour, Hangs, HostileServer, called, endless, http, says
 
@@ -181,22 +182,22 @@ def endless_list(**row: Any) -> TicketReader:
     number = itertools.count(10**9, -1)
     asked = itertools.count()
 
-    def call(request: Any, **_: Any) -> Answer:
+    def call(*_: Any) -> Response:
         if next(asked) > 1_200:
             raise RecursionError("more than the most pages were read")
-        return Answer(200, data={"record_count": 10**9, "tickets": [{"id": next(number), **row} for _ in range(100)]})
+        return Response(200, data={"record_count": 10**9, "tickets": [{"id": next(number), **row} for _ in range(100)]})
 
-    return TicketReader(call)
+    return TicketReader(ScriptedSession(call))
 
 
 def test_a_search_that_nothing_matches_ends(monkeypatch):
     monkeypatch.setattr(reading, "_MOST_PAGES", 1_000)
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         endless_list(status_id=1).matching(TicketFilter(status_id=2), {}, None, 50)
 
 
 def test_a_list_without_an_end_ends(monkeypatch):
     monkeypatch.setattr(reading, "_MOST_PAGES", 1_000)
-    with pytest.raises(HaloITSMError):
+    with pytest.raises(HaloError):
         for _ in endless_list().pages({}):
             pass

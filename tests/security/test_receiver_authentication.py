@@ -12,9 +12,9 @@ import logging
 import pytest
 
 from komand_haloitsm.util.events import receiver as receiver_module
-from komand_haloitsm.util.events import webhook as webhook_module
 from komand_haloitsm.util.events.receiver import Receiver
-from komand_haloitsm.util.events.webhook import SIGNATURE_HEADERS, is_authentic
+from komand_haloitsm.util.halo import webhook as webhook_module
+from komand_haloitsm.util.halo.webhook import SIGNATURE_HEADERS, is_authentic
 
 SECRET = "webhook-secret-of-a-test"
 BODY = json.dumps({"event": "ticket updated", "object_id": 42}).encode()
@@ -89,10 +89,10 @@ class Taken:
     """What a receiver hands over, and how it answers."""
 
     def __init__(self, monkeypatch):
-        self.parsed, self.hints, self.statuses = [], [], []
+        self.parsed, self.pending, self.statuses = [], [], []
         parse = receiver_module.ticket_ids
         monkeypatch.setattr(receiver_module, "ticket_ids", lambda body: self.parsed.append(body) or parse(body))
-        self._receiver = Receiver(0, SECRET, self.hints.extend, logging.getLogger(__name__))
+        self._receiver = Receiver(0, SECRET, self.pending.extend, logging.getLogger(__name__))
 
     def post(self, body, **headers):
         environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(body), **headers}
@@ -123,7 +123,7 @@ HOSTILE = {
 def test_nothing_is_parsed_before_it_is_authentic(taken, body, proof):
     status, told = taken.post(body, **proof)
     assert status.startswith("401") and told == b"not authenticated\n"
-    assert taken.parsed == [] and taken.hints == []
+    assert taken.parsed == [] and taken.pending == []
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -131,7 +131,7 @@ def test_what_is_authentic_is_parsed_and_answered_without_repeating_it(taken, na
     body = HOSTILE[name]
     status, told = taken.post(body, HTTP_TOKEN=signature(body))
     assert status.startswith("200" if name == "good" else "400") and taken.parsed == [body]
-    assert taken.hints == ([42] if name == "good" else []) and len(told) < 60
+    assert taken.pending == ([42] if name == "good" else []) and len(told) < 60
 
 
 def test_a_signature_under_an_empty_secret_opens_nothing(monkeypatch):

@@ -9,11 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from insightconnect_plugin_runtime.exceptions import ConnectionTestException
 from steps import connected, run_action
 
-from komand_haloitsm.util.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 
-from .hostile import TOKEN, GIVES_A_TOKEN, HostileServer, http, says
+from .hostile import GIVES_A_TOKEN, TOKEN, HostileServer, http, says
 
 SECRET = b"client-secret-of-the-hostile-tests"
 TICKETS = says(http(json.dumps({"record_count": 1, "tickets": [{"id": 7, "summary": "s"}]}).encode()))
@@ -51,7 +52,7 @@ def _halo(certificate):
 @pytest.mark.parametrize("given", [{}, {"ssl_verify": True}, {"ssl_verify": None}, {"ssl_verify": ""}], ids=repr)
 def test_a_certificate_of_nobody_known_is_an_error_unless_verification_is_turned_off(halo, given):
     with pytest.raises(HaloITSMError) as refused:
-        connected(halo.parameters(**given)).test()
+        connected(halo.parameters(**given)).client.test()
     assert "certificate" in refused.value.cause and refused.value.assistance and refused.value.status is None
     assert halo.requests == [], "something was sent before the certificate was accepted"
     assert halo.connections == 1, "a certificate does not become right by trying again"
@@ -67,7 +68,7 @@ def test_a_certificate_of_nobody_known_is_no_reason_to_try_a_create_again(halo):
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_verification_can_be_turned_off(halo):
     assert connected(halo.parameters(ssl_verify=False)).test() == {"success": True}
-    with pytest.raises(HaloITSMError, match="certificate"):
+    with pytest.raises(ConnectionTestException, match="certificate"):
         connected(halo.parameters()).test()
 
 
@@ -83,7 +84,7 @@ def test_the_two_servers_of_a_connection_are_both_verified(halo):
             {**halo.parameters(), "authorization_server": f"{plain.url}/auth"},
             {**halo.parameters(), "resource_server": f"{plain.url}/api"},
         ):
-            with pytest.raises(HaloITSMError, match="certificate"):
+            with pytest.raises(ConnectionTestException, match="certificate"):
                 connected(parameters).test()
     assert halo.requests == []
 
@@ -95,7 +96,7 @@ def test_no_credential_follows_a_redirect_to_another_port_or_host(status, of_the
     with HostileServer(TICKETS) as other:
         away = says(http(b"", status, Location=f"http://{host}:{other.port}/api/Tickets"))
         with HostileServer(TICKETS if of_the_token else away, away if of_the_token else GIVES_A_TOKEN) as halo:
-            with pytest.raises(HaloITSMError, match="redirect") as refused:
+            with pytest.raises(ConnectionTestException, match="redirect") as refused:
                 connected(halo.parameters()).test()
     assert other.connections == 0 and other.requests == []
     assert f"{host}:{other.port}" in refused.value.data

@@ -15,6 +15,7 @@ FILES = {
     "help.md": "# Version History\n\n* 1.1.0 - More\n* 1.0.0 - Initial plugin\n\n# Links\n\n* a link\n",
     "setup.py": 'setup(version="1.1.0")\n',
     "bin/komand_x": 'Version = "1.1.0"\n',
+    "haloitsm_client/pyproject.toml": 'version = "1.1.0"\n',
 }
 
 
@@ -26,7 +27,8 @@ def checksum(root: Path) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "bin").mkdir()
+    for folder in ("bin", "haloitsm_client"):
+        (tmp_path / folder).mkdir()
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     checksum(tmp_path)
@@ -47,6 +49,7 @@ def test_where_all_agree_nothing_is_wrong(root: Path) -> None:
     [
         ("setup.py", "1.1.0", "1.0.0", ["setup.py says 1.0.0"]),
         ("bin/komand_x", "1.1.0", "1.0.0", ["bin/komand_x says 1.0.0"]),
+        ("haloitsm_client/pyproject.toml", "1.1.0", "1.0.0", ["haloitsm_client/pyproject.toml says 1.0.0"]),
         ("bin/komand_x", "Version", "Versio", ["bin/komand_x says nothing"]),
         ("help.md", "* 1.1.0 - More\n", "", ["in help.md says 1.0.0", "Version History in help.md is not"]),
         ("help.md", "More", "Less", ["Version History in help.md is not"]),

@@ -48,7 +48,7 @@ def run(quick: bool) -> Result:
             bench = _Bench(halo, orchestrator, trigger, senders, tickets)
             for count in SENDERS:
                 _accepted(result, bench, count, floor, rounds, seconds)
-                bench.settle()
+                bench.recheck_delay()
                 _delivered(result, bench, count, events)
             used = usage(trigger.process.pid if trigger.process else 0)
             result.add("peak memory of the trigger", (used.peak if used else 0) / 1024, "MiB")
@@ -73,7 +73,7 @@ class _Bench:
         self.pid = trigger.process.pid if trigger.process else 0
         self.port = int(trigger.given["webhook_port"])
 
-    def settle(self) -> None:
+    def recheck_delay(self) -> None:
         """Wait until the trigger has followed all hints: it asks Halo for nothing any more."""
         until, before = time.monotonic() + _LONGEST, -1.0
         while time.monotonic() < until and (now := cpu_seconds(self.pid)) > before + 0.02:
@@ -140,7 +140,7 @@ def _accepted(result: Result, bench: _Bench, count: int, floor: int, rounds: int
         before = cpu_seconds(bench.pid)
         ours.append(bench.senders.send(bench.port, deliveries, count, seconds))
         used += cpu_seconds(bench.pid) - before
-        bench.settle()
+        bench.recheck_delay()
     label = _label(count)
     took = [one for sent in ours for one in sent.took]
     result.at_least(f"{label}: accepted per second", Figure.of([sent.rate for sent in ours]), _GOAL)

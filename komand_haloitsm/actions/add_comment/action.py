@@ -7,9 +7,9 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import AddCommentInput, AddCommentOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_flag, required_id, required_text
-from komand_haloitsm.util.schemas import checked_once
-from komand_haloitsm.util.tickets import as_id
+from komand_haloitsm.util.halo.values.ids import as_id
+from komand_haloitsm.util.insightconnect.inputs import given_flag, required_id, required_text
+from komand_haloitsm.util.insightconnect.schemas import checked_once
 
 
 class AddComment(insightconnect_plugin_runtime.Action):

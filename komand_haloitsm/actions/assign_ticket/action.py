@@ -7,8 +7,9 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import AssignTicketInput, AssignTicketOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_flag, given_id, required_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.insightconnect.inputs import given_flag, given_id, required_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class AssignTicket(insightconnect_plugin_runtime.Action):
@@ -29,4 +30,4 @@ class AssignTicket(insightconnect_plugin_runtime.Action):
             team_id=given_id(params, Input.TEAM_ID),
             notify=given_flag(params, Input.NOTIFY, default=True),
         )
-        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}
+        return {Output.TICKET: ticket_output(ticket, self.connection.client), Output.SUCCESS: True}

@@ -7,8 +7,9 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import CloseTicketInput, CloseTicketOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_id, given_text, required_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.insightconnect.inputs import given_id, given_text, required_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class CloseTicket(insightconnect_plugin_runtime.Action):
@@ -28,4 +29,4 @@ class CloseTicket(insightconnect_plugin_runtime.Action):
             status_id=given_id(params, Input.CLOSED_STATUS_ID),
             resolution=given_text(params, Input.RESOLUTION),
         )
-        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}
+        return {Output.TICKET: ticket_output(ticket, self.connection.client), Output.SUCCESS: True}

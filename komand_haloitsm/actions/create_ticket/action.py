@@ -7,8 +7,9 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import CreateTicketInput, CreateTicketOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, required_id, required_text
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.insightconnect.inputs import given_ids, given_objects, given_text, required_id, required_text
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class CreateTicket(insightconnect_plugin_runtime.Action):
@@ -50,4 +51,4 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
             ticket, created = client.create_ticket(fields), True
         else:
             ticket, created = client.create_ticket_once(fields, reference)
-        return {Output.TICKET: client.describe(ticket), Output.SUCCESS: True, Output.CREATED: created}
+        return {Output.TICKET: ticket_output(ticket, client), Output.SUCCESS: True, Output.CREATED: created}

@@ -7,9 +7,10 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import GetTicketInput, GetTicketOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.errors import HaloITSMError
-from komand_haloitsm.util.inputs import given_flag, required_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError
+from komand_haloitsm.util.insightconnect.inputs import given_flag, required_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class GetTicket(insightconnect_plugin_runtime.Action):
@@ -32,4 +33,4 @@ class GetTicket(insightconnect_plugin_runtime.Action):
             if error.kind != "not_found":
                 raise
             return {Output.TICKET: {}, Output.FOUND: False}
-        return {Output.TICKET: self.connection.client.describe(ticket), Output.FOUND: True}
+        return {Output.TICKET: ticket_output(ticket, self.connection.client), Output.FOUND: True}

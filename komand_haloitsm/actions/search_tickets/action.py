@@ -7,9 +7,10 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import SearchTicketsInput, SearchTicketsOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_date, given_id, given_number, given_text
-from komand_haloitsm.util.schemas import checked_once
-from komand_haloitsm.util.search import TicketFilter
+from komand_haloitsm.util.halo.tickets.filters import TicketFilter
+from komand_haloitsm.util.insightconnect.inputs import given_date, given_id, given_number, given_text
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class SearchTickets(insightconnect_plugin_runtime.Action):
@@ -35,5 +36,5 @@ class SearchTickets(insightconnect_plugin_runtime.Action):
         )
         max_results = given_number(params, Input.MAX_RESULTS, default=50, lowest=1, highest=10_000)
         tickets = self.connection.client.search_tickets(wanted, max_results=max_results)
-        described = [self.connection.client.describe(ticket) for ticket in tickets]
+        described = [ticket_output(ticket, self.connection.client) for ticket in tickets]
         return {Output.TICKETS: described, Output.COUNT: len(described)}

@@ -7,8 +7,9 @@ from insightconnect_plugin_runtime.telemetry import auto_instrument
 from .schema import UpdateTicketInput, UpdateTicketOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.inputs import given_ids, given_objects, given_text, required_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.insightconnect.inputs import given_ids, given_objects, given_text, required_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
 
 class UpdateTicket(insightconnect_plugin_runtime.Action):
@@ -32,4 +33,4 @@ class UpdateTicket(insightconnect_plugin_runtime.Action):
         changes: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
         changes.update(given_ids(params, Input.STATUS_ID, Input.PRIORITY_ID, Input.AGENT_ID))
         ticket = self.connection.client.update_ticket(ticket_id, changes)
-        return {Output.TICKET: self.connection.client.describe(ticket), Output.SUCCESS: True}
+        return {Output.TICKET: ticket_output(ticket, self.connection.client), Output.SUCCESS: True}

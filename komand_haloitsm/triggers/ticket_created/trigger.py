@@ -3,11 +3,10 @@ from typing import Any
 from .schema import TicketCreatedInput, TicketCreatedOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.events.decide import decide_created
-from komand_haloitsm.util.events.loop import Rule
-from komand_haloitsm.util.events.trigger import EventTrigger
-from komand_haloitsm.util.inputs import given_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.events.decide import EventPolicy, decide_created
+from komand_haloitsm.util.insightconnect.inputs import given_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.trigger import EventTrigger
 
 
 class TicketCreated(EventTrigger):
@@ -25,5 +24,5 @@ class TicketCreated(EventTrigger):
             "tickettype_id": given_id(params, Input.TICKETTYPE_ID),
             "priority_id": given_id(params, Input.PRIORITY_ID),
         }
-        rule = Rule(decide=lambda seen, now, baseline, _: decide_created(seen, now, baseline, **filters))
-        self.watch(params, rule, lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket})
+        policy = EventPolicy(decide=lambda seen, now, watermark, _: decide_created(seen, now, watermark, **filters))
+        self.watch(params, policy, lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket})

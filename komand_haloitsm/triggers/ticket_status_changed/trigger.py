@@ -3,11 +3,10 @@ from typing import Any
 from .schema import TicketStatusChangedInput, TicketStatusChangedOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.events.decide import decide_status_changed, has_moved
-from komand_haloitsm.util.events.loop import Rule
-from komand_haloitsm.util.events.trigger import EventTrigger
-from komand_haloitsm.util.inputs import given_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.events.decide import EventPolicy, decide_status_changed, has_moved
+from komand_haloitsm.util.insightconnect.inputs import given_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.trigger import EventTrigger
 
 
 class TicketStatusChanged(EventTrigger):
@@ -22,15 +21,15 @@ class TicketStatusChanged(EventTrigger):
 
     def run(self, params: dict[str, Any] = {}) -> None:
         new_status_id = given_id(params, Input.NEW_STATUS_ID)
-        rule = Rule(
-            decide=lambda seen, now, baseline, actions: decide_status_changed(
-                seen, now, baseline, actions, new_status_id=new_status_id
+        policy = EventPolicy(
+            decide=lambda seen, now, watermark, actions: decide_status_changed(
+                seen, now, watermark, actions, new_status_id=new_status_id
             ),
             needs_actions=has_moved,
             ticket_id=given_id(params, Input.TICKET_ID),
         )
         self.watch(
             params,
-            rule,
+            policy,
             lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket, **event.outputs},
         )

@@ -3,11 +3,10 @@ from typing import Any
 from .schema import TicketUpdatedInput, TicketUpdatedOutput, Input, Output, Component
 
 # Custom imports below
-from komand_haloitsm.util.events.decide import decide_updated, has_moved
-from komand_haloitsm.util.events.loop import Rule
-from komand_haloitsm.util.events.trigger import EventTrigger
-from komand_haloitsm.util.inputs import given_flag, given_id
-from komand_haloitsm.util.schemas import checked_once
+from komand_haloitsm.util.events.decide import EventPolicy, decide_updated, has_moved
+from komand_haloitsm.util.insightconnect.inputs import given_flag, given_id
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.trigger import EventTrigger
 
 
 class TicketUpdated(EventTrigger):
@@ -22,16 +21,17 @@ class TicketUpdated(EventTrigger):
 
     def run(self, params: dict[str, Any] = {}) -> None:
         status_changed = given_flag(params, Input.STATUS_CHANGED, default=False)
-        rule = Rule(
-            decide=lambda seen, now, baseline, actions: decide_updated(
-                seen, now, baseline, actions, status_changed=status_changed
+        policy = EventPolicy(
+            decide=lambda seen, now, watermark, actions: decide_updated(
+                seen, now, watermark, actions, status_changed=status_changed
             ),
-            # Without a last look only the ticket's actions tell whether its status was another.
-            needs_actions=lambda seen, now, baseline: status_changed and not seen and has_moved(seen, now, baseline),
+            # A ticket that was never seen has no last status: then only
+            # the ticket's actions tell whether its status was another.
+            needs_actions=lambda seen, now, watermark: status_changed and not seen and has_moved(seen, now, watermark),
             ticket_id=given_id(params, Input.TICKET_ID),
         )
         self.watch(
             params,
-            rule,
+            policy,
             lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket, **event.outputs},
         )

@@ -1,19 +1,19 @@
-"""The loop of a trigger: poll and follow hints, decide, deliver, save; until it is stopped."""
+"""The loop of a trigger: poll, recheck pending tickets, decide, deliver, save; until it is stopped."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping
 
-from ..dates import parse_date
-from ..errors import HaloITSMError
-from ..reading import TicketReader
-from .decide import Baseline, Event, Look, Seen, Step, look_at, stamp
+from ..halo.changes import OVERLAP, Snapshot, changed_since, clock_of, snapshot_of
+from ..halo.errors import HaloError
+from ..halo.tickets.read import TicketReader
+from ..halo.values.sort_key import SortKey
+from .decide import Event, EventPolicy, LastSeen, Watermark
 from .delivery import Delivery
-from .poll import OVERLAP, changed_since, clock_of, earlier
-from .stopping import Stopped, Stopping
+from .lifecycle import Stopped, Stopping
 from .store import Store
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ LONGEST_CATCH_UP = timedelta(days=7)
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
 _MOST_ACTIONS = 10_000
-_MOST_HINTS = 1_000
+_MOST_PENDING = 1_000
 _REFUSALS_BELIEVED = 3
 # By our own clock, which may be wrong by a day; it only saves a request, Halo's decides.
 _MAY_BE_TOO_OLD = LONGEST_CATCH_UP - timedelta(days=1)
@@ -31,25 +31,12 @@ _UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "u
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Which events a look makes, for one trigger with its filters.
-
-    ``decide`` gives the steps of a look; its actions are None when they were not asked for or cannot be read.
-    ``needs_actions`` says whether they are needed to decide. ``ticket_id`` is the only ticket to watch, None for all.
-    """
-
-    decide: Callable[[Seen | None, Look, Baseline, Sequence[Row] | None], list[Step]]
-    needs_actions: Callable[[Seen | None, Look, Baseline], bool] = lambda seen, now, baseline: False
-    ticket_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """What a loop works with. ``output(event, ticket)`` makes the event's body; ``interval`` is in seconds."""
 
     reader: TicketReader
     store: Store
-    rule: Rule
+    policy: EventPolicy
     delivery: Delivery
     stopping: Stopping
     output: Callable[[Event, Row], Mapping[str, Any]]
@@ -62,11 +49,11 @@ class Parts:
 class TriggerLoop:
     """Runs until stopped. Errors from Halo never end it: they are told once, and it goes on, more slowly.
 
-    An error with one ticket does not hold up the others: it becomes a hint, which is tried again, less and less often.
+    An error with one ticket does not hold up the others: the ticket stays pending, and is rechecked less and less often.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
         self._failures = 0
         self._polled_since_start = False
         # ticket id -> (failures so far, time of the clock before which it is not tried again)
@@ -74,35 +61,35 @@ class TriggerLoop:
         self._refusals_of_actions = 0
 
     def run(self) -> None:
-        """Poll every ``interval`` seconds, follow hints at once. Returns when stopped."""
-        parts = self._parts
-        next_poll = parts.clock()
-        while not parts.stopping.stopped:
+        """Poll every ``interval`` seconds, recheck pending tickets at once. Returns when stopped."""
+        deps = self._deps
+        next_poll = deps.clock()
+        while not deps.stopping.stopped:
             try:
-                if parts.clock() >= next_poll:
+                if deps.clock() >= next_poll:
                     self._poll()
-                    next_poll = parts.clock() + parts.interval
-                self._follow_hints()
+                    next_poll = deps.clock() + deps.interval
+                self._recheck_pending()
                 self._recovered()
-            except HaloITSMError as error:
-                next_poll = parts.clock() + self._backoff(error)
-                self._rest(next_poll, hints=False)
+            except HaloError as error:
+                next_poll = deps.clock() + self._backoff(error)
+                self._rest(next_poll, wake=False)
                 continue
-            self._rest(next_poll, hints=True)
+            self._rest(next_poll, wake=True)
 
-    def _rest(self, until: float, *, hints: bool) -> None:
-        """Until it is time to poll, or a hint comes; while Halo fails a hint changes nothing."""
-        parts = self._parts
-        while not parts.stopping.stopped and (left := until - parts.clock()) > 0:
-            parts.stopping.rest(left)
-            if hints:
+    def _rest(self, until: float, *, wake: bool) -> None:
+        """Rest until it is time to poll, or a ticket becomes pending; while Halo fails, that does not end the rest."""
+        deps = self._deps
+        while not deps.stopping.stopped and (left := until - deps.clock()) > 0:
+            deps.stopping.rest(left)
+            if wake:
                 return
 
-    def _backoff(self, error: HaloITSMError) -> float:
-        parts = self._parts
+    def _backoff(self, error: HaloError) -> float:
+        deps = self._deps
         self._failures += 1
         if self._failures == 1:
-            parts.logger.error(
+            deps.logger.error(
                 f"HaloITSM trigger: {error.cause} {error.assistance} {in_short(error)} It goes on trying."
             )
         return self._pause(self._failures)
@@ -113,189 +100,198 @@ class TriggerLoop:
 
     def _recovered(self) -> None:
         if self._failures:
-            self._parts.logger.info(f"HaloITSM trigger: HaloITSM answers again after {self._failures} failed attempts.")
+            self._deps.logger.info(f"HaloITSM trigger: HaloITSM answers again after {self._failures} failed attempts.")
             self._failures = 0
 
     def _poll(self) -> None:
-        parts = self._parts
-        baseline = parts.store.baseline()
-        if baseline is None:
+        deps = self._deps
+        watermark = deps.store.watermark()
+        if watermark is None:
             self._begin()
             return
         first = not self._polled_since_start
-        if first and (parts.rule.ticket_id is not None or self._may_be_too_old()):
-            with parts.stopping.breakable():
-                _, answer = next(iter(parts.reader.pages({"page_size": "1"})))
-            self._forget_what_is_too_old(clock_of(answer))
-        if parts.rule.ticket_id is not None:
-            self._look_by_id(parts.rule.ticket_id)
+        if first and (deps.policy.ticket_id is not None or self._may_be_too_old()):
+            with deps.stopping.breakable():
+                _, response = next(iter(deps.reader.pages({"page_size": "1"})))
+            self._forget_what_is_too_old(clock_of(response))
+        if deps.policy.ticket_id is not None:
+            self._check(deps.policy.ticket_id)
         else:
             self._catch_up(first)
         self._polled_since_start = True
 
     def _begin(self) -> None:
         """The first start: what there is now is old. Nothing is delivered."""
-        parts = self._parts
-        with parts.stopping.breakable():
-            rows, answer = next(iter(parts.reader.pages({})))
-            numbers = [look.ticket_id for look in map(look_at, rows) if look]
+        deps = self._deps
+        with deps.stopping.breakable():
+            rows, response = next(iter(deps.reader.pages({})))
+            numbers = [snapshot.ticket_id for snapshot in map(snapshot_of, rows) if snapshot]
             newest_first = numbers == sorted(numbers, reverse=True)
             # The plain list may leave out what was closed long ago, and that may be the newest ticket.
-            closed, _ = next(iter(parts.reader.pages({"closed_only": "true"})))
-            numbers += [look.ticket_id for look in map(look_at, closed) if look]
-            newest_change = max((look.stamp for look in map(look_at, rows) if look), default="")
-            began = clock_of(answer) or newest_change
-            if parts.rule.ticket_id is None:
-                old = changed_since(parts.reader, earlier(began, OVERLAP)).rows
+            closed, _ = next(iter(deps.reader.pages({"closed_only": "true"})))
+            numbers += [snapshot.ticket_id for snapshot in map(snapshot_of, closed) if snapshot]
+            newest_change = max(
+                (snapshot.sort_key for snapshot in map(snapshot_of, rows) if snapshot), default=SortKey()
+            )
+            began = clock_of(response) or newest_change
+            if deps.policy.ticket_id is None:
+                old = changed_since(deps.reader, began.earlier(OVERLAP)).rows
             else:
-                ticket = parts.reader.find(parts.rule.ticket_id)
-                look = look_at(ticket) if ticket else None
-                old = [(look, ticket)] if look and ticket else []
+                ticket = deps.reader.find(deps.policy.ticket_id)
+                snapshot = snapshot_of(ticket) if ticket else None
+                old = [(snapshot, ticket)] if snapshot and ticket else []
         # Not the newest change: a ticket may be dated in the future, and what is newer than this was seen just now.
-        baseline = Baseline(
+        watermark = Watermark(
             began,
-            max([0, *numbers, *(look.ticket_id for look, _ in old)]) if newest_first else None,
+            max([0, *numbers, *(snapshot.ticket_id for snapshot, _ in old)]) if newest_first else None,
         )
-        seen = [(look.ticket_id, Seen(look.stamp, look.status_id, look.face)) for look, _ in old]
-        parts.store.begin(baseline, began, seen)
+        seen = [
+            (snapshot.ticket_id, LastSeen(snapshot.sort_key, snapshot.status_id, snapshot.content_key))
+            for snapshot, _ in old
+        ]
+        deps.store.begin(watermark, began, seen)
         self._polled_since_start = True
-        parts.logger.info("HaloITSM trigger: started; events from now on are delivered.")
+        deps.logger.info("HaloITSM trigger: started; events from now on are delivered.")
 
     def _may_be_too_old(self) -> bool:
         """Whether to ask Halo's clock before reading, since the last poll may be too long ago to read from there."""
-        cursor = parse_date(self._parts.store.cursor())
-        return cursor is None or self._parts.now() - cursor > _MAY_BE_TOO_OLD
+        cursor = self._deps.store.cursor().moment
+        return cursor is None or self._deps.now() - cursor > _MAY_BE_TOO_OLD
 
-    def _forget_what_is_too_old(self, halo_time: str) -> None:
+    def _forget_what_is_too_old(self, halo_time: SortKey) -> None:
         """After a pause of more than seven days, by Halo's clock, what is older than that counts as old."""
-        limit = earlier(halo_time, LONGEST_CATCH_UP)
-        if limit > self._parts.store.cursor():
-            self._parts.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
-            self._parts.store.forget_before(limit)
+        horizon = halo_time.earlier(LONGEST_CATCH_UP)
+        if horizon > self._deps.store.cursor():
+            self._deps.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
+            self._deps.store.forget_before(horizon)
 
     def _catch_up(self, first: bool) -> None:
-        parts = self._parts
-        baseline = parts.store.baseline() or Baseline("")
-        with parts.stopping.breakable():
-            changes = changed_since(parts.reader, max(earlier(parts.store.cursor(), OVERLAP), baseline.limit))
+        deps = self._deps
+        watermark = deps.store.watermark() or Watermark("")
+        with deps.stopping.breakable():
+            changes = changed_since(deps.reader, max(deps.store.cursor().earlier(OVERLAP), SortKey(watermark.horizon)))
         if first:
             self._forget_what_is_too_old(changes.halo_time)
-            baseline = parts.store.baseline() or baseline
+            watermark = deps.store.watermark() or watermark
         in_a_row = 0
-        for look, row in changes.rows:
+        for snapshot, row in changes.rows:
             try:
-                self._look(look, row, baseline)
+                self._process(snapshot, row, watermark)
                 in_a_row = 0
-            except HaloITSMError as error:
+            except HaloError as error:
                 in_a_row += 1
                 if is_general(error) or in_a_row > 1:
                     raise
-                # Kept as a hint, so that the cursor can move on without it.
-                parts.store.hint([look.ticket_id])
-                self._postpone(look.ticket_id, error)
+                # It stays pending, so that the cursor can move on without it.
+                deps.store.add_pending([snapshot.ticket_id])
+                self._postpone(snapshot.ticket_id, error)
         # Only now: what is not yet delivered must be found again after a crash.
-        newest = max((look.stamp for look, _ in changes.rows), default="")
+        newest = max((snapshot.sort_key for snapshot, _ in changes.rows), default=SortKey())
         # Halo's clock may have been put back: then its own time counts, or nothing would be found until it is made up.
-        cursor = changes.halo_time or max(parts.store.cursor(), newest)
-        parts.store.advance(cursor, earlier(cursor, 2 * OVERLAP))
+        cursor = changes.halo_time or max(deps.store.cursor(), newest)
+        deps.store.advance(cursor, cursor.earlier(2 * OVERLAP))
 
-    def _follow_hints(self) -> None:
-        parts = self._parts
-        followed: set[int] = set()
-        while not parts.stopping.stopped:
-            due = [item for item in parts.store.hints(_MOST_HINTS) if self._is_due(item[0]) and item[1] not in followed]
+    def _recheck_pending(self) -> None:
+        deps = self._deps
+        rechecked: set[int] = set()
+        while not deps.stopping.stopped:
+            due = [
+                item for item in deps.store.pending(_MOST_PENDING) if self._is_due(item[0]) and item[1] not in rechecked
+            ]
             if not due:
                 return
             for ticket_id, number in due:
-                followed.add(number)
-                self._follow(ticket_id, number)
+                rechecked.add(number)
+                self._recheck(ticket_id, number)
 
-    def _follow(self, ticket_id: int, number: int) -> None:
-        parts = self._parts
+    def _recheck(self, ticket_id: int, number: int) -> None:
+        deps = self._deps
         try:
-            if parts.rule.ticket_id in (None, ticket_id):
-                self._look_by_id(ticket_id)
-        except HaloITSMError as error:
+            if deps.policy.ticket_id in (None, ticket_id):
+                self._check(ticket_id)
+        except HaloError as error:
             if is_general(error):
                 raise
             self._postpone(ticket_id, error)
-            parts.store.postpone_hint(ticket_id, number)
+            deps.store.postpone_pending(ticket_id, number)
             return
         self._postponed.pop(ticket_id, None)
-        parts.store.drop_hint(ticket_id, number)
+        deps.store.drop_pending(ticket_id, number)
 
     def _is_due(self, ticket_id: int) -> bool:
-        return self._parts.clock() >= self._postponed.get(ticket_id, (0, 0.0))[1]
+        return self._deps.clock() >= self._postponed.get(ticket_id, (0, 0.0))[1]
 
-    def _postpone(self, ticket_id: int, error: HaloITSMError) -> None:
+    def _postpone(self, ticket_id: int, error: HaloError) -> None:
         failures = self._postponed.get(ticket_id, (0, 0.0))[0] + 1
         if failures == 1:
-            self._parts.logger.warning(
+            self._deps.logger.warning(
                 f"HaloITSM trigger: ticket {ticket_id} is tried again: {error.cause} {in_short(error)}"
             )
-        self._postponed[ticket_id] = (failures, self._parts.clock() + self._pause(failures))
+        self._postponed[ticket_id] = (failures, self._deps.clock() + self._pause(failures))
 
-    def _look_by_id(self, ticket_id: int) -> None:
-        parts = self._parts
-        with parts.stopping.breakable():
+    def _check(self, ticket_id: int) -> None:
+        deps = self._deps
+        with deps.stopping.breakable():
             try:
-                ticket = parts.reader.get(ticket_id)
-            except HaloITSMError as error:
+                ticket = deps.reader.get(ticket_id)
+            except HaloError as error:
                 # Deleted, hidden from the agent, or never there: such a ticket makes no events.
                 if error.kind in ("not_found", "unauthorized"):
-                    parts.logger.info(
+                    deps.logger.info(
                         f"HaloITSM trigger: no ticket {ticket_id} is there for the API application's agent."
                     )
                     return
                 raise
-        look = look_at(ticket)
-        baseline = parts.store.baseline()
-        if look is not None and baseline is not None:
-            self._look(look, ticket, baseline)
+        snapshot = snapshot_of(ticket)
+        watermark = deps.store.watermark()
+        if snapshot is not None and watermark is not None:
+            self._process(snapshot, ticket, watermark)
 
-    def _look(self, now: Look, ticket: Row, baseline: Baseline) -> None:
-        parts = self._parts
-        seen = parts.store.seen(now.ticket_id)
+    def _process(self, now: Snapshot, ticket: Row, watermark: Watermark) -> None:
+        deps = self._deps
+        seen = deps.store.seen(now.ticket_id)
         actions = None
-        if parts.rule.needs_actions(seen, now, baseline):
-            with parts.stopping.breakable():
+        if deps.policy.needs_actions(seen, now, watermark):
+            with deps.stopping.breakable():
                 actions = self._actions(now.ticket_id, seen)
-        for step in parts.rule.decide(seen, now, baseline, actions):
+        for step in deps.policy.decide(seen, now, watermark, actions):
             if step.event is not None:
-                with parts.stopping.breakable():
-                    output = parts.output(step.event, ticket)
-                if not parts.delivery.deliver(step.event.event_id, output):
+                with deps.stopping.breakable():
+                    output = deps.output(step.event, ticket)
+                if not deps.delivery.deliver(step.event.event_id, output):
                     raise Stopped
-            parts.store.save([(now.ticket_id, step.seen)])
+            deps.store.save([(now.ticket_id, step.seen)])
 
-    def _actions(self, ticket_id: int, seen: Seen | None) -> list[Row] | None:
+    def _actions(self, ticket_id: int, seen: LastSeen | None) -> list[Row] | None:
         """The ticket's actions, at least back to the last one seen; None where they cannot be read."""
         count = 50
         while True:
             try:
-                rows, _ = self._parts.reader.actions(ticket_id, count)
-            except HaloITSMError as error:
+                rows, _ = self._deps.reader.actions(ticket_id, count)
+            except HaloError as error:
                 self._refusals_of_actions += 1
                 # One refusal may be a mishap, and the transitions between two looks are lost without the actions.
                 if error.kind in _UNREADABLE and self._refusals_of_actions >= _REFUSALS_BELIEVED:
                     return None
                 raise
             self._refusals_of_actions = 0
-            oldest = min((stamp(row.get("actiondatecreated") or row.get("datetime")) for row in rows), default="")
+            oldest = min(
+                (SortKey.of(row.get("actiondatecreated") or row.get("datetime")) for row in rows), default=SortKey()
+            )
             numbers = [row["id"] for row in rows if isinstance(row.get("id"), int)]
             reached = seen is not None and (
-                min(numbers, default=0) <= seen.action_id if seen.action_id is not None else oldest < seen.stamp
+                min(numbers, default=0) <= seen.action_id if seen.action_id is not None else oldest < seen.sort_key
             )
             if reached or len(rows) < count or count >= _MOST_ACTIONS:
                 return rows
             count = min(count * 20, _MOST_ACTIONS)
 
 
-def is_general(error: HaloITSMError) -> bool:
+def is_general(error: HaloError) -> bool:
     """Whether an error speaks of Halo as a whole, or the way to it, rather than of one ticket."""
     return error.status is None or error.status in (429, 502, 503, 504)
 
 
-def in_short(error: HaloITSMError) -> str:
+def in_short(error: HaloError) -> str:
     """Kind and status of an error. Not what Halo said: it may quote a ticket, and a log is no place for that."""
     return f"({error.kind}, HTTP {error.status})" if error.status else f"({error.kind})"

@@ -1,4 +1,4 @@
-"""Receives Halo's webhooks and keeps from each only the numbers of the tickets that it speaks of.
+"""Receives Halo's webhooks and keeps from each only the numbers of the tickets that it names.
 
 A WSGI application on waitress: its one loop reads all clients side by side, so a slow one holds up nobody, and bodies
 over the limit are refused before they are read. Nothing that a request carries is logged.
@@ -11,10 +11,9 @@ import sys
 import threading
 from typing import Any, Callable, Iterable, Mapping
 
-from insightconnect_plugin_runtime.exceptions import PluginException
 from waitress.server import create_server
 
-from .webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
+from ..halo.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
 
 LARGEST_BODY = 1024 * 1024
 _THREADS = 8
@@ -25,10 +24,20 @@ _SECONDS_OF_SILENCE = 20
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+class PortUnavailable(Exception):
+    """The port cannot be opened; ``cause`` and ``assistance`` tell a person why and what to do."""
+
+    def __init__(self, port: int, reason: str) -> None:
+        self.cause = f"The webhook port {port} cannot be opened: {reason}."
+        self.assistance = "Each trigger with a webhook port needs one of its own. Choose a free port above 1023."
+        super().__init__(self.cause)
+
+
 class Receiver:
     """Listens on a port of all interfaces from ``start`` to ``stop``.
 
-    ``take(ids)`` saves the hints and returns when they are on disk; only then is a delivery answered with 200.
+    ``take(ids)`` saves the ids of tickets that may have changed and returns when they are on disk. Only then is a
+    delivery answered with 200.
     """
 
     def __init__(self, port: int, secret: str, take: Callable[[Iterable[int]], None], logger: Any) -> None:
@@ -39,7 +48,7 @@ class Receiver:
         self._server: Any = None
 
     def start(self) -> None:
-        """Listen. Raises PluginException when the port cannot be had."""
+        """Listen. Raises PortUnavailable."""
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         # While the loop computes, a thread that has a webhook to save would wait five milliseconds each time that it
         # comes back from the disk; Halo counts on an answer at once (measured: make bench).
@@ -60,10 +69,7 @@ class Receiver:
                 ident=None,
             )
         except OSError as error:
-            raise PluginException(
-                cause=f"The webhook port {self._port} cannot be opened: {error.strerror}.",
-                assistance="Each trigger with a webhook port needs one of its own. Choose a free port above 1023.",
-            ) from None
+            raise PortUnavailable(self._port, str(error.strerror)) from None
         threading.Thread(target=self._server.run, name="haloitsm-receiver", daemon=True).start()
         self._logger.info(f"HaloITSM trigger: receiving webhooks on port {self._port}.")
 

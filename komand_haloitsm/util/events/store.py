@@ -16,10 +16,14 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from .decide import Baseline, Seen
+from ..halo.values.sort_key import SortKey
+from .decide import LastSeen, Watermark
 
 MOST_SEEN = 50_000
 _KEPT_AFTER_PRUNING = 40_000
+# The names in the file are those of version 1.0.0, whose state must stay readable. Of the facts, "baseline" is the
+# watermark's sort_key, "floor_id" its newest_old_id, "limit" its horizon. A stamp is a sort_key, a face a content_key,
+# and hint holds the pending tickets.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (
@@ -134,8 +138,12 @@ def _ready(database: sqlite3.Connection) -> sqlite3.Connection:
     return database
 
 
+# Where the face in the file keeps LastSeen.repeats, beside the fields of the ticket.
+_REPEATS = "same"
+
+
 class _Waiting:
-    """A hint that waits for the disk, with the thread that brought it."""
+    """Tickets that wait to be saved as pending, for the thread that brought them."""
 
     def __init__(self, ticket_ids: Iterable[int]) -> None:
         self.ticket_ids = list(ticket_ids)
@@ -149,7 +157,8 @@ class Store:
     def __init__(self, database: sqlite3.Connection, owner: str, logger: Any) -> None:
         self._database = database
         self._logger = logger
-        # A hint may come while the loop saves: SQLite would serialise them, but not the two statements of one thought.
+        # The receiver's threads save pending tickets while the loop saves too. SQLite runs one transaction at a time,
+        # but nobody may come in between where a method reads first and then writes.
         self._lock = threading.RLock()
         self._waiting: list[_Waiting] = []
         self._waiting_lock = threading.Lock()
@@ -162,9 +171,10 @@ class Store:
             self._set("owner", owner)
 
     def _write(self, work: Callable[[], None]) -> None:
-        """Do ``work`` in a transaction; when the disk fails, in memory from now on, rather than end the trigger.
+        """Do ``work`` in a transaction.
 
-        What is being saved has been delivered: forgotten, it would be delivered again.
+        When the disk fails, the store goes on in memory rather than end the trigger. What is being saved has been
+        delivered, so that forgetting it would deliver it again.
         """
         with self._lock:
             try:
@@ -205,32 +215,32 @@ class Store:
     def _set(self, name: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
-    def baseline(self) -> Baseline | None:
+    def watermark(self) -> Watermark | None:
         """What is old, None before the first start is done."""
         with self._lock:
-            stamp, floor, limit = self._fact("baseline"), self._fact("floor_id"), self._fact("limit")
-        return None if stamp is None else Baseline(stamp, int(floor) if floor else None, limit or "")
+            sort_key, floor, horizon = self._fact("baseline"), self._fact("floor_id"), self._fact("limit")
+        return None if sort_key is None else Watermark(sort_key, int(floor) if floor else None, horizon or "")
 
-    def cursor(self) -> str:
-        """The stamp up to which polls are complete, "" before the first."""
+    def cursor(self) -> SortKey:
+        """The moment up to which polls are complete, "" before the first."""
         with self._lock:
-            return self._fact("cursor") or ""
+            return SortKey(self._fact("cursor") or "")
 
-    def begin(self, baseline: Baseline, cursor: str, seen: Iterable[tuple[int, Seen]]) -> None:
+    def begin(self, watermark: Watermark, cursor: str, seen: Iterable[tuple[int, LastSeen]]) -> None:
         """Save the first start, all at once."""
 
         def work() -> None:
-            self._set("baseline", baseline.stamp)
-            self._set("floor_id", "" if baseline.floor_id is None else str(baseline.floor_id))
+            self._set("baseline", watermark.sort_key)
+            self._set("floor_id", "" if watermark.newest_old_id is None else str(watermark.newest_old_id))
             self._set("cursor", cursor)
             self._put(items)
 
         items = list(seen)
         self._write(work)
 
-    def forget_before(self, stamp: str) -> None:
-        """Count everything up to ``stamp`` as old, after a pause that was too long to catch up with."""
-        self._write(lambda: self._set("limit", stamp))
+    def forget_before(self, sort_key: str) -> None:
+        """Count everything up to ``sort_key`` as old, after a pause that was too long to catch up with."""
+        self._write(lambda: self._set("limit", sort_key))
 
     def advance(self, cursor: str, window: str) -> None:
         """Save that polls are complete up to ``cursor``; of too many, forget the oldest before ``window``."""
@@ -263,32 +273,36 @@ class Store:
         if floor:
             self._set("floor_id", str(max(int(floor), highest)))
 
-    def seen(self, ticket_id: int) -> Seen | None:
+    def seen(self, ticket_id: int) -> LastSeen | None:
         """What was last seen of a ticket."""
         with self._lock:
             row = self._database.execute(
                 "SELECT stamp, status_id, face, action_id FROM seen WHERE ticket_id = ?", (ticket_id,)
             ).fetchone()
-        return Seen(row[0], row[1], json.loads(row[2]), row[3]) if row else None
+        if row is None:
+            return None
+        face = json.loads(row[2])
+        repeats = face.pop(_REPEATS, 0)
+        return LastSeen(row[0], row[1], face, row[3], repeats)
 
-    def save(self, items: Iterable[tuple[int, Seen]]) -> None:
+    def save(self, items: Iterable[tuple[int, LastSeen]]) -> None:
         """Save what was seen of tickets, all at once."""
         listed = list(items)
         self._write(lambda: self._put(listed))
 
-    def _put(self, items: Iterable[tuple[int, Seen]]) -> None:
+    def _put(self, items: Iterable[tuple[int, LastSeen]]) -> None:
         self._database.executemany(
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
             [
-                (number, item.stamp, item.status_id, json.dumps(dict(item.face)), item.action_id)
+                (number, item.sort_key, item.status_id, json.dumps(_face(item)), item.action_id)
                 for number, item in items
             ],
         )
 
-    def hint(self, ticket_ids: Iterable[int]) -> None:
+    def add_pending(self, ticket_ids: Iterable[int]) -> None:
         """Save that tickets may have changed; on disk when this returns.
 
-        Whoever comes while another waits for the disk is saved along with the next one: one sync for many.
+        Threads that come while another waits for the disk are saved together by the next write: one sync for many.
         """
         mine = _Waiting(ticket_ids)
         with self._waiting_lock:
@@ -303,8 +317,8 @@ class Store:
 
     def _save_batch(self, batch: list[_Waiting]) -> None:
         try:
-            self._save_hints(batch)
-        # Whatever it is, each learns of its own.
+            self._save_pending(batch)
+        # Whatever the error is, each thread learns of the one that its own tickets caused.
         except Exception as error:  # pylint: disable=broad-exception-caught
             for one in batch if len(batch) > 1 else []:
                 self._save_batch([one])
@@ -313,7 +327,7 @@ class Store:
         for one in batch:
             one.done = True
 
-    def _save_hints(self, batch: list[_Waiting]) -> None:
+    def _save_pending(self, batch: list[_Waiting]) -> None:
         ticket_ids = list(dict.fromkeys(ticket_id for one in batch for ticket_id in one.ticket_ids))
 
         def work() -> None:
@@ -327,8 +341,8 @@ class Store:
     def _next_number(self) -> int:
         return int(self._database.execute("SELECT coalesce(max(number), 0) + 1 FROM hint").fetchone()[0])
 
-    def postpone_hint(self, ticket_id: int, number: int) -> None:
-        """Put a hint that could not be followed behind all others; one that came meanwhile stays where it is."""
+    def postpone_pending(self, ticket_id: int, number: int) -> None:
+        """Put a ticket that could not be rechecked behind all others; one named again meanwhile stays in its place."""
 
         def work() -> None:
             values = (self._next_number(), ticket_id, number)
@@ -336,15 +350,15 @@ class Store:
 
         self._write(work)
 
-    def hints(self, most: int = 100) -> list[tuple[int, int]]:
-        """The oldest hints: ticket id, and the number that tells it from a later hint for the same ticket."""
+    def pending(self, most: int = 100) -> list[tuple[int, int]]:
+        """The tickets that are pending for the longest: id, and a number that is another when it is named again."""
         with self._lock:
             return self._database.execute(
                 "SELECT ticket_id, number FROM hint ORDER BY number LIMIT ?", (most,)
             ).fetchall()
 
-    def drop_hint(self, ticket_id: int, number: int) -> None:
-        """Forget a hint that has been followed; one that came meanwhile stays."""
+    def drop_pending(self, ticket_id: int, number: int) -> None:
+        """Forget a pending ticket that has been rechecked; if it was named again meanwhile, it stays."""
         mine = (ticket_id, number)
         self._write(lambda: self._run("DELETE FROM hint WHERE ticket_id = ? AND number = ?", mine))
 
@@ -355,3 +369,7 @@ class Store:
         """Close the file."""
         with self._lock:
             self._database.close()
+
+
+def _face(item: LastSeen) -> dict[str, int]:
+    return {**item.content_key, _REPEATS: item.repeats} if item.repeats else dict(item.content_key)

@@ -1,0 +1,75 @@
+"""The emulator's own log of requests: a test device of ours."""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from requests.structures import CaseInsensitiveDict
+
+REDACTED = "REDACTED"
+_SECRET_FIELDS = {"client_secret", "password", "refresh_token", "assertion"}
+
+
+@dataclass
+class RecordedRequest:
+    """One request as it arrived. `status` is 0 until an answer goes out, and stays 0 if none does."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    headers: Mapping[str, str] = field(repr=False)
+    status: int = 0
+
+
+def parsed_body(content_type: str, raw: bytes) -> Any:
+    """The body as JSON, or as a dict of form fields, or None."""
+    if not raw:
+        return None
+    if content_type.lower().startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def without_secrets(body: Any) -> Any:
+    """The body with its secrets covered (only top-level fields of a form or object carry any)."""
+    if not isinstance(body, dict):
+        return body
+    return {key: REDACTED if key.lower() in _SECRET_FIELDS else value for key, value in body.items()}
+
+
+def readable_headers(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """The headers, any letter case, with Authorization covered."""
+    return CaseInsensitiveDict(
+        (name, REDACTED if name.lower() in ("authorization", "cookie") else value) for name, value in headers
+    )
+
+
+class RequestLog:
+    """Requests in order of arrival."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.entries: list[RecordedRequest] = []
+
+    def add(self, entry: RecordedRequest) -> RecordedRequest:
+        """Notes a request that has just arrived."""
+        with self._lock:
+            self.entries.append(entry)
+        return entry
+
+    def snapshot(self) -> list[RecordedRequest]:
+        """The requests so far."""
+        with self._lock:
+            return list(self.entries)
+
+    def forget(self) -> None:
+        """Starts over."""
+        with self._lock:
+            self.entries = []

@@ -1,0 +1,152 @@
+"""What a ticket looks like at one time, and which tickets have changed in Halo since a moment of Halo's own clock.
+
+``changed_since`` asks for the tickets updated since then, last updated first, and believes neither parameter, since a
+build of Halo may ignore one: every row is checked against the moment, and reading stops early only where the rows
+themselves prove the order. In this order a ticket that changes while pages are read moves to the front and pushes
+others back: a row can come twice, but none is skipped. Where rows can move forward (another order, a deleted ticket) the
+list is read again.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Mapping
+
+from .http.messages import Response
+from .http.rows import total_of
+from .tickets.read import TicketReader
+from .values.dates import format_date
+from .values.ids import as_id
+from .values.sort_key import SortKey
+
+Row = dict[str, Any]
+
+# Halo dates a change before it commits it, and its Date header has whole seconds: the last minute is read again.
+OVERLAP = timedelta(seconds=60)
+_PASSES = 3
+# What tells two states of a ticket apart when their last_update is the same; all in list and detail alike (seen live).
+_TEXTS = ("summary", "team")
+_IDS = ("status_id", "priority_id", "agent_id", "tickettype_id", "client_id", "user_id")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A ticket as Halo shows it at one time.
+
+    ``sort_key`` is its last update, "" when it has none; ``created`` is when it was logged. ``content_key`` has ids as
+    they are and checksums of texts, so that it can be stored without a text of the ticket.
+    """
+
+    ticket_id: int
+    sort_key: SortKey
+    created: SortKey
+    status_id: int | None
+    content_key: Mapping[str, int] = field(default_factory=dict)
+
+
+def snapshot_of(ticket: Mapping[str, Any]) -> Snapshot | None:
+    """The snapshot of a Halo ticket, from a list or by itself; None when it has no id."""
+    ticket_id = as_id(ticket.get("id"))
+    if ticket_id is None:
+        return None
+    numbers = {name: as_id(ticket.get(name)) for name in _IDS}
+    content_key = {name: number for name, number in numbers.items() if number is not None}
+    content_key |= {name: _checksum(ticket[name]) for name in _TEXTS if isinstance(ticket.get(name), str)}
+    updates = (SortKey.of(ticket.get(name)) for name in ("last_update", "lastupdate", "flastupdate"))
+    updated = next(filter(None, updates), SortKey())
+    created = SortKey.of(ticket.get("datecreated")) or SortKey.of(ticket.get("dateoccurred"))
+    return Snapshot(
+        ticket_id,
+        updated or SortKey.of(ticket.get("lastactiondate")) or created,
+        created,
+        as_id(ticket.get("status_id")),
+        content_key,
+    )
+
+
+def _checksum(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changed tickets, oldest change first, and Halo's clock when the reading began ("" when it does not tell)."""
+
+    rows: list[tuple[Snapshot, Row]]
+    halo_time: SortKey
+
+
+def changed_since(reader: TicketReader, since: SortKey) -> Changes:
+    """All tickets with a last_update at ``since`` or later. Raises HaloError."""
+    halo_time = SortKey()
+    found: dict[int, tuple[Snapshot, Row]] = {}
+    for _ in range(_PASSES):
+        before = len(found)
+        one = _read_list(reader, since, found)
+        halo_time = halo_time or one.halo_time
+        if one.complete or (len(found) == before and not one.vanished):
+            break
+    return Changes(sorted(found.values(), key=lambda item: (item[0].sort_key, item[0].ticket_id)), halo_time)
+
+
+@dataclass
+class _Reading:
+    """One reading of the list: what its pages say about it."""
+
+    halo_time: SortKey = SortKey()
+    pages: int = 0
+    total: int = 0
+    vanished: bool = False
+    sort_keys: list[SortKey] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def take(self, response: Response, snapshots: list[Snapshot]) -> None:
+        """Note a page."""
+        self.pages += 1
+        if self.pages == 1:
+            self.halo_time = clock_of(response)
+        total = total_of(response.data) or 0
+        self.vanished = self.vanished or total < self.total
+        self.total = total
+        self.sort_keys += [snapshot.sort_key for snapshot in snapshots]
+        self.numbers += [snapshot.ticket_id for snapshot in snapshots]
+
+    @property
+    def last_updated_first(self) -> bool:
+        """Whether the order is as asked for, and not by chance: tickets that nobody touched are in it by their ids."""
+        return self.sort_keys == sorted(self.sort_keys, reverse=True) and self.numbers != sorted(
+            self.numbers, reverse=True
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether no row can have been skipped."""
+        by_update = self.sort_keys == sorted(self.sort_keys, reverse=True)
+        # In the order of their ids tickets stay where they are, whatever happens to them.
+        by_id = self.numbers in (sorted(self.numbers), sorted(self.numbers, reverse=True))
+        return not self.vanished and (self.pages == 1 or by_update or by_id)
+
+
+def _read_list(reader: TicketReader, since: SortKey, found: dict[int, tuple[Snapshot, Row]]) -> _Reading:
+    """Read the list once into ``found``."""
+    query = {"order": "last_update", "orderdesc": "true"}
+    if since.moment:
+        query["lastupdatefromdate"] = format_date(since.moment)
+    reading = _Reading()
+    for rows, response in reader.pages(query):
+        pairs = [(snapshot, row) for snapshot, row in ((snapshot_of(row), row) for row in rows) if snapshot]
+        reading.take(response, [snapshot for snapshot, _ in pairs])
+        for snapshot, row in pairs:
+            known = found.get(snapshot.ticket_id)
+            if snapshot.sort_key >= since and (known is None or known[0].sort_key <= snapshot.sort_key):
+                found[snapshot.ticket_id] = (snapshot, row)
+        if pairs and pairs[-1][0].sort_key < since and reading.last_updated_first:
+            break
+    return reading
+
+
+def clock_of(response: Response) -> SortKey:
+    """Halo's clock, "" when the response has no Date."""
+    return SortKey.at(response.date)

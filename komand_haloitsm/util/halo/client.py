@@ -1,0 +1,257 @@
+"""HaloITSM as an object: what one can do with it, a method each.
+
+Plain values and a logger in, Halo's own fields as plain dicts out. Errors are those of ``errors.py``.
+
+- One object may be shared among threads.
+- Nothing is sent before it is needed: the token is fetched by the first call.
+- A create is sent again only when it is certain that Halo does not have it (see tickets/exactly_once.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import datetime
+from typing import Any, Callable, Mapping
+
+from .clock import Clock, utc_now
+from .errors import HaloError, invalid_input
+from .http.addresses import api_address, ticket_address, token_address
+from .http.messages import Request
+from .http.oauth import TokenSource
+from .http.retry import RetryPolicy
+from .http.rows import rows_of
+from .http.session import Session
+from .http.transport import Transport
+from .tickets.close import TicketCloser
+from .tickets.closed_tickets import ClosedTickets
+from .tickets.comment import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
+from .tickets.create import TicketCreator
+from .tickets.exactly_once import ExactlyOnce, claim_registry
+from .tickets.fields import to_halo_fields
+from .tickets.filters import TicketFilter
+from .tickets.lookups import Lookups
+from .tickets.output import from_halo
+from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
+from .tickets.update import TicketUpdater
+from .values.ids import positive_id
+
+Fields = Mapping[str, Any]
+Ticket = dict[str, Any]
+
+# Who tests a connection waits for the answer at a screen.
+_TEST_POLICY = RetryPolicy(max_wait=5.0)
+
+
+class HaloClient:
+    """A HaloITSM instance, as the API application sees it.
+
+    ``client_id`` and ``client_secret`` are text. ``auth_server`` and ``resource_server`` are addresses as Halo's admin
+    page shows them; common slips are put right. ``tenant`` is only for hosted instances that share an authorization
+    server. ``logger`` is anything with ``info`` and ``warning``. Timeouts and waits are in seconds: ``max_wait`` bounds
+    one call with all its retries, ``recheck_delay`` is the pause before a lost create is looked up again. ``clock``,
+    ``sleep``, ``jitter`` and ``now`` are those of Clock.
+
+    ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
+
+    Raises HaloError for an address that cannot be used or a missing credential.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: object,
+        client_secret: object,
+        auth_server: object,
+        resource_server: object,
+        tenant: str | None = None,
+        ssl_verify: bool = True,
+        logger: Any = None,
+        scope: str | None = None,
+        public_note_outcome: str | None = None,
+        private_note_outcome: str | None = None,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 30.0,
+        max_wait: float = 120.0,
+        recheck_delay: float = 2.0,
+        user_agent: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        identity, secret = _credential(client_id, "Client ID"), _credential(client_secret, "Client Secret")
+        self.address = api_address(resource_server)
+        self._logger = logger or logging.getLogger(__name__)
+        self._recheck_delay = recheck_delay
+        world = Clock(clock, sleep, jitter, now)
+
+        def session(address: str, tokens: TokenSource | None) -> Session:
+            transport = Transport(
+                address,
+                verify=bool(ssl_verify),
+                user_agent=user_agent or "haloitsm-client",
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+            )
+            return Session(
+                transport,
+                policy=RetryPolicy(max_wait=max_wait),
+                logger=self._logger,
+                tokens=tokens,
+                secrets=(identity, secret),
+                clock=world,
+            )
+
+        self._tokens = TokenSource(
+            session(token_address(auth_server, (tenant or "").strip()), None),
+            client_id=identity,
+            client_secret=secret,
+            scope=" ".join((scope or "").split()) or "all",
+        )
+        self._session = session(self.address, self._tokens)
+        self.lookups = Lookups(self._session, logger=self._logger)
+        self._reader = TicketReader(self._session)
+        self._closed_tickets = ClosedTickets(self._session)
+        self._outcomes = {
+            True: (private_note_outcome or "").strip() or PRIVATE_OUTCOME,
+            False: (public_note_outcome or "").strip() or PUBLIC_OUTCOME,
+        }
+
+    def _once(self, session: Session, thing: str) -> ExactlyOnce:
+        """For one operation that makes a ``thing``, as in "The ticket"."""
+        claims = claim_registry(self.address, thing)
+        return ExactlyOnce(session, claims, thing, logger=self._logger, recheck_delay=self._recheck_delay)
+
+    def _comments(self, session: Session) -> CommentWriter:
+        return CommentWriter(session, self._once(session, "The comment"), self._outcomes)
+
+    def _creator(self) -> TicketCreator:
+        session = self._session.begin()
+        return TicketCreator(session, self._once(session, "The ticket"))
+
+    def test(self) -> None:
+        """Logs in anew and reads one ticket. Raises HaloError that tells what is wrong with the connection."""
+        self._tokens.renew(_TEST_POLICY)
+        request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1"})
+        rows_of(request, self._session.begin(_TEST_POLICY).call(request).data, "tickets")
+
+    def ticket_url(self, ticket_id: int) -> str:
+        """The link that opens a ticket in Halo."""
+        return ticket_address(self.address, ticket_id)
+
+    def names_for(self, ticket: Fields) -> Mapping[str, Any]:
+        """What the instance's lists say of a ticket and the ticket itself does not, by the names of ``describe``."""
+        return self.lookups.names_for(ticket)
+
+    def describe(self, ticket: Fields) -> dict[str, Any]:
+        """A Halo ticket under tidy names and types, the same wherever it comes from, with names and a link."""
+        return from_halo(ticket, self.names_for(ticket), self.address)
+
+    def get_ticket(self, ticket_id: int, include_details: bool = True) -> Ticket:
+        """A ticket. Raises HaloError, NotFound when there is none, Unauthorized when the agent may not see it."""
+        return self._reader.get(ticket_id, details=include_details)
+
+    def search_tickets(self, wanted: TicketFilter | Fields, max_results: int = 50) -> list[Ticket]:
+        """Up to ``max_results`` tickets that match, newest first, read in pages of 100. Raises HaloError.
+
+        ``wanted`` is a TicketFilter, or Halo's own list parameters.
+        Open and closed tickets alike: where the instance's list leaves closed ones out, they are asked for expressly as
+        long as there is room among the results.
+        """
+        if not isinstance(wanted, TicketFilter):
+            wanted = TicketFilter.from_halo(wanted)
+        query, only_closed = wanted.query(), {"closed_only": "true"}
+        team = self.lookups.name("team", wanted.team_id)
+        closes = None if wanted.status_id is None else self.lookups.closed(wanted.status_id)
+        if closes:
+            return self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
+        found = self._reader.matching(wanted, query, team, max_results)
+        if closes is not None or len(found) >= max_results or not self._closed_tickets.are_hidden():
+            return found
+        known = {row.get("id") for row in found}
+        closed = self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
+        return newest_first([*found, *(row for row in closed if row.get("id") not in known)])[:max_results]
+
+    def list_actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> list[Ticket]:
+        """The newest ``count`` actions of a ticket, newest first. Raises HaloError."""
+        return self._reader.actions(ticket_id, count)[0]
+
+    def reader(self, policy: RetryPolicy) -> TicketReader:
+        """Reads tickets, pages and actions with another patience than this object's own."""
+        return TicketReader(self._session.patient(policy))
+
+    def create_ticket(self, fields: Fields) -> Ticket:
+        """Creates a ticket, exactly once, and returns it as Halo answers.
+
+        ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for ``team`` and ``category_1`` .. ``4``,
+        which Halo takes on writing. Raises HaloError, before anything is sent when a team or category is unknown;
+        UncertainWrite when the ticket may exist and cannot be told from others.
+        """
+        return self._creator().create(to_halo_fields(fields, self.lookups))
+
+    def create_ticket_once(self, fields: Fields, reference: str) -> tuple[Ticket, bool]:
+        """Creates a ticket unless one has this external reference; returns the ticket and whether it is new.
+
+        The reference (one line) becomes the last line of the details, ``Reference: KEY``. Raises HaloError as
+        create_ticket does, and when several tickets carry the reference.
+        """
+        key = " ".join(reference.split())
+        if not key:
+            raise invalid_input("external_reference", "must not be empty")
+        return self._creator().create_unless_there(to_halo_fields(fields, self.lookups), key)
+
+    def add_comment(self, ticket_id: int, text: str, private: bool = False) -> Ticket:
+        """Adds a note with the connection's private or public outcome, exactly once; returns Halo's action.
+
+        ``text`` is plain and shows letter for letter. Raises HaloError; where Halo refuses the outcome, it names
+        those that the instance has.
+        """
+        return self._comments(self._session.begin()).add(ticket_id, text, private)
+
+    def update_ticket(self, ticket_id: int, fields: Fields) -> Ticket:
+        """Changes the given fields of a ticket and returns it as Halo answers; ``fields`` as for create_ticket.
+
+        Cannot create: without a positive id nothing is sent. Raises HaloError.
+        """
+        return TicketUpdater(self._session).update(ticket_id, to_halo_fields(fields, self.lookups))
+
+    def assign_ticket(
+        self, ticket_id: int, agent_id: int | None = None, team_id: int | None = None, notify: bool = True
+    ) -> Ticket:
+        """Assigns a ticket to an agent, a team, or both, and returns it as Halo answers.
+
+        ``notify`` False sends ``dont_do_rules``, which is documented to keep Halo's automations from running; that it
+        also keeps back every e-mail is not proven. Raises HaloError, also when Halo did not carry it out.
+        """
+        team = to_halo_fields({"team_id": team_id}, self.lookups).get("team")
+        return TicketUpdater(self._session).assign(ticket_id, agent_id, team, notify)
+
+    def close_ticket(self, ticket_id: int, status_id: int | None = None, resolution: str | None = None) -> Ticket:
+        """Closes a ticket with ``status_id`` or the instance's own closed status, and returns it as Halo answers.
+
+        ``resolution`` goes along as closure note, and as a private note where Halo did not keep it; the details are
+        never touched. Closing a closed ticket succeeds. Raises HaloError when Halo does not say that it is closed.
+        """
+        session = self._session.begin()
+        once = self._once(session, "The closure")
+        closer = TicketCloser(session, once, self._comments(session), self.lookups)
+        return closer.close(ticket_id, status_id, resolution)
+
+    def delete_ticket(self, ticket_id: int, reason: str = "") -> None:
+        """Deletes a ticket, which Halo does softly (documented). Raises HaloError."""
+        self._session.call(
+            Request("DELETE", f"/Tickets/{positive_id(ticket_id)}", {"reason": reason} if reason else {})
+        )
+
+
+def _credential(value: object, name: str) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text:
+        raise HaloError(
+            kind="credential",
+            cause=f"The connection has no {name}.",
+            assistance="Copy it from Config > Integrations > Halo API in HaloITSM.",
+        )
+    return text

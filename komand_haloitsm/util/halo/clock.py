@@ -1,0 +1,24 @@
+"""The world that the client lives in: time, sleep and chance, as one object that a test can replace."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Callable
+
+
+def utc_now() -> datetime:
+    """The present, as an aware datetime."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """``monotonic`` and ``sleep`` are in seconds, ``jitter`` is a random number from 0 to 1, ``now`` is UTC."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    now: Callable[[], datetime] = utc_now

@@ -1,0 +1,125 @@
+"""Sends a request until its response is there, or there is no use in trying."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..clock import Clock
+from ..errors import HaloError, UncertainWrite, converted_to
+from .error_texts import error_for
+from .messages import NoResponse, Request, Response
+from .retry import Decision, RetryPolicy, Step, decide
+from .transport import Transport
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How long may be waited, and the moment of the clock from which that counts."""
+
+    policy: RetryPolicy
+    began: float
+
+
+class Tokens(Protocol):
+    """Where access tokens come from."""
+
+    def token(self, waiting: Waiting) -> str:
+        """A token that is valid now, fetched within ``waiting`` when there is none."""
+
+    def discard(self, token: str) -> None:
+        """Forget ``token``, which Halo no longer accepts."""
+
+
+class Session:
+    """Repeats attempts of ``transport`` as ``retry.decide`` says. Safe to share among threads.
+
+    The waiting of each request counts from its own beginning. ``begin`` gives a session for the requests of one
+    operation, whose waiting counts from one moment together. ``tokens`` is None for the requests that fetch a token.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        policy: RetryPolicy,
+        logger: Any,
+        tokens: Tokens | None = None,
+        secrets: tuple[str, ...] = (),
+        clock: Clock = Clock(),
+    ) -> None:
+        self.clock = clock
+        self.policy = policy
+        self._transport = transport
+        self._tokens = tokens
+        self._logger = logger
+        self._secrets = secrets
+        self._waiting: Waiting | None = None
+
+    def begin(self, policy: RetryPolicy | None = None) -> Session:
+        """A session for one operation that begins now, with a policy of its own where one is given."""
+        return self.within(Waiting(policy or self.policy, self.clock.monotonic()))
+
+    def patient(self, policy: RetryPolicy) -> Session:
+        """A session with another policy, whose requests count their waiting each for itself."""
+        other = copy.copy(self)
+        other.policy = policy
+        return other
+
+    def within(self, waiting: Waiting) -> Session:
+        """A session whose requests all wait within ``waiting``."""
+        other = copy.copy(self)
+        other.policy, other._waiting = waiting.policy, waiting
+        return other
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the operation began; 0 outside of one."""
+        return self.clock.monotonic() - self._waiting.began if self._waiting else 0.0
+
+    def call(self, request: Request) -> Response:
+        """The successful response, with readable JSON.
+
+        Raises UncertainWrite when a request that is not repeatable may have been processed, else HaloError.
+        """
+        waiting = self._waiting or Waiting(self.policy, self.clock.monotonic())
+        attempt, refreshed = 0, self._tokens is None
+        while True:
+            attempt += 1
+            token = self._tokens.token(waiting) if self._tokens else ""
+            result = self._attempt(request, token, attempt)
+            decision = decide(
+                result,
+                repeatable=request.repeatable,
+                attempt=attempt,
+                elapsed=self.clock.monotonic() - waiting.began,
+                refreshed=refreshed,
+                jitter=self.clock.jitter(),
+                now=self.clock.now(),
+                policy=waiting.policy,
+            )
+            if decision.step is Step.DONE and isinstance(result, Response):
+                return result
+            if decision.step is Step.REFRESH and self._tokens:
+                self._tokens.discard(token)
+                refreshed = True
+            elif decision.step is Step.WAIT:
+                self.clock.sleep(decision.seconds)
+            else:
+                raise self._error(request, result, attempt, decision, token)
+
+    def _attempt(self, request: Request, token: str, attempt: int) -> Response | NoResponse:
+        started = self.clock.monotonic()
+        result = self._transport.send(request, token)
+        outcome = result.status if isinstance(result, Response) else result.kind.value
+        seconds = self.clock.monotonic() - started
+        self._logger.info(f"HaloITSM: {request.label} -> {outcome} (attempt {attempt}, {seconds:.3f} s)")
+        return result
+
+    def _error(
+        self, request: Request, result: Response | NoResponse, attempts: int, decision: Decision, token: str
+    ) -> HaloError:
+        secrets = (*self._secrets, token)
+        error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
+        return converted_to(error, UncertainWrite) if decision.step is Step.UNCERTAIN else error

@@ -1,0 +1,236 @@
+"""Statuses, priorities, teams, agents, categories and ticket types of the instance, by id and by name, kept a while.
+
+They are instance settings that change rarely; each list is read at most once in ten minutes per connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+from ..errors import HaloError
+from ..http.messages import Request
+from ..http.retry import RetryPolicy
+from ..http.rows import rows_of
+from ..http.session import Session
+from ..values.ids import as_id
+from .output import UNASSIGNED, Ticket
+
+Row = Mapping[str, Any]
+
+LIFETIME = 600.0
+# A name is decoration: the step that has done its work does not wait long for it, and asks again soon.
+_PATIENCE = RetryPolicy(max_wait=3.0)
+_NOT_PERMITTED = frozenset({401, 403, 404})
+_SOON = 60.0
+
+
+# The fields of a ticket that its names depend on.
+_NAMED_BY = (
+    "status_id",
+    "status_name",
+    "priority_id",
+    "priority_name",
+    "sla_id",
+    "agent_id",
+    "agent_name",
+    "team_id",
+    "team",
+    "team_name",
+    "category_1",
+    "categoryid_1",
+)
+_MOST_KEPT_NAMES = 4096
+_NOTHING: tuple[float, Mapping[str, Any]] = (0.0, {})
+
+
+@dataclass(frozen=True)
+class _List:
+    path: str
+    keys: tuple[str, ...]
+    id_field: str = "id"
+    name_fields: tuple[str, ...] = ("name",)
+
+
+# /Priority has one row per priority and SLA: its id is a GUID, the number in tickets is priorityid (seen live).
+# The shape of a /Category row is documented only.
+_LISTS = {
+    "status": _List("/Status", ("statuses", "results")),
+    "priority": _List("/Priority", ("priorities", "results"), id_field="priorityid"),
+    "team": _List("/Team", ("teams", "results")),
+    "agent": _List("/Agent", ("agents", "results")),
+    "tickettype": _List("/TicketType", ("tickettypes", "results")),
+    "category": _List("/Category", ("categories", "results"), name_fields=("value", "category_name", "name")),
+}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    until: float
+    rows: list[Row]
+    by_id: Mapping[int, list[Row]]
+    error: HaloError | None = None
+    partial: bool = False
+
+
+class Lookups:
+    """Reads and keeps the lists. Safe to share among threads: one thread reads a list, the others wait for it.
+
+    Names are read with little patience, since they only decorate; ``rows`` are read with that of ``session``.
+    """
+
+    def __init__(self, session: Session, *, logger: Any) -> None:
+        self._session = session
+        self._logger = logger
+        self._clock = session.clock.monotonic
+        self._kept: dict[str, _Kept] = {}
+        self._names_kept: dict[tuple[Any, ...], tuple[float, Mapping[str, Any]]] = {}
+        self._locks = {kind: threading.Lock() for kind in _LISTS}
+
+    def rows(self, kind: str, session: Session | None = None) -> list[Row]:
+        """All rows of a list: status, priority, team, agent, tickettype or category. Raises HaloError.
+
+        ``session`` is that of the operation that needs them, if they belong to one.
+        A status has ``closed`` beside Halo's own fields: True, False, or None when Halo does not tell.
+        """
+        kept = self._get(kind, session or self._session, needed=True)
+        if kept.error is not None:
+            raise kept.error
+        return kept.rows
+
+    def name(self, kind: str, number: int | None) -> str | None:
+        """The name of an id; None when there is no such id, or the list cannot be read."""
+        return next(iter(self._names(kind, number)), None)
+
+    def closed(self, status_id: int | None) -> bool | None:
+        """Whether a status is a closed one; None when that is not known."""
+        row = next(iter(self._optional("status").by_id.get(status_id or 0, ())), None)
+        return row["closed"] if row else None
+
+    def number(self, kind: str, name: str) -> int | None:
+        """The id of a name, whatever its case; None when it is unknown or not unique."""
+        wanted = name.strip().casefold()
+        found = {
+            number
+            for number, rows in self._optional(kind).by_id.items()
+            if any(name_of(kind, row).casefold() == wanted for row in rows)
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def names_for(self, ticket: Ticket) -> Mapping[str, Any]:
+        """What the lists say about a ticket and the ticket itself does not, by the plugin's output names.
+
+        Tickets with the same ids have the same names: what was found is kept as long as the lists are.
+        """
+        key = (*map(ticket.get, _NAMED_BY), isinstance(ticket.get("priority"), dict))
+        try:
+            until, names = self._names_kept.get(key, _NOTHING)
+        except TypeError:
+            # A field that is a list or an object: no ticket of Halo's, but it must not end the step.
+            return self._names_for(ticket)
+        if self._clock() < until:
+            return names
+        names = self._names_for(ticket)
+        if len(self._names_kept) >= _MOST_KEPT_NAMES:
+            self._names_kept.clear()
+        self._names_kept[key] = (min((kept.until for kept in list(self._kept.values())), default=0.0), names)
+        return names
+
+    def _names_for(self, ticket: Ticket) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        if not ticket.get("status_name"):
+            out["status_name"] = self.name("status", as_id(ticket.get("status_id")))
+        out["closed"] = self.closed(as_id(ticket.get("status_id")))
+        if not ticket.get("priority_name") and not isinstance(ticket.get("priority"), dict):
+            out["priority_name"] = self._priority_name(ticket)
+        agent_id = as_id(ticket.get("agent_id"))
+        if agent_id != UNASSIGNED and not ticket.get("agent_name"):
+            out["agent_name"] = self.name("agent", agent_id)
+        team, team_id = ticket.get("team") or ticket.get("team_name"), as_id(ticket.get("team_id"))
+        if not team:
+            out["team_name"] = self.name("team", team_id)
+        elif team_id is None and isinstance(team, str):
+            out["team_id"] = self.number("team", team)
+        category = ticket.get("category_1")
+        if isinstance(category, str) and category and as_id(ticket.get("categoryid_1")) is None:
+            out["category_id"] = self.number("category", category)
+        return {name: value for name, value in out.items() if value is not None}
+
+    def _priority_name(self, ticket: Ticket) -> str | None:
+        """The name of the priority under the ticket's SLA; without one, the name that all SLAs agree on."""
+        number, sla = as_id(ticket.get("priority_id")), as_id(ticket.get("sla_id"))
+        names = self._names("priority", number, lambda row: sla is None or as_id(row.get("slaid")) == sla)
+        names = names or self._names("priority", number)
+        return names[0] if len(set(names)) == 1 else None
+
+    def _names(self, kind: str, number: int | None, wanted: Callable[[Row], bool] = lambda row: True) -> list[str]:
+        if number is None:
+            return []
+        rows = self._optional(kind).by_id.get(number, ())
+        return [name for name in (name_of(kind, row) for row in rows if wanted(row)) if name]
+
+    def _optional(self, kind: str) -> _Kept:
+        return self._get(kind, self._session.patient(_PATIENCE), needed=False)
+
+    def _get(self, kind: str, session: Session, *, needed: bool) -> _Kept:
+        # Read without the lock first: a kept list is replaced as a whole, never changed.
+        kept = self._kept.get(kind)
+        if self._usable(kept, needed):
+            return kept  # type: ignore[return-value]  # _usable says that it is not None
+        with self._locks[kind]:
+            kept = self._kept.get(kind)
+            if not self._usable(kept, needed):
+                kept = self._kept[kind] = self._read(kind, session)
+            return kept  # type: ignore[return-value]  # as above
+
+    def _usable(self, kept: _Kept | None, needed: bool) -> bool:
+        """Whether a kept list can be used.
+
+        One that was refused or is incomplete is good enough for names. A caller that needs the list reads it again,
+        because it may be there by now.
+        """
+        if kept is None or self._clock() >= kept.until:
+            return False
+        return not needed or (kept.error is None and not kept.partial)
+
+    def _read(self, kind: str, session: Session) -> _Kept:
+        partial = False
+        try:
+            rows = self._list(kind, {}, session)
+            if kind == "status":
+                rows, partial = self._with_closed(rows, session)
+        except HaloError as error:
+            lasting = error.status in _NOT_PERMITTED
+            self._logger.warning(f"HaloITSM: no {kind} names, because {_LISTS[kind].path} gave: {error.kind}")
+            return _Kept(self._clock() + (LIFETIME if lasting else _SOON), [], {}, error)
+        by_id: dict[int, list[Row]] = {}
+        for row in rows:
+            number = as_id(row.get(_LISTS[kind].id_field))
+            if number is not None:
+                by_id.setdefault(number, []).append(row)
+        return _Kept(self._clock() + (_SOON if partial else LIFETIME), rows, by_id, partial=partial)
+
+    def _with_closed(self, rows: list[Row], session: Session) -> tuple[list[Row], bool]:
+        """Statuses with ``closed``, which are those that Halo leaves out when asked to exclude closed ones (official).
+
+        And whether that is still to be asked, because Halo could not answer for the moment.
+        """
+        try:
+            open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, session)}
+        except HaloError as error:
+            return [{**row, "closed": None} for row in rows], error.status not in _NOT_PERMITTED
+        # Where nothing was left out, Halo has ignored the question.
+        known = any(as_id(row.get("id")) not in open_ids for row in rows)
+        return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows], False
+
+    @staticmethod
+    def _list(kind: str, query: Mapping[str, str], session: Session) -> list[Row]:
+        request = Request("GET", _LISTS[kind].path, query)
+        return list(rows_of(request, session.call(request).data, *_LISTS[kind].keys))
+
+
+def name_of(kind: str, row: Row) -> str:
+    """The name in a row of a list; "" when it has none."""
+    found = (row.get(field) for field in _LISTS[kind].name_fields)
+    return next((text for text in found if isinstance(text, str) and text), "")

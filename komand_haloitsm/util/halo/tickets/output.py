@@ -1,0 +1,175 @@
+"""Halo's ticket, from wherever it comes, to the ``ticket`` type of the plugin. Pure.
+
+Halo leaves out empty values, and which fields there are depends on where the ticket comes from: a list row lacks what
+the detail has (seen live). Absent stays absent: InsightConnect refuses a null in every typed field.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Mapping
+
+from ..http.addresses import ticket_address
+from ..values.dates import parse_date, tidy_date
+from ..values.ids import as_id
+from ..values.markup import to_text
+
+Ticket = Mapping[str, Any]
+
+# The built-in agent that stands for nobody (official, seen live).
+UNASSIGNED = 1
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _as_date(value: Any) -> str | None:
+    return tidy_date(value) if value is not None else None
+
+
+def _as_flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _as_custom_fields(value: Any) -> list[dict[str, Any]] | None:
+    if not isinstance(value, list):
+        return None
+    return [{key: item for key, item in field.items() if _is_json(item)} for field in value if isinstance(field, dict)]
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value is there and can be sent on: Python reads 1e999, and any depth, but nobody can be sent it."""
+    if value is None or isinstance(value, (str, int)):
+        return value is not None
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+# (output, Halo's field)
+_IDS = (
+    ("id", "id"),
+    ("tickettype_id", "tickettype_id"),
+    ("status_id", "status_id"),
+    ("priority_id", "priority_id"),
+    ("category_id", "categoryid_1"),
+    ("agent_id", "agent_id"),
+    ("team_id", "team_id"),
+    ("client_id", "client_id"),
+    ("site_id", "site_id"),
+    ("user_id", "user_id"),
+    ("parent_id", "parent_id"),
+)
+_TEXTS = (
+    ("summary", "summary"),
+    ("details", "details"),
+    ("status_name", "status_name"),
+    ("priority_name", "priority_name"),
+    ("category", "category_1"),
+    ("agent_name", "agent_name"),
+    ("team_name", "team"),
+    ("client_name", "client_name"),
+    ("site_name", "site_name"),
+    ("user_name", "user_name"),
+)
+_DATES = (("dateoccurred", "dateoccurred"), ("datecreated", "datecreated"), ("datemodified", "last_update"))
+# Where the usual field is absent; the dates are spellings of older builds (seen in recordings).
+_OTHERWISE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("category_id", "category_id", as_id),
+    ("team_name", "team_name", _as_text),
+    ("datemodified", "lastupdate", _as_date),
+    ("datemodified", "flastupdate", _as_date),
+)
+
+
+def from_halo(ticket: Ticket, names: object, api: object) -> dict[str, Any]:
+    """The ``ticket`` type from any Halo ticket.
+
+    ``names`` are values from the lookups, by output name, for what the ticket itself does not say; ``api`` is the
+    resource server, from which the link is built. Names that are no mapping, a name that is not of the kind that its
+    output has, and an address that is no text are left out.
+    """
+    given = names if isinstance(names, Mapping) else {}
+    out: dict[str, Any] = {name: value for name, value in given.items() if _fits(name, value)}
+    status_is_closed = _as_flag(out.pop("closed", None))
+    _take_plain(ticket, out)
+    for name, field in _DATES:
+        value = ticket.get(field)
+        if value is not None and (value := tidy_date(value)):
+            out[name] = value
+    for name, field, read in _OTHERWISE:
+        if name not in out and ticket.get(field) is not None:
+            _put(out, name, read(ticket[field]) or None)
+    if "priority_name" not in out:
+        _put(out, "priority_name", _as_text(_nested(ticket, "priority", "name")))
+    if "details" not in out:
+        _put(out, "details", _details_from_html(ticket))
+    if "customfields" in ticket:
+        _put(out, "customfields", _as_custom_fields(ticket["customfields"]))
+    if out.get("agent_id") == UNASSIGNED:
+        out.pop("agent_name", None)
+    _put(out, "closed", is_closed(ticket, status_is_closed))
+    if "id" in out and isinstance(api, str):
+        out["url"] = ticket_address(api, out["id"])
+    return out
+
+
+def _fits(name: object, value: object) -> bool:
+    """Whether a value from the lookups can be an output: a whole number for an id, a flag for closed, else text."""
+    if not isinstance(name, str):
+        return False
+    if name == "closed":
+        return isinstance(value, bool)
+    return as_id(value) is not None if name.endswith("_id") else isinstance(value, str)
+
+
+def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
+    """The ids and texts of a ticket into ``out``. By far the most are what they should be, so that is asked first."""
+    for name, field in _IDS:
+        value = ticket.get(field)
+        if value is not None and (value := as_id(value)):
+            out[name] = value
+    for name, field in _TEXTS:
+        value = ticket.get(field)
+        if value.__class__ is not str:
+            value = None if value is None else _as_text(value)
+        if value:
+            out[name] = value
+
+
+def is_closed(ticket: Ticket, status_is_closed: bool | None) -> bool | None:
+    """Whether a ticket is closed; None when nothing tells.
+
+    The status decides where it is known which ones are closed. ``hasbeenclosed`` comes last: whether Halo clears it
+    when a ticket is opened again is not known.
+    """
+    if status_is_closed is not None:
+        return status_is_closed
+    if parse_date(ticket.get("dateclosed")):
+        return True
+    return _as_flag(ticket.get("hasbeenclosed"))
+
+
+def created_at(ticket: Ticket) -> Any:
+    """When Halo got the ticket, as a datetime or None: lists only have ``dateoccurred`` (seen live)."""
+    return parse_date(ticket.get("datecreated")) or parse_date(ticket.get("dateoccurred"))
+
+
+def _nested(ticket: Ticket, outer: str, inner: str) -> Any:
+    value = ticket.get(outer)
+    return value.get(inner) if isinstance(value, dict) else None
+
+
+def _details_from_html(ticket: Ticket) -> str | None:
+    markup = ticket.get("details_html")
+    return to_text(markup) or None if isinstance(markup, str) else None
+
+
+def _put(out: dict[str, Any], name: str, value: Any) -> None:
+    if value is not None:
+        out[name] = value

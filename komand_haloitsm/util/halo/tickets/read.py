@@ -1,0 +1,107 @@
+"""Reads tickets and their actions: one, a list page by page, the newest."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping
+
+from ..errors import NotFound, missing_ticket
+from ..http.error_texts import misunderstood
+from ..http.messages import Request, Response
+from ..http.rows import rows_of, single
+from ..http.session import Session
+from ..values.ids import as_id, positive_id
+from .filters import PAGE_SIZE, TicketFilter, is_last_page, page_query
+
+Ticket = dict[str, Any]
+
+RECENT_ACTIONS = 50
+# How many pages of newest tickets are read to find one that was made moments ago.
+_RECENT_PAGES = 5
+# A million tickets: no list of a service desk is longer, and none that is longer can be read in time.
+_MOST_PAGES = 10_000
+
+
+class TicketReader:
+    """Reads by requests of ``session``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, ticket_id: int, *, details: bool = True) -> Ticket:
+        """A ticket. Raises HaloError, NotFound when there is none, Unauthorized when the agent may not see it."""
+        query = {"includedetails": "true" if details else "false"}
+        request = Request("GET", f"/Tickets/{positive_id(ticket_id)}", query)
+        try:
+            return single(request, self._session.call(request).data)
+        except NotFound as error:
+            raise missing_ticket(ticket_id, error) from None
+
+    def find(self, ticket_id: int) -> Ticket | None:
+        """A ticket, or None when Halo has no such ticket. Raises HaloError for everything else."""
+        try:
+            return self.get(ticket_id)
+        except NotFound:
+            return None
+
+    def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Response]]:
+        """The ticket list page by page, newest first, without rows that an earlier page had, each with its answer.
+
+        ``query`` may override order and direction. Ends at the last page, or at one that brings nothing new: a server
+        that ignores the page number would go on for ever. Raises HaloError.
+        """
+        seen: set[int] = set()
+        number = 0
+        while True:
+            number += 1
+            request = Request("GET", "/Tickets", {**page_query(number), **query})
+            if number > _MOST_PAGES:
+                raise misunderstood(request, f"its ticket list has no end after {_MOST_PAGES} pages")
+            response = self._session.call(request)
+            rows = rows_of(request, response.data, "tickets")
+            fresh = [row for row in rows if _number(row) not in seen]
+            seen.update(map(_number, fresh))
+            yield fresh, response
+            if not fresh or is_last_page(number, len(rows), response.data):
+                return
+
+    def matching(
+        self, wanted: TicketFilter, query: Mapping[str, str], team_name: str | None, enough: int
+    ) -> list[Ticket]:
+        """Up to ``enough`` tickets that match, newest first."""
+        found: list[Ticket] = []
+        for rows, _ in self.pages(query):
+            found += [row for row in rows if wanted.matches(row, team_name)] if wanted.checks_rows else rows
+            if len(found) >= enough:
+                break
+        return newest_first(found)[:enough]
+
+    def newest(self) -> Iterator[tuple[list[Ticket], Response]]:
+        """The newest tickets page by page, for a caller that stops when they are old enough.
+
+        Raises HaloError when Halo does not list the newest first, or after five full pages: then a ticket of the
+        last minutes could be anywhere.
+        """
+        for number, (rows, response) in enumerate(self.pages({}), start=1):
+            yield rows, response
+            numbers = [_number(row) for row in rows]
+            full = len(rows) == PAGE_SIZE
+            if full and (number == _RECENT_PAGES or numbers != sorted(numbers, reverse=True)):
+                raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
+
+    def actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> tuple[list[Ticket], Response]:
+        """The newest ``count`` actions of a ticket, newest first as Halo gives them (seen live), and the response."""
+        query = {"ticket_id": str(positive_id(ticket_id)), "count": str(count), "includehtmlnote": "true"}
+        request = Request("GET", "/Actions", query)
+        response = self._session.call(request)
+        rows = rows_of(request, response.data, "actions")
+        # Were the parameter not understood, actions of other tickets would come.
+        return [row for row in rows if as_id(row.get("ticket_id")) in (None, ticket_id)], response
+
+
+def newest_first(rows: list[Ticket]) -> list[Ticket]:
+    """Rows by ticket id, the highest first: ids are given out in order."""
+    return sorted(rows, key=_number, reverse=True)
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    return as_id(row.get("id")) or 0

@@ -1,0 +1,52 @@
+"""Plain text to Halo's HTML and back, and what makes two texts the same. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import Any, Mapping
+
+
+def to_html(text: str) -> str:
+    """HTML that shows ``text`` letter for letter, line breaks included."""
+    return html.escape(text.replace("\r\n", "\n").replace("\r", "\n"), quote=False).replace("\n", "<br>")
+
+
+def one_line(text: str) -> str:
+    """``text`` with each run of line breaks as one space: a Halo summary has a single line."""
+    return re.sub(r"\s*[\r\n\u2028\u2029]+\s*", " ", text).strip()
+
+
+# Each looks no further than the next bracket and never steps back ("+" after a quantifier), so that a log full of "<"
+# takes no more time or memory than any other text.
+_INSIDE = r"""(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>"""
+_BREAK = re.compile(rf"<(?:br|p|div|li|tr|h[1-6]|pre|blockquote)\b{_INSIDE}", re.IGNORECASE)
+_TAG = re.compile(rf"</?[a-z!]{_INSIDE}", re.IGNORECASE)
+
+
+def to_text(markup: str) -> str:
+    """The text of an HTML fragment, a line break where a block or ``<br>`` begins."""
+    return html.unescape(_TAG.sub("", _BREAK.sub("\n", markup))).strip()
+
+
+def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
+    """The text of a Halo object that has it plain in one field and as HTML in another; "" when it has neither."""
+    if isinstance(fields.get(plain), str) and fields[plain]:
+        return str(fields[plain])
+    return to_text(fields[markup]) if isinstance(fields.get(markup), str) else ""
+
+
+def same_text(sent: str, stored: str) -> bool:
+    """Whether a stored text is the one that was sent.
+
+    Halo may clean HTML out of it, change line ends or trim on storing (how far is not known).
+    """
+    kept = comparison_key(stored)
+    return kept == comparison_key(sent) or (bool(kept) and "<" in sent and kept == comparison_key(to_text(sent)))
+
+
+def comparison_key(text: str) -> str:
+    """What is left of a text when white space, control characters and case are taken away."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in plain if char.isprintable() and not char.isspace()).casefold()

@@ -1,0 +1,120 @@
+"""Reads the inputs of a step or a connection. Pure.
+
+InsightConnect fills optional inputs that nobody filled with ``None``, ``""`` or ``0``: all of them count as not given.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Mapping
+
+from ..halo.errors import invalid_input
+from ..halo.values.dates import parse_date
+from ..halo.values.ids import LARGEST_ID, whole_number
+from .errors import HaloITSMError
+
+Inputs = Mapping[str, Any]
+
+
+def given_id(params: Inputs, name: str) -> int | None:
+    """A positive integer, or None when not given. Raises HaloITSMError for anything else."""
+    value = params.get(name)
+    if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
+        return None
+    number = whole_number(value)
+    if number is None or not 1 <= number <= LARGEST_ID:
+        raise _refused(name, "must be a positive whole number")
+    return number
+
+
+def required_id(params: Inputs, name: str) -> int:
+    """A positive integer. Raises HaloITSMError when it is missing, 0 or no positive whole number."""
+    number = given_id(params, name)
+    if number is None:
+        raise _refused(name, "is required and must be a positive whole number")
+    return number
+
+
+def given_ids(params: Inputs, *names: str) -> dict[str, int]:
+    """Those of the named ids that are given."""
+    found = ((name, given_id(params, name)) for name in names)
+    return {name: number for name, number in found if number is not None}
+
+
+def given_text(params: Inputs, name: str) -> str | None:
+    """The text as it was typed, or None when it is missing or empty. Raises HaloITSMError when it is no text."""
+    value = params.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _refused(name, "must be text")
+    return value
+
+
+def required_text(params: Inputs, name: str) -> str:
+    """The text as it was typed. Raises HaloITSMError when it is missing or has nothing but white space."""
+    value = given_text(params, name)
+    if value is None or not value.strip():
+        raise _refused(name, "is required and must not be empty")
+    return value
+
+
+def given_flag(params: Inputs, name: str, default: bool) -> bool:
+    """A boolean, ``default`` when not given. Raises HaloITSMError when it is anything else."""
+    value = params.get(name)
+    if value is None or value == "":
+        return default
+    if not isinstance(value, bool):
+        raise _refused(name, "must be true or false")
+    return value
+
+
+def given_number(params: Inputs, name: str, *, default: int, lowest: int, highest: int) -> int:
+    """A whole number within bounds, ``default`` when not given or 0. Raises HaloITSMError when out of bounds."""
+    value = params.get(name)
+    if value is None or value == "" or (value == 0 and not isinstance(value, bool)):
+        return default
+    number = whole_number(value)
+    if number is None or not lowest <= number <= highest:
+        raise _refused(name, f"must be a whole number from {lowest} to {highest}")
+    return number
+
+
+def given_objects(params: Inputs, name: str) -> list[dict[str, Any]] | None:
+    """Custom field objects as given, None when there are none.
+
+    Raises HaloITSMError when an element is no object, or has neither a ``name`` nor an ``id`` for Halo to know it by.
+    """
+    value = params.get(name)
+    if value is None or value == "" or value == []:
+        return None
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
+        raise _refused(name, "must be an array of objects")
+    if not all(item.get("name") or item.get("id") for item in value):
+        raise _refused(name, 'needs a "name" or an "id" in each object')
+    return [dict(item) for item in value]
+
+
+def given_date(params: Inputs, name: str) -> datetime | None:
+    """An aware UTC datetime from ISO 8601, or None when not given. Raises HaloITSMError for what is no date.
+
+    The runtime fills dates that nobody filled with ``0001-01-01T00:00:00Z`` in places: that counts as not given.
+    """
+    text = given_text(params, name)
+    if text is None or text.startswith("0001-01-01"):
+        return None
+    moment = parse_date(text)
+    if moment is None:
+        raise _refused(name, "must be a date in ISO 8601, for example 2026-01-31T08:00:00Z")
+    return moment
+
+
+def secret_text(value: Any) -> str:
+    """The secret in ``{"secretKey": "..."}``, as InsightConnect hands over credentials, or in a plain string."""
+    if isinstance(value, Mapping):
+        value = value.get("secretKey")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _refused(name: str, what: str) -> HaloITSMError:
+    return HaloITSMError(invalid_input(name, what))

@@ -1,0 +1,94 @@
+"""Watches tickets for a trigger: puts the loop together out of the runtime's trigger and connection, and runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping
+
+from insightconnect_plugin_runtime.constants import CACHE_DIR, FLAG_DIR
+from insightconnect_plugin_runtime.dispatcher import Http
+from insightconnect_plugin_runtime.exceptions import PluginException
+
+from ..events.decide import Event, EventPolicy
+from ..events.delivery import Delivery, Dispatcher
+from ..events.lifecycle import Stopping
+from ..events.loop import Dependencies, TriggerLoop
+from ..events.receiver import PortUnavailable, Receiver
+from ..events.store import Store, open_store, state_path
+from ..halo.http.retry import RetryPolicy
+from .inputs import given_number
+from .ticket import ticket_output
+
+_FLAG = "terminate_trigger.flag"
+# The loop has a backoff of its own; the client must not sleep while the trigger is told to stop.
+_NO_WAITING = RetryPolicy(max_wait=0.0)
+
+
+def watch_tickets(
+    trigger: Any,
+    params: Mapping[str, Any],
+    policy: EventPolicy,
+    output: Callable[[Event, dict[str, Any]], Mapping[str, Any]],
+) -> None:
+    """See EventTrigger.watch."""
+    interval = given_number(params, "interval", default=60, lowest=5, highest=86_400)
+    port = given_number(params, "webhook_port", default=0, lowest=1, highest=65_535)
+    client, secret = trigger.connection.client, trigger.connection.webhook_secret
+    if port and not secret:
+        raise PluginException(
+            cause="The trigger has a webhook port, but the connection has no webhook secret.",
+            assistance="Enter a Webhook Secret in the connection and the same in HaloITSM's webhook, or leave the "
+            "port empty to poll only.",
+        )
+    if isinstance(trigger.dispatcher, Http):
+        trigger.dispatcher = Dispatcher(trigger.dispatcher.url, trigger.dispatcher.webhook_url)
+    logger = trigger.logger
+    stopping = Stopping(Path(_workspace(FLAG_DIR)) / _FLAG, logger)
+    store = open_store(_state_path(trigger), f"{trigger.name} {policy.ticket_id} {client.address}", logger)
+    loop = TriggerLoop(
+        Dependencies(
+            reader=client.reader(_NO_WAITING),
+            store=store,
+            policy=policy,
+            delivery=Delivery(trigger.send, stopping.wait, logger, stopping.patient),
+            stopping=stopping,
+            output=lambda event, ticket: output(event, ticket_output(ticket, client)),
+            interval=interval,
+            logger=logger,
+        )
+    )
+    receiver = Receiver(port, secret, lambda ids: _take(ids, store, stopping), logger) if port else None
+    try:
+        with stopping.watching():
+            if receiver:
+                _start(receiver)
+            loop.run()
+    finally:
+        if receiver:
+            receiver.stop()
+        store.close()
+    logger.info("HaloITSM trigger: stopped; what was delivered is saved.")
+
+
+def _state_path(trigger: Any) -> Path | None:
+    trigger_id = getattr(getattr(trigger.connection.meta, "workflow", None), "triggerId", None)
+    return state_path(_workspace(CACHE_DIR), str(trigger_id)) if trigger_id else None
+
+
+def _start(receiver: Receiver) -> None:
+    try:
+        receiver.start()
+    except PortUnavailable as error:
+        raise PluginException(cause=error.cause, assistance=error.assistance) from None
+
+
+def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
+    store.add_pending(ids)
+    stopping.wake()
+
+
+def _workspace(folder: str) -> str:
+    """A folder of the runtime, below another root where HALOITSM_WORKSPACE names one: for tests on a shared machine."""
+    root = os.environ.get("HALOITSM_WORKSPACE")
+    return str(Path(root) / Path(folder).name) if root else folder
