@@ -11,7 +11,7 @@ from typing import Any, Callable, Mapping
 
 from ..http.addresses import ticket_address
 from ..values.dates import parse_date, tidy_date
-from ..values.ids import as_id
+from ..values.ids import LARGEST_ID, as_id
 from ..values.markup import to_text
 
 Ticket = Mapping[str, Any]
@@ -51,6 +51,8 @@ def _is_json(value: Any) -> bool:
     return True
 
 
+# A name, an id, and whether a status is a closed one.
+_CLASSES_OF_NAMES = frozenset({str, int, bool})
 # (output, Halo's field)
 _IDS = (
     ("id", "id"),
@@ -91,17 +93,12 @@ def from_halo(ticket: Ticket, names: object, api: object) -> dict[str, Any]:
     """The ``ticket`` type from any Halo ticket.
 
     ``names`` are values from the lookups, by output name, for what the ticket itself does not say; ``api`` is the
-    resource server, from which the link is built. Names that are no mapping, a name that is not of the kind that its
-    output has, and an address that is no text are left out.
+    resource server, from which the link is built. Names that are no dict, a name that is neither text nor number nor
+    flag, and an address that is no text are left out.
     """
-    given = names if isinstance(names, Mapping) else {}
-    out: dict[str, Any] = {name: value for name, value in given.items() if _fits(name, value)}
-    status_is_closed = _as_flag(out.pop("closed", None))
+    out = _fitting(names)
+    status_is_closed = out.pop("closed", None)
     _take_plain(ticket, out)
-    for name, field in _DATES:
-        value = ticket.get(field)
-        if value is not None and (value := tidy_date(value)):
-            out[name] = value
     for name, field, read in _OTHERWISE:
         if name not in out and ticket.get(field) is not None:
             _put(out, name, read(ticket[field]) or None)
@@ -119,26 +116,31 @@ def from_halo(ticket: Ticket, names: object, api: object) -> dict[str, Any]:
     return out
 
 
-def _fits(name: object, value: object) -> bool:
-    """Whether a value from the lookups can be an output: a whole number for an id, a flag for closed, else text."""
-    if not isinstance(name, str):
-        return False
-    if name == "closed":
-        return isinstance(value, bool)
-    return as_id(value) is not None if name.endswith("_id") else isinstance(value, str)
+def _fitting(names: object) -> dict[str, Any]:
+    """The names that can be outputs; none where ``names`` is no dict."""
+    if not isinstance(names, dict):
+        return {}
+    return {name: value for name, value in names.items() if value.__class__ in _CLASSES_OF_NAMES}
 
 
 def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
-    """The ids and texts of a ticket into ``out``. By far the most are what they should be, so that is asked first."""
+    """Put the ids, texts and dates of a ticket into ``out``. Most values have the right type, so that is asked first."""
+    get = ticket.get
     for name, field in _IDS:
-        value = ticket.get(field)
-        if value is not None and (value := as_id(value)):
+        value = get(field)
+        if value.__class__ is not int or not 0 < value <= LARGEST_ID:
+            value = None if value is None else as_id(value)
+        if value:
             out[name] = value
     for name, field in _TEXTS:
-        value = ticket.get(field)
+        value = get(field)
         if value.__class__ is not str:
             value = None if value is None else _as_text(value)
         if value:
+            out[name] = value
+    for name, field in _DATES:
+        value = get(field)
+        if value is not None and (value := tidy_date(value)):
             out[name] = value
 
 

@@ -58,8 +58,12 @@ class TicketReader:
                 raise misunderstood(request, f"its ticket list has no end after {_MOST_PAGES} pages")
             response = self._session.call(request)
             rows = rows_of(request, response.data, "tickets")
-            fresh = [row for row in rows if _number(row) not in seen]
-            seen.update(map(_number, fresh))
+            fresh = []
+            for row in rows:
+                known = len(seen)
+                seen.add(_number(row))
+                if len(seen) > known:
+                    fresh.append(row)
             yield fresh, response
             if not fresh or is_last_page(number, len(rows), response.data):
                 return
