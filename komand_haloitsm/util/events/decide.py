@@ -1,7 +1,7 @@
-"""Which events the snapshot of a ticket makes, beside what was last seen of that ticket. Pure.
+"""Decides which events follow from the snapshot of a ticket and from what was last seen of that ticket. Pure.
 
-A snapshot yields steps, in order. Each step is an event and what is known once it is delivered, so that a crash between
-two steps repeats at most one event, with the same ``event_id``.
+The result is a list of steps, in order. Each step has an event and what to save once that event is delivered. A crash
+between two steps therefore repeats at most one event, with the same ``event_id``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ Row = Mapping[str, Any]
 class LastSeen:
     """What was last seen of a ticket.
 
-    ``action_id`` is its newest action then, None when its actions were not read. ``repeats`` is how many changes were
-    seen before at the same ``sort_key``: Halo's last_update can stand still while the ticket changes.
+    ``action_id`` is the id of its newest action at that time, None when that is not known (its actions were not read,
+    for example). ``repeats`` is how many earlier changes had the same ``sort_key``: Halo's last_update can stay the
+    same while the ticket changes.
     """
 
     sort_key: str
@@ -33,12 +34,12 @@ class LastSeen:
 
 @dataclass(frozen=True)
 class Watermark:
-    """What is old and makes no event.
+    """What counts as old and makes no event.
 
-    That is: a ticket never seen that was last updated at ``sort_key`` or before, as a new ticket one with an id up to
-    ``newest_old_id``, and whatever happened at ``horizon`` or before, which is too long ago to catch up with.
-
-    ``newest_old_id`` is None when the newest id at the start is not known; then the date of creation decides.
+    - A ticket that was never seen is unchanged if it was last updated at ``sort_key`` or before.
+    - A ticket is not new if its id is at most ``newest_old_id``. That is None when the newest id at the start is not
+      known; then the ticket's creation date is compared with ``sort_key`` instead.
+    - Whatever happened at ``horizon`` or before is too long ago to catch up with.
     """
 
     sort_key: str
@@ -48,7 +49,7 @@ class Watermark:
 
 @dataclass(frozen=True)
 class Event:
-    """``event_id`` is the same whenever the same thing is found again; ``outputs`` go beside the ticket."""
+    """An event. Finding the same change again gives the same ``event_id``; ``outputs`` accompany the ticket."""
 
     event_id: str
     outputs: Mapping[str, int] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Step:
-    """``event`` is None when only what is known changes."""
+    """An event, and what to save as seen once it is delivered. ``event`` is None when there is only state to save."""
 
     event: Event | None
     seen: LastSeen
@@ -64,10 +65,11 @@ class Step:
 
 @dataclass(frozen=True)
 class EventPolicy:
-    """Which events the snapshot of a ticket makes, for one trigger with its filters.
+    """Which events one trigger, with its filters, makes from the snapshot of a ticket.
 
-    ``decide`` gives the steps; the actions of the ticket are None when they were not asked for or cannot be read.
-    ``needs_actions`` says whether they are needed to decide. ``ticket_id`` is the only ticket to watch, None for all.
+    ``decide`` returns the steps. Its last argument, the ticket's actions, is None when they were not needed or cannot
+    be read. ``needs_actions`` says whether they must be read first. ``ticket_id`` is the only ticket to watch, None for
+    all tickets.
     """
 
     decide: Callable[[LastSeen | None, Snapshot, Watermark, Sequence[Row] | None], list[Step]]
@@ -76,9 +78,10 @@ class EventPolicy:
 
 
 def has_moved(seen: LastSeen | None, now: Snapshot, watermark: Watermark) -> bool:
-    """Whether there is news: last_update moved on, or stands still while the ticket does not (same-second updates).
+    """Whether the ticket has changed: its last_update is later, or it is the same and the content differs.
 
-    A ticket whose last_update went back (a stale answer, a late page) is no news.
+    The second case is two updates within the same second. A last_update that went back is no change: the snapshot is
+    outdated (a stale response, a page that came late).
     """
     if seen is None or now.sort_key != seen.sort_key:
         return now.sort_key > max(seen.sort_key if seen else watermark.sort_key, watermark.horizon)
@@ -99,9 +102,9 @@ def decide_created(
     tickettype_id: int | None = None,
     priority_id: int | None = None,
 ) -> list[Step]:
-    """``N-created`` at the first look at a ticket that is new since the trigger started.
+    """The event ``N-created`` for the first snapshot of a ticket that was logged after the trigger started.
 
-    The filters are judged at that look; a ticket that comes to match them later is not created then.
+    Only that first snapshot is compared with the filters: a ticket that matches them later makes no such event.
     """
     if seen is not None:
         return [Step(None, _as_seen(now, seen))] if has_moved(seen, now, watermark) else []
@@ -128,11 +131,13 @@ def decide_updated(
     *,
     status_changed: bool = False,
 ) -> list[Step]:
-    """``N-updated-TIME`` when last_update moved. A ticket that was only logged is not updated; one that was changed
-    since, be it by a rule of Halo's, before it was first seen, is.
+    """The event ``N-updated-TIME`` for a ticket that has changed.
 
-    ``previous_status_id`` is the status of the last look, or what the actions since the baseline say of it. With
-    ``status_changed`` only where the status is known to differ.
+    A ticket that was only logged makes no such event. A ticket that was changed before it was first seen, if only by
+    one of Halo's rules, makes one.
+
+    The output ``previous_status_id`` is the status last seen; for a ticket never seen it comes from the actions since
+    the watermark. With ``status_changed``, there is an event only where the status is known to differ.
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, _as_seen(now, seen))]
@@ -159,10 +164,10 @@ def decide_status_changed(
     *,
     new_status_id: int | None = None,
 ) -> list[Step]:
-    """An event for every transition since the last look, in order, from the ticket's actions.
+    """An event for every status transition since the ticket was last seen, in order, from the ticket's actions.
 
-    ``actions`` is None where they cannot be read: then the status of the last look and that of now are one transition.
-    A first look without actions is none: an old status is never invented.
+    ``actions`` is None where they cannot be read. Then the status last seen and the present status make one transition.
+    A ticket that was never seen and has no readable actions makes none: an old status is never invented.
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, _as_seen(now, seen))]
@@ -174,12 +179,14 @@ def decide_status_changed(
         current = replace(current, status_id=new, action_id=action_id)
         steps.append(Step(_transition(f"{now.ticket_id}-status-{action_id}", old, new, new_status_id), current))
     ahead = bool(fresh) and fresh[-1][1] > now.sort_key
-    # A change that left no action is still a change; but actions that are newer than the ticket as read prove nothing.
+    # A status change that left no action still makes an event. But when an action is newer than the ticket as read, a
+    # different status proves nothing: the ticket was read before that action.
     if current.status_id and now.status_id and current.status_id != now.status_id and not ahead:
         again = _again(_as_seen(now, seen))
         event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.sort_key}{again}"
         event = _transition(event_id, current.status_id, now.status_id, new_status_id)
-        # Its action may show later: from here on not the number of the last action decides, but time and status.
+        # The action of this change may appear later, so the next comparison must not start from the last action's id.
+        # Without an ``action_id`` it goes by time and status instead.
         current, last = replace(current, status_id=now.status_id, action_id=None), None
         steps.append(Step(event, current))
     status = current.status_id if ahead else now.status_id or current.status_id
@@ -207,10 +214,10 @@ def _transitions(actions: Sequence[Row]) -> list[tuple[int, str, int, int]]:
 def _since(
     seen: LastSeen | None, watermark: Watermark, transitions: list[tuple[int, str, int, int]]
 ) -> list[tuple[int, str, int, int]]:
-    """The transitions after the last look: by action number where it is known, else by time.
+    """The transitions since the ticket was last seen: by action id where that is known, else by time.
 
-    By time, the transition that led to the status of the last look may carry the same moment: it does not start from
-    that status, so it is left out.
+    By time, the transition that led to the status last seen can have the same time as that snapshot. It is left out: a
+    transition that follows must start from that status, and this one does not.
     """
     transitions = [item for item in transitions if not item[1] or item[1] > watermark.horizon]
     if seen is None:
@@ -224,12 +231,12 @@ def _since(
 
 
 def _again(after: LastSeen) -> str:
-    """What tells apart the changes that a last_update which stands still has in common."""
+    """The end of the ``event_id`` that tells apart several changes with the same last_update."""
     return f"-{after.repeats}" if after.repeats else ""
 
 
 def _as_seen(now: Snapshot, seen: LastSeen | None) -> LastSeen:
-    """What is known after the look; fields that only the last look had are kept."""
+    """What to save as seen after a snapshot. Fields that are only in the earlier state are kept."""
     if seen is None:
         return LastSeen(now.sort_key, now.status_id, dict(now.content_key))
     return LastSeen(

@@ -1,7 +1,7 @@
-"""Hands events to the orchestrator until it has accepted them.
+"""Sends events to the orchestrator, again and again until it has accepted them.
 
-The runtime's own dispatcher has no timeout, ignores the status of the answer and loses the event on any error (verified
-by running it). This one takes its place: an event counts as delivered when it was answered with a 2xx.
+The runtime's own dispatcher has no timeout, ignores the response's status and loses the event on any error (verified
+by running it). This one takes its place: an event counts as delivered when the orchestrator answered with a 2xx status.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Unsendable(Exception):
 
 
 class Dispatcher:
-    """Posts one message, once. Stands in for the runtime's ``Http`` dispatcher."""
+    """Posts one message, once. Takes the place of the runtime's ``Http`` dispatcher."""
 
     def __init__(self, url: str, webhook_url: str = "") -> None:
         self.url = url
         self.webhook_url = webhook_url
-        # For tests of a dispatcher that hangs; nothing to set in production.
+        # Tests of a dispatcher that hangs set this; production does not need to.
         self._read_timeout = float(os.environ.get("HALOITSM_DISPATCH_TIMEOUT", _READ_TIMEOUT))
         self._session = requests.Session()
 
@@ -56,8 +56,11 @@ class Dispatcher:
 
 
 class Delivery:
-    """Delivers an event, however long it takes. ``send(output)`` is the trigger's; ``wait(seconds)`` returns True when
-    the trigger is being stopped; ``attempt`` is entered around each attempt."""
+    """Delivers an event, however long it takes.
+
+    ``send(output)`` is the trigger's own method. ``wait(seconds)`` returns True when the trigger is being stopped. The
+    context manager ``attempt()`` surrounds each attempt.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,10 @@ class Delivery:
         self._logger = logger
 
     def deliver(self, event_id: str, output: Mapping[str, Any]) -> bool:
-        """True when the event is done with: accepted, or not fit to be sent. False when the stop came first."""
+        """True when the event needs no more attempts: it was accepted, or it can never be sent.
+
+        False when the trigger was told to stop before that.
+        """
         failures = 0
         while True:
             try:

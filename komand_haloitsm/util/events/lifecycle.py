@@ -1,7 +1,7 @@
-"""How a trigger is told to stop: SIGTERM, SIGINT, or the runtime's flag file.
+"""How a trigger is told to stop: by SIGTERM, by SIGINT, or by the runtime's flag file.
 
-Noticed within a second wherever the trigger is. Where nothing is lost by breaking off (reading from Halo) it is broken
-off; an event that is being delivered is finished first, unless the orchestrator hangs, and what was delivered is saved.
+The trigger notices within a second, whatever it is doing. Reading from Halo is interrupted, because nothing is lost by
+that. The delivery of an event is finished first, unless the orchestrator hangs. What was delivered is saved.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ _GRACE = 6.0
 
 
 class Stopped(BaseException):
-    """Breaks off what may be broken off. No Exception, so that no handler of errors takes it for one."""
+    """Raised to interrupt work that may be interrupted. A BaseException, so that no ``except Exception`` catches it."""
 
 
 class Stopping:
-    """``flag`` is the file by which the orchestrator ends a trigger; it is removed when seen, as the runtime does."""
+    """Tells the trigger to stop, and lets it wait until then.
+
+    ``flag`` is the file with which the orchestrator ends a trigger. It is removed when it is seen, as the runtime does.
+    """
 
     def __init__(self, flag: Path, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._flag = flag
         self._logger = logger
         self._clock = clock
-        # A plain attribute: a signal handler that takes a lock can wait for the very code that it interrupts.
+        # A plain attribute without a lock: a signal handler could wait for a lock that the interrupted code holds.
         self.stopped = False
         self._work = threading.Event()
         self._done = threading.Event()
@@ -38,22 +41,22 @@ class Stopping:
         self._patient = False
 
     def stop(self) -> None:
-        """Tell it to stop, from any thread or signal handler."""
+        """Tell the trigger to stop, from any thread or signal handler."""
         self.stopped = True
 
     def wake(self) -> None:
-        """End the present ``rest``, from any other thread: there is something to do."""
+        """Call from another thread when there is something to do: a ``rest`` that is under way ends."""
         self._work.set()
 
     def rest(self, seconds: float) -> None:
-        """Wait, at most so long, for something to do or the stop."""
+        """Wait until there is something to do or the trigger is to stop, at most ``seconds``."""
         until = self._clock() + seconds
         while not self.stopped and (left := until - self._clock()) > 0 and not self._work.wait(min(_SLICE, left)):
             pass
         self._work.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, whatever there is to do; True, and soon, when the trigger is to stop."""
+        """Wait ``seconds``, also when there is something to do. Returns True, early, when the trigger is to stop."""
         until = self._clock() + seconds
         while not self.stopped and (left := until - self._clock()) > 0:
             self._done.wait(min(_SLICE, left))
@@ -61,7 +64,7 @@ class Stopping:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Take signals and watch the flag while inside; ends quietly when broken off."""
+        """Inside, signals are handled and the flag file is watched. A Stopped that is raised inside ends here."""
         in_main = threading.current_thread() is threading.main_thread()
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM) if in_main else ()
         before = {number: signal.signal(number, self._on_signal) for number in numbers}
@@ -73,7 +76,8 @@ class Stopping:
             self.stop()
         finally:
             self._done.set()
-            # It may be about to send its signal, which must not meet the handler of before: that ends with an error.
+            # The watcher may be about to send SIGTERM. It must do so before the old handlers are back: those would end
+            # the process with an error.
             watcher.join()
             if in_main:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -82,7 +86,7 @@ class Stopping:
 
     @contextmanager
     def breakable(self) -> Iterator[None]:
-        """Inside, the stop raises Stopped at once (in the main thread), even in the middle of a read."""
+        """Inside, a stop raises Stopped at once (in the main thread), even in the middle of a read."""
         self._breakable = True
         try:
             if self.stopped:
@@ -93,7 +97,7 @@ class Stopping:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Inside, what is going on when the stop comes has a few seconds to end by itself, before Stopped is raised."""
+        """Inside, a stop leaves the work that is under way a few seconds to finish before Stopped is raised."""
         self._patient = True
         try:
             yield
@@ -116,6 +120,6 @@ class Stopping:
                 with suppress(OSError):
                     self._flag.unlink()
                 if in_main:
-                    # Only a signal reaches a main thread that is reading from a socket.
+                    # Only a signal can interrupt a main thread that is reading from a socket.
                     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
                 return

@@ -24,15 +24,15 @@ _LONGEST_BACKOFF = 300.0
 _MOST_ACTIONS = 10_000
 _MOST_PENDING = 1_000
 _REFUSALS_BELIEVED = 3
-# By our own clock, which may be wrong by a day; it only saves a request, Halo's decides.
+# Compared with our own clock, which may be a day wrong. It only saves a request: Halo's clock decides.
 _MAY_BE_TOO_OLD = LONGEST_CATCH_UP - timedelta(days=1)
-# Refusals of a ticket's actions that no waiting changes; anything else is an error of the moment.
+# Errors on reading a ticket's actions that waiting does not change. All others are temporary.
 _UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a loop works with. ``output(event, ticket)`` makes the event's body; ``interval`` is in seconds."""
+    """What a loop needs. ``output(event, ticket)`` makes the event's body; ``interval`` is in seconds."""
 
     reader: TicketReader
     store: Store
@@ -47,21 +47,22 @@ class Dependencies:
 
 
 class TriggerLoop:
-    """Runs until stopped. Errors from Halo never end it: they are told once, and it goes on, more slowly.
+    """Runs until stopped. Errors from Halo never end it: it logs the first one and goes on trying, more slowly.
 
-    An error with one ticket does not hold up the others: the ticket stays pending, and is rechecked less and less often.
+    An error with one ticket does not delay the other tickets. That ticket stays pending and is rechecked less and less
+    often.
     """
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         self._failures = 0
         self._polled_since_start = False
-        # ticket id -> (failures so far, time of the clock before which it is not tried again)
+        # ticket id -> (failures so far, the ``clock`` time before which it is not tried again)
         self._postponed: dict[int, tuple[int, float]] = {}
         self._refusals_of_actions = 0
 
     def run(self) -> None:
-        """Poll every ``interval`` seconds, recheck pending tickets at once. Returns when stopped."""
+        """Poll every ``interval`` seconds, and recheck pending tickets without delay. Returns when stopped."""
         deps = self._deps
         next_poll = deps.clock()
         while not deps.stopping.stopped:
@@ -78,7 +79,10 @@ class TriggerLoop:
             self._rest(next_poll, wake=True)
 
     def _rest(self, until: float, *, wake: bool) -> None:
-        """Rest until it is time to poll, or a ticket becomes pending; while Halo fails, that does not end the rest."""
+        """Rest until it is time to poll. With ``wake``, a ticket that becomes pending ends the rest too.
+
+        Without ``wake`` (while Halo fails) it does not: each webhook would send another request to a failing Halo.
+        """
         deps = self._deps
         while not deps.stopping.stopped and (left := until - deps.clock()) > 0:
             deps.stopping.rest(left)
@@ -121,13 +125,13 @@ class TriggerLoop:
         self._polled_since_start = True
 
     def _begin(self) -> None:
-        """The first start: what there is now is old. Nothing is delivered."""
+        """The very first start: everything that exists now counts as old, and nothing is delivered."""
         deps = self._deps
         with deps.stopping.breakable():
             rows, response = next(iter(deps.reader.pages({})))
             numbers = [snapshot.ticket_id for snapshot in map(snapshot_of, rows) if snapshot]
             newest_first = numbers == sorted(numbers, reverse=True)
-            # The plain list may leave out what was closed long ago, and that may be the newest ticket.
+            # The plain list may leave out tickets that were closed long ago. The newest ticket may be one of those.
             closed, _ = next(iter(deps.reader.pages({"closed_only": "true"})))
             numbers += [snapshot.ticket_id for snapshot in map(snapshot_of, closed) if snapshot]
             newest_change = max(
@@ -140,7 +144,8 @@ class TriggerLoop:
                 ticket = deps.reader.find(deps.policy.ticket_id)
                 snapshot = snapshot_of(ticket) if ticket else None
                 old = [(snapshot, ticket)] if snapshot and ticket else []
-        # Not the newest change: a ticket may be dated in the future, and what is newer than this was seen just now.
+        # Halo's clock, not the newest change: a ticket may be dated in the future. Tickets that changed later than this
+        # were read just now and are saved as seen.
         watermark = Watermark(
             began,
             max([0, *numbers, *(snapshot.ticket_id for snapshot, _ in old)]) if newest_first else None,
@@ -154,12 +159,12 @@ class TriggerLoop:
         deps.logger.info("HaloITSM trigger: started; events from now on are delivered.")
 
     def _may_be_too_old(self) -> bool:
-        """Whether to ask Halo's clock before reading, since the last poll may be too long ago to read from there."""
+        """Whether the last poll may be too long ago to catch up from; Halo's clock is then asked before reading."""
         cursor = self._deps.store.cursor().moment
         return cursor is None or self._deps.now() - cursor > _MAY_BE_TOO_OLD
 
     def _forget_what_is_too_old(self, halo_time: SortKey) -> None:
-        """After a pause of more than seven days, by Halo's clock, what is older than that counts as old."""
+        """After a pause of more than seven days by Halo's clock, count all that happened before them as old."""
         horizon = halo_time.earlier(LONGEST_CATCH_UP)
         if horizon > self._deps.store.cursor():
             self._deps.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
@@ -185,9 +190,10 @@ class TriggerLoop:
                 # It stays pending, so that the cursor can move on without it.
                 deps.store.add_pending([snapshot.ticket_id])
                 self._postpone(snapshot.ticket_id, error)
-        # Only now: what is not yet delivered must be found again after a crash.
+        # The cursor moves only now: after a crash, what was not yet delivered must be found again.
         newest = max((snapshot.sort_key for snapshot, _ in changes.rows), default=SortKey())
-        # Halo's clock may have been put back: then its own time counts, or nothing would be found until it is made up.
+        # The cursor follows Halo's clock even when that was set back. Otherwise no poll would find anything until the
+        # clock reaches the old cursor again.
         cursor = changes.halo_time or max(deps.store.cursor(), newest)
         deps.store.advance(cursor, cursor.earlier(2 * OVERLAP))
 
@@ -235,7 +241,7 @@ class TriggerLoop:
             try:
                 ticket = deps.reader.get(ticket_id)
             except HaloError as error:
-                # Deleted, hidden from the agent, or never there: such a ticket makes no events.
+                # The ticket was deleted, is hidden from the agent, or never existed. It makes no events.
                 if error.kind in ("not_found", "unauthorized"):
                     deps.logger.info(
                         f"HaloITSM trigger: no ticket {ticket_id} is there for the API application's agent."
@@ -263,14 +269,15 @@ class TriggerLoop:
             deps.store.save([(now.ticket_id, step.seen)])
 
     def _actions(self, ticket_id: int, seen: LastSeen | None) -> list[Row] | None:
-        """The ticket's actions, at least back to the last one seen; None where they cannot be read."""
+        """The ticket's actions, at least back to the last one seen. None when they cannot be read."""
         count = 50
         while True:
             try:
                 rows, _ = self._deps.reader.actions(ticket_id, count)
             except HaloError as error:
                 self._refusals_of_actions += 1
-                # One refusal may be a mishap, and the transitions between two looks are lost without the actions.
+                # A single refusal may be temporary, and without the actions the transitions between two snapshots are
+                # lost. So the error is raised, and the ticket tried again, until several refusals came in a row.
                 if error.kind in _UNREADABLE and self._refusals_of_actions >= _REFUSALS_BELIEVED:
                     return None
                 raise
@@ -288,10 +295,10 @@ class TriggerLoop:
 
 
 def is_general(error: HaloError) -> bool:
-    """Whether an error speaks of Halo as a whole, or the way to it, rather than of one ticket."""
+    """Whether an error concerns Halo as a whole, or the network on the way to it, rather than one ticket."""
     return error.status is None or error.status in (429, 502, 503, 504)
 
 
 def in_short(error: HaloError) -> str:
-    """Kind and status of an error. Not what Halo said: it may quote a ticket, and a log is no place for that."""
+    """The kind and status of an error. What Halo said is left out: it may quote a ticket, which must not be logged."""
     return f"({error.kind}, HTTP {error.status})" if error.status else f"({error.kind})"

@@ -1,7 +1,7 @@
-"""Receives Halo's webhooks and keeps from each only the numbers of the tickets that it names.
+"""Receives Halo's webhooks and keeps only the ids of the tickets that they name.
 
-A WSGI application on waitress: its one loop reads all clients side by side, so a slow one holds up nobody, and bodies
-over the limit are refused before they are read. Nothing that a request carries is logged.
+It is a WSGI application on waitress. Waitress reads all clients in one loop, so a slow client does not delay the
+others, and it refuses bodies over the limit before it reads them. No content of a request is logged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..halo.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, t
 
 LARGEST_BODY = 1024 * 1024
 _THREADS = 8
-# More than any Halo opens; it bounds what slow clients can hold.
+# More than any Halo opens. The bound limits how much memory slow clients can hold.
 _CONNECTIONS = 2000
 _SECONDS_OF_SILENCE = 20
 
@@ -50,8 +50,9 @@ class Receiver:
     def start(self) -> None:
         """Listen. Raises PortUnavailable."""
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
-        # While the loop computes, a thread that has a webhook to save would wait five milliseconds each time that it
-        # comes back from the disk; Halo counts on an answer at once (measured: make bench).
+        # By default, Python lets the loop's thread compute for five milliseconds before another thread may run. A
+        # thread that saves a webhook would wait that long after each disk access, and Halo expects an answer at once
+        # (measured: make bench).
         sys.setswitchinterval(0.0005)
         try:
             self._server = create_server(
@@ -74,7 +75,7 @@ class Receiver:
         self._logger.info(f"HaloITSM trigger: receiving webhooks on port {self._port}.")
 
     def stop(self) -> None:
-        """Stop listening; what was answered with 200 is saved."""
+        """Stop listening. Every delivery that was answered with 200 is saved."""
         if self._server is not None:
             self._server.close()
 
@@ -99,7 +100,7 @@ class Receiver:
             self._take(ticket_ids(body))
         except UnreadableWebhook:
             return "400 Bad Request", [], b"JSON object or array of objects expected\n"
-        # Whatever it is, Halo must hear that it was not kept.
+        # Whatever the error is, Halo must learn that the delivery was not saved.
         except Exception as error:  # pylint: disable=broad-exception-caught
             self._logger.error(f"HaloITSM trigger: a webhook could not be saved ({type(error).__name__}).")
             return "503 Service Unavailable", [("Retry-After", "5")], b"try again\n"

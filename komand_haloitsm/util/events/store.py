@@ -1,7 +1,7 @@
-"""What a trigger remembers: SQLite beside the runtime's own files, or in memory where there is no place on disk.
+"""What a trigger remembers, in an SQLite file beside the runtime's own files; in memory where no file can be written.
 
-Survives a kill at any moment (write-ahead log, one transaction per fact). Holds ids, times and checksums, no ticket
-text and no secret. One object may be shared among threads.
+The file survives a kill at any moment (write-ahead log, one transaction per change). It holds ids, times and checksums,
+no ticket text and no secret. One object may be shared among threads.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .decide import LastSeen, Watermark
 
 MOST_SEEN = 50_000
 _KEPT_AFTER_PRUNING = 40_000
-# The names in the file are those of version 1.0.0, whose state must stay readable. Of the facts, "baseline" is the
-# watermark's sort_key, "floor_id" its newest_old_id, "limit" its horizon. A stamp is a sort_key, a face a content_key,
-# and hint holds the pending tickets.
+# The names in the file are those of version 1.0.0, whose state must stay readable. In the table fact, "baseline" is the
+# watermark's sort_key, "floor_id" its newest_old_id and "limit" its horizon. In the table seen, stamp is the sort_key
+# and face the content_key. The table hint holds the pending tickets.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS seen (
 CREATE INDEX IF NOT EXISTS seen_by_stamp ON seen (stamp);
 CREATE TABLE IF NOT EXISTS hint (ticket_id INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 """
-# A sound database can still hold what is none of ours.
+# Counts values that this store never writes. A database can pass SQLite's integrity check and still have such values.
 _UNREADABLE = """
 SELECT (SELECT count(*) FROM seen WHERE typeof(stamp) != 'text' OR typeof(status_id) NOT IN ('integer', 'null')
         OR typeof(action_id) NOT IN ('integer', 'null') OR NOT json_valid(face) OR json_type(face) != 'object')
@@ -44,17 +44,17 @@ SELECT (SELECT count(*) FROM seen WHERE typeof(stamp) != 'text' OR typeof(status
 
 
 def state_path(folder: str, trigger_id: str) -> Path:
-    """The file of a trigger instance. An id that is no plain word cannot lead out of the folder: its hash is used."""
+    """The file of a trigger instance. An id that is no plain word is hashed: it cannot lead out of the folder."""
     plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", trigger_id)
     name = trigger_id if plain else hashlib.sha256(trigger_id.encode("utf-8", "surrogatepass")).hexdigest()
     return Path(folder) / f"{name}.haloitsm.sqlite3"
 
 
 def open_store(path: Path | None, owner: str, logger: Any) -> Store:
-    """The store in ``path``, or in memory when that is None or cannot be written, which is said.
+    """The store in the file ``path``; a store in memory, with a warning, when that is None or cannot be written.
 
-    ``owner`` names trigger and Halo instance; what another owner has left is forgotten. A file that is no sound store
-    is set aside, which is said as well.
+    ``owner`` names trigger and Halo instance; the state of another owner is deleted. A damaged file is renamed, with a
+    warning, and the store starts empty.
     """
     if path is None:
         logger.warning("HaloITSM trigger: no trigger ID was given, so nothing is remembered across restarts.")
@@ -76,7 +76,7 @@ def open_store(path: Path | None, owner: str, logger: Any) -> Store:
         return _without_disk(path, owner, logger, error)
 
 
-# What SQLite says of a place that cannot be written, as opposed to a file that cannot be understood.
+# SQLite's error codes for a file that cannot be written, as opposed to one that cannot be understood.
 _NO_PLACE = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -91,7 +91,7 @@ _NO_PLACE = frozenset(
 
 
 def _is_no_damage(error: Exception) -> bool:
-    # The low byte is the kind; the rest tells more about it.
+    # The low byte of SQLite's extended error code is the primary code.
     return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_PLACE
 
 
@@ -104,7 +104,7 @@ def _without_disk(path: Path, owner: str, logger: Any, error: Exception) -> Stor
 
 
 def _drop_old_wrecks(path: Path) -> None:
-    """Keep one damaged file for whoever looks into it; more would fill the volume."""
+    """Keep only the newest damaged file, for whoever investigates it: more of them would fill the volume."""
     for wreck in sorted(path.parent.glob(f"{path.name}.corrupt-*"))[:-1]:
         wreck.unlink(missing_ok=True)
 
@@ -115,7 +115,7 @@ def _memory() -> sqlite3.Connection:
 
 def _on_disk(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Made before SQLite opens it, so that it is at no time readable for others; the log files inherit the mode.
+    # The file is created before SQLite opens it, so that others can never read it. SQLite's log files inherit its mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     os.chmod(path, 0o600)
     database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
@@ -138,12 +138,12 @@ def _ready(database: sqlite3.Connection) -> sqlite3.Connection:
     return database
 
 
-# Where the face in the file keeps LastSeen.repeats, beside the fields of the ticket.
+# The key of LastSeen.repeats in the column face, beside the fields of the ticket.
 _REPEATS = "same"
 
 
 class _Waiting:
-    """Tickets that wait to be saved as pending, for the thread that brought them."""
+    """Ticket ids that one thread brought and that wait to be saved as pending."""
 
     def __init__(self, ticket_ids: Iterable[int]) -> None:
         self.ticket_ids = list(ticket_ids)
@@ -157,8 +157,8 @@ class Store:
     def __init__(self, database: sqlite3.Connection, owner: str, logger: Any) -> None:
         self._database = database
         self._logger = logger
-        # The receiver's threads save pending tickets while the loop saves too. SQLite runs one transaction at a time,
-        # but nobody may come in between where a method reads first and then writes.
+        # The receiver's threads save pending tickets while the loop saves too. SQLite runs one transaction at a time.
+        # The lock also keeps other threads out between a method's read and its write.
         self._lock = threading.RLock()
         self._waiting: list[_Waiting] = []
         self._waiting_lock = threading.Lock()
@@ -173,8 +173,8 @@ class Store:
     def _write(self, work: Callable[[], None]) -> None:
         """Do ``work`` in a transaction.
 
-        When the disk fails, the store goes on in memory rather than end the trigger. What is being saved has been
-        delivered, so that forgetting it would deliver it again.
+        When the disk fails, the store goes on in memory and the trigger goes on too. ``work`` is done there as well,
+        because it may save that an event was delivered: without it, the event would be delivered again.
         """
         with self._lock:
             try:
@@ -189,7 +189,7 @@ class Store:
             work()
             self._database.execute("COMMIT")
         except BaseException:
-            # SQLite itself has already rolled back after some errors, a full disk among them.
+            # After some errors, for example a full disk, SQLite has already rolled back by itself.
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
@@ -203,7 +203,7 @@ class Store:
         try:
             self._database.backup(memory)
         except sqlite3.Error:
-            # Not even readable: it goes on with nothing remembered, which the warning has said.
+            # The file cannot even be read, so the store goes on empty.
             memory = _memory()
         self._database.close()
         self._database = memory
@@ -216,18 +216,18 @@ class Store:
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def watermark(self) -> Watermark | None:
-        """What is old, None before the first start is done."""
+        """What counts as old; None before the first start is complete."""
         with self._lock:
-            sort_key, floor, horizon = self._fact("baseline"), self._fact("floor_id"), self._fact("limit")
-        return None if sort_key is None else Watermark(sort_key, int(floor) if floor else None, horizon or "")
+            sort_key, old_id, horizon = self._fact("baseline"), self._fact("floor_id"), self._fact("limit")
+        return None if sort_key is None else Watermark(sort_key, int(old_id) if old_id else None, horizon or "")
 
     def cursor(self) -> SortKey:
-        """The moment up to which polls are complete, "" before the first."""
+        """The moment up to which polls are complete; "" before the first poll."""
         with self._lock:
             return SortKey(self._fact("cursor") or "")
 
     def begin(self, watermark: Watermark, cursor: str, seen: Iterable[tuple[int, LastSeen]]) -> None:
-        """Save the first start, all at once."""
+        """Save the state after the first start in one transaction."""
 
         def work() -> None:
             self._set("baseline", watermark.sort_key)
@@ -239,11 +239,15 @@ class Store:
         self._write(work)
 
     def forget_before(self, sort_key: str) -> None:
-        """Count everything up to ``sort_key`` as old, after a pause that was too long to catch up with."""
+        """Count everything up to ``sort_key`` as old. For a pause that was too long to catch up with."""
         self._write(lambda: self._set("limit", sort_key))
 
     def advance(self, cursor: str, window: str) -> None:
-        """Save that polls are complete up to ``cursor``; of too many, forget the oldest before ``window``."""
+        """Save that polls are complete up to ``cursor``.
+
+        When there are too many tickets, those that have not changed for the longest are forgotten, but none that
+        changed at ``window`` or later.
+        """
 
         def work() -> None:
             self._set("cursor", cursor)
@@ -254,7 +258,7 @@ class Store:
         self._write(work)
 
     def _prune(self, surplus: int, window: str) -> None:
-        """Forget the tickets that have been still for the longest, and count all as old as they are as old.
+        """Forget the tickets that have not changed for the longest, and move the watermark up to the newest of them.
 
         Otherwise a forgotten ticket that a webhook names again would look new.
         """
@@ -269,12 +273,12 @@ class Store:
             f"DELETE FROM seen WHERE ticket_id IN ({chosen})", (window, surplus)  # nosec B608: a constant
         )
         self._set("baseline", max(newest, self._fact("baseline") or ""))
-        floor = self._fact("floor_id")
-        if floor:
-            self._set("floor_id", str(max(int(floor), highest)))
+        old_id = self._fact("floor_id")
+        if old_id:
+            self._set("floor_id", str(max(int(old_id), highest)))
 
     def seen(self, ticket_id: int) -> LastSeen | None:
-        """What was last seen of a ticket."""
+        """What was last seen of a ticket; None when it was never seen or is forgotten."""
         with self._lock:
             row = self._database.execute(
                 "SELECT stamp, status_id, face, action_id FROM seen WHERE ticket_id = ?", (ticket_id,)
@@ -286,7 +290,7 @@ class Store:
         return LastSeen(row[0], row[1], face, row[3], repeats)
 
     def save(self, items: Iterable[tuple[int, LastSeen]]) -> None:
-        """Save what was seen of tickets, all at once."""
+        """Save what was seen of tickets in one transaction."""
         listed = list(items)
         self._write(lambda: self._put(listed))
 
@@ -300,9 +304,10 @@ class Store:
         )
 
     def add_pending(self, ticket_ids: Iterable[int]) -> None:
-        """Save that tickets may have changed; on disk when this returns.
+        """Save that tickets may have changed. They are on disk when this returns.
 
-        Threads that come while another waits for the disk are saved together by the next write: one sync for many.
+        While one thread waits for the disk, the tickets of other threads are collected. The next write saves them all
+        with a single sync.
         """
         mine = _Waiting(ticket_ids)
         with self._waiting_lock:
@@ -318,7 +323,7 @@ class Store:
     def _save_batch(self, batch: list[_Waiting]) -> None:
         try:
             self._save_pending(batch)
-        # Whatever the error is, each thread learns of the one that its own tickets caused.
+        # When a batch fails, its parts are saved one by one. So each thread gets only the error of its own tickets.
         except Exception as error:  # pylint: disable=broad-exception-caught
             for one in batch if len(batch) > 1 else []:
                 self._save_batch([one])
@@ -342,7 +347,10 @@ class Store:
         return int(self._database.execute("SELECT coalesce(max(number), 0) + 1 FROM hint").fetchone()[0])
 
     def postpone_pending(self, ticket_id: int, number: int) -> None:
-        """Put a ticket that could not be rechecked behind all others; one named again meanwhile stays in its place."""
+        """Move a ticket that could not be rechecked behind all others.
+
+        ``number`` is from ``pending``. A ticket that was named again since then keeps its place.
+        """
 
         def work() -> None:
             values = (self._next_number(), ticket_id, number)
@@ -351,14 +359,17 @@ class Store:
         self._write(work)
 
     def pending(self, most: int = 100) -> list[tuple[int, int]]:
-        """The tickets that are pending for the longest: id, and a number that is another when it is named again."""
+        """The tickets that have been pending for the longest, each as its id and a number.
+
+        A ticket that is named again while it is pending gets another number.
+        """
         with self._lock:
             return self._database.execute(
                 "SELECT ticket_id, number FROM hint ORDER BY number LIMIT ?", (most,)
             ).fetchall()
 
     def drop_pending(self, ticket_id: int, number: int) -> None:
-        """Forget a pending ticket that has been rechecked; if it was named again meanwhile, it stays."""
+        """Remove a ticket that has been rechecked. If it was named again meanwhile, it stays pending."""
         mine = (ticket_id, number)
         self._write(lambda: self._run("DELETE FROM hint WHERE ticket_id = ? AND number = ?", mine))
 
