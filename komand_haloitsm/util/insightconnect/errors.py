@@ -1,4 +1,4 @@
-"""The client's errors as the plugin's: the one place that turns them into what InsightConnect's runtime knows."""
+"""Turns the client's errors into exceptions that InsightConnect's runtime knows. The only place that does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..halo.errors import HaloError, UncertainWrite
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
-# Who reads an error of the plugin knows orchestrators and steps.
+# The plugin's users know orchestrators and steps, so its errors use these words.
 _WORDS: Mapping[str, str] = {
     "machine": "the orchestrator",
     "another_machine": "another orchestrator",
@@ -25,7 +25,7 @@ _WORDS: Mapping[str, str] = {
 
 
 class HaloITSMError(PluginException):
-    """A PluginException with what a program needs: ``kind``, ``status`` and ``said`` of the client's HaloError."""
+    """A PluginException that also has ``kind``, ``status`` and ``said`` of the client's HaloError, for programs."""
 
     def __init__(self, error: HaloError) -> None:
         cause, assistance = error.in_words(_WORDS)
@@ -36,7 +36,7 @@ class HaloITSMError(PluginException):
 
 
 class UncertainWriteError(HaloITSMError):
-    """A write was sent and no usable answer came: Halo may have done it."""
+    """A write was sent and no usable response came: Halo may have carried it out."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def plugin_exceptions() -> Iterator[None]:
 
 
 def raising_plugin_exceptions(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
-    """``method`` with its HaloErrors turned into HaloITSMErrors."""
+    """``method``, but it raises HaloITSMErrors in place of HaloErrors."""
 
     @functools.wraps(method)
     def wrapped(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:

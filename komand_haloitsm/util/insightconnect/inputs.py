@@ -1,6 +1,6 @@
 """Reads the inputs of a step or a connection. Pure.
 
-InsightConnect fills optional inputs that nobody filled with ``None``, ``""`` or ``0``: all of them count as not given.
+InsightConnect sets optional inputs that were left empty to ``None``, ``""`` or ``0``. All three count as not given.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def required_id(params: Inputs, name: str) -> int:
 
 
 def given_ids(params: Inputs, *names: str) -> dict[str, int]:
-    """Those of the named ids that are given."""
+    """The named ids, without those that are not given."""
     found = ((name, given_id(params, name)) for name in names)
     return {name: number for name, number in found if number is not None}
 
 
 def given_text(params: Inputs, name: str) -> str | None:
-    """The text as it was typed, or None when it is missing or empty. Raises HaloITSMError when it is no text."""
+    """The text as it was typed, or None when it is missing or empty. Raises HaloITSMError when it is not text."""
     value = params.get(name)
     if value is None or value == "":
         return None
@@ -52,7 +52,7 @@ def given_text(params: Inputs, name: str) -> str | None:
 
 
 def required_text(params: Inputs, name: str) -> str:
-    """The text as it was typed. Raises HaloITSMError when it is missing or has nothing but white space."""
+    """The text as it was typed. Raises HaloITSMError when it is missing or only white space."""
     value = given_text(params, name)
     if value is None or not value.strip():
         raise _refused(name, "is required and must not be empty")
@@ -83,7 +83,8 @@ def given_number(params: Inputs, name: str, *, default: int, lowest: int, highes
 def given_objects(params: Inputs, name: str) -> list[dict[str, Any]] | None:
     """Custom field objects as given, None when there are none.
 
-    Raises HaloITSMError when an element is no object, or has neither a ``name`` nor an ``id`` for Halo to know it by.
+    Raises HaloITSMError when an element is not an object, or has neither ``name`` nor ``id``: Halo could not tell which
+    field it is.
     """
     value = params.get(name)
     if value is None or value == "" or value == []:
@@ -96,9 +97,9 @@ def given_objects(params: Inputs, name: str) -> list[dict[str, Any]] | None:
 
 
 def given_date(params: Inputs, name: str) -> datetime | None:
-    """An aware UTC datetime from ISO 8601, or None when not given. Raises HaloITSMError for what is no date.
+    """An aware UTC datetime from ISO 8601, or None when not given. Raises HaloITSMError for anything that is no date.
 
-    The runtime fills dates that nobody filled with ``0001-01-01T00:00:00Z`` in places: that counts as not given.
+    In places the runtime sets a date that was left empty to ``0001-01-01T00:00:00Z``. That counts as not given.
     """
     text = given_text(params, name)
     if text is None or text.startswith("0001-01-01"):
@@ -110,7 +111,7 @@ def given_date(params: Inputs, name: str) -> datetime | None:
 
 
 def secret_text(value: Any) -> str:
-    """The secret in ``{"secretKey": "..."}``, as InsightConnect hands over credentials, or in a plain string."""
+    """The secret from a plain string, or from ``{"secretKey": "..."}``, the form of InsightConnect's credentials."""
     if isinstance(value, Mapping):
         value = value.get("secretKey")
     return value.strip() if isinstance(value, str) else ""

@@ -1,8 +1,8 @@
-"""Checks inputs and outputs against their schema, without checking the schema itself each time.
+"""Validates inputs and outputs against their schema, without validating the schema itself each time.
 
-The runtime calls ``jsonschema.validate`` for every step and every event, which first validates the schema: for a ticket
-that takes a hundred times as long as the check that is wanted (measured: make bench). The schemas are generated and
-never change.
+The runtime calls ``jsonschema.validate`` for every step and every event. That function first validates the schema,
+which for a ticket takes a hundred times as long as validating the ticket (measured: make bench). The schemas are
+generated and never change.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Variables = TypeVar("Variables")
 
 
 def checked_once(variables: Variables) -> Variables:
-    """An Input or Output of the runtime whose ``validate`` builds its validator at the first call and keeps it.
+    """An Input or Output of the runtime whose ``validate`` builds its validator at the first call and then keeps it.
 
-    It raises the same jsonschema.ValidationError as the runtime's own.
+    This ``validate`` raises the same jsonschema.ValidationError as the runtime's own.
     """
     kept: list[Any] = []
 

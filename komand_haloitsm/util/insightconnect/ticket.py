@@ -8,5 +8,5 @@ from ..halo.tickets.output import from_halo
 
 
 def ticket_output(ticket: Mapping[str, Any], client: Any) -> dict[str, Any]:
-    """The ``ticket`` type from a Halo ticket, with the names that ``client`` knows and a link to its instance."""
+    """The ``ticket`` output for a Halo ticket, with names from ``client``'s lookups and a link to the ticket."""
     return from_halo(ticket, client.names_for(ticket), client.address)

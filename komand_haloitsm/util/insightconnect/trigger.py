@@ -15,8 +15,11 @@ class EventTrigger(insightconnect_plugin_runtime.Trigger):
     dispatcher: Any
 
     def load_state(self) -> None:
-        """Nothing: the runtime's state file would keep a trigger from ever starting again once it is damaged or its
-        folder cannot be written (verified by running it). The triggers have a store of their own."""
+        """Does nothing, in place of the runtime's method.
+
+        The runtime reads a state file here. Once that is damaged, or its folder cannot be written, the trigger never
+        starts again (verified by running it). The triggers have a store of their own.
+        """
 
     def watch(
         self,
@@ -24,12 +27,12 @@ class EventTrigger(insightconnect_plugin_runtime.Trigger):
         policy: EventPolicy,
         output: Callable[[Event, dict[str, Any]], Mapping[str, Any]],
     ) -> None:
-        """Deliver events until stopped. ``output(event, ticket)`` names the outputs of an event.
+        """Deliver events until stopped. ``output(event, ticket)`` returns the outputs of an event by name.
 
-        ``params``: ``interval`` (seconds) and ``webhook_port``. Raises PluginException for what can never work: bad
-        inputs, a webhook port without secret, a port in use.
+        ``params`` has ``interval`` (seconds) and ``webhook_port``. Raises PluginException for what can never work: bad
+        inputs, a webhook port without a secret, a port in use.
         """
-        # Imported here, because every step of an action starts this plugin too, and needs nothing of it.
+        # Imported here because this plugin is also started for every step of an action, which does not need it.
         from .watching import watch_tickets  # pylint: disable=import-outside-toplevel
 
         watch_tickets(self, params, policy, output)

@@ -1,4 +1,4 @@
-"""The plugin's version, which is written down in plugin.spec.yaml and nowhere else by hand."""
+"""The plugin's version, read from plugin.spec.yaml: the only place where it is written by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SPEC = Path(__file__).resolve().parents[3] / "plugin.spec.yaml"
 
 @functools.lru_cache(maxsize=1)
 def plugin_version() -> str:
-    """``1.0.0``; ``unknown`` where the package was taken out of its plugin, away from the spec."""
+    """The version, for example ``1.0.0``; ``unknown`` when the package is not beside its plugin.spec.yaml."""
     try:
         found = re.search(r"^version:\s*(\S+)", _SPEC.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:

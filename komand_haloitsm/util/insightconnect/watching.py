@@ -1,4 +1,4 @@
-"""Watches tickets for a trigger: puts the loop together out of the runtime's trigger and connection, and runs it."""
+"""Watches tickets for a trigger: builds the loop from the runtime's trigger and connection, and runs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .inputs import given_number
 from .ticket import ticket_output
 
 _FLAG = "terminate_trigger.flag"
-# The loop has a backoff of its own; the client must not sleep while the trigger is told to stop.
+# The client does not wait between attempts here: the loop has a backoff of its own, which a stop interrupts.
 _NO_WAITING = RetryPolicy(max_wait=0.0)
 
 
@@ -89,6 +89,6 @@ def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
 
 
 def _workspace(folder: str) -> str:
-    """A folder of the runtime, below another root where HALOITSM_WORKSPACE names one: for tests on a shared machine."""
+    """A folder of the runtime. Tests on a shared machine set HALOITSM_WORKSPACE to have it below another root."""
     root = os.environ.get("HALOITSM_WORKSPACE")
     return str(Path(root) / Path(folder).name) if root else folder
