@@ -1,10 +1,11 @@
-"""What a ticket looks like at one time, and which tickets have changed in Halo since a moment of Halo's own clock.
+"""Snapshots of tickets, and which tickets have changed in Halo since a moment of Halo's own clock.
 
-``changed_since`` asks for the tickets updated since then, last updated first, and believes neither parameter, since a
-build of Halo may ignore one: every row is checked against the moment, and reading stops early only where the rows
-themselves prove the order. In this order a ticket that changes while pages are read moves to the front and pushes
-others back: a row can come twice, but none is skipped. Where rows can move forward (another order, a deleted ticket) the
-list is read again.
+``changed_since`` asks for the tickets updated since then, last updated first. A build of Halo may ignore either
+parameter, so neither is relied on: every row's date is checked, and reading stops early only where the rows themselves
+prove the order.
+
+A ticket that changes while pages are read moves to the front of this order and pushes others back. So a row can come
+twice, but none is skipped. Where rows can move forward (another order, a deleted ticket), the list is read again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from .values.sort_key import SortKey
 
 Row = dict[str, Any]
 
-# Halo dates a change before it commits it, and its Date header has whole seconds: the last minute is read again.
+# Each poll reads the last minute again. Halo dates a change before it commits it, and its Date header has only whole
+# seconds.
 OVERLAP = timedelta(seconds=60)
 _PASSES = 3
-# What tells two states of a ticket apart when their last_update is the same; all in list and detail alike (seen live).
+# The fields that tell two states of a ticket apart when their last_update is the same. A ticket in a list and a ticket
+# read by itself both have them (seen live).
 _TEXTS = ("summary", "team")
 _IDS = ("status_id", "priority_id", "agent_id", "tickettype_id", "client_id", "user_id")
 
@@ -35,8 +38,8 @@ _IDS = ("status_id", "priority_id", "agent_id", "tickettype_id", "client_id", "u
 class Snapshot:
     """A ticket as Halo shows it at one time.
 
-    ``sort_key`` is its last update, "" when it has none; ``created`` is when it was logged. ``content_key`` has ids as
-    they are and checksums of texts, so that it can be stored without a text of the ticket.
+    ``sort_key`` is the time of its last update, "" when it has none; ``created`` is when it was logged.
+    ``content_key`` holds ids as they are but texts as checksums, so that it can be stored without any ticket text.
     """
 
     ticket_id: int
@@ -47,7 +50,7 @@ class Snapshot:
 
 
 def snapshot_of(ticket: Mapping[str, Any]) -> Snapshot | None:
-    """The snapshot of a Halo ticket, from a list or by itself; None when it has no id."""
+    """The snapshot of a Halo ticket, from a list or read by itself; None when it has no id."""
     ticket_id = as_id(ticket.get("id"))
     if ticket_id is None:
         return None
@@ -72,7 +75,7 @@ def _checksum(text: str) -> int:
 
 @dataclass(frozen=True)
 class Changes:
-    """The changed tickets, oldest change first, and Halo's clock when the reading began ("" when it does not tell)."""
+    """The changed tickets, oldest change first, and Halo's clock when reading began ("" when Halo sent no Date)."""
 
     rows: list[tuple[Snapshot, Row]]
     halo_time: SortKey
@@ -93,7 +96,7 @@ def changed_since(reader: TicketReader, since: SortKey) -> Changes:
 
 @dataclass
 class _Reading:
-    """One reading of the list: what its pages say about it."""
+    """One reading of the list, page by page: what the pages say about its order and completeness."""
 
     halo_time: SortKey = SortKey()
     pages: int = 0
@@ -103,7 +106,7 @@ class _Reading:
     numbers: list[int] = field(default_factory=list)
 
     def take(self, response: Response, snapshots: list[Snapshot]) -> None:
-        """Note a page."""
+        """Take note of a page."""
         self.pages += 1
         if self.pages == 1:
             self.halo_time = clock_of(response)
@@ -115,7 +118,10 @@ class _Reading:
 
     @property
     def last_updated_first(self) -> bool:
-        """Whether the order is as asked for, and not by chance: tickets that nobody touched are in it by their ids."""
+        """Whether the rows prove that Halo sorts by last update.
+
+        Tickets in the order of their ids do not prove it: if none was changed since it was logged, both orders agree.
+        """
         return self.sort_keys == sorted(self.sort_keys, reverse=True) and self.numbers != sorted(
             self.numbers, reverse=True
         )
@@ -124,7 +130,7 @@ class _Reading:
     def complete(self) -> bool:
         """Whether no row can have been skipped."""
         by_update = self.sort_keys == sorted(self.sort_keys, reverse=True)
-        # In the order of their ids tickets stay where they are, whatever happens to them.
+        # In the order of ids, a change does not move a ticket.
         by_id = self.numbers in (sorted(self.numbers), sorted(self.numbers, reverse=True))
         return not self.vanished and (self.pages == 1 or by_update or by_id)
 

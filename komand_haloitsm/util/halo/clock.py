@@ -1,4 +1,4 @@
-"""The world that the client lives in: time, sleep and chance, as one object that a test can replace."""
+"""What the client needs of time and chance (clock, sleep, random numbers), as one object that a test can replace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Callable
 
 
 def utc_now() -> datetime:
-    """The present, as an aware datetime."""
+    """The present time, as an aware UTC datetime."""
     return datetime.now(timezone.utc)
 
 

@@ -1,40 +1,41 @@
-"""The errors of the client: plain exceptions that tell a person what happened and a program what to do.
+"""The errors of the client: plain exceptions, for a person to read and for a program to act on.
 
-``cause`` says what happened, ``assistance`` what to do, ``data`` which request it was, its status and what Halo said.
-None of them holds a secret or a text that was sent.
+``cause`` says what happened and ``assistance`` what to do. ``data`` says which request it was, its status and what Halo
+said. None of them holds a secret or a text that was sent.
 
-Causes and assistance leave room for who runs the client, as names in braces: WORDS has each of them with what it stands
-for by default. ``HaloError.in_words`` fills in others.
+Cause and assistance have placeholders in braces for words that depend on who runs the client. WORDS has the default for
+each placeholder; ``HaloError.in_words`` fills in other words.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Mapping, TypeVar
 
 WORDS: Mapping[str, str] = {
     "machine": "this machine",
     "another_machine": "another machine",
-    # One use of the client, and a create as the user knows it.
+    # One use of the client, and the name by which the user knows a create.
     "call": "call",
     "create": "the create",
-    # Where to assign a ticket, as an addition to a sentence.
+    # Where the user can assign a ticket, as an addition to a sentence.
     "assign": "",
     "program": "client",
 }
 
 
 def fill_in(text: str, words: Mapping[str, str]) -> str:
-    """``text`` with each ``{name}`` of ``words`` replaced. Other braces stay: a text may quote names out of Halo."""
+    """``text`` with each ``{name}`` of ``words`` replaced. Other braces stay: the text may quote names from Halo."""
     for name, word in words.items():
         text = text.replace(f"{{{name}}}", word)
     return text
 
 
 class HaloError(Exception):
-    """Something that HaloITSM, or the way to it, did not do.
+    """A call that failed: at HaloITSM, on the way to it, or before anything was sent.
 
-    ``kind`` is a short stable word (``not_found``, ``rate_limit``, ``invalid_client``, ``lost``), ``status`` the HTTP
-    status or None when there was no response, ``said`` what Halo answered, cleaned.
+    ``kind`` is a short stable word, such as ``not_found``, ``rate_limit``, ``invalid_client`` or ``lost``. ``status``
+    is the HTTP status, None when there was no response. ``said`` is Halo's own message without secrets and sent texts.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class HaloError(Exception):
         return self.in_words(WORDS)[1]
 
     def in_words(self, words: Mapping[str, str]) -> tuple[str, str]:
-        """Cause and assistance in the words of whoever runs the client."""
+        """Cause and assistance with ``words`` in place of their placeholders."""
         return fill_in(self._cause, words), fill_in(self._assistance, words)
 
     def __str__(self) -> str:
@@ -72,11 +73,11 @@ class HaloError(Exception):
 
 
 class InvalidInput(HaloError):
-    """A value that was given cannot be sent. Nothing was sent."""
+    """A given value cannot be sent. Nothing was sent."""
 
 
 class Unreachable(HaloError):
-    """No complete response came: name, network, proxy, TLS, time. ``kind`` tells which."""
+    """No complete response came. ``kind`` tells why: name resolution, network, proxy, TLS, timeout."""
 
 
 class Unauthorized(HaloError):
@@ -92,15 +93,69 @@ class NotFound(HaloError):
 
 
 class RateLimited(HaloError):
-    """Halo wants fewer requests (429), for longer than a call may wait."""
+    """Halo limits the rate of requests (429), for longer than the call may wait."""
 
 
 class ServerTrouble(HaloError):
-    """Halo, or what stands before it, failed (5xx)."""
+    """Halo, or a proxy in front of it, failed (5xx)."""
+
+
+class Loss(Enum):
+    """How it came that nobody knows what became of a write, which decides how it is looked up and whether sent again.
+
+    SLOW: no response in time, or one that cannot be read: Halo may still be at it. BROKEN: the connection broke, or a
+    server failed. REFUSED: an answer that says no, which behind a proxy need not be Halo's last word. TOKEN: the access
+    token was not accepted. LIMITED: too many requests.
+    """
+
+    SLOW = "slow"
+    BROKEN = "broken"
+    REFUSED = "refused"
+    TOKEN = "token"  # nosec B105: no token
+    LIMITED = "limited"
 
 
 class UncertainWrite(HaloError):
-    """A write was sent and no usable response came: Halo may have carried it out."""
+    """A write was sent, and its response does not prove what became of it: Halo may have carried it out.
+
+    ``wait`` is how many seconds Halo asked to wait, 0 when it said nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        cause: str,
+        assistance: str,
+        data: str = "",
+        status: int | None = None,
+        said: str = "",
+        loss: Loss = Loss.SLOW,
+        wait: float = 0.0,
+    ) -> None:
+        super().__init__(kind=kind, cause=cause, assistance=assistance, data=data, status=status, said=said)
+        self.loss = loss
+        self.wait = wait
+
+    @classmethod
+    def of(cls, error: HaloError, loss: Loss, wait: float = 0.0) -> UncertainWrite:
+        """The same error, about a write that may have been carried out."""
+        cause, assistance = error.in_words({})
+        return cls(
+            kind=error.kind,
+            cause=cause,
+            assistance=assistance,
+            data=error.data,
+            status=error.status,
+            said=error.said,
+            loss=loss,
+            wait=wait,
+        )
+
+    def plain(self) -> HaloError:
+        """The same error, of the class that it has where it is certain that nothing was carried out."""
+        cause, assistance = self.in_words({})
+        return error_of_kind(self.kind, cause, assistance, data=self.data, status=self.status, said=self.said)
 
 
 _BY_KIND: Mapping[str, type[HaloError]] = {
@@ -126,7 +181,7 @@ _Error = TypeVar("_Error", bound=HaloError)
 
 
 def converted_to(error: HaloError, into: type[_Error], **other: str) -> _Error:
-    """The same error as another class, with ``other`` words for ``kind``, ``cause``, ``assistance`` or ``data``."""
+    """The same error as another class; ``other`` replaces its ``kind``, ``cause``, ``assistance`` or ``data``."""
     cause, assistance = error.in_words({})
     words = {"kind": error.kind, "cause": cause, "assistance": assistance, "data": error.data, **other}
     return into(**words, status=error.status, said=error.said)

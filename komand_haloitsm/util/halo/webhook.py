@@ -1,7 +1,8 @@
-"""Halo's webhook deliveries: is it Halo, and which tickets does it speak of. Pure; verified before it is parsed.
+"""Halo's webhook deliveries: whether the sender is Halo, and which tickets a delivery names. Pure.
 
-Halo signs with HMAC-SHA256 of the raw body, base64, in a header whose name the administrator chooses, ``Token`` in the
-only production set-up that is known (seen live), or sends Basic credentials (official).
+A body is verified before it is parsed. Halo signs with the base64 of an HMAC-SHA256 of the raw body, in a header whose
+name the administrator chooses: ``Token`` in the only production set-up that is known (seen live). Or it sends Basic
+credentials (official).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Mapping
 from .values.ids import as_id
 
 SIGNATURE_HEADERS = ("Token", "X-Halo-Signature", "X-Hub-Signature-256")
-# Far more than Halo batches (its batch_limit is set by the administrator); a hint each is cheap.
+# Far more than Halo sends in one batch (the administrator sets its batch_limit). A pending ticket costs little.
 _MOST_EVENTS = 10_000
 _LONGEST_NAME = 200
 
@@ -27,9 +28,9 @@ class UnreadableWebhook(ValueError):
 
 
 def is_authentic(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
-    """Whether a delivery proves that its sender knows ``secret``: by HMAC in one of the headers, or by Basic password.
+    """Whether a delivery proves that its sender knows ``secret``: by an HMAC in a header, or as the Basic password.
 
-    Takes the same time wherever a wrong proof differs. An empty secret proves nothing.
+    The comparison takes the same time wherever a wrong proof differs. With an empty secret nothing is authentic.
     """
     if not secret:
         return False
@@ -41,7 +42,7 @@ def is_authentic(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
 
 
 def _decoded(proof: str) -> bytes:
-    """The bytes of a signature in hex or base64, with or without ``sha256=``; empty when it is neither."""
+    """The bytes of a signature in hex or base64, with or without ``sha256=``; empty when it is in neither form."""
     text = proof.strip()
     text = text[7:] if text[:7].lower() == "sha256=" else text
     try:
@@ -63,10 +64,10 @@ def _basic_password(header: str) -> bytes:
 
 
 def ticket_ids(body: bytes) -> list[int]:
-    """The tickets that a delivery speaks of, each once, in order. Raises UnreadableWebhook.
+    """The ids of the tickets that a delivery names, each once, in order. Raises UnreadableWebhook.
 
-    A delivery is one event or an array of them (batching), with the ticket or without ("Event information only"). An
-    event that is about something else than a ticket has none.
+    A delivery is one event or an array of events (batching), with or without the ticket ("Event information only").
+    Events about anything else than a ticket are left out.
     """
     try:
         data = json.loads(body)
@@ -96,10 +97,10 @@ _OTHER_THINGS = re.compile(r"client|customer|asset|invoice|contract|appointment|
 
 
 def _is_about_a_ticket(event: Mapping[str, Any]) -> bool:
-    """By the event's name; without a name the id is tried, since a wrong guess costs one read and makes no event."""
+    """Judged by the event's name. Without a name the answer is yes: a wrong yes costs one read and makes no event."""
     name = event.get("event")
     if not isinstance(name, str) or not name.strip():
         return True
-    # No name is longer; a search in a megabyte of them would hold up the trigger.
+    # No event name is longer than this. Searching a megabyte of text would delay the trigger.
     words = re.sub(r"[^a-z0-9]+", "_", name[:_LONGEST_NAME].lower())
     return "ticket" in words or (bool(_TICKET_WORDS.search(words)) and not _OTHER_THINGS.search(words))

@@ -1,7 +1,8 @@
-"""The addresses of a HaloITSM instance, put right or refused. Pure.
+"""The addresses of a HaloITSM instance, corrected or refused. Pure.
 
 Halo's admin page shows a resource server (``https://host/api``) and an authorisation server (``https://host/auth``)
-(official guide, seen live). People paste them with spaces, with slashes, without the last part or with too much of it.
+(official guide, seen live). People paste them with spaces, with extra slashes, without the last part of the path or
+with more than one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from ..errors import HaloError
 
 
 def api_address(text: object) -> str:
-    """``https://host/api`` from whatever was typed as resource server. Raises HaloError."""
+    """``https://host/api`` from what was typed as resource server. Raises HaloError."""
     return _address(text, name="Resource Server", ending="api", surplus=("api",))
 
 
 def token_address(text: object, tenant: str = "") -> str:
-    """``https://host/auth/token`` (``?tenant=..`` when one is given) from the authorization server.
+    """``https://host/auth/token`` from what was typed as authorization server, with ``?tenant=..`` if one is given.
 
     Raises HaloError.
     """
@@ -70,7 +71,7 @@ def _is_host(host: str) -> bool:
         name = host.rstrip(".").encode("idna").decode() if re.fullmatch(r"[\w.-]+", host) else ""
     except UnicodeError:
         return False
-    # A host named like a scheme is an address that was pasted twice.
+    # A host that is named like a scheme comes from an address that was pasted twice.
     fits = len(name) <= 253 and name.lower() not in ("http", "https")
     return fits and all(re.fullmatch(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", label) for label in name.split("."))
 

@@ -1,7 +1,7 @@
-"""Connections on which an answer cannot take for ever.
+"""Connections with a deadline for the response as a whole.
 
-A read timeout starts anew with every byte, so a server that sends a byte of its answer now and then would hold up a
-step for as long as it likes. One thread for all connections hangs up on those that are overdue.
+A read timeout starts anew with every byte. A server that sends a byte now and then could make a call wait forever. So
+one thread watches all connections and shuts down those whose response is overdue.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 
 class DeadlineWatcher:
-    """Shuts down sockets that are still watched after their time. All times are equal, so the first is due first."""
+    """Shuts down sockets that are still watched after ``seconds``. All have the same time: the oldest is due first."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -27,7 +27,7 @@ class DeadlineWatcher:
         self._running = False
 
     def begin(self, connection: socket.socket) -> object:
-        """Watch a connection from now on; what is returned is for ``end``."""
+        """Watch a connection from now on. Returns a handle for ``end`` and ``is_on``."""
         watch = object()
         with self._lock:
             self._watched[watch] = (time.monotonic() + self._seconds, connection)
@@ -37,12 +37,12 @@ class DeadlineWatcher:
         return watch
 
     def end(self, watch: object) -> bool:
-        """Watch no longer; False when the connection was overdue and has been shut down."""
+        """Stop watching. False when the connection was overdue and has been shut down."""
         with self._lock:
             return self._watched.pop(watch, None) is not None
 
     def is_on(self, watch: object) -> bool:
-        """Whether the connection is still in its time."""
+        """Whether the connection is still watched and not overdue."""
         with self._lock:
             return watch in self._watched
 
@@ -59,7 +59,7 @@ class DeadlineWatcher:
                         overdue = connection
                         del self._watched[watch]
                 elif time.monotonic() - idle_since > self._seconds:
-                    # Who comes next starts another thread: an idle client has none.
+                    # An idle client needs no thread. The next ``begin`` starts another one.
                     self._running = False
                     return
             if overdue is None:
@@ -70,13 +70,13 @@ class DeadlineWatcher:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Requests' adapter with one pool of kept connections. An answer has ``seconds`` until ``release``."""
+    """Requests' adapter with one pool of kept connections. A response has ``seconds`` until ``release``."""
 
     def __init__(self, seconds: float) -> None:
         self._watchman = watchman = DeadlineWatcher(seconds)
 
         class Bounded:
-            """Reads status and headers, and leaves the answer watched."""
+            """Reads status and headers; the connection stays watched for the body."""
 
             sock: Any
 
@@ -85,7 +85,8 @@ class DeadlineAdapter(HTTPAdapter):
                 try:
                     response = super().getresponse()  # type: ignore[misc]  # of the class that comes second
                     if not watchman.is_on(watch):
-                        # To http.client the end of the line is the end of the headers: it takes them for an answer.
+                        # The connection was shut down while headers were read. http.client takes the end of the data
+                        # for the end of the headers, so it returns a response that is not complete.
                         raise TimeoutError("the answer did not begin in time")
                 except BaseException:
                     watchman.end(watch)
@@ -94,7 +95,7 @@ class DeadlineAdapter(HTTPAdapter):
                 return response
 
         class HTTPConnection(Bounded, urllib3.connection.HTTPConnection):
-            """Plain, for loopback."""
+            """Without TLS, for loopback addresses."""
 
         class HTTPSConnection(Bounded, urllib3.connection.HTTPSConnection):
             """Over TLS."""
@@ -113,17 +114,17 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=32, max_retries=0)
 
     def release(self, raw: Any) -> bool:
-        """Watch the answer ``raw`` (urllib3's) no longer: it is read, or given up. False when it was overdue."""
+        """Stop watching the response ``raw`` (urllib3's), which is read or given up. False when it was overdue."""
         watch = getattr(raw, "haloitsm_watch", None)
         return watch is None or self._watchman.end(watch)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """As Requests does it, with our pools."""
+        """Like Requests' own, but with the watched connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """As Requests does it, with our pools."""
+        """Like Requests' own, but with the watched connections."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager

@@ -1,4 +1,4 @@
-"""What users read of a request that failed: tables from status, body and missing response to error texts. Pure."""
+"""What users read about a request that failed: tables that turn a response, or its absence, into error texts. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from .messages import NoResponse, NoResponseKind, Request, Response
 from .redaction import redact, texts_of, without_echo
 
 _LONGEST_SAYING = 400
-# What is private is taken out of this much before the rest is cut to the length above: half a secret is a secret too.
+# Private texts are removed from this much first, and the rest is then cut to the length above. Cut first, half a secret
+# would no longer be recognised and would stay.
 _LONGEST_HEARD = 800
 
 
@@ -115,7 +116,7 @@ _NOT_JSON = (
 )
 _OTHER = ("refused", "HaloITSM did not carry out the request.", "Read what HaloITSM said below.")
 
-# what Halo says -> (kind, cause, assistance); seen live unless the comment says otherwise
+# pattern of Halo's message -> (kind, cause, assistance); seen live unless the comment says otherwise
 _SAYINGS: tuple[tuple[str, str, str, str], ...] = (
     (
         r"please assign this ticket",
@@ -204,13 +205,12 @@ def error_for(
 ) -> HaloError:
     """The error for a request that ended with ``result``.
 
-    ``wanted`` is how many seconds Halo asked us to wait, more than the cap allows. Neither ``secrets`` nor a text of
-    the request's body appears in the error, should Halo repeat them.
+    ``wanted`` is how many seconds Halo asked us to wait, if that is more than the policy allows. Neither ``secrets``
+    nor texts of the request's body appear in the error, even if Halo repeats them.
     """
     if isinstance(result, NoResponse):
         return _no_response(request, result, attempts)
-    # The kind is judged on all that Halo said. What is private is removed before the text is cut: a cut secret would
-    # no longer be recognised.
+    # The kind is judged on all that Halo said. Private texts are removed before the text is cut.
     heard = halo_says(result)
     kind, cause, assistance = (
         _token_error(result) if is_token(request) else _api_error(result, without_echo(heard, texts_of(request.body)))
@@ -236,52 +236,52 @@ def error_for(
 
 
 def is_token(request: Request) -> bool:
-    """Whether a request is the one for an access token: the only one that is a form."""
+    """Whether a request is for an access token. Only that one is sent as a form."""
     return request.form is not None
 
 
-def _no_response(request: Request, failure: NoResponse, attempts: int) -> HaloError:
-    cause, assistance = _NO_RESPONSE[failure.kind]
+def _no_response(request: Request, result: NoResponse, attempts: int) -> HaloError:
+    cause, assistance = _NO_RESPONSE[result.kind]
     server = "the authorization server" if is_token(request) else "the resource server"
-    data = f"{request.label} got no answer ({failure.kind.value})"
+    data = f"{request.label} got no answer ({result.kind.value})"
     data += f" in {attempts} attempts." if attempts > 1 else "."
-    data += f" {failure.detail}" if failure.detail else ""
+    data += f" {result.detail}" if result.detail else ""
     return Unreachable(
-        kind=failure.kind.value,
+        kind=result.kind.value,
         cause=fill_in(cause, {"server": server, "Server": server[0].upper() + server[1:]}),
         assistance=assistance,
         data=data,
     )
 
 
-def _api_error(answer: Response, said: str) -> tuple[str, str, str]:
-    for pattern, kind, cause, assistance in _SAYINGS if answer.status in (400, 404) else ():
+def _api_error(response: Response, said: str) -> tuple[str, str, str]:
+    for pattern, kind, cause, assistance in _SAYINGS if response.status in (400, 404) else ():
         if re.search(pattern, said, re.IGNORECASE):
             return kind, cause, assistance
-    if 300 <= answer.status < 400:
+    if 300 <= response.status < 400:
         return _REDIRECT
-    if answer.ok or (answer.html and answer.status < 500 and answer.status not in (401, 403, 429)):
+    if response.ok or (response.html and response.status < 500 and response.status not in (401, 403, 429)):
         return _NOT_JSON
-    if answer.status > 500:
+    if response.status > 500:
         return _UNAVAILABLE
-    return _STATUSES.get(answer.status, _OTHER)
+    return _STATUSES.get(response.status, _OTHER)
 
 
-def _token_error(answer: Response) -> tuple[str, str, str]:
-    code = answer.data.get("error") if isinstance(answer.data, dict) else None
+def _token_error(response: Response) -> tuple[str, str, str]:
+    code = response.data.get("error") if isinstance(response.data, dict) else None
     if isinstance(code, str) and code in _TOKEN_ERRORS:
         return (code, *_TOKEN_ERRORS[code])
-    if 300 <= answer.status < 400:
+    if 300 <= response.status < 400:
         return _REDIRECT
-    if answer.status == 429:
+    if response.status == 429:
         return _STATUSES[429]
-    if answer.status > 500:
+    if response.status > 500:
         return _UNAVAILABLE
-    if answer.ok or (answer.html and answer.status < 500):
+    if response.ok or (response.html and response.status < 500):
         return _TOKEN_NOT_JSON
-    if answer.status in _TOKEN_STATUS:
-        return _TOKEN_STATUS[answer.status]
-    return ("invalid_client", *_TOKEN_ERRORS["invalid_client"]) if answer.status == 401 else _TOKEN_OTHER
+    if response.status in _TOKEN_STATUS:
+        return _TOKEN_STATUS[response.status]
+    return ("invalid_client", *_TOKEN_ERRORS["invalid_client"]) if response.status == 401 else _TOKEN_OTHER
 
 
 def _missing_right(request: Request) -> str:
@@ -304,7 +304,7 @@ def halo_says(answer: Response) -> str:
     """Halo's message from any body it is known to send, in one line; "" when there is none.
 
     Known shapes: .NET exception, ``error`` (text or object), ``message``, model state, bare string (seen live), empty
-    (seen live for 401 and 403), HTML (seen on wrong hosts and in outages; only its title is told).
+    (seen live for 401 and 403), HTML (seen on wrong hosts and in outages; only its title is returned).
     """
     if answer.html:
         title = re.search(r"<title[^>]*>(.{0,400}?)</title>", answer.text, re.IGNORECASE | re.DOTALL)
@@ -326,7 +326,7 @@ def _message(data: Any, depth: int) -> str:
     if isinstance(data, list):
         return "; ".join(filter(None, (_message(item, depth - 1) for item in data[:5])))
     found = next(filter(None, (_message(data.get(key), depth - 1) for key in _MESSAGE_KEYS)), "")
-    # ASP.NET's model state, by itself or beside a general sentence: {"[0].status_id": ["The value is not valid."]}
+    # ASP.NET's model state, alone or together with a general message: {"[0].status_id": ["The value is not valid."]}
     details = next((data[key] for key in _STATE_KEYS if isinstance(data.get(key), dict)), {} if found else data)
     states = [(key, _message(value, depth - 1)) for key, value in list(details.items())[:5] if isinstance(value, list)]
     return "; ".join(filter(None, [found, *(f"{key}: {text}" for key, text in states)]))
@@ -346,7 +346,7 @@ def _host(location: str) -> str:
 
 
 def misunderstood(request: Request, what: str) -> HaloError:
-    """The error for an answer that is JSON but not of a shape that is known."""
+    """The error for a response that is JSON, but not in a known shape."""
     return HaloError(
         kind="unknown_shape",
         cause=f"HaloITSM answered in a form that this {{program}} does not know: {what}.",

@@ -1,4 +1,4 @@
-"""JSON out of a response's body, with the faster orjson where it is installed."""
+"""Parses the JSON of a response's body, with the faster orjson where it is installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONG_NUMBER = b"0" * 19
 
 
 def parse_json(body: bytes) -> tuple[Any, bool]:
-    """The value in ``body``, and whether there is one."""
+    """The value in ``body``, and whether it could be parsed."""
     if _fast is not None and not _has_long_number(body):
         try:
             return _fast(body), True
@@ -29,8 +29,8 @@ def parse_json(body: bytes) -> tuple[Any, bool]:
 
 
 def _has_long_number(body: bytes) -> bool:
-    """Whether a whole number may have more than 64 bits, which orjson would read as a float and so change.
+    """Whether ``body`` may hold a whole number of more than 64 bits. orjson would turn that into a float and change it.
 
-    Digits become zeros first, because finding a fixed run of bytes takes a tenth of the time of any other search.
+    All digits are replaced by zeros first: finding one fixed byte string takes a tenth of the time of other searches.
     """
     return _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO)

@@ -1,4 +1,4 @@
-"""Requests to Halo and what comes of them, as plain data: a response, or the reason why there is none."""
+"""Requests to Halo and their results as plain data: a response, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 
 class NoResponseKind(str, Enum):
-    """Why no response came. The first six are failures *before* a request left: Halo cannot have processed it."""
+    """Why no response came. With the first six the request was never sent, so Halo cannot have processed it."""
 
     NAME = "name"
     REFUSED = "refused"
@@ -36,10 +36,10 @@ NOT_SENT = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """One call: ``path`` below the base address; ``body`` is JSON-able, or a ``form`` of text pairs.
+    """One request. ``path`` is below the base address. It has a JSON ``body`` or a ``form`` of text pairs, or neither.
 
-    ``repeatable`` says that doing it twice does no more than doing it once: reads, deletions, updates by id.
-    ``label`` is how logs and errors name the request; it never holds a query or a body.
+    ``repeatable`` means that sending it twice has the same effect as sending it once: reads, deletions, updates by id.
+    ``label`` names the request in logs and errors; it never holds a query or a body.
     """
 
     method: str
@@ -56,9 +56,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A complete HTTP response. ``data`` is the parsed JSON, or None; ``readable`` says whether there was any JSON.
+    """A complete HTTP response. ``data`` is the parsed JSON. ``readable`` is False when the body is not JSON.
 
-    ``text`` is the start of the body (at most 4,000 characters), ``date`` Halo's own clock from the ``Date`` header.
+    ``text`` is then the start of the body (at most 4,000 characters). ``date`` is Halo's own clock, from the ``Date``
+    header.
     """
 
     status: int

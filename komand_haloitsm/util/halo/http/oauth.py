@@ -1,4 +1,4 @@
-"""The access token: fetched when it is first needed, kept until shortly before it expires, by one thread at a time."""
+"""The access token: fetched when first needed, by one thread at a time, and kept until shortly before it expires."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .messages import Request
 from .retry import RetryPolicy
 from .session import Session, Waiting
 
-# Halo counts a token's life from when it made it; the margin covers the way here and a slow request.
+# Halo counts a token's lifetime from when it issued it. The margin covers the transfer to here and a slow request.
 _MARGIN = 60.0
-# What Halo gives in practice (3600 in all recordings), for an answer that does not say it.
+# Used when the response does not say the lifetime; it is 3600 in all recordings of Halo.
 _USUAL_LIFETIME = 3600.0
 
 
 class TokenSource:
-    """Client credentials of one API application. Safe to share among threads.
+    """Fetches access tokens with the client credentials of one API application. Safe to share among threads.
 
-    When several threads need a token at once, one fetches it and all get its result, also when that is an error:
-    otherwise each of them would wait for a server that is down, one after the other.
+    When several threads need a token at once, one fetches it and all get its result, even an error. Otherwise they
+    would wait for a server that is down one after the other.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class TokenSource:
         self._error: HaloError | None = None
 
     def token(self, waiting: Waiting | None = None) -> str:
-        """A token with at least a minute to live. Raises HaloError when none can be had.
+        """A token that does not expire within the next minute. Raises HaloError when none can be had.
 
-        Fetching it uses up ``waiting``, the time of the call that needs it.
+        The time for fetching it counts towards ``waiting``, the limit of the call that needs the token.
         """
         fetches_seen = self._fetches
         with self._lock:
@@ -59,12 +59,12 @@ class TokenSource:
             return self._fetch(self._session.within(waiting) if waiting else self._session)
 
     def renew(self, policy: RetryPolicy) -> None:
-        """Fetch a new token whatever there is, to learn whether the credentials are good now. Raises HaloError."""
+        """Fetch a new token even if the present one is valid, to test the credentials. Raises HaloError."""
         with self._lock:
             self._fetch(self._session.begin(policy))
 
     def discard(self, token: str) -> None:
-        """Forget ``token``; a newer one, which another thread has fetched meanwhile, stays."""
+        """Forget ``token``. A newer token, which another thread has fetched meanwhile, is kept."""
         with self._lock:
             if self._token == token:
                 self._token = None
@@ -72,8 +72,8 @@ class TokenSource:
     def _fetch(self, session: Session) -> str:
         self._token, self._error = None, None
         try:
-            answer = session.call(Request("POST", "", form=self._form))
-            token, lifetime = _read(answer.data)
+            response = session.call(Request("POST", "", form=self._form))
+            token, lifetime = _read(response.data)
         except HaloError as error:
             self._error = error
             raise

@@ -1,4 +1,4 @@
-"""Takes out of what Halo says what nobody may read: secrets, and texts that were sent and that it repeats. Pure."""
+"""Removes secrets, and sent texts that Halo repeats, from what Halo says. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Iterable, Iterator, Mapping
 from urllib.parse import quote_plus
 
 _REMOVED = "[removed]"
-# A stretch this long that Halo repeats from what was sent is no coincidence. Shorter texts are removed as a whole, but
-# not those that are so short that they are words of any message.
+# A message of Halo's that has this many characters in a row in common with a sent text repeats that text. Shorter sent
+# texts are removed as a whole, but not below _SHORTEST_PRIVATE: so short a text may be a word of any message.
 _ECHO = 16
 _SHORTEST_PRIVATE = 8
 
 
 def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
-    """``text`` without any stretch that also stands in one of the ``secrets`` (8 characters) or ``sent`` texts (16)."""
-    # As it is, and as a form spells it.
+    """``text`` without any stretch that is also part of a text in ``secrets`` (8 characters) or ``sent`` (16)."""
+    # Each secret as it is, and as it is encoded in a form.
     secret = [spelled for part in secrets if part for spelled in (part, quote_plus(part, errors="replace"))]
     private = [" ".join(part.split()) for part in sent]
     hidden = [False] * len(text)
@@ -29,7 +29,7 @@ def redact(text: str, secrets: Iterable[str], sent: Iterable[str]) -> str:
 
 
 def without_echo(heard: str, sent: Iterable[str]) -> str:
-    """What Halo said of its own, without the texts that were sent and that it repeats as a whole."""
+    """What Halo said itself: ``heard`` without those sent texts that it repeats as a whole."""
     for text in sent:
         whole = " ".join(text.split())
         heard = heard.replace(whole, " ") if len(whole) >= _ECHO else heard
@@ -37,10 +37,10 @@ def without_echo(heard: str, sent: Iterable[str]) -> str:
 
 
 def _hide(text: str, parts: list[str], length: int, hidden: list[bool]) -> None:
-    """Mark in ``hidden`` each stretch of ``text`` with ``length`` characters that also stands in a part.
+    """Mark in ``hidden`` each stretch of ``text`` that has ``length`` characters and is also in one of ``parts``.
 
-    Every such stretch holds a whole block of half its length. So the blocks are looked up first, and stretches only
-    around those that were found: a part may have ten megabytes.
+    A part may have ten megabytes, so not every stretch is searched for. ``text`` is divided into blocks of half the
+    length, and every stretch holds a whole block. Only stretches around a block that is in the part are searched for.
     """
     half = length // 2
     for part in parts:

@@ -1,4 +1,4 @@
-"""The one decision about what to do after an attempt. Pure: time, randomness and the past are arguments."""
+"""Decides what to do after an attempt. Pure: the time, the randomness and the attempts so far are arguments."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from ..errors import Loss
 from ..values.dates import parse_http_date
 from .messages import NOT_SENT, NoResponse, NoResponseKind, Response
 
 
 class Step(Enum):
-    """DONE: use the answer. REFRESH: get a new token, send again. WAIT: sleep, send again. FAIL: raise.
+    """DONE: use the response. REFRESH: get a new token, send again. WAIT: sleep, send again. FAIL: raise.
 
-    UNCERTAIN: Halo may have processed it: look before anything else.
+    UNCERTAIN: Halo may have carried out a write that must not happen twice. Look before it is sent again.
     """
 
     DONE = "done"
@@ -25,23 +26,30 @@ class Step(Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """``seconds``: with WAIT how long; with FAIL how long Halo wanted us to wait, 0 when it said nothing."""
+    """A step. ``seconds`` is how long to WAIT; with FAIL and UNCERTAIN, how long Halo asked to wait, 0 for nothing.
+
+    ``loss`` belongs to UNCERTAIN.
+    """
 
     step: Step
     seconds: float = 0.0
+    loss: Loss = Loss.SLOW
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Seconds. ``max_wait`` bounds one call from its first attempt to its last; 120 keeps a workflow step short of
-    what a person would call hanging. ``longest_pause`` bounds one exponential wait, not one that Halo asks for."""
+    """How long to wait, in seconds.
+
+    ``max_wait`` bounds the time from the first attempt of a call to its last. With 120, a workflow step does not yet
+    seem to hang. ``longest_pause`` bounds one exponential pause, not one that Halo asks for.
+    """
 
     max_wait: float = 120.0
     first_pause: float = 1.0
     longest_pause: float = 60.0
 
 
-# 502, 503 and 504 come from what stands before Halo, or from a Halo that is starting: both pass.
+# 502, 503 and 504 come from a proxy in front of Halo, or from a Halo that is starting. Both are temporary.
 _PASSING = frozenset({502, 503, 504})
 
 
@@ -58,15 +66,16 @@ def decide(
 ) -> Decision:
     """What to do after attempt number ``attempt`` (from 1) gave ``result``, ``elapsed`` seconds into the call.
 
-    ``jitter`` is a random number from 0 to 1, ``now`` the present (only used for a Retry-After that is a date).
+    ``jitter`` is a random number from 0 to 1. ``now`` is only used for a Retry-After that is a date.
     """
     if isinstance(result, Response) and result.ok and result.readable:
         return Decision(Step.DONE)
+    if not repeatable and not (isinstance(result, NoResponse) and result.kind in NOT_SENT):
+        return Decision(Step.UNCERTAIN, _retry_after(result, now) or 0.0, loss_of(result))
     if isinstance(result, Response) and result.status == 401:
-        # A token can expire early or be revoked; a second 401 means the agent lacks the right.
+        # The first 401 may be a token that expired early or was revoked. A second one, with a new token, means that the
+        # agent lacks the right.
         return Decision(Step.FAIL if refreshed else Step.REFRESH)
-    if not repeatable and _may_have_been_processed(result):
-        return Decision(Step.UNCERTAIN)
     if not _passes(result):
         return Decision(Step.FAIL)
     wanted = _retry_after(result, now)
@@ -76,31 +85,48 @@ def decide(
     return Decision(Step.WAIT, pause)
 
 
-def _may_have_been_processed(result: Response | NoResponse) -> bool:
+# A proxy that gave up on a Halo that may still be at work.
+_GAVE_UP = frozenset({408, 502, 504})
+
+
+def loss_of(result: Response | NoResponse) -> Loss:
+    """What a result other than a success tells of a write that was sent.
+
+    No status proves that nothing was done: a proxy may have lost Halo's own answer and given one of its own.
+    """
     if isinstance(result, NoResponse):
-        return result.kind not in NOT_SENT
-    # A 2xx that cannot be read was very likely a success, a 5xx may have been one.
-    return result.ok or result.status >= 500
+        return Loss.BROKEN if result.kind is NoResponseKind.LOST else Loss.SLOW
+    # A 2xx that cannot be read was very likely a success.
+    if result.ok or result.status in _GAVE_UP:
+        return Loss.SLOW
+    if result.status == 401:
+        return Loss.TOKEN
+    if result.status == 429:
+        return Loss.LIMITED
+    return Loss.BROKEN if result.status >= 500 else Loss.REFUSED
 
 
 def _passes(result: Response | NoResponse) -> bool:
     """Whether the same request may succeed a little later."""
     if isinstance(result, NoResponse):
-        # A certificate does not become right by waiting, an answer does not become small.
+        # Waiting neither makes a certificate valid nor a response smaller.
         return result.kind not in (NoResponseKind.TLS, NoResponseKind.CERTIFICATE, NoResponseKind.TOO_LARGE)
     return result.status == 429 or result.status in _PASSING
 
 
 def _pause(attempt: int, jitter: float, policy: RetryPolicy) -> float:
-    """Doubling from ``first_pause``, spread over the upper half so that many clients do not come back together."""
+    """A pause that doubles from ``first_pause``.
+
+    It is spread over the upper half of that time, so that many clients do not all come back at once.
+    """
     whole = min(policy.first_pause * 2.0 ** min(attempt - 1, 30), policy.longest_pause)
     return whole * (0.5 + jitter / 2)
 
 
 def _retry_after(result: Response | NoResponse, now: datetime) -> float | None:
-    """Seconds that Halo asks for by Retry-After (a number of seconds or a date); None when it asks for nothing.
+    """The seconds that Halo asks for with Retry-After (a number of seconds or a date); None when it asks for none.
 
-    A date is compared with Halo's own clock where the answer carries it, so that a wrong clock of ours does not count.
+    A date is compared with Halo's own clock if the response tells it: our clock may be wrong.
     """
     text = result.retry_after.strip() if isinstance(result, Response) else ""
     if not text or isinstance(result, NoResponse):
@@ -110,5 +136,5 @@ def _retry_after(result: Response | NoResponse, now: datetime) -> float | None:
     else:
         until = parse_http_date(text)
         seconds = (until - (result.date or now)).total_seconds() if until else 0.0
-    # Who asks for no pause gets the usual one: a server in trouble must not be hammered.
+    # A server that asks for a pause of 0 gets the usual one: it is in trouble and must not be hammered.
     return seconds if seconds > 0 else None

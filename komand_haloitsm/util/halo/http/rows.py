@@ -1,4 +1,4 @@
-"""Lists out of Halo's answers: a bare array, or an envelope with the rows under a key of its own. Pure."""
+"""Reads lists from Halo's responses: a bare array, or an envelope that has the rows under a key. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .messages import Request
 
 
 def rows_of(request: Request, data: Any, *keys: str) -> list[dict[str, Any]]:
-    """The rows of a list answer. ``keys`` are the envelope's keys that may hold them.
+    """The rows of a list response. ``keys`` are the envelope's keys that may hold them.
 
-    Raises HaloError for any other shape: an empty list made from an unknown shape would read as "there are none".
+    Raises HaloError for any other shape: an empty list in its place would mean "there are none", which may be wrong.
     """
     rows = data
     if isinstance(data, dict):
@@ -26,15 +26,15 @@ def rows_of(request: Request, data: Any, *keys: str) -> list[dict[str, Any]]:
 
 
 def total_of(data: Any) -> int | None:
-    """``record_count`` of a list's envelope, None when it tells none. It is the total only when paging (seen live)."""
+    """The ``record_count`` of a list's envelope, None if it has none. It is the total only with paging (seen live)."""
     total = data.get("record_count") if isinstance(data, dict) else None
     return total if isinstance(total, int) and not isinstance(total, bool) else None
 
 
 def single(request: Request, data: Any) -> dict[str, Any]:
-    """The one object of a POST or GET answer. Halo answers an object; a list of one is tolerated (seen in clients).
+    """The single object of a POST or GET response. A list with one object is accepted too (seen in clients).
 
-    Raises HaloError for anything else, an object without an id included.
+    Raises HaloError for anything else, including an object without an id.
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]

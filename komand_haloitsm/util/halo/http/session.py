@@ -1,4 +1,4 @@
-"""Sends a request until its response is there, or there is no use in trying."""
+"""Sends a request, again if needed, until there is a response or trying again is of no use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .transport import Transport
 
 @dataclass(frozen=True)
 class Waiting:
-    """How long may be waited, and the moment of the clock from which that counts."""
+    """How long a call may wait, and the clock time from which that counts."""
 
     policy: RetryPolicy
     began: float
@@ -33,10 +33,10 @@ class Tokens(Protocol):
 
 
 class Session:
-    """Repeats attempts of ``transport`` as ``retry.decide`` says. Safe to share among threads.
+    """Sends requests by ``transport`` and repeats attempts as ``retry.decide`` says. Safe to share among threads.
 
-    The waiting of each request counts from its own beginning. ``begin`` gives a session for the requests of one
-    operation, whose waiting counts from one moment together. ``tokens`` is None for the requests that fetch a token.
+    Each request has the policy's ``max_wait`` for itself. The requests of one operation share a single ``max_wait`` if
+    they are sent by the session that ``begin`` returns. ``tokens`` is None for the requests that fetch a token.
     """
 
     def __init__(
@@ -58,30 +58,31 @@ class Session:
         self._waiting: Waiting | None = None
 
     def begin(self, policy: RetryPolicy | None = None) -> Session:
-        """A session for one operation that begins now, with a policy of its own where one is given."""
+        """A session for one operation that begins now, with another policy if one is given."""
         return self.within(Waiting(policy or self.policy, self.clock.monotonic()))
 
     def patient(self, policy: RetryPolicy) -> Session:
-        """A session with another policy, whose requests count their waiting each for itself."""
+        """A session with another policy. Each of its requests has that policy's ``max_wait`` for itself."""
         other = copy.copy(self)
         other.policy = policy
         return other
 
     def within(self, waiting: Waiting) -> Session:
-        """A session whose requests all wait within ``waiting``."""
+        """A session whose requests share ``waiting``: its policy and its beginning."""
         other = copy.copy(self)
         other.policy, other._waiting = waiting.policy, waiting
         return other
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the operation began; 0 outside of one."""
+        """Seconds since the operation began; 0 for a session that belongs to no operation."""
         return self.clock.monotonic() - self._waiting.began if self._waiting else 0.0
 
     def call(self, request: Request) -> Response:
         """The successful response, with readable JSON.
 
-        Raises UncertainWrite when a request that is not repeatable may have been processed, else HaloError.
+        Raises UncertainWrite when a request that is not repeatable may have been processed, HaloError in all other
+        cases.
         """
         waiting = self._waiting or Waiting(self.policy, self.clock.monotonic())
         attempt, refreshed = 0, self._tokens is None

@@ -19,24 +19,24 @@ from .deadline import DeadlineAdapter
 from .json_body import parse_json
 from .messages import NoResponse, NoResponseKind, Request, Response
 
-# 100 full tickets are below 2 MB and have 25,000 values: 32 MiB, or two million values, are not Halo's. A
-# value takes up to a hundred bytes of memory, whatever it takes on the way.
+# 100 full tickets have less than 2 MB and 25,000 values, so a response of more than 32 MiB or two million values is not
+# Halo's. The values are limited too, because a parsed value takes up to a hundred bytes of memory.
 LARGEST_ANSWER = 32 * 1024 * 1024
 _MOST_VALUES = 2_000_000
 _CHUNK = 64 * 1024
 _KEPT_TEXT = 4000
-# Bytes a second: urllib3 sends under the connect timeout.
+# Bytes per second. urllib3 sends the body within the connect timeout, so that is extended for large bodies.
 _SLOWEST_UPLINK = 100_000
 
 
 class Transport:
-    """Sends one request, once, and turns whatever happens into a Response or a NoResponse.
+    """Sends one request, once, and turns every outcome into a Response or a NoResponse.
 
-    Timeouts are in seconds; a response as a whole has four times ``read_timeout``. ``verify`` False turns certificate
-    checks off. Threads may share one object: connections come from one pool, and nothing else is kept.
+    Timeouts are in seconds. A response as a whole may take four times ``read_timeout``. ``verify`` False turns
+    certificate checks off. Threads may share one object: it keeps nothing but a pool of connections.
 
-    The proxies and the CA bundle of the environment are read once, in the constructor: Requests reads them again at
-    every call. Its ``.netrc`` is left out, because it would replace the Authorization header.
+    The proxies and the CA bundle of the environment are read once, in the constructor; Requests would read them again
+    for every call. ``.netrc``, which Requests also reads, is ignored: it would replace the Authorization header.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Transport:
         )
         self._proxies = get_environ_proxies(address, no_proxy=None)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
-        # On malformed headers urllib3 logs the whole address, which holds what is searched for.
+        # For malformed headers urllib3 logs the whole address, and its query holds the texts that are searched for.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self._adapter = DeadlineAdapter(read_timeout * 4)
 
@@ -73,7 +73,7 @@ class Transport:
         except requests.RequestException as error:
             return _failure(error)
         except OSError:
-            # Not one of theirs: Requests' word for a CA bundle, named by the environment, that is not there.
+            # Requests raises a plain OSError when the CA bundle that the environment names does not exist.
             return NoResponse(NoResponseKind.CERTIFICATE, "The CA bundle that the environment names cannot be read.")
         try:
             body = _body(response)
@@ -85,7 +85,7 @@ class Transport:
         return _answer(response, body, empty=request.method == "DELETE") if in_time else _ENDLESS
 
     def _timeouts(self, prepared: requests.PreparedRequest) -> tuple[float, float]:
-        """Seconds to connect and send, and to wait for each piece of the answer; more for a body that takes long."""
+        """Seconds to connect and send (more for a large body), and to wait for each piece of the response."""
         connect, read = self._timeout
         return connect + len(prepared.body or b"") // _SLOWEST_UPLINK, read
 
@@ -124,9 +124,9 @@ def _body(response: requests.Response) -> bytes | NoResponse:
 
 
 def _chunks(raw: Any) -> Iterator[bytes]:
-    """The body of urllib3's answer piece by piece, bounded in size; the adapter bounds it in time."""
+    """The body of urllib3's response, piece by piece, limited in size. The adapter limits its time."""
     size = 0
-    # read1 returns what has come; read would wait until a whole chunk is there.
+    # read1 returns what has arrived; read would wait until a whole chunk has.
     while chunk := raw.read1(_CHUNK, decode_content=True):
         size += len(chunk)
         if size > LARGEST_ANSWER:
@@ -135,7 +135,7 @@ def _chunks(raw: Any) -> Iterator[bytes]:
 
 
 class _TooLarge(Exception):
-    """The answer is larger than LARGEST_ANSWER."""
+    """The response is larger than LARGEST_ANSWER."""
 
 
 def _encode(request: Request) -> bytes:
@@ -161,9 +161,9 @@ def _unsendable(request: Request, how: str, assistance: str) -> InvalidInput:
     )
 
 
-# What OpenSSL gives as reason when the CA bundle that the environment names is none.
+# OpenSSL's reasons when the file that the environment names as CA bundle is not one.
 _BUNDLE = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "PEM_LIB"})
-# What OpenSSL gives as reason when a handshake fails. Any other TLS error may come after the request was sent.
+# OpenSSL's reasons for a failed handshake. Any other TLS error may come after the request was sent.
 _HANDSHAKE = frozenset(
     {
         "WRONG_VERSION_NUMBER",
@@ -202,26 +202,26 @@ def _failure(error: requests.RequestException) -> NoResponse:
 
 
 def _in_short(error: BaseException) -> str:
-    """What OpenSSL says of a failed handshake, else the kind of error: neither holds anything that was sent."""
+    """What OpenSSL says about a failed handshake, otherwise the class of the error. Neither holds anything sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"OpenSSL says: {error.verify_message}"
     return f"OpenSSL says: {_openssl(error)}" if _openssl(error) else type(error).__name__
 
 
 def _openssl(error: BaseException) -> str:
-    """OpenSSL's word for what went wrong, "" where it has none."""
+    """OpenSSL's reason for a TLS error, "" when there is none."""
     return str(getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
 
 
 def _reason(error: BaseException) -> BaseException:
-    """The error that another one stands for: urllib3 wraps the system's, Requests wraps urllib3's."""
+    """The error inside another one: urllib3 wraps the system's errors, and Requests wraps urllib3's."""
     inner = error.args[0] if error.args else None
     deeper = getattr(inner, "reason", None)
     return next((found for found in (deeper, inner) if isinstance(found, BaseException)), error)
 
 
 def _answer(response: requests.Response, body: bytes, empty: bool) -> Response | NoResponse:
-    """``empty``: whether an answer without a body is one, as it may be after a deletion."""
+    """``response`` as plain data. With ``empty``, it may have no body, as after a deletion."""
     if body.count(b",") > _MOST_VALUES:
         return _HUGE
     headers = response.headers

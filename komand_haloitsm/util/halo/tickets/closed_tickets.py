@@ -1,7 +1,7 @@
 """Whether Halo's ticket list leaves out closed tickets, which differs from instance to instance.
 
-One client's documentation says that the list has the open and the recently closed tickets, others see all of them. The
-totals tell: what the plain list counts, against what it counts as open and as closed.
+One client's documentation says that the list has the open and the recently closed tickets; other clients see all
+tickets. The totals decide: the plain list hides tickets if it counts fewer than the open and closed ones together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LIFETIME = 600.0
 
 
 class ClosedTickets:
-    """Asks once in ten minutes, by requests of ``session``. Safe to share among threads."""
+    """Asks Halo at most once in ten minutes, by requests of ``session``. Safe to share among threads."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -28,7 +28,7 @@ class ClosedTickets:
         self._hidden = True
 
     def are_hidden(self) -> bool:
-        """True when the plain list has fewer tickets than there are, or when Halo does not tell."""
+        """True when the plain list leaves tickets out, or when that is not known."""
         with self._lock:
             if self._clock() >= self._until:
                 self._hidden = self._ask()
@@ -37,7 +37,8 @@ class ClosedTickets:
 
     def _ask(self) -> bool:
         try:
-            # The plain list first: a ticket that is logged meanwhile then costs a needless look, not a wrong answer.
+            # The plain list comes first. A ticket that is logged meanwhile then causes a needless search of the closed
+            # tickets, not a wrong result.
             shown, open_ones, closed = (
                 self._total(query) for query in ({}, {"open_only": "true"}, {"closed_only": "true"})
             )

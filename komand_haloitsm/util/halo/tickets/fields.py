@@ -1,4 +1,4 @@
-"""Ticket fields as Halo takes them on writing, which is not how it gives them on reading."""
+"""Ticket fields in the form in which Halo accepts them on writing, which differs from that on reading."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .lookups import Lookups, Row, name_of
 
 
 def to_halo_fields(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any]:
-    """``fields`` with ``team_id`` as the team's name, ``category_id`` as the text of its own ``category_1`` .. ``4``.
+    """``fields`` with ``team_id`` replaced by the team's name, ``category_id`` by a text in ``category_1`` .. ``4``.
 
-    Halo reads the team by name only (seen in production clients) and has no ``category_id`` at all (official). Raises
-    HaloError that names those that exist when there is no such team or category.
+    Halo accepts the team by name only (seen in production clients) and has no ``category_id`` at all (official).
+    Raises HaloError when there is no such team or category; the error lists those that exist.
     """
     body = {name: value for name, value in fields.items() if name not in ("team_id", "category_id")}
     if fields.get("team_id") is not None:

@@ -1,7 +1,7 @@
-"""Search filters: Halo's query parameters for them, and the same filters on the rows that come back. Pure.
+"""Search filters: as Halo's query parameters, and again as checks on the rows that come back. Pure.
 
-Halo ignores a query parameter that it does not know and then returns everything (seen live), and which parameters a
-build knows is not documented by version. So no row is believed that does not match wherever it carries the field.
+Halo ignores a query parameter that it does not know and then returns everything (seen live). Which parameters a build
+knows is not documented by version. So each row is checked: where it has the field of a filter, it must match.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ..values.dates import format_date, parse_date
 from ..values.ids import as_id
 
 Ticket = Mapping[str, Any]
-# Halo cuts a larger page to this without a word (seen live).
+# Halo cuts larger pages to this size without an error (seen live).
 PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
 class TicketFilter:
-    """What a search asks for; None means any. Dates are aware UTC datetimes, both ends included."""
+    """What a search asks for. None means any value. Dates are aware UTC datetimes, and both ends are included."""
 
     summary_contains: str | None = None
     status_id: int | None = None
@@ -34,7 +34,7 @@ class TicketFilter:
 
     @classmethod
     def from_halo(cls, parameters: Mapping[str, Any]) -> TicketFilter:
-        """A filter from Halo's own list parameters; those that have no check on the rows are passed on unchecked."""
+        """A filter from Halo's own list parameters. Those without a check on the rows are only passed on to Halo."""
         rest = {name: value for name, value in parameters.items() if value is not None}
         known: dict[str, Any] = {}
         if isinstance(rest.get("search_summary"), str):
@@ -59,7 +59,7 @@ class TicketFilter:
             "priority": self.priority_id,
         }
         if self.created_after or self.created_before:
-            # Spelled so in Halo's documentation. Dates without datesearch have no effect (seen in one client).
+            # "dateoccured" is Halo's documented spelling. Dates without datesearch have no effect (seen in one client).
             query["datesearch"] = "dateoccured"
             query["startdate"] = format_date(self.created_after) if self.created_after else None
             query["enddate"] = format_date(self.created_before) if self.created_before else None
@@ -67,7 +67,7 @@ class TicketFilter:
 
     @property
     def checks_rows(self) -> bool:
-        """Whether there is anything that a row could contradict."""
+        """Whether the filter has anything to check rows for."""
         return replace(self, other={}) != TicketFilter()
 
     def matches(self, row: Ticket, team_name: str | None = None) -> bool:
@@ -84,7 +84,7 @@ class TicketFilter:
 
     @staticmethod
     def _id_matches(row: Ticket, field_name: str, wanted: int | None) -> bool:
-        # Halo's 0 or -1 stands for none, which is not what is wanted; only an absent field tells nothing.
+        # Halo's 0 or -1 means "none", so it does not match. Only an absent field tells nothing.
         return wanted is None or row.get(field_name) is None or as_id(row.get(field_name)) == wanted
 
     def _summary_matches(self, row: Ticket) -> bool:
@@ -112,7 +112,7 @@ class TicketFilter:
 
 
 def page_query(number: int) -> dict[str, str]:
-    """Page ``number`` (from 1) of a list, newest ticket first (``pageinate`` is Halo's spelling)."""
+    """The query for page ``number`` (from 1) of a list, newest ticket first. ``pageinate`` is Halo's spelling."""
     return {
         "pageinate": "true",
         "page_size": str(PAGE_SIZE),
@@ -123,7 +123,7 @@ def page_query(number: int) -> dict[str, str]:
 
 
 def is_last_page(number: int, rows: int, envelope: Mapping[str, Any] | Any) -> bool:
-    """Whether page ``number`` with so many rows is the last."""
+    """Whether page ``number``, which has ``rows`` rows, is the last."""
     if rows < PAGE_SIZE:
         return True
     total = total_of(envelope)

@@ -1,6 +1,6 @@
-"""Statuses, priorities, teams, agents, categories and ticket types of the instance, by id and by name, kept a while.
+"""The instance's statuses, priorities, teams, agents, categories and ticket types, by id and by name.
 
-They are instance settings that change rarely; each list is read at most once in ten minutes per connection.
+These are settings that change rarely. Each list is read when it is first needed and then kept for ten minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from .output import UNASSIGNED, Ticket
 Row = Mapping[str, Any]
 
 LIFETIME = 600.0
-# A name is decoration: the step that has done its work does not wait long for it, and asks again soon.
+# Names only decorate a result. A call that has done its work does not wait long for them. After an error that may pass,
+# they are asked for again after ``_SOON`` seconds.
 _PATIENCE = RetryPolicy(max_wait=3.0)
 _NOT_PERMITTED = frozenset({401, 403, 404})
 _SOON = 60.0
@@ -53,7 +54,7 @@ class _List:
     name_fields: tuple[str, ...] = ("name",)
 
 
-# /Priority has one row per priority and SLA: its id is a GUID, the number in tickets is priorityid (seen live).
+# /Priority has one row for each priority in each SLA. Its id is a GUID; tickets have its priorityid (seen live).
 # The shape of a /Category row is documented only.
 _LISTS = {
     "status": _List("/Status", ("statuses", "results")),
@@ -77,7 +78,7 @@ class _Kept:
 class Lookups:
     """Reads and keeps the lists. Safe to share among threads: one thread reads a list, the others wait for it.
 
-    Names are read with little patience, since they only decorate; ``rows`` are read with that of ``session``.
+    For names, which only decorate, a list is retried for a few seconds at most. ``rows`` has the policy of its session.
     """
 
     def __init__(self, session: Session, *, logger: Any) -> None:
@@ -91,8 +92,8 @@ class Lookups:
     def rows(self, kind: str, session: Session | None = None) -> list[Row]:
         """All rows of a list: status, priority, team, agent, tickettype or category. Raises HaloError.
 
-        ``session`` is that of the operation that needs them, if they belong to one.
-        A status has ``closed`` beside Halo's own fields: True, False, or None when Halo does not tell.
+        ``session`` is the session of the operation that needs them, if there is one. A status also has ``closed``,
+        which is not a field of Halo's: True, False, or None when Halo does not tell.
         """
         kept = self._get(kind, session or self._session, needed=True)
         if kept.error is not None:
@@ -109,7 +110,7 @@ class Lookups:
         return row["closed"] if row else None
 
     def number(self, kind: str, name: str) -> int | None:
-        """The id of a name, whatever its case; None when it is unknown or not unique."""
+        """The id of a name, ignoring case; None when the name is unknown or not unique."""
         wanted = name.strip().casefold()
         found = {
             number
@@ -119,15 +120,15 @@ class Lookups:
         return found.pop() if len(found) == 1 else None
 
     def names_for(self, ticket: Ticket) -> Mapping[str, Any]:
-        """What the lists say about a ticket and the ticket itself does not, by the plugin's output names.
+        """What the lists say about a ticket but the ticket itself does not, by output names.
 
-        Tickets with the same ids have the same names: what was found is kept as long as the lists are.
+        Tickets with the same ids have the same names, so the result is kept as long as the lists are.
         """
         key = (*map(ticket.get, _NAMED_BY), isinstance(ticket.get("priority"), dict))
         try:
             until, names = self._names_kept.get(key, _NOTHING)
         except TypeError:
-            # A field that is a list or an object: no ticket of Halo's, but it must not end the step.
+            # A field is a list or an object. Halo does not send that, but it must not make the call fail.
             return self._names_for(ticket)
         if self._clock() < until:
             return names
@@ -158,7 +159,7 @@ class Lookups:
         return {name: value for name, value in out.items() if value is not None}
 
     def _priority_name(self, ticket: Ticket) -> str | None:
-        """The name of the priority under the ticket's SLA; without one, the name that all SLAs agree on."""
+        """The name of the priority in the ticket's SLA. Without one there, the name if it is the same in all SLAs."""
         number, sla = as_id(ticket.get("priority_id")), as_id(ticket.get("sla_id"))
         names = self._names("priority", number, lambda row: sla is None or as_id(row.get("slaid")) == sla)
         names = names or self._names("priority", number)
@@ -174,7 +175,7 @@ class Lookups:
         return self._get(kind, self._session.patient(_PATIENCE), needed=False)
 
     def _get(self, kind: str, session: Session, *, needed: bool) -> _Kept:
-        # Read without the lock first: a kept list is replaced as a whole, never changed.
+        # The first read needs no lock: a kept list is only ever replaced as a whole.
         kept = self._kept.get(kind)
         if self._usable(kept, needed):
             return kept  # type: ignore[return-value]  # _usable says that it is not None
@@ -187,8 +188,8 @@ class Lookups:
     def _usable(self, kept: _Kept | None, needed: bool) -> bool:
         """Whether a kept list can be used.
 
-        One that was refused or is incomplete is good enough for names. A caller that needs the list reads it again,
-        because it may be there by now.
+        For names, a list that was refused or is incomplete is good enough. A caller that needs the list (``needed``)
+        reads it again, because Halo may give it by now.
         """
         if kept is None or self._clock() >= kept.until:
             return False
@@ -212,15 +213,15 @@ class Lookups:
         return _Kept(self._clock() + (_SOON if partial else LIFETIME), rows, by_id, partial=partial)
 
     def _with_closed(self, rows: list[Row], session: Session) -> tuple[list[Row], bool]:
-        """Statuses with ``closed``, which are those that Halo leaves out when asked to exclude closed ones (official).
+        """The statuses with ``closed``, and whether to ask Halo again because it could not answer at the moment.
 
-        And whether that is still to be asked, because Halo could not answer for the moment.
+        The closed statuses are those that Halo leaves out when asked to exclude closed ones (official).
         """
         try:
             open_ids = {as_id(row.get("id")) for row in self._list("status", {"excludeclosed": "true"}, session)}
         except HaloError as error:
             return [{**row, "closed": None} for row in rows], error.status not in _NOT_PERMITTED
-        # Where nothing was left out, Halo has ignored the question.
+        # If no status was left out, Halo has ignored the parameter.
         known = any(as_id(row.get("id")) not in open_ids for row in rows)
         return [{**row, "closed": as_id(row.get("id")) not in open_ids if known else None} for row in rows], False
 

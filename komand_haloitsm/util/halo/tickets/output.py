@@ -1,7 +1,7 @@
-"""Halo's ticket, from wherever it comes, to the ``ticket`` type of the plugin. Pure.
+"""Converts any Halo ticket to the ``ticket`` type of the plugin. Pure.
 
-Halo leaves out empty values, and which fields there are depends on where the ticket comes from: a list row lacks what
-the detail has (seen live). Absent stays absent: InsightConnect refuses a null in every typed field.
+Halo leaves out empty values, and a ticket in a list has fewer fields than one read by itself (seen live). A field that
+is absent in Halo is absent in the output too, because InsightConnect refuses null in every typed field.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..values.markup import to_text
 
 Ticket = Mapping[str, Any]
 
-# The built-in agent that stands for nobody (official, seen live).
+# The id of the built-in agent that means "nobody" (official, seen live).
 UNASSIGNED = 1
 
 
@@ -80,7 +80,7 @@ _TEXTS = (
     ("user_name", "user_name"),
 )
 _DATES = (("dateoccurred", "dateoccurred"), ("datecreated", "datecreated"), ("datemodified", "last_update"))
-# Where the usual field is absent; the dates are spellings of older builds (seen in recordings).
+# Used where the usual field is absent. The dates are spellings of older builds (seen in recordings).
 _OTHERWISE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("category_id", "category_id", as_id),
     ("team_name", "team_name", _as_text),
@@ -124,7 +124,7 @@ def _fitting(names: object) -> dict[str, Any]:
 
 
 def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
-    """Put the ids, texts and dates of a ticket into ``out``. Most values have the right type, so that is asked first."""
+    """Put the ids, texts and dates of a ticket into ``out``. Most have the right type, so that is checked first."""
     get = ticket.get
     for name, field in _IDS:
         value = get(field)
@@ -145,10 +145,10 @@ def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
 
 
 def is_closed(ticket: Ticket, status_is_closed: bool | None) -> bool | None:
-    """Whether a ticket is closed; None when nothing tells.
+    """Whether a ticket is closed; None when that is not known.
 
-    The status decides where it is known which ones are closed. ``hasbeenclosed`` comes last: whether Halo clears it
-    when a ticket is opened again is not known.
+    The status decides if it is known which statuses are closed. ``hasbeenclosed`` is used last: it is not known whether
+    Halo clears it when a ticket is opened again.
     """
     if status_is_closed is not None:
         return status_is_closed
@@ -158,7 +158,7 @@ def is_closed(ticket: Ticket, status_is_closed: bool | None) -> bool | None:
 
 
 def created_at(ticket: Ticket) -> Any:
-    """When Halo got the ticket, as a datetime or None: lists only have ``dateoccurred`` (seen live)."""
+    """When the ticket was logged, as a datetime or None. Lists only have ``dateoccurred`` (seen live)."""
     return parse_date(ticket.get("datecreated")) or parse_date(ticket.get("dateoccurred"))
 
 

@@ -1,4 +1,4 @@
-"""Reads tickets and their actions: one, a list page by page, the newest."""
+"""Reads tickets and their actions: one ticket, a list page by page, the newest tickets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ticket = dict[str, Any]
 RECENT_ACTIONS = 50
 # How many pages of newest tickets are read to find one that was made moments ago.
 _RECENT_PAGES = 5
-# A million tickets: no list of a service desk is longer, and none that is longer can be read in time.
+# A million tickets. No service desk has a longer list, and a longer one could not be read in time.
 _MOST_PAGES = 10_000
 
 
@@ -44,10 +44,10 @@ class TicketReader:
             return None
 
     def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Response]]:
-        """The ticket list page by page, newest first, without rows that an earlier page had, each with its answer.
+        """The ticket list page by page, newest first: the rows that no earlier page had, and the response.
 
-        ``query`` may override order and direction. Ends at the last page, or at one that brings nothing new: a server
-        that ignores the page number would go on for ever. Raises HaloError.
+        ``query`` may override the order and its direction. Reading ends at the last page, or at a page without a new
+        row: a server that ignores the page number would go on for ever. Raises HaloError.
         """
         seen: set[int] = set()
         number = 0
@@ -82,8 +82,8 @@ class TicketReader:
     def newest(self) -> Iterator[tuple[list[Ticket], Response]]:
         """The newest tickets page by page, for a caller that stops when they are old enough.
 
-        Raises HaloError when Halo does not list the newest first, or after five full pages: then a ticket of the
-        last minutes could be anywhere.
+        Raises HaloError when Halo does not list the newest first, or after five full pages: a ticket of the last
+        minutes could then be on any page.
         """
         for number, (rows, response) in enumerate(self.pages({}), start=1):
             yield rows, response
@@ -93,17 +93,17 @@ class TicketReader:
                 raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
 
     def actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> tuple[list[Ticket], Response]:
-        """The newest ``count`` actions of a ticket, newest first as Halo gives them (seen live), and the response."""
+        """The newest ``count`` actions of a ticket, newest first as Halo returns them (seen live), and the response."""
         query = {"ticket_id": str(positive_id(ticket_id)), "count": str(count), "includehtmlnote": "true"}
         request = Request("GET", "/Actions", query)
         response = self._session.call(request)
         rows = rows_of(request, response.data, "actions")
-        # Were the parameter not understood, actions of other tickets would come.
+        # A Halo that ignored the parameter ticket_id would return actions of other tickets.
         return [row for row in rows if as_id(row.get("ticket_id")) in (None, ticket_id)], response
 
 
 def newest_first(rows: list[Ticket]) -> list[Ticket]:
-    """Rows by ticket id, the highest first: ids are given out in order."""
+    """Rows sorted by ticket id, the highest first: Halo assigns ids in ascending order."""
     return sorted(rows, key=_number, reverse=True)
 
 

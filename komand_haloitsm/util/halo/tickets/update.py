@@ -1,4 +1,7 @@
-"""Changes tickets: fields and assignment. A change without a positive id cannot be sent: Halo would create."""
+"""Changes tickets: fields and assignment.
+
+A change without a positive id is never sent, because Halo would create a ticket.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class TicketUpdater:
         self._reader = TicketReader(session)
 
     def update(self, ticket_id: int, body: Ticket, *, repeatable: bool = True) -> Ticket:
-        """The ticket after the change, as Halo answers. ``body`` holds fields as Halo takes them.
+        """The ticket after the change, as Halo returns it. ``body`` has fields in the form that Halo accepts.
 
         Raises HaloError, NotFound when there is no such ticket.
         """
@@ -34,7 +37,7 @@ class TicketUpdater:
             return self._post({**body, "id": number}, repeatable)
         except NotFound as error:
             refusal = error
-        # An agent with few rights is told "Record not found" unless type and client come along (seen live).
+        # To an agent with few rights, Halo says "Record not found" unless type and client are sent too (seen live).
         ticket = self._reader.find(number)
         if ticket is None:
             raise missing_ticket(number, refusal)
@@ -52,12 +55,12 @@ class TicketUpdater:
         return ticket
 
     def assign(self, ticket_id: int, agent_id: int | None, team: str | None, notify: bool) -> Ticket:
-        """The ticket after it was given to an agent, a team by name, or both. Raises HaloError."""
+        """The ticket after it was assigned to an agent, a team (by name), or both. Raises HaloError."""
         wanted = {"agent_id": agent_id, "team": team}
         body = {name: value for name, value in wanted.items() if value is not None}
         if not body:
             raise invalid_input("agent_id or team_id", "is required: give an agent, a team, or both")
-        # The only switch of Halo's API that has to do with it: production clients send false so that rules do run.
+        # Halo's API has no other field that concerns notification. Production clients send false so that rules do run.
         ticket = self.update(ticket_id, {**body, "dont_do_rules": not notify})
         if _is_assigned(ticket, agent_id, team):
             return ticket
@@ -71,7 +74,7 @@ class TicketUpdater:
 
 
 def _is_assigned(ticket: Mapping[str, Any], agent_id: int | None, team: str | None) -> bool:
-    """Whether Halo's answer does not contradict what was asked for."""
+    """Whether the ticket in Halo's response does not contradict what was asked for."""
     agent_now, team_now = as_id(ticket.get("agent_id")), ticket.get("team")
     if agent_id is not None and agent_now not in (None, agent_id):
         return False

@@ -1,7 +1,7 @@
-"""Halo's dates in, ISO 8601 UTC out. Pure.
+"""Reads Halo's dates and writes ISO 8601 in UTC. Pure.
 
-Halo writes UTC with up to seven fractional digits, with or without ``Z``, and marks "not set" by a date in 1900 or
-before (official, seen live).
+Halo writes UTC with up to seven fractional digits, with or without ``Z``. A date in 1900 or before means "not set"
+(official, seen live).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _FIRST_REAL_YEAR = 1901
 
 
 def parse_date(value: Any) -> datetime | None:
-    """An aware UTC datetime (microseconds) from an ISO 8601 text; None for a sentinel or for what is no date.
+    """An aware UTC datetime (microseconds) from an ISO 8601 text; None for "not set" and for anything that is no date.
 
-    A text without an offset is UTC, as Halo means it.
+    A text without an offset is taken as UTC, which is what Halo means by it.
     """
     if value.__class__ is str and len(value) > 18 and value[-1] == "Z":
-        # By far the most: what Halo writes itself, which the standard library reads in a fraction of the time.
+        # Most dates are in the format that Halo writes. The standard library reads it in a fraction of the time.
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
@@ -62,18 +62,18 @@ def format_date(moment: datetime) -> str:
 
 
 def tidy_date(value: Any) -> str | None:
-    """A Halo date as ``format_date`` writes it; None for a sentinel or for what is no date."""
+    """A Halo date as ``format_date`` writes it; None for "not set" and for anything that is no date."""
     moment = parse_date(value)
     if moment is None:
         return None
     if moment.microsecond and len(value) > 20 and value[10] == "T" and value[19] == "." and value[-1] == "Z":
-        # As Halo writes it: only the digits beyond microseconds, and zeros at the end, have to go.
+        # In the format that Halo writes, only digits beyond microseconds and trailing zeros have to be removed.
         return str(value[:26]).rstrip("Z").rstrip("0") + "Z"
     return format_date(moment)
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """An aware UTC datetime from an HTTP ``Date`` header; None when there is none or it cannot be read."""
+    """An aware UTC datetime from an HTTP ``Date`` header; None when it is missing or cannot be read."""
     try:
         moment = parsedate_to_datetime(value)
         return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

@@ -1,4 +1,4 @@
-"""Ids and whole numbers out of what JSON and people write. Pure."""
+"""Reads ids and whole numbers from JSON values and typed text. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from ..errors import invalid_input
 
-# No database key is larger; SQLite, where the triggers keep ids, holds no more either.
+# No database key is larger, and SQLite, where the triggers save ids, cannot hold more.
 LARGEST_ID = 2**63 - 1
 _DIGITS = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*", re.ASCII)
 
 
 def whole_number(value: Any) -> int | None:
-    """``18`` from ``18``, ``18.0``, ``"18"`` or ``"18.0"``; None for anything else, a boolean included."""
+    """``18`` from ``18``, ``18.0``, ``"18"`` or ``"18.0"``; None for anything else, including booleans."""
     if value.__class__ is int:
         return int(value)
     if isinstance(value, str):
@@ -25,9 +25,9 @@ def whole_number(value: Any) -> int | None:
 
 
 def as_id(value: Any) -> int | None:
-    """A positive id that arrives as ``18``, ``18.0`` or ``"18"`` (seen live); None for anything else.
+    """A positive id from ``18``, ``18.0`` or ``"18"`` (seen live); None for anything else.
 
-    Halo writes 0 or -1 for "none" in places.
+    In places, Halo writes 0 or -1 for "none".
     """
     if value.__class__ is int:
         return value if 0 < value <= LARGEST_ID else None
@@ -36,7 +36,7 @@ def as_id(value: Any) -> int | None:
 
 
 def positive_id(value: Any, name: str = "ticket_id") -> int:
-    """An id that can be sent. Raises InvalidInput: Halo would create a ticket for a change without an id."""
+    """``value``, if it can be sent as an id. Raises InvalidInput if not: a change without an id would be a create."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_ID:
         raise invalid_input(name, "must be a positive whole number")
     return value

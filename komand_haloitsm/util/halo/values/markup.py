@@ -1,4 +1,4 @@
-"""Plain text to Halo's HTML and back, and what makes two texts the same. Pure."""
+"""Converts plain text to Halo's HTML and back, and compares texts. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ def to_html(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` with each run of line breaks as one space: a Halo summary has a single line."""
+    """``text`` with each run of line breaks replaced by a space: a Halo summary has a single line."""
     return re.sub(r"\s*[\r\n\u2028\u2029]+\s*", " ", text).strip()
 
 
-# Each looks no further than the next bracket and never steps back ("+" after a quantifier), so that a log full of "<"
-# takes no more time or memory than any other text.
+# These patterns search no further than the next bracket and never backtrack ("+" after a quantifier). A log full of "<"
+# therefore takes no more time or memory than any other text.
 _INSIDE = r"""(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>"""
 _BREAK = re.compile(rf"<(?:br|p|div|li|tr|h[1-6]|pre|blockquote)\b{_INSIDE}", re.IGNORECASE)
 _TAG = re.compile(rf"</?[a-z!]{_INSIDE}", re.IGNORECASE)
 
 
 def to_text(markup: str) -> str:
-    """The text of an HTML fragment, a line break where a block or ``<br>`` begins."""
+    """The text of an HTML fragment, with a line break where a block or ``<br>`` begins."""
     return html.unescape(_TAG.sub("", _BREAK.sub("\n", markup))).strip()
 
 
 def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
-    """The text of a Halo object that has it plain in one field and as HTML in another; "" when it has neither."""
+    """The text of a Halo object, from its field ``plain`` or, as HTML, from its field ``markup``; "" without both."""
     if isinstance(fields.get(plain), str) and fields[plain]:
         return str(fields[plain])
     return to_text(fields[markup]) if isinstance(fields.get(markup), str) else ""
@@ -40,13 +40,13 @@ def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
 def same_text(sent: str, stored: str) -> bool:
     """Whether a stored text is the one that was sent.
 
-    Halo may clean HTML out of it, change line ends or trim on storing (how far is not known).
+    When it stores a text, Halo may remove HTML, change line ends or trim it (how far is not known).
     """
     kept = comparison_key(stored)
     return kept == comparison_key(sent) or (bool(kept) and "<" in sent and kept == comparison_key(to_text(sent)))
 
 
 def comparison_key(text: str) -> str:
-    """What is left of a text when white space, control characters and case are taken away."""
+    """A text without white space, control characters and differences of case."""
     plain = unicodedata.normalize("NFKC", text)
     return "".join(char for char in plain if char.isprintable() and not char.isspace()).casefold()

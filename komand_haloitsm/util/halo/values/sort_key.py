@@ -1,4 +1,4 @@
-"""Moments of Halo's clock as text that sorts by time. Pure."""
+"""Moments of Halo's clock, as text that sorts by time. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .dates import parse_date
 class SortKey(str):
     """A moment in UTC with nine fractional digits (Halo has seven, Python's datetime six); "" for none.
 
-    It is a text, because it is compared, stored and made part of event ids as one.
+    It is a text because it is compared as text, stored as text and part of event ids.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, value: Any) -> SortKey:
-        """The moment of a date as Halo writes it; "" for a sentinel or for what is no date."""
+        """The moment of a date as Halo writes it; "" for "not set" and for anything that is no date."""
         moment = parse_date(value)
         if moment is None:
             return cls()
@@ -28,17 +28,17 @@ class SortKey(str):
 
     @classmethod
     def at(cls, moment: datetime | None, beyond_microseconds: str = "") -> SortKey:
-        """An aware UTC datetime; "" for None."""
+        """The moment of an aware UTC datetime; "" for None."""
         if moment is None:
             return cls()
         return cls(f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}{beyond_microseconds:0<3}")
 
     @property
     def moment(self) -> datetime | None:
-        """As an aware UTC datetime, cut to microseconds; None for none."""
+        """The aware UTC datetime, cut to microseconds; None for ""."""
         return parse_date(self)
 
     def earlier(self, by: timedelta) -> SortKey:
-        """The moment so much earlier; "" for none."""
+        """The moment that is ``by`` earlier; "" for ""."""
         moment = self.moment
         return SortKey.at(moment - by) if moment else self
