@@ -1,4 +1,4 @@
-"""The emulator as a test holds it: starts, stops, is looked into, is made to misbehave."""
+"""The emulator as a test uses it: to start, stop and inspect it, and to make it misbehave."""
 
 import threading
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from .clock import Clock
 from .connection_handler import ConnectionHandler, OpenConnections
 from .faults import Fault, Faults
 from .gateway import Gateway
+from .late_work import LateWork
 from .request_log import RecordedRequest, RequestLog
 from .settings import Settings
 from .store import Action, Store, Ticket
@@ -49,6 +50,7 @@ class HaloEmulator(Settings):
         self._store = Store(self, self._clock)
         self._request_log = RequestLog()
         self._faults = Faults()
+        self._late_work = LateWork()
         self._issuer = TokenIssuer(self)
         self._connections = OpenConnections()
         self._webhooks = Webhooks(self._clock, lambda ticket: detail(self._store, ticket))
@@ -65,7 +67,7 @@ class HaloEmulator(Settings):
         if self._server is not None:
             return self
         app = build_app(self._store, self._issuer)
-        gateway = Gateway(app, self._request_log, self._faults, self._issuer, self._clock)
+        gateway = Gateway(app, self._request_log, self._faults, self._late_work, self._issuer, self._clock)
         handler = type("Handler", (ConnectionHandler,), {"gateway": gateway, "connections": self._connections})
         # The Flask application is only reached through the gateway.
         self._server = make_server(HOST, self.port, app, threaded=True, request_handler=handler)
@@ -77,13 +79,14 @@ class HaloEmulator(Settings):
         return self
 
     def stop(self) -> None:
-        """Stops listening, ends every hang and hangs up on every client."""
+        """Stops listening, ends every hang and closes every connection."""
         if self._server is None or self._thread is None:
             return
         self._server.shutdown()
         self._thread.join()
         self._server = None
         self._faults.clear()
+        self._late_work.end()
         self._connections.close_all()
         self._webhooks.stop()
 
@@ -110,7 +113,7 @@ class HaloEmulator(Settings):
         """Halo's "Resource Server"."""
         return self.url + "/api"
 
-    # -- looking into it --------------------------------------------------------------------------------------------
+    # -- inspecting it ----------------------------------------------------------------------------------------------
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -156,15 +159,15 @@ class HaloEmulator(Settings):
     # -- making it misbehave ----------------------------------------------------------------------------------------
 
     def inject(self, fault: Fault) -> None:
-        """Settings a fault on; of several that fit a request the oldest one acts."""
+        """Injects a fault. Of several that fit a request, the oldest one acts."""
         self._faults.inject(fault)
 
     def clear_faults(self) -> None:
-        """Settings all faults off and ends every hang."""
+        """Removes all faults and ends every hang."""
         self._faults.clear()
 
     def revoke_tokens(self) -> None:
-        """Makes every bearer given out so far invalid."""
+        """Makes every bearer token issued so far invalid."""
         self._issuer.revoke()
 
     # -- somebody works in Halo's own screens -----------------------------------------------------------------------
@@ -197,7 +200,7 @@ class HaloEmulator(Settings):
         merge_tickets(self._store, into, ticket_id, self.screen_agent_id)
 
     def _by_name(self, fields: dict[str, Any]) -> dict[str, Any]:
-        # In the screens one picks a team; tests do so by its number as well.
+        # In Halo's screens one picks a team from a list. Here tests may also give its id.
         if "team_id" not in fields:
             return fields
         names = {row["id"]: row["name"] for row in self._store.teams}
@@ -210,7 +213,7 @@ class HaloEmulator(Settings):
         url: str,
         events: Iterable[str | int] | None = None,
         authentication: str = "none",
-        secret: str = "",  # nosec B107: none, where none is wanted
+        secret: str = "",  # nosec B107: an empty secret means none
         payload: str = "full",
         batch: int = 1,
         username: str = "halo",
@@ -233,5 +236,5 @@ class HaloEmulator(Settings):
         return self._webhooks.log()
 
     def wait_for_webhooks(self, timeout: float) -> bool:
-        """Waits until everything due was attempted; False if that took longer than `timeout` seconds."""
+        """Waits until every delivery that is due was attempted. False if that took longer than `timeout` seconds."""
         return self._webhooks.wait(timeout)

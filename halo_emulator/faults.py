@@ -6,7 +6,7 @@ from typing import Any
 
 from .paths import below_api, starts_with
 
-KINDS = ("status", "hang", "drop", "html", "truncated")
+KINDS = ("status", "hang", "drop", "html", "truncated", "late")
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,13 @@ class Fault:
     """What should go wrong, for which requests, and how often.
 
     `path` is a prefix, by whole segments, of the path below /api ("tickets", "tickets/5"), or "auth/token"; empty means
-    everything below /api. Without `after_commit` the request is never carried out. A hang holds the request back for
-    `seconds`; if the client is still there then, it gets its real answer late, if it has gone, a request that was not
-    carried out yet never is. stop() and clear_faults() end a hang early, without an answer.
+    everything below /api. Without `after_commit` the request is never carried out, except by a hang. A hang delays the
+    request for `seconds`. If the client is still connected then, it gets its real answer late. If it has gone, a
+    request that was not carried out yet never is. stop() and clear_faults() end a hang early, without an answer.
+
+    A late request is carried out `seconds` after it arrived, even if the client has gone. The client gets no answer
+    before that, or at once the empty answer of status `answers`. clear_faults() leaves late work due. stop() calls it
+    off.
     """
 
     kind: str
@@ -29,13 +33,18 @@ class Fault:
     seconds: float = 60.0
     times: int | None = 1
     skip: int = 0
+    answers: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.kind == "late" and (self.after_commit or self.status != Fault.status):
+            raise ValueError("late work commits later by itself; the status that answers at once is `answers`")
+        if self.kind != "late" and self.answers is not None:
+            raise ValueError("`answers` is for late work only; any other kind answers with `status`")
 
     def concerns(self, method: str, path: str) -> bool:
-        """Whether a request is one of those meant."""
+        """Whether the fault is meant for a request."""
         if self.method is not None and self.method.upper() != method:
             return False
         if path.lower().rstrip("/") == "/auth/token":
@@ -61,7 +70,7 @@ class _Armed:
 
 
 class Faults:
-    """The faults that are switched on, oldest first."""
+    """The faults that are active, oldest first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,19 +78,19 @@ class Faults:
         self._release = threading.Event()
 
     def inject(self, fault: Fault) -> None:
-        """Settings one on."""
+        """Adds a fault."""
         with self._lock:
             self._armed.append(_Armed(fault))
 
     def clear(self) -> None:
-        """Settings all off and ends every hang."""
+        """Removes all faults and ends every hang."""
         with self._lock:
             self._armed = []
             self._release.set()
             self._release = threading.Event()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault for this request, if any; a request uses up one fault at most."""
+        """The fault for this request, if there is one. A request uses up at most one fault."""
         with self._lock:
             for armed in self._armed:
                 if armed.left != 0 and armed.fault.concerns(method, path) and armed.fires():
@@ -89,6 +98,6 @@ class Faults:
         return None
 
     def hang(self, seconds: float) -> bool:
-        """Waits; True if the time was waited out, False if the hang was ended."""
+        """Waits `seconds`. False if the hang was ended early."""
         release = self._release
         return not release.wait(seconds)

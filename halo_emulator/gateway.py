@@ -1,9 +1,9 @@
-"""What stands in front of the application: the log of requests and the faults."""
+"""The layer in front of the application: it logs requests and injects faults."""
 
 import json
 import select
 import socket
-from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from io import BytesIO
 from typing import Any
 
@@ -13,12 +13,14 @@ from werkzeug.test import run_wsgi_app
 from .answers import page
 from .clock import Clock
 from .faults import Fault, Faults
+from .late_work import LateWork, Work
 from .request_log import RecordedRequest, RequestLog, parsed_body, readable_headers, without_secrets
 from .tokens import TokenIssuer
 
 _RATE_LIMIT = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
 _STUB = b'{"id":1,"summary":"this answer was cut off by a fault of the stand-in"}'
-Work = Callable[[], Response]
+# How often it looks whether a client that waits for late work is still there.
+_LOOK_EVERY = 0.01
 
 
 class NoAnswer(ConnectionError):
@@ -28,8 +30,17 @@ class NoAnswer(ConnectionError):
 class Gateway:
     """Turns a WSGI environment into a response, or raises NoAnswer."""
 
-    def __init__(self, app: Flask, request_log: RequestLog, faults: Faults, issuer: TokenIssuer, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        request_log: RequestLog,
+        faults: Faults,
+        late_work: LateWork,
+        issuer: TokenIssuer,
+        clock: Clock,
+    ) -> None:
         self._app = app
+        self._late_work = late_work
         self._request_log = request_log
         self._faults = faults
         self._issuer = issuer
@@ -80,17 +91,39 @@ class Gateway:
         if fault.kind == "drop":
             raise NoAnswer("dropped")
         if fault.kind == "hang":
-            return self._late(fault, done, work, environ["werkzeug.socket"])
+            return self._held_back(fault, done, work, environ["werkzeug.socket"])
+        if fault.kind == "late":
+            return self._late(fault, work, environ["werkzeug.socket"])
         if fault.kind == "html":
             return page()
         if fault.kind == "truncated":
             return _cut_off(done or (work() if environ["REQUEST_METHOD"] == "GET" else Response(_STUB)))
         return _as_told(fault)
 
-    def _late(self, fault: Fault, done: Response | None, work: Work, connection: socket.socket) -> Response:
+    def _held_back(self, fault: Fault, done: Response | None, work: Work, connection: socket.socket) -> Response:
         if not self._faults.hang(fault.seconds) or has_gone(connection):
             raise NoAnswer("hung")
         return done or work()
+
+    def _late(self, fault: Fault, work: Work, connection: socket.socket) -> Response:
+        due = self._late_work.begin(work, fault.seconds)
+        if fault.answers is None:
+            return _answer_of(due, connection)
+        response = Response(b"", fault.answers)
+        response.headers.extend(list(fault.headers))
+        return response
+
+
+def _answer_of(due: Future[Response], connection: socket.socket) -> Response:
+    """Waits for late work as long as the client does."""
+    while True:
+        try:
+            return due.result(_LOOK_EVERY)
+        except TimeoutError:
+            if has_gone(connection):
+                raise NoAnswer("the client left before the work was due") from None
+        except CancelledError:
+            raise NoAnswer("the emulator stopped before the work was due") from None
 
 
 def has_gone(connection: socket.socket) -> bool:
@@ -105,7 +138,7 @@ def has_gone(connection: socket.socket) -> bool:
 def _as_told(fault: Fault) -> Response:
     body = fault.body
     if body is None and fault.status == 429:
-        # The words: seen live.
+        # The wording is seen live.
         body = json.dumps(_RATE_LIMIT)
     if body is None:
         response = Response(b"", fault.status)

@@ -49,6 +49,16 @@ def test_status_after_commit(halo, api):
     assert halo.requests[-1].status == 500
 
 
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 409, 429])
+def test_every_status_can_hide_a_commit(halo, api, status):
+    headers = (("Location", "/elsewhere"),) if status == 302 else ()
+    halo.inject(Fault("status", method="POST", path="tickets", status=status, headers=headers, after_commit=True))
+    address = halo.resource_server + "/Tickets"
+    answer = api.session.post(address, json=NEW, timeout=5, allow_redirects=False)
+    assert answer.status_code == status and len(halo.tickets) == 7
+    assert answer.headers.get("Location") == dict(headers).get("Location")
+
+
 def test_html(halo, api):
     halo.inject(Fault("html", path="tickets"))
     answer = api.get("/Tickets")
