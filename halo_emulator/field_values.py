@@ -1,4 +1,4 @@
-"""What a client may write into a ticket: each property read, converted and checked against the lists.
+"""What a client may write into a ticket: each property is read, converted and checked against the lists.
 
 Unknown properties and nulls are ignored (official and seen live). That an unknown id or team name is refused, and in
 which words, is a guess.
@@ -7,7 +7,7 @@ which words, is a guess.
 from typing import Any
 
 from .refusals import Refusal, dotnet, model_state
-from .store import Row, Store, row_by
+from .store import EXTERNAL_ID, Row, Store, row_by
 from .text import as_html, as_text
 
 _TEXTS = (
@@ -18,7 +18,6 @@ _TEXTS = (
     "category_4",
     "reportedby",
     "users_name",
-    "third_party_id_string",
     "supplier_reference",
 )
 _NUMBERS = ("impact", "urgency", "third_party_id", "source")
@@ -34,7 +33,7 @@ _REFERENCES = {
 
 
 def whole_number(name: str, value: object) -> int:
-    """An int, also out of "18" and 18.0."""
+    """An int, also from "18" and 18.0."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise model_state(name, value)
     try:
@@ -54,7 +53,8 @@ def _text(name: str, value: object) -> str:
 
 def written_fields(store: Store, given: dict[str, Any]) -> dict[str, Any]:
     """The ticket fields that `given` sets, by the names they are stored under; without custom fields."""
-    fields: dict[str, Any] = {name: _text(name, given[name]) for name in _TEXTS if given.get(name) is not None}
+    texts = (*_TEXTS, EXTERNAL_ID) if store.settings.keeps_external_id else _TEXTS
+    fields: dict[str, Any] = {name: _text(name, given[name]) for name in texts if given.get(name) is not None}
     fields |= {name: whole_number(name, given[name]) for name in _NUMBERS if given.get(name) is not None}
     fields |= _references(store, given) | _details(given) | _team(store, given)
     if isinstance(given.get("tags"), list):
@@ -87,7 +87,7 @@ def _details(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _team(store: Store, given: dict[str, Any]) -> dict[str, Any]:
-    # Official: the team is written by its name. `team_id` is no field of the write schema and is ignored.
+    # Official: the team is written by its name. `team_id` is not a field of the write schema and is ignored.
     name = given.get("team")
     if name is None or name == "":
         return {}
@@ -98,7 +98,7 @@ def _team(store: Store, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged_custom_fields(store: Store, held: list[Row], given: object) -> list[Row]:
-    """The held custom fields with the given ones set; by name or id, unknown ones ignored (a guess)."""
+    """The stored custom fields with the given ones set, by name or id. Unknown ones are ignored (a guess)."""
     if not isinstance(given, list):
         return held
     result = {row["id"]: row for row in held}
@@ -120,7 +120,7 @@ _LABELS = {"summary": "Summary", "details": "Details", "category_1": "Category",
 
 
 def check_mandatory(store: Store, ticket_type: int, fields: dict[str, Any]) -> None:
-    """Refuses a create that lacks what its type wants (seen live: 400 and a bare JSON text)."""
+    """Refuses a create that lacks a mandatory field of its type (seen live: 400 and a bare JSON text)."""
     wanted = store.settings.mandatory_fields.get(ticket_type, set())
     order = {name: place for place, name in enumerate(_LABELS)}
     missing = sorted((name for name in wanted if not fields.get(name)), key=lambda name: (order.get(name, 99), name))

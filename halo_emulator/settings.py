@@ -8,7 +8,7 @@ class Settings:
         self.client_id = "5f0c2b1e-7d43-4c8a-9a36-2f6be0a4c911"
         self.client_secret = "9b1d6c52-47e8-4d0f-8a7b-1c3e5f709a24-b6e2f8d0+/="  # nosec B105: invented
         self.token_lifetime: float = 3600
-        # Seen live: hosted instances that share an authorisation server want ?tenant= and answer 500 to a wrong one.
+        # Seen live: hosted instances that share an authorisation server need ?tenant= and answer 500 to a wrong one.
         self.tenant: str | None = None
         # Official and seen live: a scope that was not granted to the application refuses the whole token request.
         self.granted_scopes: set[str] = {"all", "all:standard", "read:tickets", "edit:tickets", "read:customers"}
@@ -17,9 +17,9 @@ class Settings:
         # Seen live: 401 for a ticket that the agent may not see. That lists leave it out and updates do not find it
         # follows from that, but is a guess.
         self.hidden_tickets: set[int] = set()
-        # Seen live with an agent of few rights; others succeed without.
+        # Seen live with an agent of few rights; other agents succeed without.
         self.update_needs_type_and_client = False
-        # Documented only: closure_note is a field of the API description; what becomes of it is a guess.
+        # Documented only: closure_note is a field of the API description. What Halo does with it is a guess.
         self.keeps_closure_note = True
         # None: stored as given, as one client suggests. A set: other names are refused.
         self.outcomes: set[str] | None = None
@@ -27,6 +27,10 @@ class Settings:
         self.ignored_parameters: set[str] = set()
         # Seen live: ticket types may have mandatory fields.
         self.mandatory_fields: dict[int, set[str]] = {}
+        # Documented only: `third_party_id_string` is a field of tickets and an exact filter of the list. That some builds
+        # drop it, or leave it out of list rows, is a guess.
+        self.keeps_external_id = True
+        self.shows_external_id_in_lists = True
         # Seen live: closing an unassigned ticket is refused.
         self.closing_needs_agent = True
         # Some clients handle a one-element list as the answer to a POST.

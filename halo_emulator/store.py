@@ -1,6 +1,6 @@
-"""What the emulated Halo knows: tickets, actions and the lists they refer to, all in memory.
+"""The data of the emulated Halo: tickets, actions and the lists they refer to, all in memory.
 
-Stored tickets are never changed in place: a change stores a new dict, so that whoever holds one may read it.
+Stored tickets are never changed in place: a change stores a new dict. So a ticket can be read without the lock.
 """
 
 import threading
@@ -15,12 +15,14 @@ from .settings import Settings
 Ticket = dict[str, Any]
 Action = dict[str, Any]
 Row = dict[str, Any]
+# The field that holds another system's own reference to a ticket (documented only).
+EXTERNAL_ID = "third_party_id_string"
 # Event number, ticket, the action behind it if any, id of the agent who did it.
 Listener = Callable[[int, Ticket, Action | None, int], None]
 
 
 class Store:
-    """Tickets by id, with an index by `last_update`. Hold `lock` around everything that belongs together."""
+    """Tickets by id, with an index by `last_update`. Hold `lock` around calls that must see the same state."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -52,7 +54,7 @@ class Store:
         return number
 
     def put(self, ticket: Ticket) -> Ticket:
-        """Stores a new or changed ticket; one without `last_update` of its own is stamped now."""
+        """Stores a new or changed ticket. The ticket's `last_update` must be set."""
         number = ticket["id"]
         old = self.tickets.get(number)
         if old is not None:
@@ -63,7 +65,7 @@ class Store:
         return ticket
 
     def add_action(self, ticket_id: int, fields: dict[str, Any]) -> Action:
-        """Appends an action; its id counts per ticket from 1 (official and seen live) and is never given out twice."""
+        """Appends an action. Its id counts per ticket from 1 (official and seen live) and is never used twice."""
         number = self._next_action.get(ticket_id, 1)
         self._next_action[ticket_id] = number + 1
         now = self.clock.now()
@@ -78,7 +80,7 @@ class Store:
             self.listener(event, ticket, action, agent_id)
 
     def readable(self, ticket_id: int) -> Ticket | None:
-        """A ticket that is there and not deleted."""
+        """A ticket, unless it is deleted or never existed."""
         ticket = self.tickets.get(ticket_id)
         return None if ticket is None or ticket["deleted"] else ticket
 

@@ -2,7 +2,7 @@
 
 Parameter names are official; those seen live are search, status_id, status, agent_id, team, priority, requesttype_id,
 client_id, site_id, user_id, open_only, closed_only, datesearch with startdate and enddate, lastupdatefromdate, paging
-and order; the others are documented only. Every other parameter is ignored without a word (seen live). That a value
+and order; the others are documented only. Every other parameter is ignored without an error (seen live). That a value
 which cannot be read is ignored too, and that 0 means "not given" for a number, are guesses.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .clock import canonical
-from .store import Store, Ticket
+from .store import EXTERNAL_ID, Store, Ticket
 from .ticket_shape import is_on, list_row
 
 Test = Callable[[Ticket], bool]
 # One client found that Halo gives 100 rows at most, whatever page_size says.
 MOST_ROWS_A_PAGE = 100
-# What comes without count and without paging: a guess.
+# The number of rows without count and without paging: a guess.
 ROWS_WITHOUT_COUNT = 50
 _MOST_KEPT = 32
 _PRESENTATION = {"page_no", "page_size", "pageinate", "count"}
@@ -46,7 +46,7 @@ _DATE_FIELDS = {"dateoccured": "dateoccurred", "dateoccurred": "dateoccurred", "
 
 
 def numbers(value: str) -> set[int]:
-    """The numbers of a comma separated list; what is none is left out."""
+    """The numbers of a comma separated list. What is not a number is left out."""
     found = set()
     for part in value.split(","):
         try:
@@ -57,8 +57,10 @@ def numbers(value: str) -> set[int]:
 
 
 def known_parameters(store: Store, query: Mapping[str, str]) -> dict[str, str]:
-    """The query with lower-case names, without empty values and without what this build is set not to know."""
+    """The query with lower-case names, without empty values and without parameters that this build is set to ignore."""
     ignored = store.settings.ignored_parameters
+    if not store.settings.keeps_external_id:
+        ignored = ignored | {EXTERNAL_ID}
     return {key.lower(): value for key, value in query.items() if value and key.lower() not in ignored}
 
 
@@ -147,7 +149,7 @@ def _asks_for_old(query: Mapping[str, str]) -> bool:
 
 
 def _candidates(store: Store, query: Mapping[str, str]) -> list[Ticket]:
-    """All tickets that the index by last_update cannot rule out, lowest id first."""
+    """All tickets except those that the index by last_update excludes, lowest id first."""
     since = canonical(query.get("lastupdatefromdate"))
     if since is None:
         return list(store.tickets.values())
@@ -171,7 +173,7 @@ def _ordered(tickets: list[Ticket], query: Mapping[str, str]) -> list[Ticket]:
 
 
 def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
-    """All tickets that the query means, in its order. Kept until something changes, so that paging stays cheap."""
+    """All tickets that match the query, in its order. The list is kept until a ticket changes: so paging is cheap."""
     wanted = frozenset((key, value) for key, value in query.items() if key not in _PRESENTATION)
     settings = store.settings
     seen_as = (frozenset(settings.hidden_tickets), frozenset(store.closed_statuses), settings.recently_closed_days)
@@ -183,6 +185,8 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
             tickets = _candidates(store, query)
             tests = _visibility_tests(store, query) + _number_tests(query) + _category_tests(store, query)
             tests += _date_tests(query)
+            if EXTERNAL_ID in query:
+                tests.append(_value_in(EXTERNAL_ID, {query[EXTERNAL_ID]}))
             tests += [_contains(fields, query[name]) for name, fields in _TEXT.items() if name in query]
             for test in tests:
                 tickets = [ticket for ticket in tickets if test(ticket)]

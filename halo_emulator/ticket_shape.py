@@ -1,14 +1,14 @@
-"""A stored ticket as Halo shows it: rows of a list, the full record, and an event's copy.
+"""A stored ticket as Halo shows it: as a row of a list, as the full record, and in an event.
 
-Nulls are omitted everywhere, lists lack what only the full record has (both seen live).
+Nulls are omitted everywhere, and rows of a list lack some fields of the full record (both seen live).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from .store import Store, Ticket, row_by
+from .store import EXTERNAL_ID, Store, Ticket, row_by
 
-# Sentinels for "no date" that live answers carry, the first with Z, the others without.
+# Sentinels for "no date" that real Halos send, the first with Z, the others without.
 _NO_DATES = {"deadlinedate": "1900-01-01T00:00:00", "targetdate": "0001-01-01T00:00:00"}
 _DETAIL_ONLY = {
     "datecreated",
@@ -49,7 +49,7 @@ def is_on(query: Mapping[str, str], name: str) -> bool:
 
 
 def _names(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str, Any]:
-    # Seen live: these come only when asked for.
+    # Seen live: these fields are there only when asked for.
     names: dict[str, Any] = {}
     if is_on(query, "includestatus"):
         names["status_name"] = (row_by(store.statuses, "id", ticket["status_id"]) or {}).get("name")
@@ -60,10 +60,17 @@ def _names(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str, 
     return names
 
 
+def _shown_fields(store: Store, ticket: Ticket) -> dict[str, Any]:
+    hidden = set() if store.settings.keeps_external_id else {EXTERNAL_ID}
+    return {key: value for key, value in ticket.items() if value is not None and key not in hidden}
+
+
 def list_row(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str, Any]:
     """A row of GET /Tickets. `site_id` is a float here, as it was recorded from /Users (in tickets: a test device)."""
-    row = {key: value for key, value in ticket.items() if value is not None and key not in _DETAIL_ONLY}
+    row = {key: value for key, value in _shown_fields(store, ticket).items() if key not in _DETAIL_ONLY}
     row |= _LIST_FIXED
+    if not store.settings.shows_external_id_in_lists:
+        row.pop(EXTERNAL_ID, None)
     if "site_id" in row:
         row["site_id"] = float(row["site_id"])
     category = row_by(store.categories, "value", row.get("category_1"))
@@ -78,7 +85,7 @@ def list_row(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str
 
 def detail(store: Store, ticket: Ticket, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The full record: GET /Tickets/{id} and the answer to a POST (seen live: the same shape)."""
-    full = {key: value for key, value in ticket.items() if value is not None} | _DETAIL_FIXED
+    full = _shown_fields(store, ticket) | _DETAIL_FIXED
     full["customfields"] = [_without_nulls(field) for field in ticket["customfields"]]
     full["priority"] = _priority(store, ticket)
     full["tickettype"] = row_by(store.ticket_types, "id", ticket["tickettype_id"])
@@ -97,5 +104,5 @@ def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def action_shape(action: Mapping[str, Any], with_html: bool) -> dict[str, Any]:
-    """An action; lists carry `note_html` only when asked (documented only)."""
+    """An action. In lists it has `note_html` only when asked for (documented only)."""
     return {key: value for key, value in action.items() if value is not None and (with_html or key != "note_html")}
