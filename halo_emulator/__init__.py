@@ -8,7 +8,7 @@ the real HaloITSM does the same is written, in words, next to each behaviour:
 * *documented only*: in the vendor's API description, not seen;
 * *one client*: one program relies on it;
 * *a guess*: nothing is known, something had to be chosen;
-* *a test device of ours*: no claim about Halo at all (all faults, all settings' mere existence).
+* *a test device of ours*: no claim about Halo at all (all faults; also that a behaviour can be changed by a setting).
 
     with HaloEmulator() as halo:
         requests.get(halo.resource_server + "/Tickets", headers=...)

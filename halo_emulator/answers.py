@@ -11,12 +11,12 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def answer(body: Any, status: int = 200) -> Response:
-    """A JSON answer; numbers and text as they are, everything beyond ASCII escaped."""
+    """A JSON response. Everything beyond ASCII is escaped."""
     return Response(_encode(body), status, content_type="application/json; charset=utf-8")
 
 
 def refused(refusal: Refusal) -> Response:
-    """A Refusal as an answer; an empty body carries no content type."""
+    """The response for a Refusal. An empty body has no content type."""
     if refusal.body is None:
         response = Response(b"", refusal.status)
         del response.headers["Content-Type"]

@@ -1,4 +1,4 @@
-"""The Flask application: routes, and who may pass."""
+"""The Flask application: its routes, and which requests are authorised."""
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -15,7 +15,7 @@ from .tokens import TokenIssuer, scope_allows
 
 
 def build_app(store: Store, issuer: TokenIssuer) -> Flask:
-    """Halo's web server without the network around it."""
+    """Halo's web server, without sockets and faults."""
     app = Flask("halo_emulator", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -39,7 +39,7 @@ def build_app(store: Store, issuer: TokenIssuer) -> Flask:
 
 
 def check_access(store: Store, issuer: TokenIssuer, below: str) -> None:
-    """401 with an empty body without a good token, 403 with an empty body without the right (both seen live)."""
+    """Without a valid token 401, without the right 403, both with an empty body (both seen live)."""
     grant = issuer.grant(request.headers.get("Authorization", ""))
     if grant is None:
         raise Refusal(401, headers=(("WWW-Authenticate", "Bearer"),))
@@ -49,7 +49,7 @@ def check_access(store: Store, issuer: TokenIssuer, below: str) -> None:
 
 
 def _unknown_address(error: HTTPException) -> Response:
-    """JSON below /api (shape seen live), the single page app anywhere else (seen live)."""
+    """Errors are JSON below /api (shape seen live) and the single page app anywhere else (seen live)."""
     if error.code is None or error.code >= 500:
         return refused(message(500, "An error has occurred."))
     if not request.path.startswith("/api/"):

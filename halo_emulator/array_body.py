@@ -1,4 +1,4 @@
-"""POST bodies: Halo takes arrays only and answers with the object (official and seen live)."""
+"""POST bodies: Halo accepts arrays only, and answers with the object (official and seen live)."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def posted_objects() -> list[dict[str, Any]]:
 
 
 def posted(settings: Settings, results: list[dict[str, Any]]) -> Response:
-    """201 with the last object; a list with ?returnall=true (seen live) or where the switch says so."""
+    """201 with the last object, or with a list for ?returnall=true (seen live) or if the setting asks for one."""
     if is_on(request.args, "returnall"):
         return answer(results, 201)
     return answer([results[-1]] if settings.answers_with_list else results[-1], 201)

@@ -17,7 +17,7 @@ def _written(ticks: int) -> str:
 
 
 def canonical(value: object) -> str | None:
-    """The same moment in the form that this package stores, so that text compares as time; None if it is no date."""
+    """The same moment in the form that this package stores, in which text sorts as time. None if it is no date."""
     if isinstance(value, datetime):
         value = value.isoformat()
     match = _ISO.match(value.strip()) if isinstance(value, str) else None
@@ -48,7 +48,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> str:
-        """A timestamp later than every one given out before, unless `offset` was moved back in between."""
+        """A timestamp later than every earlier one, unless `offset` was moved back in between."""
         with self._lock:
             self._last = max(time.time_ns() // 100, self._last + 1)
             return _written(self._last + int(self.offset * TICKS_PER_SECOND))
@@ -58,5 +58,5 @@ class Clock:
         return time.time() + self.offset
 
     def ago(self, days: float) -> str:
-        """The timestamp of so many days ago."""
+        """The timestamp of `days` days ago."""
         return _written(int((self.seconds() - days * 86400) * TICKS_PER_SECOND))

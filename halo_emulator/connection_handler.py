@@ -15,7 +15,7 @@ from .gateway import Gateway, NoAnswer
 
 
 class OpenConnections:
-    """The sockets of all clients, so that stopping the emulator really hangs up."""
+    """The sockets of all clients, so that stopping the emulator closes every connection."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class OpenConnections:
             self._sockets.discard(connection)
 
     def close_all(self) -> None:
-        """Hangs up on everybody."""
+        """Closes every connection."""
         with self._lock:
             connections, self._sockets = self._sockets, set()
         for connection in connections:
@@ -40,7 +40,7 @@ class OpenConnections:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Closes both directions; the owner of the socket notices and lets go of it."""
+    """Shuts down both directions. The thread that owns the socket notices that and closes it."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -48,7 +48,7 @@ def hang_up(connection: socket.socket) -> None:
 
 
 class ConnectionHandler(WSGIRequestHandler):
-    """Reads requests, asks the gateway, writes answers in one piece."""
+    """Reads requests, passes them to the gateway, and writes each response in one piece."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -77,7 +77,7 @@ class ConnectionHandler(WSGIRequestHandler):
         try:
             response = self.gateway.respond(self.make_environ())
         except NoAnswer:
-            # An attribute of the base class, which sets it while handling.
+            # The base class has this attribute and sets it while it handles a request.
             self.close_connection = True  # pylint: disable=attribute-defined-outside-init
             hang_up(self.connection)
             return
@@ -104,7 +104,7 @@ class ConnectionHandler(WSGIRequestHandler):
         return "halo_emulator (a stand-in)"
 
     def log_request(self, *args: Any, **more: Any) -> None:
-        """Silent: `halo.requests` is the log."""
+        """Logs nothing: `halo.requests` is the log."""
 
     def log_error(self, *args: Any) -> None:
-        """Silent as well."""
+        """Logs nothing either."""

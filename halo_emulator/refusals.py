@@ -1,10 +1,10 @@
-"""The ways in which Halo says no: one exception, and the shapes of body that real instances were seen to send."""
+"""How Halo refuses a request: one exception, and the shapes of body that real instances were seen to send."""
 
 from typing import Any
 
 
 class Refusal(Exception):
-    """An answer other than success. `body` is sent as JSON; None means an empty body."""
+    """A response other than success. `body` is sent as JSON; None means an empty body."""
 
     def __init__(self, status: int, body: Any = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(f"{status} {body!r}")
@@ -26,7 +26,7 @@ def dotnet(text: str, status: int = 400) -> Refusal:
 
 
 def record_not_found() -> Refusal:
-    """What an update of an unknown or forbidden ticket gets (the words: seen live; the shape: a guess)."""
+    """The refusal for an update of an unknown or forbidden ticket (the words: seen live; the shape: a guess)."""
     return dotnet("Record not found")
 
 

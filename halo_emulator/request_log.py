@@ -15,7 +15,7 @@ _SECRET_FIELDS = {"client_secret", "password", "refresh_token", "assertion"}
 
 @dataclass
 class RecordedRequest:
-    """One request as it arrived. `status` is 0 until an answer goes out, and stays 0 if none does."""
+    """One request as it arrived. `status` is 0 until a response is sent, and stays 0 if none is."""
 
     method: str
     path: str
@@ -38,14 +38,14 @@ def parsed_body(content_type: str, raw: bytes) -> Any:
 
 
 def without_secrets(body: Any) -> Any:
-    """The body with its secrets covered (only top-level fields of a form or object carry any)."""
+    """The body with its secrets replaced (only top-level fields of a form or object hold secrets)."""
     if not isinstance(body, dict):
         return body
     return {key: REDACTED if key.lower() in _SECRET_FIELDS else value for key, value in body.items()}
 
 
 def readable_headers(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """The headers, any letter case, with Authorization covered."""
+    """The headers, found in any letter case, with the value of Authorization replaced."""
     return CaseInsensitiveDict(
         (name, REDACTED if name.lower() in ("authorization", "cookie") else value) for name, value in headers
     )
@@ -59,7 +59,7 @@ class RequestLog:
         self.entries: list[RecordedRequest] = []
 
     def add(self, entry: RecordedRequest) -> RecordedRequest:
-        """Notes a request that has just arrived."""
+        """Logs a request that has just arrived."""
         with self._lock:
             self.entries.append(entry)
         return entry
@@ -70,6 +70,6 @@ class RequestLog:
             return list(self.entries)
 
     def forget(self) -> None:
-        """Starts over."""
+        """Empties the log."""
         with self._lock:
             self.entries = []

@@ -43,7 +43,7 @@ def ticket_routes(store: Store) -> Blueprint:
 
 def _readable(store: Store, number: int) -> Ticket:
     if number in store.settings.hidden_tickets:
-        # Seen live: not 403, and nothing in the body.
+        # Seen live: 401, not 403, with an empty body.
         raise Refusal(401)
     ticket = store.readable(number)
     if ticket is None:

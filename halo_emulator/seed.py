@@ -1,4 +1,4 @@
-"""What a fresh emulator holds: invented, believable records. The shapes of the rows are official and seen live, except
+"""The records of a fresh emulator: invented, but plausible. The shapes of the rows are official and seen live, except
 /Category, which is documented only."""
 
 from typing import Any

@@ -42,7 +42,7 @@ def forced_dates(given: dict[str, Any]) -> dict[str, str]:
 
 
 def create_ticket(store: Store, given: dict[str, Any], agent_id: int, forced: dict[str, str] | None = None) -> Ticket:
-    """A new ticket with its opening action and the mark of the rules that ran (seen live). Fires its event."""
+    """A new ticket, with its opening action and the mark of the rules that ran (seen live). Fires its event."""
     with store.lock:
         fields = written_fields(store, given)
         if not fields.get("summary"):
@@ -93,7 +93,7 @@ def _blank(store: Store, number: int, ticket_type: int, now: str) -> Ticket:
 
 
 def _place(store: Store, fields: dict[str, Any]) -> dict[str, Any]:
-    """Client, site and user names; whatever was not given follows from what was (a guess as to the order)."""
+    """Client, site and user names. What was not given is derived from what was (a guess as to the order)."""
     user = row_by(store.users, "id", fields.get("user_id"))
     site_id = fields.get("site_id") or (user["site_id_int"] if user and "client_id" not in fields else None)
     site = row_by(store.sites, "id", site_id)
@@ -121,7 +121,7 @@ def _opening_actions(store: Store, ticket: Ticket, agent_id: int) -> None:
 def update_ticket(
     store: Store, ticket_id: int, given: dict[str, Any], agent_id: int, forced: dict[str, str] | None = None
 ) -> Ticket:
-    """Changes what is given and nothing else (official and seen live). `ticket_id` must exist."""
+    """Changes the given fields and no others (official and seen live). `ticket_id` must exist."""
     with store.lock:
         old = store.tickets[ticket_id]
         fields = written_fields(store, given)
@@ -217,7 +217,7 @@ def touch(store: Store, ticket_id: int, action: Action, **more: Any) -> Ticket:
 
 
 def delete_ticket(store: Store, ticket_id: int, agent_id: int) -> Ticket:
-    """A soft delete (documented only): the ticket stays stored, but is neither listed nor given out."""
+    """A soft delete (documented only): the ticket stays stored, but can be neither listed nor read."""
     with store.lock:
         ticket = {**store.tickets[ticket_id], "deleted": True, "last_update": store.clock.now()}
         store.put(ticket)

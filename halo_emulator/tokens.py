@@ -1,7 +1,8 @@
-"""The authorisation server: client credentials against bearer tokens.
+"""The authorisation server: issues bearer tokens for client credentials.
 
-Form bodies only, the error codes and their status are seen live, except: 401 for a bad client (400 is seen as well) and
-400 for a JSON body and for an unknown grant type (a guess, after the OAuth standard).
+It accepts form bodies only. The error codes and their status are seen live, with two exceptions. For a bad client it
+answers 401, but 400 is seen as well. 400 for a JSON body and for an unknown grant type is a guess, after the OAuth
+standard.
 """
 
 import secrets
@@ -23,7 +24,7 @@ class Grant:
 
 
 class TokenIssuer:
-    """Gives out tokens and knows which are good."""
+    """Issues tokens and knows which are valid."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -39,12 +40,12 @@ class TokenIssuer:
             self.peak = max(self.peak, self._in_flight)
 
     def leave(self) -> None:
-        """A token request is done with."""
+        """A token request has been answered, or its connection was dropped."""
         with self._lock:
             self._in_flight -= 1
 
     def issue(self, form: Any, is_form: bool, tenant: str | None) -> dict[str, Any]:
-        """The token endpoint's answer, or a Refusal."""
+        """The token endpoint's response. Raises Refusal."""
         fields = form if is_form and isinstance(form, dict) else None
         if fields is None:
             raise _oauth(400, "invalid_request", "The specified 'Content-Type' header is not valid.")
@@ -89,7 +90,7 @@ class TokenIssuer:
         return found if found is not None and time.monotonic() < found.expires_at else None
 
     def revoke(self) -> None:
-        """Every token given out so far stops working."""
+        """Makes every token issued so far invalid."""
         with self._lock:
             self._grants = {}
 

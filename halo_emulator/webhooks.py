@@ -1,8 +1,11 @@
 """Webhook deliveries, as Halo's notifications send them.
 
-The payload with its ticket is seen live; "Event information only" is an official option; batches as an array: one
-vendor guide; Basic: official and seen live; HMAC in the header Token, base64 of HMAC-SHA256 over the raw body: seen
-live. One attempt only (no retry is documented). Everything in WebhookDisorder is a test device of ours.
+- The payload with its ticket is seen live. "Event information only" is an official option.
+- Batches as an array: one vendor guide.
+- Basic: official and seen live. HMAC in the header Token, base64 of HMAC-SHA256 over the raw body: seen live.
+- There is one attempt only (no retry is documented).
+
+Everything in WebhookDisorder is a test device of ours.
 """
 
 import base64
@@ -46,8 +49,8 @@ SHUFFLE_SPREAD = 0.05
 
 @dataclass(frozen=True)
 class WebhookDisorder:
-    """What the network does to deliveries: probabilities of a duplicate and of a loss, a random delay of up to `delay`
-    seconds (order kept unless `shuffle`), and the seed of the dice."""
+    """What the network does to deliveries: the probabilities of a duplicate and of a loss, a random delay of up to
+    `delay` seconds (the order is kept unless `shuffle`), and the seed of the random numbers."""
 
     duplicate: float = 0.0
     drop: float = 0.0
@@ -113,7 +116,7 @@ class Webhooks:
 
     @property
     def disorder(self) -> WebhookDisorder:
-        """The disorder in force; setting it throws the dice anew."""
+        """The present disorder. Setting it starts the random numbers anew from its seed."""
         return self._disorder
 
     @disorder.setter
@@ -178,16 +181,16 @@ class Webhooks:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the sender, at the latest when the delivery under way is over; what is queued stays queued."""
+        """Ends the sending thread, at the latest after the delivery under way. Queued deliveries stay queued."""
         with self._changed:
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         if thread is not None:
-            # A receiver that never answers must not hold up the end of a test.
+            # A receiver that never answers must not delay the end of a test.
             thread.join(0.2)
 
     def wait(self, timeout: float) -> bool:
-        """Waits until everything due was attempted."""
+        """Waits until every delivery that is due was attempted."""
         with self._changed:
             return self._changed.wait_for(lambda: self._unfinished == 0, timeout)
 
@@ -259,7 +262,7 @@ class Webhooks:
 
 
 def signature(secret: str, raw: bytes) -> str:
-    """What the header Token carries under HMAC."""
+    """The value of the header Token when deliveries are signed by HMAC."""
     return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
 
 
