@@ -5,6 +5,8 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+from .settings import Settings
+
 TICKS_PER_SECOND = 10_000_000
 _ISO = re.compile(
     r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$", re.IGNORECASE
@@ -42,21 +44,31 @@ def _offset(zone: str | None) -> timedelta:
 class Clock:
     """Halo's clock: the machine's, moved by `offset` seconds. No two timestamps are equal (a test device of ours)."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.offset = 0.0
+        self._settings = settings
         self._last = 0
         self._lock = threading.Lock()
 
-    def now(self) -> str:
+    def now(self, ahead: float = 0.0) -> str:
         """A timestamp later than every earlier one, unless `offset` was moved back in between."""
         with self._lock:
             self._last = max(time.time_ns() // 100, self._last + 1)
-            return _written(self._last + int(self.offset * TICKS_PER_SECOND))
+            return _written(self._last + int((self.offset + ahead) * TICKS_PER_SECOND))
+
+    def database_now(self) -> str:
+        """A timestamp for a ticket or an action, whose clock may differ from Halo's (a test device of ours)."""
+        return self.now(self.database_ahead)
+
+    @property
+    def database_ahead(self) -> float:
+        """Seconds by which the dates in tickets and actions are ahead of this clock."""
+        return self._settings.database_clock_offset + 3600 * self._settings.writes_local_time
 
     def seconds(self) -> float:
         """Seconds since 1970 by this clock."""
         return time.time() + self.offset
 
-    def ago(self, days: float) -> str:
+    def database_ago(self, days: float) -> str:
         """The timestamp of `days` days ago."""
-        return _written(int((self.seconds() - days * 86400) * TICKS_PER_SECOND))
+        return _written(int((self.seconds() + self.database_ahead - days * 86400) * TICKS_PER_SECOND))

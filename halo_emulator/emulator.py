@@ -46,7 +46,7 @@ class HaloEmulator(Settings):
         self.client_secret = client_secret or self.client_secret
         self.tenant = tenant
         self.port = port
-        self._clock = Clock()
+        self._clock = Clock(self)
         self._store = Store(self, self._clock)
         self._request_log = RequestLog()
         self._faults = Faults()
@@ -106,7 +106,7 @@ class HaloEmulator(Settings):
     @property
     def auth_server(self) -> str:
         """Halo's "Authorisation Server"."""
-        return self.url + "/auth"
+        return self.url if self.auth_at_root else self.url + "/auth"
 
     @property
     def resource_server(self) -> str:

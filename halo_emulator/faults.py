@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from .paths import below_api, starts_with
+from .paths import below_api, starts_with, token_address
 
 KINDS = ("status", "hang", "drop", "html", "truncated", "late")
 
@@ -13,10 +13,11 @@ KINDS = ("status", "hang", "drop", "html", "truncated", "late")
 class Fault:
     """What should go wrong, for which requests, and how often.
 
-    `path` is a prefix, by whole segments, of the path below /api ("tickets", "tickets/5"), or "auth/token"; empty means
-    everything below /api. Without `after_commit` the request is never carried out, except by a hang. A hang delays the
-    request for `seconds`. If the client is still connected then, it gets its real answer late. If it has gone, a
-    request that was not carried out yet never is. stop() and clear_faults() end a hang early, without an answer.
+    `path` is a prefix, by whole segments, of the path below /api ("tickets", "tickets/5"). "auth/token" and
+    "token" mean the token address of that name. An empty path means everything below /api. Without `after_commit` the
+    request is never carried out, except by a hang. A hang delays the request for `seconds`. If the client is still
+    connected then, it gets its real answer late. If it has gone, a request that was not carried out yet never is.
+    stop() and clear_faults() end a hang early, without an answer.
 
     A late request is carried out `seconds` after it arrived, even if the client has gone. The client gets no answer
     before that, or at once the empty answer of status `answers`. clear_faults() leaves late work due. stop() calls it
@@ -47,8 +48,9 @@ class Fault:
         """Whether the fault is meant for a request."""
         if self.method is not None and self.method.upper() != method:
             return False
-        if path.lower().rstrip("/") == "/auth/token":
-            return self.path.lower().strip("/") == "auth/token"
+        address = token_address(path)
+        if address is not None:
+            return self.path.lower().strip("/") == address
         below = below_api(path)
         return below is not None and starts_with(below, self.path)
 

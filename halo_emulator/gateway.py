@@ -14,6 +14,7 @@ from .answers import page
 from .clock import Clock
 from .faults import Fault, Faults
 from .late_work import LateWork, Work
+from .paths import token_address
 from .request_log import RecordedRequest, RequestLog, parsed_body, readable_headers, without_secrets
 from .tokens import TokenIssuer
 
@@ -49,7 +50,7 @@ class Gateway:
     def respond(self, environ: dict[str, Any]) -> Response:
         """The answer to one request."""
         entry = self._recorded(environ)
-        if entry.path.lower().rstrip("/") != "/auth/token":
+        if not self._issuer.serves(entry.path):
             return self._answered(entry, environ)
         self._issuer.enter()
         try:
@@ -64,7 +65,7 @@ class Gateway:
         environ["wsgi.input"] = BytesIO(raw)
         environ["halo.body"] = body
         path = request.path
-        if path.lower().startswith(("/api/", "/auth/")):
+        if token_address(path) or path.lower().startswith(("/api/", "/auth/")):
             environ["PATH_INFO"] = environ["PATH_INFO"].lower()
         return self._request_log.add(
             RecordedRequest(

@@ -10,6 +10,11 @@ class Settings:
         self.token_lifetime: float = 3600
         # Seen live: hosted instances that share an authorisation server need ?tenant= and answer 500 to a wrong one.
         self.tenant: str | None = None
+        # Seen live: a shared authorisation server has the token address at its root, as /token, and wants the tenant as
+        # ?tenant=. That it answers 404 at /auth/token is one client's.
+        self.auth_at_root = False
+        # Seen live for 403: an IP allow-list in front of Halo refuses token requests. The empty body is a guess.
+        self.token_status: int | None = None
         # Official and seen live: a scope that was not granted to the application refuses the whole token request.
         self.granted_scopes: set[str] = {"all", "all:standard", "read:tickets", "edit:tickets", "read:customers"}
         # Seen live: 403 with an empty body where the agent's role lacks a right. Pairs like ("GET", "team").
@@ -27,8 +32,8 @@ class Settings:
         self.ignored_parameters: set[str] = set()
         # Seen live: ticket types may have mandatory fields.
         self.mandatory_fields: dict[int, set[str]] = {}
-        # Documented only: `third_party_id_string` is a field of tickets and an exact filter of the list. That some builds
-        # drop it, or leave it out of list rows, is a guess.
+        # Documented only: `third_party_id_string` is a field of tickets and an exact filter of the list. That some
+        # builds drop it, or leave it out of list rows, is a guess.
         self.keeps_external_id = True
         self.shows_external_id_in_lists = True
         # Seen live: closing an unassigned ticket is refused.
@@ -37,6 +42,13 @@ class Settings:
         self.answers_with_list = False
         # One client: the default list holds open and recently closed tickets. How recent is a guess.
         self.recently_closed_days: float = 30
+        # One client found that Halo gives 100 rows a page at most, whatever page_size says. Other values: a test device.
+        self.page_cap = 100
+        # Seconds by which the dates in tickets and actions are ahead of the Date header: a test device of ours.
+        self.database_clock_offset: float = 0
+        # Hours added to the dates in tickets and actions, which look like UTC all the same: a test device of ours. The
+        # list's filters compare with the dates as they are written.
+        self.writes_local_time: float = 0
         # The agent that the API's client id logs in as, and the one who works in Halo's screens: our own invention.
         self.api_agent_id = 6
         self.screen_agent_id = 3

@@ -68,7 +68,7 @@ class Store:
         """Appends an action. Its id counts per ticket from 1 (official and seen live) and is never used twice."""
         number = self._next_action.get(ticket_id, 1)
         self._next_action[ticket_id] = number + 1
-        now = self.clock.now()
+        now = self.clock.database_now()
         action = {"ticket_id": ticket_id, "id": number, "datetime": now, "actiondatecreated": now, "last_updated": now}
         action.update(fields)
         self.actions.setdefault(ticket_id, []).append(action)

@@ -15,11 +15,11 @@ from .store import EXTERNAL_ID, Store, Ticket
 from .ticket_shape import is_on, list_row
 
 Test = Callable[[Ticket], bool]
-# One client found that Halo gives 100 rows at most, whatever page_size says.
-MOST_ROWS_A_PAGE = 100
 # The number of rows without count and without paging: a guess.
 ROWS_WITHOUT_COUNT = 50
 _MOST_KEPT = 32
+# Sorts after every date.
+_NEVER = "never"
 _PRESENTATION = {"page_no", "page_size", "pageinate", "count"}
 
 _ONE_NUMBER = {
@@ -138,7 +138,9 @@ def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
     elif is_on(query, "closed_only"):
         tests.append(lambda ticket: ticket["status_id"] in closed)
     elif not _asks_for_old(query):
-        oldest = store.clock.ago(store.settings.recently_closed_days)
+        days = store.settings.recently_closed_days
+        # With no days at all, not even a ticket that was closed at this very moment counts as recently closed.
+        oldest = store.clock.database_ago(days) if days > 0 else _NEVER
         tests.append(lambda ticket: ticket["status_id"] not in closed or ticket.get("dateclosed", "") >= oldest)
     return tests
 
@@ -177,7 +179,7 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
     wanted = frozenset((key, value) for key, value in query.items() if key not in _PRESENTATION)
     settings = store.settings
     seen_as = (frozenset(settings.hidden_tickets), frozenset(store.closed_statuses), settings.recently_closed_days)
-    key = (wanted, seen_as, store.clock.offset)
+    key = (wanted, seen_as, store.clock.offset, store.clock.database_ahead)
     with store.lock:
         if key not in store.found:
             if len(store.found) >= _MOST_KEPT:
@@ -205,7 +207,7 @@ def ticket_list(store: Store, raw_query: Mapping[str, str]) -> dict[str, Any]:
     tickets = matching(store, query)
     answer: dict[str, Any] = {}
     if is_on(query, "pageinate"):
-        size = min(max(_number(query, "page_size", 50), 1), MOST_ROWS_A_PAGE)
+        size = min(max(_number(query, "page_size", 50), 1), store.settings.page_cap)
         page = max(_number(query, "page_no", 1), 1)
         rows = tickets[(page - 1) * size : page * size]
         answer = {"page_no": page, "page_size": size, "record_count": len(tickets)}

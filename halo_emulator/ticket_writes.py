@@ -50,7 +50,7 @@ def create_ticket(store: Store, given: dict[str, Any], agent_id: int, forced: di
         ticket_type = int(fields.get("tickettype_id") or store.ticket_types[0]["id"])
         check_mandatory(store, ticket_type, {**given, **fields})
         fields |= _place(store, fields)
-        now = store.clock.now()
+        now = store.clock.database_now()
         number = store.new_ticket_id()
         ticket = _blank(store, number, ticket_type, now) | fields
         ticket["customfields"] = merged_custom_fields(store, [], given.get("customfields"))
@@ -131,7 +131,7 @@ def update_ticket(
         ticket = {**old, **fields, "customfields": custom}
         _apply_closing(store, old, ticket)
         changed = {name for name in ticket if ticket[name] != old.get(name)}
-        now = store.clock.now()
+        now = store.clock.database_now()
         ticket |= {"last_update": now}
         action = _record_changes(store, old, ticket, agent_id)
         action = _closure_note(store, ticket, given, agent_id) or action
@@ -161,7 +161,7 @@ def _apply_closing(store: Store, old: Ticket, ticket: Ticket) -> None:
         ticket.pop("dateclosed", None)
     elif old["status_id"] not in store.closed_statuses:
         _refuse_unassigned(store, ticket)
-        ticket |= {"dateclosed": store.clock.now(), "hasbeenclosed": True}
+        ticket |= {"dateclosed": store.clock.database_now(), "hasbeenclosed": True}
 
 
 def _record_changes(store: Store, old: Ticket, ticket: Ticket, agent_id: int) -> Action | None:
@@ -209,7 +209,7 @@ def touch(store: Store, ticket_id: int, action: Action, **more: Any) -> Ticket:
     """The ticket as it is after an action: `last_update` and `lastactiondate` move (seen live)."""
     ticket = {
         **store.tickets[ticket_id],
-        "last_update": store.clock.now(),
+        "last_update": store.clock.database_now(),
         "lastactiondate": action["datetime"],
         **more,
     }
@@ -219,7 +219,7 @@ def touch(store: Store, ticket_id: int, action: Action, **more: Any) -> Ticket:
 def delete_ticket(store: Store, ticket_id: int, agent_id: int) -> Ticket:
     """A soft delete (documented only): the ticket stays stored, but can be neither listed nor read."""
     with store.lock:
-        ticket = {**store.tickets[ticket_id], "deleted": True, "last_update": store.clock.now()}
+        ticket = {**store.tickets[ticket_id], "deleted": True, "last_update": store.clock.database_now()}
         store.put(ticket)
         store.emit(DELETED, ticket, None, agent_id)
         return ticket

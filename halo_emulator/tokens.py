@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from .paths import token_address
 from .refusals import Refusal
 from .settings import Settings
 
@@ -33,6 +34,10 @@ class TokenIssuer:
         self._in_flight = 0
         self.peak = 0
 
+    def serves(self, path: str) -> bool:
+        """Whether this is the address at which this instance gives out tokens."""
+        return token_address(path) == ("token" if self._settings.auth_at_root else "auth/token")
+
     def enter(self) -> None:
         """A token request has arrived."""
         with self._lock:
@@ -49,7 +54,7 @@ class TokenIssuer:
         fields = form if is_form and isinstance(form, dict) else None
         if fields is None:
             raise _oauth(400, "invalid_request", "The specified 'Content-Type' header is not valid.")
-        self._check_tenant(tenant or fields.get("tenant"))
+        self._check_tenant(tenant if self._settings.auth_at_root else tenant or fields.get("tenant"))
         if fields.get("grant_type") != "client_credentials":
             raise _oauth(400, "unsupported_grant_type", "The specified 'grant_type' parameter is not supported.")
         self._check_client(fields)

@@ -1,6 +1,7 @@
 """Routing, the request log, and how connections behave."""
 
 import json
+import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -82,6 +83,28 @@ def test_clock_offset_moves_date_header_and_timestamps(halo, api):
     ahead = parsedate_to_datetime(answer.headers["Date"]) - datetime.now(timezone.utc)
     assert 86000 < ahead.total_seconds() < 86800
     assert answer.json()["datecreated"][:10] == parsedate_to_datetime(answer.headers["Date"]).strftime("%Y-%m-%d")
+
+
+def seconds_ahead_of_the_date_header(answer, written):
+    header = parsedate_to_datetime(answer.headers["Date"])
+    return (datetime.strptime(written[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z") - header).total_seconds()
+
+
+@pytest.mark.parametrize(
+    "setting, value, seconds", [("database_clock_offset", 300, 300), ("writes_local_time", 2, 7200)]
+)
+def test_dates_that_differ_from_the_date_header(halo, api, setting, value, seconds):
+    setattr(halo, setting, value)
+    answer = api.post("/Tickets", [{"summary": "ahead"}])
+    ticket = answer.json()
+    action = api.post("/Actions", [{"ticket_id": ticket["id"], "outcome_id": 7, "note": "x"}]).json()
+    for written in (*(ticket[name] for name in ("dateoccurred", "datecreated", "last_update")), action["datetime"]):
+        assert written.endswith("Z") and abs(seconds_ahead_of_the_date_header(answer, written) - seconds) < 5
+    assert abs(parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()) < 5
+    assert api.ids(lastupdatefromdate=ticket["last_update"]) == [ticket["id"]]
+    setattr(halo, setting, 0)
+    answer = api.post("/Tickets", [{"summary": "even"}])
+    assert abs(seconds_ahead_of_the_date_header(answer, answer.json()["datecreated"])) < 5
 
 
 def test_odd_characters_survive(api):

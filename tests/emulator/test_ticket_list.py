@@ -77,6 +77,7 @@ def test_ignored_parameters_switch(halo, api):
 def test_children(halo, api):
     child = halo.log_ticket(summary="child", parent_id=2103)["id"]
     assert api.ids(parent_id=2103) == [child]
+    assert api.get("/Tickets", parent_id=2103).json()["tickets"][0]["parent_id"] == 2103
 
 
 def test_created_between(halo, api):
@@ -123,6 +124,24 @@ def test_pages_are_capped_at_100_and_echoed_only_with_paging(halo, api):
     plain = api.get("/Tickets", page_size=5, page_no=2, count=110).json()
     assert "page_no" not in plain and len(plain["tickets"]) == 110
     assert len(api.ids()) == 50
+
+
+def test_another_page_cap(halo, api):
+    halo.page_cap = 4
+    body = api.get("/Tickets", pageinate="true", page_size=100, page_no=2).json()
+    assert (body["page_size"], body["record_count"], len(body["tickets"])) == (4, 6, 2)
+    assert len(api.ids(pageinate="true")) == 4 and len(api.ids(pageinate="true", page_size=3)) == 3
+
+
+@pytest.mark.parametrize("ahead", [0, 60])
+def test_no_recently_closed_tickets(halo, api, ahead):
+    halo.recently_closed_days = 0
+    halo.database_clock_offset = ahead
+    assert api.ids() == [2105, 2104, 2103, 2102, 2101]
+    for number in (2105, 2104, 2103, 2102):
+        api.post("/Tickets", [{"id": number, "status_id": 9}])
+        assert number not in api.ids() and number in api.ids(closed_only="true")
+    assert api.ids() == [2101]
 
 
 def test_rows_lack_what_halos_rows_lack(api):

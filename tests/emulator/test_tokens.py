@@ -50,6 +50,42 @@ def test_a_wrong_or_missing_tenant_is_500():
         assert info == {"auth_url": halo.auth_server, "tenant_id": "northwind"}
 
 
+def test_a_shared_authorisation_server_has_the_address_at_its_root():
+    with HaloEmulator(tenant="northwind") as halo:
+        halo.auth_at_root = True
+        form = {"grant_type": "client_credentials", "client_id": halo.client_id, "client_secret": halo.client_secret}
+
+        def status(tail, **more):
+            return requests.post(halo.url + tail, data={**form, **more}, timeout=5).status_code
+
+        assert [status("/auth/token?tenant=northwind"), status("/token?tenant=northwind")] == [404, 200]
+        assert [status("/token"), status("/token", tenant="northwind"), status("/token?tenant=x")] == [500] * 3
+        assert status("/TOKEN/?tenant=northwind") == 200 and halo.peak_token_requests == 1
+        assert halo.auth_server == halo.url
+        info = requests.get(halo.resource_server + "/authinfo", timeout=5).json()
+        assert info == {"auth_url": halo.url, "tenant_id": "northwind"}
+        halo.tenant = None
+        assert status("/token") == 200
+
+
+def test_faults_at_a_shared_authorisation_server(halo, api):
+    halo.auth_at_root = True
+    halo.inject(Fault("status", path="token", status=502))
+    halo.inject(Fault("status", path="auth/token", status=503))
+    assert [api.token().status_code, api.token().status_code] == [502, 200]
+    assert api.session.post(halo.url + "/auth/token", timeout=5).status_code == 503
+
+
+@pytest.mark.parametrize("at_root", [False, True])
+def test_an_allow_list_refuses_token_requests(halo, api, at_root):
+    halo.auth_at_root = at_root
+    halo.token_status = 403
+    answer = api.token()
+    assert (answer.status_code, answer.content) == (403, b"") and api.get("/Tickets").status_code == 200
+    halo.token_status = None
+    assert api.token().status_code == 200
+
+
 def test_without_a_good_bearer_401_is_empty(halo, api):
     halo.token_lifetime = 0
     expired = api.token().json()["access_token"]
