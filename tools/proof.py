@@ -87,9 +87,10 @@ REASONS = (
     ),
     (
         "Receiver with 1 and with 64 senders",
-        "An answer waits until its hint is on disk: one sender that waits for each answer cannot be faster "
-        "than one disk sync after the other, while 16 share each sync. With 64, senders, Halo and trigger "
-        "share two cores; the trivial application slows down to a quarter of its speed as well.",
+        "An answer waits until the tickets that its webhook names are pending on disk: one sender that waits "
+        "for each answer cannot be faster than one disk sync after the other, while 16 share each sync. With "
+        "64, senders, Halo and trigger share two cores; the trivial application slows down to a quarter of its "
+        "speed as well.",
     ),
     (
         "Catch-up, one list more than the goal",
