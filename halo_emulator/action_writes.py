@@ -1,5 +1,6 @@
 """Actions (comments) that a client or somebody in Halo's screens adds to a ticket."""
 
+from collections.abc import Callable
 from typing import Any
 
 from .field_values import whole_number
@@ -7,8 +8,10 @@ from .refusals import dotnet
 from .seed import OUTCOMES
 from .store import Action, Store
 from .text import as_html, as_text
+from .text_changes import as_stored
 from .ticket_writes import UPDATED, agent_action, touch
 
+Fields = dict[str, Any]
 _KEPT = ("important", "timetaken", "sendemail", "emailto", "emailcc", "emailsubject")
 
 
@@ -40,7 +43,13 @@ def resolved_outcome(store: Store, given: dict[str, Any]) -> dict[str, Any]:
     raise dotnet("An Outcome must be entered for this Action")
 
 
-def add_action(store: Store, ticket_id: int, given: dict[str, Any], agent_id: int) -> Action:
+def add_action(
+    store: Store,
+    ticket_id: int,
+    given: Fields,
+    agent_id: int,
+    rules: Callable[[Store, Fields, Fields], Fields] | None = None,
+) -> Action:
     """Stores a note; moves the ticket's `last_update`, and nothing else of it: a status in an action is ignored (one
     client). Fires "ticket updated" with the action (a guess as to the name)."""
     with store.lock:
@@ -51,6 +60,9 @@ def add_action(store: Store, ticket_id: int, given: dict[str, Any], agent_id: in
         fields |= outcome | {name: given[name] for name in _KEPT if given.get(name) is not None}
         fields["note_html"] = str(markup) if markup is not None else as_html(text)
         fields["hiddenfromuser"] = bool(given.get("hiddenfromuser", False))
+        fields = as_stored(store.settings.stored_text, fields)
+        if rules is not None:
+            fields = rules(store, {"ticket_id": ticket_id, **fields}, given)
         action = store.add_action(ticket_id, fields)
         ticket = touch(store, ticket_id, action)
         store.emit(UPDATED, ticket, action, agent_id)
@@ -61,4 +73,5 @@ def delete_action(store: Store, action: Action) -> None:
     """Takes an action away for good (documented only)."""
     with store.lock:
         held = store.actions[action["ticket_id"]]
+        store.action_lag.replaced(action["ticket_id"], held)
         store.actions[action["ticket_id"]] = [row for row in held if row["id"] != action["id"]]

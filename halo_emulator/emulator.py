@@ -19,7 +19,7 @@ from .request_log import RecordedRequest, RequestLog
 from .settings import Settings
 from .store import Action, Store, Ticket
 from .ticket_shape import detail
-from .ticket_writes import create_ticket, delete_ticket, forced_dates, merge_tickets, update_ticket
+from .ticket_writes import NO_AGENT, create_ticket, delete_ticket, forced_dates, merge_tickets, update_ticket
 from .tokens import TokenIssuer
 from .webhooks import WebhookDisorder, Webhooks
 
@@ -177,6 +177,14 @@ class HaloEmulator(Settings):
         fields.setdefault("summary", "Logged in Halo's own screens")
         ticket = create_ticket(self._store, self._by_name(fields), self.screen_agent_id, forced_dates(fields))
         return detail(self._store, ticket)
+
+    def mail_in(self, summary: str, details: str, **fields: Any) -> Ticket:
+        """Logs a ticket for an e-mail from outside. Its opening action is a user's, not an agent's (the numbers are
+        official and seen live; `source` 1 is a guess). `fields` as in log_ticket."""
+        sender = {"user_id": 51, "users_name": "Somebody Outside", "reportedby": "somebody@outside.example"}
+        given = {"source": 1, **({} if "user_id" in fields else sender), **fields}
+        given |= {"summary": summary, "details": details}
+        return detail(self._store, create_ticket(self._store, self._by_name(given), NO_AGENT, forced_dates(fields)))
 
     def change_ticket(self, ticket_id: int, **fields: Any) -> Ticket:
         """Changes a ticket, records what Halo records and fires the events; forced dates as in log_ticket."""

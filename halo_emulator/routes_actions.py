@@ -9,6 +9,7 @@ from .answers import answer
 from .array_body import posted, posted_objects
 from .field_values import whole_number
 from .refusals import dotnet, message, record_not_found
+from .rules import on_new_action
 from .store import Action, Store
 from .ticket_search import numbers
 from .ticket_shape import action_shape, is_on
@@ -23,7 +24,7 @@ def action_routes(store: Store) -> Blueprint:
     @routes.get("/api/actions")
     def listing() -> Response:
         number = _ticket_id()
-        rows = _listed(_held(store, number))
+        rows = _listed(_held_in_list(store, number))
         shown = [action_shape(action, is_on(request.args, "includehtmlnote")) for action in rows]
         return answer({"ticket_id": number, "record_count": len(shown), "actions": shown})
 
@@ -58,6 +59,13 @@ def _held(store: Store, ticket_id: int) -> list[Action]:
         return [] if hidden else list(store.actions.get(ticket_id, ()))
 
 
+def _held_in_list(store: Store, ticket_id: int) -> list[Action]:
+    """What the list knows, which may be behind (a test device of ours)."""
+    with store.lock:
+        held = _held(store, ticket_id)
+        return store.action_lag.still_shown().get(ticket_id, held) if held else held
+
+
 def _listed(actions: list[Action]) -> list[Action]:
     """Newest first (seen live); the filters are official, what counts as a system action is a guess."""
     rows = actions[::-1]
@@ -83,4 +91,4 @@ def _added(store: Store, given: dict[str, Any]) -> Action:
     with store.lock:
         if number in store.settings.hidden_tickets or store.readable(number) is None:
             raise record_not_found()
-        return add_action(store, number, given, store.settings.api_agent_id)
+        return add_action(store, number, given, store.settings.api_agent_id, on_new_action)

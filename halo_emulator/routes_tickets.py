@@ -8,6 +8,7 @@ from .answers import answer
 from .array_body import posted, posted_objects
 from .field_values import whole_number
 from .refusals import Refusal, message, record_not_found
+from .rules import after_create
 from .store import Store, Ticket
 from .ticket_search import ticket_list
 from .ticket_shape import detail
@@ -56,7 +57,8 @@ def _written(store: Store, given: dict[str, Any]) -> Ticket:
     number = whole_number("id", given["id"]) if given.get("id") is not None else 0
     agent_id = store.settings.api_agent_id
     if number <= 0:
-        return create_ticket(store, given, agent_id)
+        with store.lock:
+            return after_create(store, create_ticket(store, given, agent_id), given)
     with store.lock:
         if number in store.settings.hidden_tickets or store.readable(number) is None:
             raise record_not_found()

@@ -1,5 +1,8 @@
 """Behaviour that differs between Halo instances, as attributes that a test may change at any time."""
 
+from collections.abc import Callable
+from typing import Any
+
 
 class Settings:
     """Settings of the emulated instance. Each comment says how sure we are that real instances differ in this way."""
@@ -42,13 +45,26 @@ class Settings:
         self.answers_with_list = False
         # One client: the default list holds open and recently closed tickets. How recent is a guess.
         self.recently_closed_days: float = 30
-        # One client found that Halo gives 100 rows a page at most, whatever page_size says. Other values: a test device.
+        # One client found that Halo gives 100 rows a page at most, whatever page_size says. Other values are a test
+        # device of ours.
         self.page_cap = 100
         # Seconds by which the dates in tickets and actions are ahead of the Date header: a test device of ours.
         self.database_clock_offset: float = 0
         # Hours added to the dates in tickets and actions, which look like UTC all the same: a test device of ours. The
         # list's filters compare with the dates as they are written.
         self.writes_local_time: float = 0
+        # Real seconds after which the two lists, of tickets and of a ticket's actions, show what is new or changed: a
+        # test device of ours.
+        self.list_lag: float = 0
+        # Seen live: rules of the instance change a new ticket at once. Each function gets the ticket that a client has
+        # just created, and returns the fields to change, by the names and in the form a client would write them.
+        self.rules: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
+        # A guess: the same for an action that a client adds. Each function gets the action's fields, and returns those
+        # to change.
+        self.note_rules: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
+        # A test device of ours: what becomes of a summary, details or a note that somebody writes. See text_changes.py.
+        # What a rule writes is stored as it is.
+        self.stored_text: Callable[[str, str], str] | None = None
         # The agent that the API's client id logs in as, and the one who works in Halo's screens: our own invention.
         self.api_agent_id = 6
         self.screen_agent_id = 3

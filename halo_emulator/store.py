@@ -10,6 +10,7 @@ from typing import Any
 
 from . import seed
 from .clock import Clock
+from .lag import Lag
 from .settings import Settings
 
 Ticket = dict[str, Any]
@@ -31,6 +32,8 @@ class Store:
         self.tickets: dict[int, Ticket] = {}
         self.actions: dict[int, list[Action]] = {}
         self.by_update: list[tuple[str, int]] = []
+        self.ticket_lag: Lag[Ticket | None] = Lag(settings)
+        self.action_lag: Lag[list[Action]] = Lag(settings)
         self.listener: Listener | None = None
         self.found: dict[Any, list[Ticket]] = {}
         self._next_ticket = seed.FIRST_TICKET_ID
@@ -59,6 +62,7 @@ class Store:
         old = self.tickets.get(number)
         if old is not None:
             del self.by_update[bisect_left(self.by_update, (old["last_update"], number))]
+        self.ticket_lag.replaced(number, old)
         insort(self.by_update, (ticket["last_update"], number))
         self.tickets[number] = ticket
         self.found.clear()
@@ -71,7 +75,9 @@ class Store:
         now = self.clock.database_now()
         action = {"ticket_id": ticket_id, "id": number, "datetime": now, "actiondatecreated": now, "last_updated": now}
         action.update(fields)
-        self.actions.setdefault(ticket_id, []).append(action)
+        held = self.actions.setdefault(ticket_id, [])
+        self.action_lag.replaced(ticket_id, list(held))
+        held.append(action)
         return action
 
     def emit(self, event: int, ticket: Ticket, action: Action | None, agent_id: int) -> None:

@@ -150,13 +150,17 @@ def _asks_for_old(query: Mapping[str, str]) -> bool:
     return dated or any(name in query for name in ("lastupdatefromdate", "lastupdatetodate", "ticketids", "search_id"))
 
 
-def _candidates(store: Store, query: Mapping[str, str]) -> list[Ticket]:
-    """All tickets except those that the index by last_update excludes, lowest id first."""
+def _candidates(store: Store, query: Mapping[str, str], late: Mapping[int, Ticket | None]) -> list[Ticket]:
+    """All tickets except those that the index by last_update excludes, lowest id first. `late` holds the ones that the
+    list shows as they were, None for one that it does not show yet."""
     since = canonical(query.get("lastupdatefromdate"))
     if since is None:
-        return list(store.tickets.values())
-    recent = store.by_update[bisect_left(store.by_update, (since, 0)) :]
-    return [store.tickets[number] for number in sorted(number for _, number in recent)]
+        ids = list(store.tickets)
+    else:
+        recent = store.by_update[bisect_left(store.by_update, (since, 0)) :]
+        ids = sorted({number for _, number in recent} | set(late))
+    tickets = (late[number] if number in late else store.tickets[number] for number in ids)
+    return [ticket for ticket in tickets if ticket is not None]
 
 
 def _ordered(tickets: list[Ticket], query: Mapping[str, str]) -> list[Ticket]:
@@ -181,19 +185,27 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
     seen_as = (frozenset(settings.hidden_tickets), frozenset(store.closed_statuses), settings.recently_closed_days)
     key = (wanted, seen_as, store.clock.offset, store.clock.database_ahead)
     with store.lock:
+        late = store.ticket_lag.still_shown()
+        if late:
+            # What the list shows changes with time then, without a change of any ticket.
+            return _found(store, query, late)
         if key not in store.found:
             if len(store.found) >= _MOST_KEPT:
                 store.found.clear()
-            tickets = _candidates(store, query)
-            tests = _visibility_tests(store, query) + _number_tests(query) + _category_tests(store, query)
-            tests += _date_tests(query)
-            if EXTERNAL_ID in query:
-                tests.append(_value_in(EXTERNAL_ID, {query[EXTERNAL_ID]}))
-            tests += [_contains(fields, query[name]) for name, fields in _TEXT.items() if name in query]
-            for test in tests:
-                tickets = [ticket for ticket in tickets if test(ticket)]
-            store.found[key] = _ordered(tickets, query)
+            store.found[key] = _found(store, query, late)
         return store.found[key]
+
+
+def _found(store: Store, query: Mapping[str, str], late: Mapping[int, Ticket | None]) -> list[Ticket]:
+    tickets = _candidates(store, query, late)
+    tests = _visibility_tests(store, query) + _number_tests(query) + _category_tests(store, query)
+    tests += _date_tests(query)
+    if EXTERNAL_ID in query:
+        tests.append(_value_in(EXTERNAL_ID, {query[EXTERNAL_ID]}))
+    tests += [_contains(fields, query[name]) for name, fields in _TEXT.items() if name in query]
+    for test in tests:
+        tickets = [ticket for ticket in tickets if test(ticket)]
+    return _ordered(tickets, query)
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -8,8 +8,11 @@ from .refusals import Refusal, dotnet
 from .seed import sla_name
 from .store import Action, Store, Ticket, row_by
 from .text import as_html, as_text
+from .text_changes import as_stored
 
 UNASSIGNED = 1
+# The agent id in what no agent did: rules of the instance, and e-mails from outside (seen live).
+NO_AGENT = 0
 # Event numbers: seen live.
 NEW_TICKET, CLOSED, UPDATED, STATUS_CHANGED, DELETED = 3, 39, 61, 76, 1072
 _FORCED = ("last_update", "dateoccurred", "dateclosed")
@@ -44,7 +47,7 @@ def forced_dates(given: dict[str, Any]) -> dict[str, str]:
 def create_ticket(store: Store, given: dict[str, Any], agent_id: int, forced: dict[str, str] | None = None) -> Ticket:
     """A new ticket, with its opening action and the mark of the rules that ran (seen live). Fires its event."""
     with store.lock:
-        fields = written_fields(store, given)
+        fields = as_stored(store.settings.stored_text, written_fields(store, given))
         if not fields.get("summary"):
             raise dotnet("A Summary must be entered for this Ticket")
         ticket_type = int(fields.get("tickettype_id") or store.ticket_types[0]["id"])
@@ -112,10 +115,18 @@ def _place(store: Store, fields: dict[str, Any]) -> dict[str, Any]:
 def _opening_actions(store: Store, ticket: Ticket, agent_id: int) -> None:
     number = ticket["id"]
     opening = agent_action(store, agent_id, "First User Email", ticket["details"])
+    if agent_id == NO_AGENT:
+        # The numbers are official and seen live: 2 is a user.
+        opening |= {"who": ticket.get("users_name") or ticket.get("user_name"), "who_type": 2}
     store.add_action(number, opening | {"note_html": ticket["details_html"], "new_status": ticket["status_id"]})
-    system = {"who": "System", "who_type": 0, "who_agentid": 0, "hiddenfromuser": True, "dont_do_rules": True}
-    rule = "Default routing rule applied"
-    store.add_action(number, {"outcome": "Rule Applied", "note": rule, "note_html": as_html(rule), **system})
+    _rule_applied(store, number, "Default routing rule applied")
+
+
+def _rule_applied(store: Store, ticket_id: int, text: str, **more: Any) -> Action:
+    """The action that a rule leaves (seen live)."""
+    system = {"who": "System", "who_type": 0, "who_agentid": NO_AGENT, "hiddenfromuser": True, "dont_do_rules": True}
+    fields = {"outcome": "Rule Applied", "note": text, "note_html": as_html(text), **system, **more}
+    return store.add_action(ticket_id, fields)
 
 
 def update_ticket(
@@ -124,11 +135,8 @@ def update_ticket(
     """Changes the given fields and no others (official and seen live). `ticket_id` must exist."""
     with store.lock:
         old = store.tickets[ticket_id]
-        fields = written_fields(store, given)
-        if "user_id" in fields or "site_id" in fields or "client_id" in fields:
-            fields |= _moved(store, old, fields)
-        custom = merged_custom_fields(store, old["customfields"], given.get("customfields"))
-        ticket = {**old, **fields, "customfields": custom}
+        fields = as_stored(store.settings.stored_text, written_fields(store, given))
+        ticket = _with_fields(store, old, fields, given)
         _apply_closing(store, old, ticket)
         changed = {name for name in ticket if ticket[name] != old.get(name)}
         now = store.clock.database_now()
@@ -143,6 +151,30 @@ def update_ticket(
         return ticket
 
 
+def _with_fields(store: Store, old: Ticket, fields: dict[str, Any], given: dict[str, Any]) -> Ticket:
+    if "user_id" in fields or "site_id" in fields or "client_id" in fields:
+        fields = fields | _moved(store, old, fields)
+    custom = merged_custom_fields(store, old["customfields"], given.get("customfields"))
+    return {**old, **fields, "customfields": custom}
+
+
+def change_by_rule(store: Store, ticket_id: int, given: dict[str, Any]) -> Ticket:
+    """What a rule changes in a new ticket: `last_update` moves, and the rule leaves its action (both seen live). That a
+    rule may close an unassigned ticket, and that its changes fire the usual events, are guesses."""
+    with store.lock:
+        old = store.tickets[ticket_id]
+        ticket = _with_fields(store, old, written_fields(store, given), given)
+        _date_closing(store, old, ticket)
+        changed = {name for name in ticket if ticket[name] != old.get(name)}
+        ticket["last_update"] = store.clock.database_now()
+        statuses = {"old_status": old["status_id"], "new_status": ticket["status_id"]}
+        action = _rule_applied(store, ticket_id, "A rule of the instance changed this Ticket", **statuses)
+        ticket["lastactiondate"] = action["datetime"]
+        store.put(ticket)
+        _emit_changes(store, old, ticket, changed, action, NO_AGENT)
+        return ticket
+
+
 def _moved(store: Store, old: Ticket, fields: dict[str, Any]) -> dict[str, Any]:
     same = all(fields.get(name, old.get(name)) == old.get(name) for name in ("user_id", "site_id", "client_id"))
     return {} if same else _place(store, fields)
@@ -154,13 +186,20 @@ def _refuse_unassigned(store: Store, ticket: Ticket) -> None:
         raise Refusal(400, "Please assign this Ticket these before closing it.")
 
 
+def _closes(store: Store, old: Ticket, ticket: Ticket) -> bool:
+    return ticket["status_id"] in store.closed_statuses and old["status_id"] not in store.closed_statuses
+
+
 def _apply_closing(store: Store, old: Ticket, ticket: Ticket) -> None:
-    if ticket["status_id"] == old["status_id"]:
-        return
-    if ticket["status_id"] not in store.closed_statuses:
-        ticket.pop("dateclosed", None)
-    elif old["status_id"] not in store.closed_statuses:
+    if _closes(store, old, ticket):
         _refuse_unassigned(store, ticket)
+    _date_closing(store, old, ticket)
+
+
+def _date_closing(store: Store, old: Ticket, ticket: Ticket) -> None:
+    if ticket["status_id"] not in store.closed_statuses and ticket["status_id"] != old["status_id"]:
+        ticket.pop("dateclosed", None)
+    elif _closes(store, old, ticket):
         ticket |= {"dateclosed": store.clock.database_now(), "hasbeenclosed": True}
 
 
@@ -188,8 +227,9 @@ def _closure_note(store: Store, ticket: Ticket, given: dict[str, Any], agent_id:
     if not store.settings.keeps_closure_note or not (note or markup):
         return None
     text = str(note) if note else as_text(str(markup))
-    ticket |= {"closure_note": text, "closure_note_html": str(markup) if markup else as_html(text)}
-    fields = agent_action(store, agent_id, "Closure Note", text, note_html=ticket["closure_note_html"])
+    fields = agent_action(store, agent_id, "Closure Note", text, note_html=str(markup) if markup else as_html(text))
+    fields = as_stored(store.settings.stored_text, fields)
+    ticket |= {"closure_note": fields["note"], "closure_note_html": fields["note_html"]}
     return store.add_action(ticket["id"], fields)
 
 

@@ -74,3 +74,22 @@ def test_one_action_read_and_deleted(halo, api):
     assert api.delete("/Actions/2", ticket_id=2103).status_code == 200
     assert [row["id"] for row in halo.actions[2103]] == [1]
     assert halo.add_note(2103, "x")["id"] == 3
+
+
+def test_who_wrote_the_opening_action(halo, api):
+    by_api = api.post("/Tickets", [{"summary": "S", "details": "D"}]).json()["id"]
+    mailed = halo.mail_in("S", "D")
+    first, second = (api.get("/Actions/1", ticket_id=number).json() for number in (by_api, mailed["id"]))
+    me = api.get("/Agent/me").json()
+    assert (first["who_type"], first["who_agentid"], first["who"]) == (1, halo.api_agent_id, me["name"])
+    assert me["id"] == halo.api_agent_id
+    assert (second["who_type"], second["who_agentid"], second["who"]) == (2, 0, "Somebody Outside")
+    assert second["outcome"] == "First User Email" and second["note"] == "D"
+
+
+def test_mail_from_outside_is_a_ticket_like_any_other(halo, api):
+    mailed = halo.mail_in("Subject", "Body", user_id=52, team_id=2, last_update="2020-01-01T00:00:00Z")
+    ticket = api.get(f"/Tickets/{mailed['id']}").json()
+    assert ticket == mailed and (ticket["summary"], ticket["details"]) == ("Subject", "Body")
+    assert (ticket["user_name"], ticket["team_id"], ticket["last_update"][:4]) == ("Alice Brandt", 2, "2020")
+    assert api.get("/Actions/1", ticket_id=mailed["id"]).json()["who"] == "Alice Brandt" and mailed["id"] in api.ids()
