@@ -1,4 +1,4 @@
-"""A session of the client that sends nothing: a function of the test's own answers each request."""
+"""A session of the client that sends nothing: a function of the test answers each request."""
 
 import time
 from collections.abc import Callable

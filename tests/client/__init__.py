@@ -1,1 +1,1 @@
-"""Tests of the machinery: what sends, keeps, locks and looks again, with the clock in the hands of the test."""
+"""Tests of the client's parts that send, cache, lock and recheck. The tests control the clock."""

@@ -1,4 +1,4 @@
-"""Guards the lists of the instance: read once in ten minutes, by one thread, and never in the way of a step's work."""
+"""Guards the lists of the instance: each is read once in ten minutes, by one thread, and never makes a call fail."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def error(status: int | None, kind: str = "forbidden") -> HaloError:
 
 
 class Halo:
-    """Answers the lists, or with what ``trouble`` has for a path; keeps the requests and the clock."""
+    """Answers with the lists, or with what ``trouble`` has for a path. Keeps the requests and the clock."""
 
     def __init__(self, **lists: Any) -> None:
         self.lists = {**LISTS, **{PATHS[kind]: rows for kind, rows in lists.items()}}

@@ -22,7 +22,7 @@ REFUSED = HaloError(kind="invalid_client", cause="c", assistance="a", status=401
 
 
 class Server:
-    """Stands for the session: gives tokens by number, or what the test wants; keeps the requests and the clock."""
+    """Takes the place of the session: answers with numbered tokens, or what the test sets. Keeps requests and clock."""
 
     def __init__(self, **answer: Any) -> None:
         self.answer: dict[str, Any] = {"token_type": "Bearer", "expires_in": 3600, **answer}
@@ -58,7 +58,7 @@ class Server:
 
 
 def in_threads(count: int, work: Any) -> list[Any]:
-    """What ``work`` gives, or raises, in each of so many threads that start together."""
+    """What ``work`` returns, or raises, in each of ``count`` threads that start together."""
     barrier, results = threading.Barrier(count), []
 
     def run() -> None:
@@ -291,7 +291,7 @@ def test_sixteen_threads_share_one_error():
     _let_go(server)
     results = in_threads(16, source.token)
     assert len(results) == 16 and all(isinstance(r, HaloError) and r.kind == "invalid_client" for r in results)
-    assert len(server.requests) <= 2  # a thread may come only when the first is done: then it asks anew
+    assert len(server.requests) <= 2  # a thread that starts only after the first has finished asks anew
     server.trouble = None
     assert source.token().startswith("token-number-")
 

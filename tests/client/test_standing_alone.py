@@ -60,7 +60,7 @@ def test_imports_point_one_way(lower, higher):
 
 
 def test_importing_the_client_does_not_load_the_runtime():
-    # As it is installed: by itself, not as a part of the plugin.
+    # The client is imported as it is installed: by itself, not as a part of the plugin.
     code = (
         "import sys; sys.path.insert(0, 'haloitsm_client/src'); import haloitsm_client; "
         "import haloitsm_client.changes, haloitsm_client.webhook; "

@@ -1,6 +1,6 @@
-"""Guards the one place that sends: each failure has its kind, nothing is unbounded, no token goes where it must not.
+"""Guards Transport and Session: each failure has its kind, time and size are limited, tokens go nowhere else.
 
-Servers are sockets of the test's own where an answer is wanted that no HaloITSM would give.
+Where a response is needed that no HaloITSM would send, the server is a plain socket of the test.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Behaviour = Callable[[socket.socket], None]
 
 
 class Server:
-    """A loopback server: reads each request whole, keeps it, and lets the test's own function do the answering."""
+    """A loopback server. It reads each request completely, keeps it, and lets a function of the test answer it."""
 
     def __init__(self, behave: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
@@ -559,7 +559,7 @@ def test_a_broken_answer_does_not_spoil_the_next_one(serve):
     assert isinstance(answer, Response) and answer.data == {"id": 2}
 
 
-def test_many_threads_may_share_one_wire(serve):
+def test_many_threads_may_share_one_transport(serve):
     def behave(connection: socket.socket) -> None:
         connection.sendall(http(json.dumps({"port": connection.getpeername()[1]}).encode()))
 
@@ -719,7 +719,7 @@ def test_netrc_is_ignored(serve, monkeypatch, tmp_path, token):
 
 
 class Script:
-    """A transport that gives the results of a list in turn, the last one for ever; each attempt takes ``seconds``."""
+    """A transport that returns ``results`` in order, and the last one for ever. Each attempt takes ``seconds``."""
 
     def __init__(self, world: World, *results: Response | NoResponse, seconds: float = 0.0) -> None:
         self._world, self._results, self._seconds = world, list(results), seconds
@@ -733,7 +733,7 @@ class Script:
 
 
 class World:
-    """Time that goes on by sleeping, and a logger that keeps what it is told."""
+    """A clock that only sleeping moves, and a logger that keeps its lines."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -751,7 +751,7 @@ class World:
 
 
 class Tokens:
-    """Tokens by number; ``discard`` makes the next one current."""
+    """A source of numbered tokens. ``discard`` makes the next number current."""
 
     def __init__(self) -> None:
         self.number = 1

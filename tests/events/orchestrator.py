@@ -1,4 +1,4 @@
-"""A stage for a trigger of the real entry point: a HaloITSM, an orchestrator and processes of its own."""
+"""A stage for triggers of the real entry point: an emulated HaloITSM, an orchestrator, and the triggers' processes."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from halo_emulator import HaloEmulator
 from tools.storm import STARTED, Orchestrator, TriggerProcess, connection_to, free_port
 
-# What no process may ever say. Every ticket of the stage carries the texts, every connection the secret.
+# What no process may ever log. Every ticket of the stage has these texts, every connection has the secret.
 SUMMARY = "Zinnwald payroll leak"
 DETAILS = "Reported by Kowalczyk-Meier in person"
 SECRET = "whsec-Ahornblatt-5521"
@@ -15,7 +15,7 @@ PATIENCE = 25.0
 
 
 class Stage:
-    """One Halo, one orchestrator, any number of triggers. What its processes said stays in ``processes``."""
+    """One Halo, one orchestrator, any number of triggers. The processes and their output stay in ``processes``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +73,7 @@ class Stage:
         self.halo.add_webhook(url, authentication=authentication, secret=SECRET, **more)
 
     def log_ticket(self, **fields: Any) -> int:
-        """A new ticket with the texts that must not be told, assigned to somebody so that it can be closed."""
+        """A new ticket with the texts that must not be logged. It is assigned to an agent so that it can be closed."""
         return int(self.halo.log_ticket(**{"summary": SUMMARY, "details": DETAILS, "agent_id": 3, **fields})["id"])
 
     def outputs(self, trigger_id: str = "one") -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""An event is delivered when it was answered with a 2xx, and tried until then; over real sockets."""
+"""An event is delivered when it was answered with a 2xx status, and is tried until then. Over real sockets."""
 
 import io
 import json
@@ -20,7 +20,7 @@ MESSAGE = {"body": {"output": {"event_id": "17-created", "ticket": {"summary": S
 
 
 class Orchestrator:
-    """Takes events; `answers` are what it does with one after the other (a status, "drop" or "hang"), then 200."""
+    """Accepts events. `answers` says what it does with one after the other (a status, "drop" or "hang"), then 200."""
 
     def __init__(self, *answers) -> None:
         self.answers = list(answers)
@@ -87,7 +87,7 @@ def orchestrator(monkeypatch):
 
 
 class Waits:
-    """A wait that takes no time; True, which is to stop, from wait number `last` on."""
+    """A wait that takes no time. It returns True, which means to stop, from wait number `last` on."""
 
     def __init__(self, last: int | None = None) -> None:
         self.seconds: list[float] = []

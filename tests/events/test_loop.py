@@ -1,5 +1,5 @@
-"""The loop of the triggers against the emulator, in this process and on a clock of its own: what is delivered, once and
-in order, across restarts, outages, deleted and merged tickets, filters and hints."""
+"""The loop of the triggers against the emulator, in this process and on a clock of its own. Events are delivered once
+and in order, across restarts, outages, deleted and merged tickets, filters and pending tickets."""
 
 import io
 import logging
@@ -29,11 +29,11 @@ DAY = 86_400
 
 
 class Killed(BaseException):
-    """kill -9, in this process."""
+    """Takes the place of kill -9 in this process."""
 
 
 class Script:
-    """Stands for Stopping: at each rest the clock goes on and the next thing happens; after the last one it stops."""
+    """Takes the place of Stopping. Each rest moves the clock on and runs the next step; after the last it stops."""
 
     def __init__(self, steps) -> None:
         self.steps = list(steps)
@@ -64,7 +64,7 @@ class Script:
 
 
 class Watched:
-    """A trigger and its store on the emulator; `run` is one life of it."""
+    """A trigger and its store on the emulator. Each `run` is a start of the trigger, until it stops."""
 
     def __init__(self, halo, folder, name: str, interval: float = 60, trigger_id: str = "t-1", **params) -> None:
         self.halo, self.name, self.interval = halo, name, interval
@@ -73,7 +73,7 @@ class Watched:
         self.events: list[tuple[str, dict]] = []
         self.send = lambda output: None
         trigger = TRIGGERS[name]()
-        trigger.watch = lambda params, rule, output: setattr(self, "made", (rule, output))
+        trigger.watch = lambda params, policy, output: setattr(self, "made", (policy, output))
         trigger.connection = self.connection
         trigger.run(params)
         self.schema = jsonschema.validators.validator_for(trigger.output.schema)(trigger.output.schema)
@@ -83,7 +83,7 @@ class Watched:
         return self.run_on(Script(steps))
 
     def run_on(self, script: Script) -> Script:
-        rule, output = self.made
+        policy, output = self.made
         client = self.connection.client
 
         def send(event) -> None:
@@ -91,12 +91,12 @@ class Watched:
             self.send(event)
             self.events.append((event["event_id"], event))
 
-        self.store = open_store(self.path, f"{self.name} {rule.ticket_id} {client.address}", LOGGER)
+        self.store = open_store(self.path, f"{self.name} {policy.ticket_id} {client.address}", LOGGER)
         loop = TriggerLoop(
             Dependencies(
                 reader=client.reader(RetryPolicy(max_wait=0.0)),
                 store=self.store,
-                policy=rule,
+                policy=policy,
                 delivery=Delivery(send, script.wait, LOGGER),
                 stopping=script,
                 output=lambda event, ticket: output(event, client.describe(ticket)),
@@ -129,7 +129,7 @@ def watch(halo, tmp_path):
 
 
 def nothing() -> None:
-    """A look at which nothing has happened."""
+    """A step in which nothing happens."""
 
 
 def told(caplog, level: int = logging.WARNING) -> list[str]:
@@ -247,7 +247,7 @@ def flap(halo, number: int) -> None:
         ({"ticket_id": 2103}, []),
     ],
 )
-def test_every_transition_between_two_looks(halo, watch, filters, expected):
+def test_every_transition_between_two_snapshots(halo, watch, filters, expected):
     trigger = watch("ticket_status_changed", **filters)
     trigger.run(lambda: flap(halo, 2101), lambda: halo.add_note(2101, "x"), nothing)
     assert trigger.transitions() == expected
@@ -379,15 +379,15 @@ def test_a_ticket_that_is_closed_and_opened_again(halo, watch, recent):
     assert trigger.transitions() == [(IN_PROGRESS, CLOSED), (CLOSED, NEW)]
 
 
-# -- hints ----------------------------------------------------------------------------------------------------------
+# -- pending tickets ------------------------------------------------------------------------------------------------
 
 
-def test_a_hint_is_followed_before_the_next_poll(halo, watch):
+def test_a_pending_ticket_is_rechecked_before_the_next_poll(halo, watch):
     trigger = watch("ticket_created", interval=3600)
     script = Script([])
 
     def webhook() -> None:
-        # Early in the rest, and Halo's lists do not answer: only the hint can bring the ticket.
+        # Long before the next poll: only the pending ticket can bring the event.
         script.now -= 3000
         trigger.store.add_pending([halo.log_ticket(summary="x")["id"]] * 2)
         halo.forget_requests()
@@ -399,7 +399,7 @@ def test_a_hint_is_followed_before_the_next_poll(halo, watch):
 
 
 @pytest.mark.parametrize("name", TRIGGERS)
-def test_hints_that_say_nothing_new_do_nothing(halo, watch, name):
+def test_pending_tickets_that_have_not_changed_make_no_event(halo, watch, name):
     trigger = watch(name)
     halo.change_ticket(2103, status_id=IN_PROGRESS)
     trigger.run(
@@ -410,7 +410,7 @@ def test_hints_that_say_nothing_new_do_nothing(halo, watch, name):
     assert trigger.events == []
 
 
-def test_duplicate_late_and_forged_hints_make_no_second_event(halo, watch):
+def test_duplicate_late_and_forged_webhooks_make_no_second_event(halo, watch):
     trigger = watch("ticket_status_changed")
 
     def add_pending() -> None:
@@ -420,7 +420,7 @@ def test_duplicate_late_and_forged_hints_make_no_second_event(halo, watch):
     assert trigger.transitions() == [(1, 2), (2, 8), (8, 1)]
 
 
-def test_hints_that_came_before_the_start_wait_for_it(halo, watch):
+def test_tickets_that_were_pending_before_the_start_wait_for_it(halo, watch):
     trigger = watch("ticket_created")
     store = open_store(trigger.path, f"ticket_created None {trigger.connection.client.address}", LOGGER)
     store.add_pending([2101])
@@ -457,7 +457,7 @@ def test_a_restart_catches_up_no_more_than_seven_days(halo, watch, caplog, ignor
     assert len([text for text in told(caplog) if "seven days" in text]) == 1
 
 
-def test_a_hint_does_not_bring_back_what_is_older_than_seven_days(halo, watch):
+def test_a_pending_ticket_does_not_bring_back_what_is_older_than_seven_days(halo, watch):
     trigger = watch("ticket_updated")
     # None of the tickets was changed in the minute before the start.
     halo.clock_offset = 3600
@@ -489,7 +489,7 @@ def test_kills_at_every_event_lose_none_and_repeat_one_at_most(halo, watch, name
     kills = [0]
 
     def send(_event) -> None:
-        # Every second time the orchestrator has it and the trigger does not know.
+        # Every second time the orchestrator has the event, but the trigger does not know that.
         trigger.beats = getattr(trigger, "beats", 0) + 1
         if trigger.beats % 3 == 0:
             kills[0] += 1

@@ -1,5 +1,5 @@
-"""What has changed since a moment of Halo's clock, whatever Halo makes of the parameters and whatever happens while its
-pages are read."""
+"""Which tickets have changed since a moment of Halo's clock, whichever parameters Halo ignores, and whatever changes
+while its pages are read."""
 
 import random
 from datetime import datetime, timedelta, timezone
@@ -113,14 +113,14 @@ def test_the_edge_of_the_window(ignored, offset, expected):
     assert numbers(changes) == ([7] if expected else [])
 
 
-def test_an_idle_look_is_one_request():
+def test_an_idle_poll_is_one_request():
     halo = Halo(tickets(2000, at=-5000))
     changed_since(halo.reader(), SINCE)
     assert len(halo.reads) == 1
     assert SortKey.of(halo.reads[0]["lastupdatefromdate"]) == SINCE
 
 
-def test_an_idle_look_at_a_halo_that_knows_no_window_is_one_request():
+def test_an_idle_poll_of_a_halo_that_knows_no_window_is_one_request():
     halo = Halo(tickets(2000, at=-5000), ignored=("lastupdatefromdate",))
     changed_since(halo.reader(), SINCE)
     assert len(halo.reads) == 1
@@ -158,7 +158,7 @@ def test_a_ticket_that_changes_between_pages(ignored, page, victim):
     changes = changed_since(halo.reader(), SINCE)
     found = numbers(changes)
     assert len(found) == len(set(found)) and set(found) >= set(range(1, 251)) - {victim}
-    # The changed one is there, or is found by the next look, which begins a little before this one.
+    # The changed ticket is among them, or is found by the next poll, which starts from a little before this one.
     again = changed_since(halo.reader(), changes.halo_time.earlier(OVERLAP))
     assert victim in {*found, *numbers(again)}
     latest = [snapshot.sort_key for snapshot, _ in [*changes.rows, *again.rows] if snapshot.ticket_id == victim]
@@ -267,7 +267,7 @@ def test_earlier(moment, by, expected):
     assert SortKey(moment).earlier(by) == expected
 
 
-def test_the_clock_of_an_answer():
+def test_the_clock_of_a_response():
     assert clock_of(Response(200, date=START)) == SINCE
     assert clock_of(Response(200)) == ""
 

@@ -49,7 +49,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def playing(request, processes, tmp_path_factory):
-    """The scenarios that were selected, under way: name -> future."""
+    """The selected scenarios, which are running: name -> future."""
 
     def play(name, function, given):
         with Stage(tmp_path_factory.mktemp("stage")) as stage:
@@ -72,7 +72,7 @@ def _is_scenario(item):
 
 @pytest.fixture
 def stage(tmp_path, processes):
-    """A stage for a test that is not played side by side with others."""
+    """A stage for a test that does not run in parallel with others."""
     with Stage(tmp_path) as alone:
         yield alone
         processes.extend(alone.processes)
@@ -133,7 +133,7 @@ def what_can_never_work_ends_at_once_with_a_clear_error(stage):
 
 
 def _tell_to_stop(process, way):
-    """Both ways of an orchestrator; the seconds until the end, and the exit code."""
+    """Stops a trigger in one of an orchestrator's two ways. Returns the seconds until its end, and the exit code."""
     began = time.monotonic()
     if way == "flag":
         flag = process.workspace / "tmp" / "terminate_trigger.flag"
@@ -227,7 +227,7 @@ def stopping_does_not_wait_for_an_orchestrator_that_hangs_for_a_minute(stage):
 
 
 def _off(process):
-    """An orderly end, after which nothing may be repeated."""
+    """Stops a trigger properly. After that, no event may be repeated."""
     process.signal(signal.SIGTERM)
     assert process.ended(PATIENCE) == 0, process.said[-1000:]
 
@@ -272,7 +272,7 @@ def a_restart_catches_up(stage, way):
     if way == "SIGTERM":
         _off(process)
     else:
-        # The event may not be saved yet: only what is accepted after the restart is held to come once.
+        # The event may not be saved yet. Only events that are accepted after the restart must come exactly once.
         process.kill()
     for status in (2, 8, 1):
         stage.halo.change_ticket(during, status_id=status)
@@ -303,7 +303,7 @@ def halo_is_down_at_the_very_first_start(stage):
 def without_memory_it_says_so_and_works(stage, trigger_id):
     process = stage.trigger("ticket_created", trigger_id)
     process.workspace.mkdir()
-    # A file where a folder should be: cannot be written to, not even by root.
+    # A file in the place of the folder: not even root can write a file in it.
     (process.workspace / "cache").write_text("in the way")
     stage.started(process)
     assert "nothing is remembered across restarts" in process.said
@@ -330,7 +330,7 @@ def the_clock_of_the_machine_is_wrong_by_a_day(stage, hours):
 
 
 def _checkpoint(path):
-    """All of it in one file, so that damage is not healed by the log beside it."""
+    """Moves all state into one file, so that SQLite cannot repair damage from the log beside it."""
     database = sqlite3.connect(path)
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
@@ -367,7 +367,7 @@ _DAMAGES = {
 
 @scenario
 def a_damaged_state_file_is_set_aside(stage):
-    """Said, set aside, and the trigger starts anew: what came before is old, what comes after is delivered."""
+    """The damaged file is logged and renamed, and the trigger starts anew: earlier changes are old, later delivered."""
     sound = stage.trigger("ticket_created", "sound")
     stage.started(sound)
     first = stage.log_ticket()
@@ -431,7 +431,7 @@ def deleted_merged_and_closed_tickets(stage):
     archived = stage.log_ticket(status_id=9, dateoccurred=long_ago, last_update=long_ago, dateclosed=long_ago)
     stage.log_ticket()
     stage.started(*(stage.trigger(name, name) for name in _TRIGGERS))
-    # Off meanwhile, so that each has its last look at the end.
+    # The triggers are off meanwhile, so that their next snapshot shows only the final state.
     for process in stage.processes:
         _off(process)
     vanished = stage.log_ticket()
@@ -523,7 +523,7 @@ def forged_webhooks_make_no_event(stage):
     assert _post(process, body, _signed(body, "another secret")) == 401
     assert _post(process, body + b" ", _signed(body)) == 401
     assert _post(process, body, {"Authorization": "Basic " + base64.b64encode(b"halo:wrong").decode()}) == 401
-    # Genuine, but not true: the ticket is as it was, or is none.
+    # Authentic, but wrong: the ticket has not changed, or does not exist.
     for lie in (still, 999_999):
         untrue = json.dumps({**event, "object_id": lie, "ticket": {"id": lie, "status_id": 9}}).encode()
         assert _post(process, untrue, _signed(untrue)) == 200
@@ -571,8 +571,8 @@ def test_process(playing, scenario):
 
 
 def test_thousands_of_tickets_changed_in_one_interval(stage):
-    """All are read and judged by one poll, within bounds; the filter keeps the events few, since the runtime takes 10 ms
-    to hold each to its schema (`python -m tools.storm --burst --changes 5000` is about all of them)."""
+    """One poll reads and decides all of them, within bounds. The filter keeps the events few, because the runtime takes
+    10 ms to validate each (`python -m tools.storm --burst --changes 5000` delivers all of them)."""
     process = stage.trigger("ticket_created", priority_id=1)
     stage.started(process)
     _off(process)
@@ -594,14 +594,14 @@ def test_memory_and_state_stay_flat_over_many_events(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "_KEPT_AFTER_PRUNING", 1000)
     memory = measure_memory(6_000, tmp_path, tickets=5_000)
     assert memory.events == 6_000
-    # Were something kept of each event, be it its id alone, 8,000 events would weigh more than this.
+    # If the trigger kept only the id of each event, 8,000 events would take more memory than this.
     assert memory.python_growth < 300_000, memory
     # 1,500 tickets at most; all 8,000 take more than twice this.
     assert memory.state_bytes < 400_000, memory
 
 
 def test_no_process_said_a_secret_or_a_ticket_text(processes, stage):
-    """Over everything that all triggers of this module have said; last, and not empty when it is run alone."""
+    """Checks all output of all triggers of this module. It comes last, and is not empty when it runs alone."""
     one = stage.trigger("ticket_created", port=True)
     stage.started(one)
     stage.webhook_to(one)

@@ -1,4 +1,4 @@
-"""The webhook receiver over real sockets: every kind of bad request gets its answer, nothing of it reaches a log, and
+"""The webhook receiver over real sockets: every kind of bad request gets its response, no log repeats any of it, and
 the next good webhook works."""
 
 import base64
@@ -60,11 +60,11 @@ class Line:
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            # It has answered and hung up before all was sent.
+            # The receiver has answered and disconnected before everything was sent.
             pass
 
     def status(self, *, body: bool = True) -> int:
-        """The status of the next answer; 0 when the receiver hangs up without one."""
+        """The status of the next response; 0 when the receiver disconnects without one."""
         try:
             first = self.file.readline()
             if not first:
@@ -335,17 +335,17 @@ def test_clients_that_go_away_at_once(receiver):
     receiver.works()
 
 
-# -- 200 only after the hint is kept ----------------------------------------------------------------------------------
+# -- 200 only after the tickets are saved ----------------------------------------------------------------------------
 
 
-def test_200_comes_only_after_the_hint_is_kept():
+def test_200_comes_only_after_the_tickets_are_saved():
     kept = threading.Event()
     with running(take=lambda ids: kept.wait(PATIENCE)) as receiver, closing(Line(receiver.port)) as line:
         line.send(signed(BODY))
         line.socket.settimeout(0.3)
         with pytest.raises(TimeoutError):
             line.socket.recv(1)
-        # The others are read and refused meanwhile.
+        # Meanwhile the other requests are read and refused.
         assert receiver.answer(request(BODY)) == 401
         kept.set()
         line.socket.settimeout(PATIENCE)
@@ -368,7 +368,7 @@ def test_what_cannot_be_kept_is_503(caplog, error):
     assert MARK not in caplog.text
 
 
-def test_hints_are_in_the_store_when_it_answers(tmp_path):
+def test_pending_tickets_are_in_the_store_when_it_answers(tmp_path):
     store = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
     with running(take=store.add_pending) as receiver:
         for number in (5, 6, 5):

@@ -1,4 +1,4 @@
-"""Stopping by SIGTERM, SIGINT and the flag file: noticed at once where nothing is lost by it, else after the event."""
+"""Stopping by SIGTERM, SIGINT and the flag file: at once where nothing is lost by it, otherwise after the event."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from komand_haloitsm.util.events.delivery import Delivery, NotAccepted
 from komand_haloitsm.util.events.lifecycle import Stopped, Stopping
 
 LOGGER = logging.getLogger("tests.stopping")
-# Far more than it takes, and less than what would pass were the stop not noticed.
+# Far more than a stop takes, and less than it would take if the stop were not noticed.
 LONG, BOUND = 30.0, 10.0
 
 
@@ -172,7 +172,7 @@ def test_after_the_end_no_signal_comes_any_more():
         stopping = Stopping(SlowFlag(), LOGGER)
         with Bounded(), stopping.watching():
             assert stopping.wait(LONG) is True
-        # Here the trigger ends; a signal would make its exit code another than 0.
+        # The trigger ends here. A signal would change its exit code from 0.
         time.sleep(0.8)
         assert received == []
     finally:
@@ -219,7 +219,7 @@ def test_outside_of_what_may_be_broken_off_a_signal_only_tells(stopping):
         assert stopping.stopped
 
 
-def test_a_hint_ends_a_rest_but_not_a_wait(stopping):
+def test_a_wake_ends_a_rest_but_not_a_wait(stopping):
     threading.Timer(0.05, stopping.wake).start()
     with Bounded():
         stopping.rest(LONG)
@@ -228,7 +228,7 @@ def test_a_hint_ends_a_rest_but_not_a_wait(stopping):
     assert stopping.wait(0.05) is False
 
 
-def test_a_hint_that_comes_before_the_rest_is_not_slept_over(stopping):
+def test_a_wake_before_the_rest_ends_it_too(stopping):
     stopping.wake()
     with Bounded():
         stopping.rest(LONG)

@@ -1,5 +1,5 @@
 """What a trigger remembers: across restarts and kills, damaged files, folders that cannot be written, full disks, and
-with hints from many threads."""
+with pending tickets from many threads."""
 
 import logging
 import os
@@ -76,16 +76,16 @@ def test_nothing_is_known_before_the_first_start(opened, caplog):
     assert warnings(caplog) == []
 
 
-@pytest.mark.parametrize("floor", [None, 0, 4242])
-def test_everything_survives_reopening(opened, floor):
+@pytest.mark.parametrize("newest_old_id", [None, 0, 4242])
+def test_everything_survives_reopening(opened, newest_old_id):
     store = opened()
-    store.begin(Watermark(moment(5), floor), moment(6), [(1, seen(1)), (2, LastSeen("", None, {}, None))])
+    store.begin(Watermark(moment(5), newest_old_id), moment(6), [(1, seen(1)), (2, LastSeen("", None, {}, None))])
     store.save([(3, seen(3))])
     store.add_pending([8, 9])
     store.advance(moment(7), moment(1))
     store.close()
     store = opened()
-    assert store.watermark() == Watermark(moment(5), floor)
+    assert store.watermark() == Watermark(moment(5), newest_old_id)
     assert store.cursor() == moment(7)
     assert [store.seen(number) for number in (1, 2, 3, 4)] == [seen(1), LastSeen("", None, {}, None), seen(3), None]
     assert [ticket_id for ticket_id, _ in store.pending()] == [8, 9]
@@ -250,7 +250,7 @@ def test_damage_in_the_words_of_the_schema_is_set_aside(path, opened):
 
 
 def usable(path: Path) -> bool:
-    """Whether a trigger can work with what it finds in the file, kept or new, and what it saves is kept."""
+    """Whether a trigger can work with the file, whether it was kept or replaced, and what it saves is in the file."""
     store = open_store(path, OWNER, LOGGER)
     try:
         store.watermark(), store.cursor(), store.pending()
@@ -263,7 +263,7 @@ def usable(path: Path) -> bool:
 
 
 def damaged_at_random(path: Path, count: int, kept: int) -> list[str]:
-    """How opening and using a file fails, of `count` that have a few random bytes from `kept` on replaced."""
+    """The failures of opening and using `count` files, each with a few random bytes replaced from byte `kept` on."""
     whole, dice, failures = filled(path), random.Random(21), []
     for number in range(count):
         body = bytearray(whole)
@@ -324,7 +324,7 @@ def test_no_trigger_id_means_memory_and_a_warning(opened, caplog):
 
 
 def fill_disk(store) -> None:
-    """No page more than there are."""
+    """Keeps the database from growing by another page."""
     pages = store._database.execute("PRAGMA page_count").fetchone()[0]
     store._database.execute(f"PRAGMA max_page_count={pages}")
 
@@ -340,7 +340,7 @@ def test_a_full_disk_means_memory_from_then_on_and_a_warning(opened, caplog):
     assert len(warnings(caplog)) == 1
 
 
-def test_a_full_disk_does_not_lose_hints(opened):
+def test_a_full_disk_does_not_lose_pending_tickets(opened):
     store = opened()
     fill_disk(store)
     for number in range(1, 3000, 50):
@@ -393,7 +393,7 @@ def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog
         pytest.param("COMMIT"),
     ],
 )
-def test_a_hint_that_comes_while_the_disk_fails_is_not_lost(opened, statement):
+def test_a_pending_ticket_that_comes_while_the_disk_fails_is_not_lost(opened, statement):
     store = opened()
     store._database = Failing(store._database, statement)
     store.add_pending([8])
@@ -449,7 +449,7 @@ def test_the_oldest_are_forgotten_and_count_as_old(few, opened, count, left):
     assert store.cursor() == moment(900)
 
 
-def test_what_polls_still_look_at_is_not_forgotten(few, opened):
+def test_what_polls_still_read_is_not_forgotten(few, opened):
     store = opened()
     store.begin(Watermark(moment(0), 3), moment(0), [])
     store.save((number, seen(number)) for number in range(1, 151))
@@ -458,14 +458,14 @@ def test_what_polls_still_look_at_is_not_forgotten(few, opened):
     assert store.watermark() == Watermark(moment(20), 20)
 
 
-def test_forgetting_neither_lowers_the_baseline_nor_the_floor(few, opened):
+def test_forgetting_does_not_lower_the_watermark(few, opened):
     store = opened()
     store.begin(Watermark(moment(500), 5000), moment(0), ((number, seen(number)) for number in range(1, 151)))
     store.advance(moment(900), moment(800))
     assert store.watermark() == Watermark(moment(500), 5000)
 
 
-def test_forgetting_invents_no_floor(few, opened):
+def test_forgetting_invents_no_newest_old_id(few, opened):
     store = opened()
     store.begin(Watermark(moment(0), None), moment(0), ((number, seen(number)) for number in range(1, 151)))
     store.advance(moment(900), moment(800))
@@ -484,10 +484,10 @@ def test_the_file_stays_small_however_many_tickets_there_are(few, opened, path):
     assert max(sizes[190:]) < 1.2 * max(sizes[:190]) < 8_000_000
 
 
-# -- hints ----------------------------------------------------------------------------------------------------------
+# -- pending tickets ------------------------------------------------------------------------------------------------
 
 
-def test_hints_are_for_each_ticket_once_oldest_first(opened):
+def test_each_ticket_is_pending_once_oldest_first(opened):
     store = opened()
     store.add_pending([3, 1, 3])
     store.add_pending([2])
@@ -496,7 +496,7 @@ def test_hints_are_for_each_ticket_once_oldest_first(opened):
     assert [ticket_id for ticket_id, _ in store.pending(2)] == [3, 1]
 
 
-def test_a_hint_that_has_been_followed_is_gone(opened):
+def test_a_rechecked_ticket_is_no_longer_pending(opened):
     store = opened()
     store.add_pending([3, 1])
     store.drop_pending(*store.pending()[0])
@@ -505,7 +505,7 @@ def test_a_hint_that_has_been_followed_is_gone(opened):
 
 
 @pytest.mark.parametrize("others", [(), (4,)])
-def test_a_hint_that_comes_while_one_is_followed_is_kept(opened, others):
+def test_a_ticket_that_is_named_again_during_its_recheck_stays_pending(opened, others):
     store = opened()
     store.add_pending([3, *others])
     followed = store.pending()[0]
@@ -514,7 +514,7 @@ def test_a_hint_that_comes_while_one_is_followed_is_kept(opened, others):
     assert 3 in dict(store.pending())
 
 
-def test_a_hint_that_comes_after_all_were_followed_is_not_taken_for_an_old_one(opened):
+def test_a_ticket_that_is_named_after_all_rechecks_is_not_taken_for_an_old_one(opened):
     store = opened()
     store.add_pending([3])
     first = store.pending()[0]
@@ -525,7 +525,7 @@ def test_a_hint_that_comes_after_all_were_followed_is_not_taken_for_an_old_one(o
 
 
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_hints_of_many_threads_are_all_there(opened, path, place):
+def test_pending_tickets_of_many_threads_are_all_saved(opened, path, place):
     store, errors, start = opened(path if place == "disk" else None), [], threading.Barrier(17)
 
     def send(thread: int) -> None:
@@ -552,7 +552,7 @@ def test_hints_of_many_threads_are_all_there(opened, path, place):
     assert set(dict(store.pending(10_000))) == expected
 
 
-def test_a_hint_that_cannot_be_saved_does_not_fail_the_next_one(opened):
+def test_a_pending_ticket_that_cannot_be_saved_does_not_fail_the_next_one(opened):
     store = opened()
     with pytest.raises(OverflowError):
         store.add_pending([2**63])

@@ -1,5 +1,5 @@
-"""The three triggers under kill -9, outages of both sides and disorderly webhooks lose nothing; and the account of the
-storm would tell if they did. `python -m tools.storm` is the long version."""
+"""Under kill -9, outages of Halo and the orchestrator, and disorderly webhooks, the three triggers lose nothing; and if
+they did, the storm's account would say so. `python -m tools.storm` is the long version."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +38,7 @@ def test_it_was_a_storm(accounts):
 
 @pytest.fixture(scope="module")
 def desk():
-    """A service desk that has worked; nothing listens and nothing runs."""
+    """A service desk that has made changes, without any process or server."""
     desk = ServiceDesk(HaloEmulator(), seed=3)
     desk.prepare()
     while desk.changes < 120:

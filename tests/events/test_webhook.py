@@ -1,4 +1,4 @@
-"""Halo's webhook deliveries: which ones are believed, and which tickets they speak of, whatever their shape."""
+"""Halo's webhook deliveries: which ones are authentic, and which tickets they name, whatever their shape."""
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
-"""The profile of hypothesis: the same examples in every run, so that a failure is one everywhere.
+"""The profile of hypothesis: every run has the same examples, so that a failure can be repeated everywhere.
 
-HALOITSM_HYPOTHESIS=explore looks for new ones, longer and at random.
+HALOITSM_HYPOTHESIS=explore searches for new examples, longer and at random.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""The decision about events, over any history of a ticket, any choice of looks, and a crash after any step.
+"""The decision about events, over any history of a ticket, any choice of snapshots, and a crash after any step.
 
-A history is what happens to a ticket in Halo. Looks see the ticket and its actions at some of the moments. A crash
-comes after an event was delivered and before it was saved; what was saved last is then what is known.
+A history is what happens to a ticket in Halo. Snapshots show the ticket and its actions at some of the moments. A crash
+comes after an event was delivered and before that was saved. The trigger then goes on from what was saved last.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from komand_haloitsm.util.halo.values.sort_key import SortKey
 
 from .values import ANY_JSON, DATES, IDS, TICKETS
 
-NUMBER, FLOOR = 4242, 4000
+NUMBER, NEWEST_OLD_ID = 4242, 4000
 STATUSES = (1, 2, 3, 8, 9)
 BASE = 1_000_000_000  # ticks of 100 ns, like all moments here
 
@@ -34,7 +34,7 @@ def date(tick):
     return f"2026-03-01T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:07d}Z"
 
 
-BASELINE = Watermark(SortKey.of(date(BASE)), FLOOR)
+WATERMARK = Watermark(SortKey.of(date(BASE)), NEWEST_OLD_ID)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Moment:
 
 @st.composite
 def histories(draw, same_tick=True):
-    """The moments of a ticket from before the baseline on; no field takes a value twice, but the status may."""
+    """The moments of a ticket from before the watermark on; no field takes a value twice, but the status may."""
     tick, status = BASE - draw(st.integers(1, 5)), draw(st.sampled_from(STATUSES))
     created, actions = tick, [{"id": 1, "datetime": date(tick)}]
     row = {"id": NUMBER, "dateoccurred": date(created), "status_id": status, "summary": "s0", "last_update": date(tick)}
@@ -72,20 +72,20 @@ def transitions(moments):
 
 
 def created(seen, moment):
-    return decide_created(seen, snapshot_of(moment.row), BASELINE)
+    return decide_created(seen, snapshot_of(moment.row), WATERMARK)
 
 
 def updated(seen, moment):
-    return decide_updated(seen, snapshot_of(moment.row), BASELINE, moment.actions)
+    return decide_updated(seen, snapshot_of(moment.row), WATERMARK, moment.actions)
 
 
 def status_changed(seen, moment):
     # Halo gives the newest first.
-    return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, moment.actions[::-1])
+    return decide_status_changed(seen, snapshot_of(moment.row), WATERMARK, moment.actions[::-1])
 
 
 def unreadable(seen, moment):
-    return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, None)
+    return decide_status_changed(seen, snapshot_of(moment.row), WATERMARK, None)
 
 
 DECISIONS = {"created": created, "updated": updated, "status": status_changed, "unreadable": unreadable}
@@ -98,9 +98,9 @@ def first_seen(moments, at_start):
 
 
 def replay(decide, seen, snapshots, crashes=()):
-    """The events of looking at each of `looks`, and what is known then; `crashes` are numbers of steps not saved.
+    """The events of all `snapshots`, and what is known after them; `crashes` are numbers of steps that are not saved.
 
-    After a crash the same look comes again.
+    After a crash, the same snapshot comes again.
     """
     events, left, number = [], set(crashes), 0
     for moment in snapshots:
@@ -145,7 +145,7 @@ def test_a_crash_after_any_step_repeats_at_most_the_event_in_flight(kind, moment
 
 @pytest.mark.parametrize("kind", DECISIONS)
 @given(histories(), STARTS, st.data())
-def test_a_prefix_of_looks_makes_a_prefix_of_the_events_and_its_return_makes_none(kind, moments, at_start, data):
+def test_a_prefix_of_snapshots_makes_a_prefix_of_the_events_and_stale_ones_make_none(kind, moments, at_start, data):
     decide, seen = DECISIONS[kind], first_seen(moments, at_start)
     whole, _ = replay(decide, seen, moments)
     cut = data.draw(st.integers(0, len(moments)))
@@ -166,14 +166,14 @@ def test_no_event_comes_twice(kind, moments, at_start):
 
 
 @given(histories(), STARTS, st.data())
-def test_every_transition_comes_once_in_order_whatever_looks_there_were(moments, at_start, data):
+def test_every_transition_comes_once_in_order_whatever_snapshots_there_were(moments, at_start, data):
     snapshots = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
     events, _ = replay(status_changed, first_seen(moments, at_start), snapshots)
     assert [(each.outputs["old_status_id"], each.outputs["new_status_id"]) for each in events] == transitions(moments)
 
 
 @given(histories(), STARTS, st.data())
-def test_a_crash_with_other_looks_after_it_loses_no_transition_and_doubles_none_by_another_id(moments, at_start, data):
+def test_a_crash_before_other_snapshots_loses_no_transition_and_doubles_none_by_another_id(moments, at_start, data):
     seen, events, crashes = first_seen(moments, at_start), [], 0
     for moment in moments:
         for step in status_changed(seen, moment):
@@ -205,7 +205,7 @@ def test_an_old_status_was_seen_or_read_and_transitions_form_a_chain(moments, at
 
 
 @given(histories(), STARTS, st.data())
-def test_the_last_state_of_a_ticket_is_told_whatever_looks_there_were(moments, at_start, data):
+def test_the_last_state_of_a_ticket_is_delivered_whatever_snapshots_there_were(moments, at_start, data):
     snapshots = [moment for moment in moments[:-1] if data.draw(st.booleans())] + [moments[-1]]
     events, known = replay(updated, first_seen(moments, at_start), snapshots)
     last = snapshot_of(moments[-1].row)
@@ -214,17 +214,17 @@ def test_the_last_state_of_a_ticket_is_told_whatever_looks_there_were(moments, a
     assert all(event.outputs.get("previous_status_id") in {None, *statuses} for event in events)
 
 
-@given(histories(), st.integers(FLOOR - 5, FLOOR + 5), CRASHES)
+@given(histories(), st.integers(NEWEST_OLD_ID - 5, NEWEST_OLD_ID + 5), CRASHES)
 def test_a_ticket_is_created_once_if_its_number_is_new(moments, number, crashes):
     moments = [Moment({**moment.row, "id": number}, moment.actions) for moment in moments]
     events, _ = replay(created, None, moments, crashes)
-    assert ids(without_repeats(events)) == ([f"{number}-created"] if number > FLOOR else [])
+    assert ids(without_repeats(events)) == ([f"{number}-created"] if number > NEWEST_OLD_ID else [])
 
 
 @given(histories(), STARTS, st.sampled_from(STATUSES), CRASHES)
 def test_a_filter_takes_away_and_changes_nothing_else(moments, at_start, wanted, crashes):
     def filtered(seen, moment):
-        return decide_status_changed(seen, snapshot_of(moment.row), BASELINE, moment.actions, new_status_id=wanted)
+        return decide_status_changed(seen, snapshot_of(moment.row), WATERMARK, moment.actions, new_status_id=wanted)
 
     whole, _ = replay(status_changed, first_seen(moments, at_start), moments)
     some, _ = replay(filtered, first_seen(moments, at_start), moments, crashes)
@@ -252,8 +252,8 @@ ACTIONS = st.lists(
 
 
 @given(st.lists(st.tuples(TICKETS, st.none() | ACTIONS), max_size=4), st.none() | st.integers(0, 50), st.none() | IDS)
-def test_any_json_makes_events_that_are_well_formed(snapshots, floor, wanted):
-    watermark, wanted = Watermark(SortKey.of("2024-08-01T00:00:00Z"), floor), (
+def test_any_json_makes_events_that_are_well_formed(snapshots, newest_old_id, wanted):
+    watermark, wanted = Watermark(SortKey.of("2024-08-01T00:00:00Z"), newest_old_id), (
         wanted if isinstance(wanted, int) else None
     )
     for decide in (
@@ -270,4 +270,4 @@ def test_any_json_makes_events_that_are_well_formed(snapshots, floor, wanted):
                 assert step.event is None or step.event.event_id.startswith("7-")
                 assert step.event is None or all(type(number) is int for number in step.event.outputs.values())
                 seen = step.seen
-            assert decide(seen, now, actions) == [], "the same look makes something again"
+            assert decide(seen, now, actions) == [], "the same snapshot makes something again"

@@ -79,7 +79,7 @@ def checked(address, ending):
     assert parts.port is None or 1 <= parts.port <= 65535
     assert parts.path.endswith(ending) and not any(char.isspace() for char in address)
     if parts.hostname.isascii():
-        # The two who split it again before it is sent see the same host.
+        # requests and urllib3 split the address again before it is sent. Both must see the same host.
         assert urlsplit(requests.Request("GET", address).prepare().url).hostname == parts.hostname
         assert (urllib3.util.parse_url(address).host or "").strip("[]") == parts.hostname
     return parts

@@ -13,7 +13,7 @@ from komand_haloitsm.util.halo.tickets.lookups import Lookups
 from .test_ticket_normalisation import checked
 from .values import ANY_JSON, IDS, TEXTS, TICKETS
 
-# Few, so that tickets and rows meet.
+# Only a few, so that the ids of tickets and rows often agree.
 FEW = st.sampled_from([1, 2, 2.0, "2", 3])
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -56,7 +56,7 @@ def test_any_lists_give_names_that_fit_the_type(lists, ticket):
     names = lookups.names_for(ticket)
     checked(ticket, names)
     checked({}, names)
-    assert repr(lookups.names_for(ticket)) == repr(names), "the second look differs from the first"
+    assert repr(lookups.names_for(ticket)) == repr(names), "the second call differs from the first"
 
 
 @given(LISTS, NAMED)

@@ -1,4 +1,4 @@
-"""The store against a dict, by any order of what triggers do with it; closed, killed and opened again in between."""
+"""The store compared with plain dicts, after any order of a trigger's calls, with closing and killing in between."""
 
 import logging
 import tempfile
@@ -24,15 +24,15 @@ def moment(number):
     return f"2026-03-01T10:00:{number:02d}.000000000"
 
 
-STAMPS = st.integers(0, 59).map(moment)
+SORT_KEYS = st.integers(0, 59).map(moment)
 SEEN = st.builds(
     LastSeen,
-    STAMPS,
+    SORT_KEYS,
     st.none() | st.integers(1, 30),
     st.dictionaries(st.sampled_from(["summary", "team", "status_id"]), st.integers(0, 2**32)),
     st.none() | st.integers(1, 2**40),
 )
-BASELINES = st.builds(Watermark, STAMPS, st.none() | st.integers(0, 20))
+WATERMARKS = st.builds(Watermark, SORT_KEYS, st.none() | st.integers(0, 20))
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -59,7 +59,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.patch.undo()
         self.folder.cleanup()
 
-    @rule(watermark=BASELINES, cursor=STAMPS, items=st.dictionaries(NUMBERS, SEEN, max_size=9))
+    @rule(watermark=WATERMARKS, cursor=SORT_KEYS, items=st.dictionaries(NUMBERS, SEEN, max_size=9))
     def begin(self, watermark, cursor, items):
         self.store.begin(watermark, cursor, items.items())
         self.watermark, self.cursor = watermark, cursor
@@ -76,7 +76,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.save((number, item if number < 0 else 1 / 0) for number, item in items.items())
 
     @precondition(lambda self: self.watermark is not None)
-    @rule(cursor=STAMPS, window=STAMPS)
+    @rule(cursor=SORT_KEYS, window=SORT_KEYS)
     def advance(self, cursor, window):
         self.store.advance(cursor, window)
         self.cursor = cursor
@@ -85,13 +85,13 @@ class StoreMachine(RuleBasedStateMachine):
         for _, number in old:
             del self.seen[number]
         if old:
-            floor = self.watermark.newest_old_id
+            newest_old_id = self.watermark.newest_old_id
             self.watermark = Watermark(
                 max(self.watermark.sort_key, max(old)[0]),
-                None if floor is None else max(floor, *(number for _, number in old)),
+                None if newest_old_id is None else max(newest_old_id, *(number for _, number in old)),
             )
 
-    @rule(sort_key=STAMPS)
+    @rule(sort_key=SORT_KEYS)
     def forget_before(self, sort_key):
         self.store.forget_before(sort_key)
         self.horizon = sort_key
@@ -104,21 +104,21 @@ class StoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5))
-    def follow_a_hint(self, place):
+    def recheck_a_pending_ticket(self, place):
         ticket_id, number = self.store.pending()[place % len(self.pending)]
         self.store.drop_pending(ticket_id, number)
         self.pending.remove(ticket_id)
 
     @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5))
-    def follow_a_hint_that_comes_again_meanwhile(self, place):
+    def recheck_a_ticket_that_is_named_again_meanwhile(self, place):
         ticket_id, number = self.store.pending()[place % len(self.pending)]
         self.add_pending([ticket_id])
         self.store.drop_pending(ticket_id, number)
 
     @precondition(lambda self: self.pending)
     @rule(place=st.integers(0, 5), comes_again=st.booleans())
-    def postpone_a_hint(self, place, comes_again):
+    def postpone_a_pending_ticket(self, place, comes_again):
         ticket_id, number = self.store.pending()[place % len(self.pending)]
         if comes_again:
             self.add_pending([ticket_id])
@@ -134,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def open_without_closing(self):
-        # As after a kill: what is committed is there, whatever else holds the file.
+        # As after a kill: what was committed is in the file, although another connection still has it open.
         self.abandoned.append(self.store)
         self.store = open_store(self.path, self.owner, QUIET)
 

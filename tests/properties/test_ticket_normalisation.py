@@ -88,15 +88,15 @@ def test_an_id_is_a_positive_integer_or_nothing(value):
 
 
 @given(TICKETS)
-def test_any_ticket_is_a_look_or_none_and_a_look_holds_no_text(ticket):
-    look = snapshot_of(ticket)
-    assert (look is None) == (as_id(ticket.get("id")) is None)
-    assert look is None or all(type(value) is int for value in look.content_key.values())
+def test_any_ticket_is_a_snapshot_or_none_and_a_snapshot_holds_no_text(ticket):
+    snapshot = snapshot_of(ticket)
+    assert (snapshot is None) == (as_id(ticket.get("id")) is None)
+    assert snapshot is None or all(type(value) is int for value in snapshot.content_key.values())
 
 
 @given(DATES)
 @example("2024-08-12T15:54:54.219984٤Z")
-def test_a_stamp_is_ascii_so_that_it_sorts_by_time(value):
+def test_a_sort_key_is_ascii_so_that_it_sorts_by_time(value):
     text = SortKey.of(value)
     assert text.isascii() and len(text) in (0, 29)
 

@@ -1,8 +1,8 @@
-"""A server on loopback that answers as no Halo would, and a caller in a process of its own that has to bear it.
+"""A loopback server that answers as no Halo would, and a program that calls it in a process of its own.
 
-As a program (``python hostile.py``) it is that caller: it does one thing with the client, and tells how that ended and
-how much memory it took. Its clock may run too fast, so that a minute's patience is over in a second; and an alarm ends
-it when it hangs, counted from when the call begins.
+Run as a program (``python hostile.py``), this file makes one call with the client, and prints how the call ended and
+how much memory it took. The program's clock may run too fast, so that a minute passes in a second. An alarm ends it
+when the call hangs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GIVES_A_TOKEN = says(http(json.dumps({"access_token": TOKEN, "expires_in": 3600}
 
 
 def endless(head: bytes, piece: bytes, *, pause: float = 0.0, times: int | None = None) -> Behaviour:
-    """``head``, and then ``piece`` for ever or so many times; ends when the other side has gone."""
+    """Sends ``head`` and then ``piece``, for ever or so many times. Ends when the client has disconnected."""
 
     def behave(connection: socket.socket, _: bytes) -> None:
         connection.sendall(head)

@@ -1,4 +1,4 @@
-"""The fuzzing command finds what is planted, tells it, and fails then."""
+"""The fuzzing command finds planted faults, reports them, and then fails."""
 
 import random
 import re

@@ -24,12 +24,12 @@ from .hostile import GIVES_A_TOKEN, Behaviour, Hangs, HostileServer, called, end
 
 MIB = 1 << 20
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-# For what comes slowly: a clock fifty times too fast, on which the call has to end in little more than half a second.
+# For slow responses: the clock runs fifty times too fast, so the call has to end in little more than half a second.
 SLOW = {"speed": 50, "patience": 4}
 
 
 def gzipped(size: int, layers: int = 1) -> bytes:
-    """So many bytes of white space, packed so many times."""
+    """White space of a given size, compressed a given number of times."""
     packer = zlib.compressobj(9, wbits=31)
     body = b"".join(packer.compress(b" " * MIB) for _ in range(size // MIB)) + packer.flush()
     for _ in range(layers - 1):
@@ -155,7 +155,7 @@ def outcomes():
         return called(servers[name].url, case.method, case.given, speed=case.speed, patience=case.patience)
 
     with ThreadPoolExecutor(4) as pool:
-        # Those that wait first.
+        # The calls that mostly wait come first.
         order = sorted(CASES, key=lambda name: -CASES[name].speed)
         yield {name: (pool.submit(call, name), servers[name]) for name in order}
     for server in servers.values():

@@ -29,7 +29,7 @@ def basic(password):
 
 
 class Compared:
-    """hmac.compare_digest, counting."""
+    """hmac.compare_digest that counts its calls."""
 
     def __init__(self):
         self.pairs = []

@@ -25,7 +25,7 @@ HOSTILE_IDS = ("../../escaped", "{outside}/escaped", "..", "escaped\0.txt", "esc
 
 
 class Trigger(TriggerProcess):
-    """One whose id may be anything: it does not name the log."""
+    """A trigger with any id: unlike the base class, it does not name its log file after it."""
 
     @property
     def log(self) -> Path:

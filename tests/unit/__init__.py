@@ -1,1 +1,1 @@
-"""Tests of the decisions: plain data in, plain data out, no clock and no network."""
+"""Tests of pure functions: plain data in, plain data out, no clock and no network."""

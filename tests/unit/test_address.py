@@ -1,4 +1,4 @@
-"""Guards the addresses: usual slips are put right, what cannot be meant is refused, nothing goes in clear."""
+"""Guards the addresses: common mistakes are corrected, other input is refused, nothing is sent unencrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards closing: which status closes, that no open one is taken for it, and whether Halo kept the note."""
+"""Guards closing: which status closes a ticket, that it is never an open one, and whether Halo kept the note."""
 
 from __future__ import annotations
 

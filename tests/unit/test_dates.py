@@ -1,4 +1,4 @@
-"""Guards dates: Halo's seven digits and "not set" in, ISO 8601 UTC with Z and at most microseconds out."""
+"""Guards dates: Halo's seven digits and "not set" are read; ISO 8601 in UTC, at most microseconds, is written."""
 
 from __future__ import annotations
 

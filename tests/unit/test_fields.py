@@ -1,4 +1,4 @@
-"""Guards what is written: the team by its name, the category in its own field, a summary of one line, else as given."""
+"""Guards the fields sent to Halo: team by name, category in its own field, a summary of one line, others unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards text on its way to Halo's HTML and back, and what makes a stored text the one that was sent."""
+"""Guards the conversion of text to Halo's HTML and back, and the comparison of a stored text with a sent one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards the one decision after an attempt: what is sent again, what never is, how long the wait is, and its cap."""
+"""Guards the decision after an attempt: what is sent again, what never is, how long the pause is, and its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards the shapes of lists and single objects: what is not known is an error, never an empty list."""
+"""Guards the shapes of lists and single objects: an unknown shape is an error, never an empty list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards the search filters: Halo's real parameter names, and that no row is believed that contradicts the filter."""
+"""Guards the search filters: Halo's real parameter names, and that rows which contradict the filter are dropped."""
 
 from __future__ import annotations
 

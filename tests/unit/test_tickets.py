@@ -1,4 +1,4 @@
-"""Guards the one way from any Halo ticket to the plugin's ``ticket`` type: nothing null or invented, all typed."""
+"""Guards the conversion of any Halo ticket to the plugin's ``ticket`` type: nothing null or invented, all typed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _SAMPLES = {"a list row": ROW, "a detail": DETAIL, "a POST answer": POST_ANSWER,
 
 
 def output(ticket: dict[str, Any], **names: Any) -> dict[str, Any]:
-    """The output, which is held to the schema and to having nothing empty at every use."""
+    """The output. Each use checks that it keeps the schema and holds nothing empty."""
     before = copy.deepcopy(ticket)
     out = from_halo(ticket, names, API)
     assert ticket == before
