@@ -5,7 +5,7 @@
 Actions go through the plugin's HTTP server, events come from three triggers that were started by the real entry point:
 two with webhooks and polls, one with polls only. People log and change tickets in Halo meanwhile. Halo fails a third of
 the time, in every way that the emulator knows, the dispatcher refuses events now and then, and webhooks are lost, come
-twice and out of order. In the end the weather clears and everything must add up:
+twice and out of order. In the end all faults stop and everything must add up:
 
 - tickets asked for and made: one for each create that succeeded, none for one that failed for certain, one at most for
   one that may have been done; comments likewise;
@@ -13,7 +13,8 @@ twice and out of order. In the end the weather clears and everything must add up
   order; each once;
 - memory, file descriptors and threads of every process of the plugin: at the end about what they were once warm.
 
-What happens follows from the seed; when it meets the plugin is real time. Ends with 1 when something does not add up.
+What happens follows from the seed; when it reaches the plugin depends on real time. Ends with 1 when something does not
+add up.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _SETTLING = 180.0
 _LONGEST_STEP = 400.0
 _STATUSES = (1, 2, 3, 8, 18, 28)
 _AGENTS = (3, 5)
-# A 401 or 429 after the work is done would be a lie that nobody can see through; a 400, 403 or 404 likewise.
+# A 400, 401, 403, 404 or 429 after Halo has done the work would be false, and no client could know that.
 _BEFORE = ("400", "401", "403", "429", "429 with Retry-After")
 _EITHER = ("500", "502", "503", "504", "hang", "drop", "html", "truncated")
 
@@ -69,7 +70,7 @@ def bad_weather(dice: random.Random) -> Fault:
         "status" if status else kind,
         status=int(status or 503),
         headers=(("Retry-After", "1"),) if kind.endswith("Retry-After") else (),
-        # Ended early, without an answer, when the weather clears.
+        # A hang ends early, without an answer, when the faults are cleared.
         seconds=3600.0,
         after_commit=kind in _EITHER and dice.random() < 0.5,
         times=dice.choice((1, 3, None)),
@@ -232,7 +233,7 @@ class People(threading.Thread):
 
 
 class Watch(threading.Thread):
-    """Looks every few seconds at what the plugin's processes hold."""
+    """Samples every few seconds what the plugin's processes hold."""
 
     def __init__(self, processes: Mapping[str, int], period: float) -> None:
         super().__init__(name="watch", daemon=True)
@@ -253,7 +254,7 @@ class Watch(threading.Thread):
                 self.seen[name].append(found)
 
     def end(self) -> None:
-        """Tell it to end, and look for the last time."""
+        """Tell it to end, and take the last sample."""
         self._over.set()
         self.join(30)
         self.look()
@@ -325,8 +326,8 @@ class Account:
 
 _MADE = ("asked for", "done", "failed for certain", "may exist", "there", "twice")
 _EVENTS = ("due", "delivered", "missing", "twice", "never happened", "actions refused")
-# Where a ticket's actions may not be read, the way between two looks is one transition, and the way to the first look
-# none, as documented: how many transitions were not told for that.
+# Where a ticket's actions may not be read, all that happened between two snapshots is one transition, and what happened
+# before the first snapshot is none (documented). "actions refused" counts the transitions that are missing for that.
 _REFUSALS = frozenset({400, 401, 403, 404})
 Step = tuple[int, int]
 
@@ -345,7 +346,7 @@ def account_of_made(account: Account, name: str, asked: Sequence[Asked], there: 
 
 
 class Due:
-    """What was due of each trigger, from Halo's own records, since ``before`` (ticket id to what was then)."""
+    """The events due from each trigger, from Halo's own records, since ``before`` (ticket id to number of actions)."""
 
     def __init__(self, halo: HaloEmulator, before: Mapping[int, int]) -> None:
         self._tickets = halo.tickets
@@ -419,7 +420,7 @@ def _account_of(
 
 
 def _account_of_transitions(account: Account, due: Due, outputs: Sequence[Mapping[str, Any]]) -> int:
-    """Compare the transitions, in order; how many were not told because Halo refused to show them."""
+    """Compare the transitions, in order. Returns how many are missing because Halo refused to show the actions."""
     came: dict[int, list[Step]] = {}
     for output in outputs:
         came.setdefault(output["ticket"]["id"], []).append((output["old_status_id"], output["new_status_id"]))
@@ -440,9 +441,9 @@ def _account_of_transitions(account: Account, due: Due, outputs: Sequence[Mappin
 
 
 def is_shortened(happened: Sequence[Step], told: Sequence[Step]) -> bool:
-    """Whether what was told leads over some of the statuses that there were, in order, up to the last one.
+    """Whether the delivered transitions go through some of the ticket's statuses, in order, up to the last one.
 
-    It may begin later: of a ticket that is new to the trigger an earlier status is never guessed.
+    They may begin later: for a ticket that is new to the trigger, an earlier status is never guessed.
     """
     if not told:
         return True
@@ -454,13 +455,13 @@ def is_shortened(happened: Sequence[Step], told: Sequence[Step]) -> bool:
 
 def account_of_processes(account: Account, seen: Mapping[str, Sequence[Usage]]) -> None:
     """What each process held at the start, when warm, and at the end, and whether it grew."""
-    for name, looks in seen.items():
-        if not looks:
+    for name, samples in seen.items():
+        if not samples:
             account.wrong.append(f"{name}: ended before it was looked at")
             continue
-        marks = {"start": looks[0], "warm": looks[len(looks) // 2], "end": looks[-1]}
-        account.processes[name] = {mark: asdict(look) for mark, look in marks.items()}
-        account.wrong += [f"{name}: {rule.name} grew" for rule in ALLOWANCES if rule.exceeded(looks)]
+        marks = {"start": samples[0], "warm": samples[len(samples) // 2], "end": samples[-1]}
+        account.processes[name] = {mark: asdict(sample) for mark, sample in marks.items()}
+        account.wrong += [f"{name}: {each.name} grew" for each in ALLOWANCES if each.exceeded(samples)]
 
 
 # -- the soak --------------------------------------------------------------------------------------------------------
@@ -491,7 +492,8 @@ class Soak:
             self._settle(halo, orchestrator, before)
             self._count(workflows, halo, orchestrator, before)
             self.account.wrong += [f"{one.trigger} has ended by itself" for one in triggers if not one.running]
-            # The runtime logs one for every step that fails; what comes out of a step is checked instead.
+            # Only the triggers' logs are checked. The server's has a traceback for every step that fails, so steps are
+            # checked by their outcome.
             self.account.wrong += [
                 f"{one.trigger}: a traceback is logged" for one in triggers if "Traceback" in one.said
             ]
@@ -501,7 +503,7 @@ class Soak:
     def _work(
         self, halo: HaloEmulator, orchestrator: Orchestrator, server: Server, triggers: Sequence[TriggerProcess]
     ) -> list[Workflow]:
-        """Everybody works, the weather is bad; then everybody stops and it clears."""
+        """All clients work while faults occur. Then the clients stop and the faults end."""
         processes = {f"server, process {place}": pid for place, pid in enumerate(family(server.pid), start=1)}
         processes |= {one.trigger: one.process.pid for one in triggers if one.process}
         watch = Watch(processes, max(self._seconds / 100, 0.5))
@@ -530,7 +532,7 @@ class Soak:
             self._say(f"{max(until - time.monotonic(), 0):.0f} s to go, {len(orchestrator.accepted)} events accepted")
 
     def _settle(self, halo: HaloEmulator, orchestrator: Orchestrator, before: Mapping[int, int]) -> None:
-        """Wait until all that is due has come, and then for three polls more: for what should not come."""
+        """Wait until all that is due has come, and then three more polls, for events that should not come."""
         halo.wait_for_webhooks(30)
         until = time.monotonic() + _SETTLING
         while time.monotonic() < until:

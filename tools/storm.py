@@ -4,16 +4,16 @@
 
 The plugin's real entry point runs as a process of its own; the emulated HaloITSM and a stand-in for the orchestrator's
 dispatcher run in this one. Tickets are logged, changed, moved from status to status and back, closed, reopened and
-deleted while the trigger is killed with SIGKILL (at random moments, and by turns just when an event was refused, or
-accepted but not yet answered) and started again, the dispatcher fails and Halo fails a third of the time each, and
-webhooks come twice, late, out of order or not at all. What happens, and in which order, follows from the seed; how it
-meets the trigger is real time.
+deleted. Meanwhile the trigger is killed with SIGKILL and started again: at random moments, and alternately just when an
+event was refused, or was accepted but not yet answered. The dispatcher and Halo each fail a third of the time, and
+webhooks come twice, late, out of order or not at all. What happens, and in which order, follows from the seed; when it
+reaches the trigger depends on real time.
 
-Then the weather clears, and within a deadline everything due must have arrived:
+Then all faults end, and within a deadline everything due must have arrived:
 
 - ticket_created: every ticket logged and not deleted since.
 - ticket_updated: the last state of every ticket that was changed and not deleted since. Several changes between two
-  looks are one event, so earlier states may arrive but need not; a state that the ticket never had must not.
+  snapshots are one event, so earlier states may arrive but need not; a state that the ticket never had must not.
 - ticket_status_changed: every transition, in order, of every ticket that was not deleted since.
 
 Halo shows nothing of a deleted ticket any more, so what happened to one may arrive but need not, and must be true. An
@@ -96,11 +96,10 @@ class Accepted:
 
 
 class Orchestrator:
-    """Stands in for the address that takes trigger events.
+    """Takes the place of the address to which triggers send events.
 
-    ``mode``: "accept"; "error" answers 500; "hang" answers nothing until the mode changes, and hangs up; "late" accepts
-    but answers after ``late`` seconds. ``on_event(accepted)`` is called when it is decided whether an event is
-    accepted, before the answer.
+    ``mode`` is "accept", "error" (answers 500), "hang" (answers nothing until the mode changes, then disconnects) or
+    "late" (accepts, but answers after ``late`` seconds). ``on_event(accepted)`` is called before an event is answered.
     """
 
     def __init__(self) -> None:
@@ -154,7 +153,7 @@ class Orchestrator:
             self._changed.notify_all()
 
     def take(self, message: dict[str, Any]) -> int:
-        """The status with which to answer a message; 0 to hang up."""
+        """The status with which to answer a message; 0 to disconnect without one."""
         with self._changed:
             self._attempts += 1
             mode = self._mode
@@ -226,7 +225,7 @@ _PORTS = itertools.count(random.SystemRandom().randrange(11_000, 25_000))
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now. Never twice the same, and none that the system gives to outgoing
+    """A TCP port that nobody listens on now. It is never the same twice, and not one that the system uses for outgoing
     connections, so that it is still free when the trigger opens it."""
     return next(port for port in _PORTS if _can_be_bound(port))
 
@@ -252,10 +251,10 @@ def connection_to(halo: HaloEmulator, webhook_secret: str = SIGNED_WITH) -> dict
 
 @dataclass
 class TriggerProcess:
-    """A trigger that InsightConnect starts: the message on stdin, everything it says in ``log``.
+    """A trigger's process, started as InsightConnect does it, with the message on stdin. Its output goes to ``log``.
 
-    ``workspace`` takes the place of /workspace. The same object may be started again: that is the same trigger
-    instance, after a restart of its container.
+    ``workspace`` takes the place of /workspace. The same object may be started again, like a trigger instance whose
+    container is restarted.
     """
 
     trigger: str
@@ -373,7 +372,7 @@ class ServiceDesk:
         self.transitions_before: dict[int, int] = {}
 
     def prepare(self, count: int = 15) -> None:
-        """Log the tickets that are old when the trigger starts, some of them with a past."""
+        """Log the tickets that are old when the trigger starts, some of them with earlier changes."""
         for number in range(count):
             ticket = self.halo.log_ticket(summary=f"Old ticket {number}", agent_id=_AGENT)
             if number % 3 == 0:
@@ -700,7 +699,7 @@ class Storm:
     def _weather(
         self, spoil: Callable[[], None], mend: Callable[[], None], period: float
     ) -> Iterator[tuple[float, Callable[[], None]]]:
-        """Bad for a third of each period, at a random place in it."""
+        """Times of fault: a third of each period, at a random place in it."""
         start = 0.0
         while start < self.plan.seconds:
             at = start + self._dice.uniform(0, period * 2 / 3)
@@ -735,11 +734,11 @@ class Storm:
             self.process.kill()
 
     def _kill_when_accepted(self) -> None:
-        """Kill at a bad moment: the orchestrator has the event, the trigger does not know."""
+        """Kill at a bad moment: the orchestrator has the event, but the trigger does not know that."""
         self.orchestrator.on_event = lambda accepted: self._kill_now() if accepted else None
 
     def _kill_when_refused(self) -> None:
-        """Kill at the other bad moment: the trigger has an event in hand that nobody has."""
+        """Kill at the other bad moment: the trigger has an event that nobody has accepted."""
         self.orchestrator.mode, self._mending = self._dice.choice(("error", "hang")), False
         self.orchestrator.on_event = lambda accepted: None if accepted else self._kill_now()
 
