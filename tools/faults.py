@@ -1,4 +1,4 @@
-"""Every action and every trigger by every fault of the emulated HaloITSM, as a table.
+"""Every action and every trigger, run with every fault of the emulated HaloITSM, as a table.
 
     python -m tools.faults [--json FILE] [--only actions|triggers] [--every N]
 
@@ -7,7 +7,7 @@ that is none of the plugin's own, or another outcome than the requirements ask f
 raised holds a credential, a token or a text of a ticket, or an event holds a credential or a token.
 
 The cells of the actions are defined here once, for this command and for the tests: STEPS, TROUBLES, MATRIX, `expected`.
-Actions run in this process with a client that gives up on a silent Halo after a third of a second and whose waits are
+Actions run in this process. Their client gives up on a silent Halo after a third of a second, and its pauses are
 counted but not slept, so the time of a cell is what it would be with such timeouts. Triggers run through the real entry
 point, in real time, with polls and signed webhooks.
 """
@@ -53,8 +53,8 @@ PRIVATE = (SUMMARY, TEXT, "orchid-harbour", "Invoice attachment", "reported by r
 READ, UPDATE, CREATE, CLOSE = "read", "update", "create", "close"
 STATUSES = (400, 401, 403, 404, 429, 500, 502, 503, 504)
 KINDS = (*map(str, STATUSES), "429 with Retry-After", "hang", "drop", "html", "truncated")
-# These answers say that nothing was done. A Halo that sends them after having done it could not be told from one that
-# did not, so nothing is claimed about it.
+# These responses say that nothing was done. If a Halo sends them after it has done the work, no client can know, so the
+# table claims nothing about that.
 PROVES_NOTHING_WAS_DONE = frozenset({"401", "429", "429 with Retry-After", "404"})
 PASSES = frozenset({"429", "429 with Retry-After", "502", "503", "504", "hang", "drop", "truncated"})
 MAY_HAVE_BEEN_DONE = frozenset({"500", "502", "503", "504", "hang", "drop", "html", "truncated"})
@@ -103,7 +103,7 @@ class Trouble:
         return Fault(
             "status" if status else self.kind,
             status=int(status or 503),
-            # Halo's 404 says something; nothing is said by the others, which is the hardest to report.
+            # Halo's 404 has a message. The others are sent without one, which is the hardest case to report.
             body={"message": "No such record."} if status == "404" else None,
             headers=(("Retry-After", "1"),) if self.kind.endswith("Retry-After") else (),
             after_commit=self.after_commit,
@@ -118,24 +118,24 @@ TROUBLES = tuple(
 
 
 def expected(step: Step, trouble: Trouble) -> bool:
-    """Whether an action succeeds whose own request meets a fault: what the requirements make of it."""
+    """Whether the requirements want an action to succeed when its own request meets a fault."""
     if trouble.kind == "401":
         return not trouble.lasting
     if trouble.kind == "404" and step.nature == READ:
         return step.action == "get_ticket"
     if trouble.kind == "404" and step.nature in (UPDATE, CLOSE):
-        # "Record not found" for want of rights: tried once more with type and client.
+        # "Record not found" may mean that rights are missing, so it is tried once more with type and client.
         return not trouble.lasting
     if step.nature in (CREATE, CLOSE) and trouble.kind in MAY_HAVE_BEEN_DONE:
         return trouble.after_commit or not trouble.lasting
     if step.nature == CLOSE and trouble.kind in ("400", "403") and trouble.after_commit:
-        # Refused because it is closed already: which it is.
+        # The action reads the ticket after this refusal and finds it closed already.
         return True
     return trouble.kind in PASSES and not trouble.lasting
 
 
 def sensible(step: Step, trouble: Trouble) -> bool:
-    """Whether a fault says anything about an action: a read commits nothing, and see PROVES_NOTHING_WAS_DONE."""
+    """Whether the table has a fault for an action. A read commits nothing; see also PROVES_NOTHING_WAS_DONE."""
     if step.nature == READ:
         return not trouble.after_commit
     return step.nature == UPDATE or not (trouble.after_commit and trouble.kind in PROVES_NOTHING_WAS_DONE)
@@ -163,11 +163,11 @@ class ActionCell:
         return [self.trouble.fault(path="auth/token" if self.place == TOKEN else "")]
 
     def expected(self) -> bool | None:
-        """Whether the action succeeds; None where either is right, as long as it is safe."""
+        """Whether the action must succeed. None where success and failure are both right, as long as it is safe."""
         if self.place == WORK:
             return expected(self.step, self.trouble)
         if self.place == TOKEN and self.step.nature == CLOSE and not self.trouble.lasting:
-            # The list of statuses, which it can do without, is the first to ask for a token.
+            # The list of statuses is the first request that needs a token, and the action works without that list.
             return None
         if self.place == TOKEN:
             return self.trouble.kind in PASSES and not self.trouble.lasting
@@ -205,7 +205,7 @@ def action_cells() -> list[ActionCell]:
 
 
 def trigger_cells() -> list[TriggerCell]:
-    """All of them; triggers only read, so whether the work is done before the fault makes no difference."""
+    """All cells of triggers. They only read, so it makes no difference whether the work is done before the fault."""
     troubles = [Trouble(kind, False, stays) for kind in KINDS for stays in (False, True)]
     cells = [
         TriggerCell(name, trouble, place) for name in TRIGGERS for place in (EVERYTHING, TOKEN) for trouble in troubles
@@ -248,14 +248,14 @@ COLUMNS = ("fault", "of", "outcome", "requests", "made", "seconds", "verdict")
 
 @dataclass(frozen=True)
 class Secrets:
-    """What may not be told. ``token`` is how every access token of the emulator begins."""
+    """What must not be logged or raised. Every access token of the emulator begins with ``token``."""
 
     credentials: Sequence[str]
     texts: Sequence[str]
     token: str
 
     def told_by(self, text: str, *, may_hold_texts: bool = False) -> list[str]:
-        """Which of them a text tells, named by kind, without repeating them."""
+        """Which of these a text holds, named by kind, without repeating them."""
         kinds = [("a credential", self.credentials), ("an access token", (self.token, "Bearer "))]
         kinds += [] if may_hold_texts else [("the text of a ticket", self.texts)]
         return [kind for kind, parts in kinds if any(part in text for part in parts)]
@@ -263,7 +263,7 @@ class Secrets:
 
 @contextmanager
 def marked_tokens() -> Iterator[str]:
-    """Every token that an emulator of this process gives out begins with the text that this yields."""
+    """Yields a text with which every token begins that an emulator in this process issues."""
     marker = f"marked-{random_texts.token_hex(8)}"
     maker = SimpleNamespace(token_urlsafe=lambda length: f"{marker}.{random_texts.token_urlsafe(length)}")
     with patch("halo_emulator.tokens.secrets", maker):
@@ -274,7 +274,7 @@ def marked_tokens() -> Iterator[str]:
 
 CAP = 120.0
 _SILENCE = 0.3
-# Beyond the cap: the last attempt that may begin within it, and a busy machine.
+# Allowed beyond the limit: the last attempt, which may begin just within it, and a busy machine.
 _GRACE = 10.0
 
 
@@ -327,7 +327,7 @@ _ACTIONS_BY_NAME: Mapping[str, Callable[[], Any]] = {
 
 
 def _connected(halo: HaloEmulator, skipped: SkippedTime) -> Any:
-    """The plugin's connection, with a client of little patience for silence and on a clock of its own."""
+    """The plugin's connection, with a client that has short timeouts and a clock of its own."""
     connection: Any = Connection()
     connection.connect(connection_to(halo))
     connection.client = HaloITSMAPI(
@@ -382,7 +382,7 @@ def run_action_cell(cell: ActionCell, token: str) -> Outcome:
     with _new_halo() as halo, Captured() as captured:
         skipped = SkippedTime()
         connection = _connected(halo, skipped)
-        # A cold connection where the fault is of what only a cold one asks for.
+        # Only a new connection asks for a token, so a fault of that request needs one.
         if cell.place in (WORK, EVERYTHING):
             _warm(connection)
         halo.forget_requests()
@@ -501,7 +501,7 @@ class _Scene:
             ]
         steps = [(_OLD_STATUS, _BETWEEN_STATUS), (_BETWEEN_STATUS, _NEW_STATUS)]
         whole = f"{self.second}: {_OLD_STATUS} to {_NEW_STATUS}"
-        # Where a ticket's actions cannot be read, the way between two looks is one transition: documented.
+        # Where a ticket's actions cannot be read, two snapshots make at most one transition (documented).
         if cell.place == _ACTIONS and whole in self._came(cell, events):
             return [whole]
         return [f"{self.second}: {old} to {new}" for old, new in steps]
@@ -604,7 +604,7 @@ def _guarded(cell: TriggerCell, token: str) -> Outcome:
 
 
 def run_cells(only: str, every: int) -> list[Outcome]:
-    """The outcomes of all cells, or of every so manieth."""
+    """The outcomes of all cells, or of every n-th."""
     outcomes: list[Outcome] = []
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     with marked_tokens() as token:
@@ -628,7 +628,7 @@ def _tell(number: int, total: int, what: str) -> None:
 
 
 def tables(outcomes: Sequence[Outcome]) -> list[Table]:
-    """One for each action and trigger, and before them the sum."""
+    """A table for each action and trigger, and before them the totals."""
     names = list(dict.fromkeys(outcome.who for outcome in outcomes))
     found = []
     for name in names:

@@ -163,8 +163,8 @@ def test_the_screens_act_as_another_agent(halo, api):
     halo.change_ticket(number, status_id=2)
     halo.add_note(number, "hello")
     assert [row["who_agentid"] for row in halo.actions[number]] == [3, 0, 3, 3]
-    stamps = [row["datetime"] for row in halo.actions[number]]
-    assert stamps == sorted(set(stamps)) and halo.tickets[number]["lastactiondate"] == stamps[-1]
+    moments = [row["datetime"] for row in halo.actions[number]]
+    assert moments == sorted(set(moments)) and halo.tickets[number]["lastactiondate"] == moments[-1]
     assert halo.tickets[number]["team"] == "Security Operations"
 
 
@@ -181,8 +181,8 @@ def test_many_threads_at_once(halo, api):
     with ThreadPoolExecutor(6) as pool:
         numbers = [number for made in pool.map(work, range(6)) for number in made]
     assert len(set(numbers)) == 30 and len(halo.tickets) == 36
-    stamps = [ticket["last_update"] for ticket in halo.tickets.values()]
-    assert len(set(stamps)) == 36
+    moments = [ticket["last_update"] for ticket in halo.tickets.values()]
+    assert len(set(moments)) == 36
 
 
 def test_ten_megabytes_survive(api):
