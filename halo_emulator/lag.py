@@ -22,10 +22,7 @@ class Lag(Generic[Value]):
 
     def still_shown(self) -> dict[int, Value]:
         """What lists still show instead of the present state: for each id, what its oldest such change replaced."""
-        lag = self._settings.list_lag
-        if lag <= 0:
-            self._before.clear()
-        shown = time.monotonic() - lag
+        shown = time.monotonic() - self._settings.list_lag
         recent = {
             number: [(moment, before) for moment, before in changes if moment > shown]
             for number, changes in self._before.items()

@@ -86,6 +86,23 @@ def test_stop_calls_it_off_and_lets_the_client_go(halo, api):
         assert len(outcome) == 1 and len(halo.tickets) == 6
 
 
+def test_stop_waits_for_what_has_begun(halo, api):
+    begun, done = threading.Event(), []
+
+    def slow(_):
+        begun.set()
+        time.sleep(0.3)
+        done.append(True)
+        return {}
+
+    halo.rules = [slow]
+    halo.inject(Fault("late", method="POST", seconds=0, answers=504))
+    api.post("/Tickets", NEW)
+    assert begun.wait(2)
+    halo.stop()
+    assert done == [True]
+
+
 @pytest.mark.parametrize("wrong", [{"after_commit": True}, {"status": 504}])
 def test_what_late_work_cannot_be(wrong):
     with pytest.raises(ValueError):

@@ -44,6 +44,13 @@ def test_changes_are_listed_late_one_after_the_other(halo, api):
     assert listed() == "second" and api.ids(lastupdatefromdate=moment) == [2101]
 
 
+def test_what_the_list_still_shows_is_found_by_its_old_date(halo, api):
+    halo.change_ticket(2101, last_update="2020-01-01T00:00:00Z")
+    assert 2101 in api.ids(lastupdatefromdate="2021-01-01")
+    time.sleep(LAG)
+    assert 2101 not in api.ids(lastupdatefromdate="2021-01-01")
+
+
 def test_a_deleted_ticket_stays_listed_for_a_while(halo, api):
     halo.delete_ticket(2101)
     assert 2101 in api.ids() and api.get("/Tickets/2101").status_code == 404

@@ -142,6 +142,16 @@ def test_no_recently_closed_tickets(halo, api, ahead):
         api.post("/Tickets", [{"id": number, "status_id": 9}])
         assert number not in api.ids() and number in api.ids(closed_only="true")
     assert api.ids() == [2101]
+    halo.database_clock_offset = -3600
+    assert api.ids() == [2101]
+
+
+def test_recently_closed_by_the_clock_that_wrote_the_date(halo, api):
+    halo.database_clock_offset = -40 * 86400
+    api.post("/Tickets", [{"id": 2105, "status_id": 9}])
+    assert 2105 in api.ids()
+    halo.database_clock_offset = 0
+    assert 2105 not in api.ids()
 
 
 def test_rows_lack_what_halos_rows_lack(api):
