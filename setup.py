@@ -3,7 +3,7 @@ from setuptools import setup, find_packages
 
 setup(
     name="haloitsm-rapid7-plugin",
-    version="1.0.0",
+    version="1.1.0",
     description="Create, find, update, comment, assign and close tickets in a HaloITSM service desk, and start workflows when tickets are created, updated or change status",
     author="rapid7",
     author_email="",

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import jsonschema
@@ -10,6 +11,7 @@ from halo_emulator import HaloEmulator
 from komand_haloitsm import actions, triggers
 from komand_haloitsm.connection import Connection
 from komand_haloitsm.util.api import HaloITSMAPI
+from komand_haloitsm.util.halo.tickets.exactly_once import claim_registry
 
 _CLASSES = (
     actions.CreateTicket,
@@ -92,7 +94,7 @@ def impatient(halo: HaloEmulator, skipped: SkippedTime | None = None, **settings
         "resource_server": halo.resource_server,
         "connect_timeout": 0.3,
         "read_timeout": 0.3,
-        "max_wait": 2.0,
+        "max_wait": 120.0,
         "clock": skipped.clock,
         "sleep": skipped.sleep,
         "jitter": lambda: 1.0,
@@ -122,7 +124,13 @@ def checked(name: str, output: dict[str, Any]) -> dict[str, Any]:
 
 
 def warmed(connection: Connection) -> Connection:
-    """The same connection with its token and its lists in memory, as it is after the first steps of a workflow."""
+    """The same connection with its token and its lists in memory, as it is after the first steps of a workflow.
+
+    It also knows what the answers to a create and a comment have shown: that the instance keeps keys, and how it dates.
+    """
+    address = connection.client.address
+    claim_registry(address, "The ticket").keeps_key = True
+    claim_registry(address, "The comment").clock_offset = timedelta()
     for ticket in (connection.client.get_ticket(2102), *connection.client.search_tickets({})):
         connection.client.describe(ticket)
     # Says what is so already: looks up teams and categories.

@@ -28,6 +28,7 @@ class Connection(insightconnect_plugin_runtime.Connection):
             scope=given_text(params, Input.SCOPE),
             public_note_outcome=given_text(params, Input.PUBLIC_NOTE_OUTCOME),
             private_note_outcome=given_text(params, Input.PRIVATE_NOTE_OUTCOME),
+            external_id_field=given_text(params, Input.EXTERNAL_ID_FIELD),
             ssl_verify=given_flag(params, Input.SSL_VERIFY, default=True),
             logger=self.logger,
         )

@@ -7,6 +7,7 @@ class Input:
     AUTHORIZATION_SERVER = "authorization_server"
     CLIENT_ID = "client_id"
     CLIENT_SECRET = "client_secret"
+    EXTERNAL_ID_FIELD = "external_id_field"
     PRIVATE_NOTE_OUTCOME = "private_note_outcome"
     PUBLIC_NOTE_OUTCOME = "public_note_outcome"
     RESOURCE_SERVER = "resource_server"
@@ -40,6 +41,13 @@ class ConnectionSchema(insightconnect_plugin_runtime.Input):
       "description": "OAuth2 Client Secret for API authentication",
       "order": 2
     },
+    "external_id_field": {
+      "type": "string",
+      "title": "External ID Field",
+      "description": "Field in which every created ticket carries a key of its own, by which a create whose answer was lost is found again. Use the name of a custom field if the instance does not keep third_party_id_string, or none",
+      "default": "third_party_id_string",
+      "order": 9
+    },
     "private_note_outcome": {
       "type": "string",
       "title": "Private Note Outcome",
@@ -72,7 +80,7 @@ class ConnectionSchema(insightconnect_plugin_runtime.Input):
       "title": "SSL Verify",
       "description": "Verify the SSL certificate of HaloITSM. Turn it off only for a test",
       "default": true,
-      "order": 10
+      "order": 11
     },
     "tenant": {
       "type": "string",
@@ -84,7 +92,7 @@ class ConnectionSchema(insightconnect_plugin_runtime.Input):
       "$ref": "#/definitions/credential_secret_key",
       "title": "Webhook Secret",
       "description": "Secret that HaloITSM webhooks are authenticated with, by HMAC signature or Basic password. Required by triggers that listen on a webhook port",
-      "order": 9
+      "order": 10
     }
   },
   "required": [

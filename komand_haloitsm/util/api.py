@@ -42,6 +42,7 @@ class HaloITSMAPI(HaloClient):
     list_actions = raising_plugin_exceptions(HaloClient.list_actions)
     create_ticket = raising_plugin_exceptions(HaloClient.create_ticket)
     create_ticket_once = raising_plugin_exceptions(HaloClient.create_ticket_once)
+    find_references = raising_plugin_exceptions(HaloClient.find_references)
     add_comment = raising_plugin_exceptions(HaloClient.add_comment)
     update_ticket = raising_plugin_exceptions(HaloClient.update_ticket)
     assign_ticket = raising_plugin_exceptions(HaloClient.assign_ticket)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from komand_haloitsm.util.halo.tickets.create import has_reference, identity
+from komand_haloitsm.util.halo.tickets.create import identity
+from komand_haloitsm.util.halo.tickets.references import has_reference
 
 MADE = "2026-08-12T15:54:54.2199844Z"
 

@@ -785,7 +785,6 @@ _AGAIN: dict[str, tuple[Request, Response | NoResponse]] = {
     "a read after a timeout": (GET, NoResponse(KIND.READ_TIMEOUT)),
     "a read after a lost connection": (GET, NoResponse(KIND.LOST)),
     "an update after a lost connection": (Request("POST", "/Tickets", body=[{"id": 7}]), NoResponse(KIND.LOST)),
-    "a create after 429": (CREATE, Response(429)),
     "a create after a refused connection": (CREATE, NoResponse(KIND.REFUSED)),
     "a create after a connect timeout": (CREATE, NoResponse(KIND.CONNECT_TIMEOUT)),
     "a create after a name that was not resolved": (CREATE, NoResponse(KIND.NAME)),
@@ -808,7 +807,9 @@ _ONCE: dict[str, tuple[Request, Response | NoResponse, type[Exception]]] = {
     "a read after a bad certificate": (GET, NoResponse(KIND.CERTIFICATE), Unreachable),
     "a create after TLS that was not made": (CREATE, NoResponse(KIND.TLS), Unreachable),
     "a read after a redirect": (GET, Response(302, location="https://b.example/"), HaloError),
-    "a create after 400": (CREATE, Response(400), HaloError),
+    "a create after 400": (CREATE, Response(400), UncertainWrite),
+    "a create after 401": (CREATE, Response(401), UncertainWrite),
+    "a create after 429": (CREATE, Response(429), UncertainWrite),
     "a create after 500": (CREATE, Response(500), UncertainWrite),
     "a create after 502": (CREATE, Response(502), UncertainWrite),
     "a create after 503": (CREATE, Response(503), UncertainWrite),
@@ -839,7 +840,7 @@ def test_an_uncertain_write_keeps_all_that_the_error_knows():
 def test_a_401_is_answered_by_one_new_token_and_one_more_request():
     world, tokens = World(), Tokens()
     script = Script(world, Response(401, readable=False), OK)
-    assert session(world, script, tokens).call(CREATE) is OK
+    assert session(world, script, tokens).call(GET) is OK
     assert [token for _, token in script.sent] == ["token-number-1", "token-number-2"]
     assert tokens.discarded == ["token-number-1"] and world.slept == []
 
@@ -885,7 +886,7 @@ def test_the_wait_of_a_call_is_capped_and_the_error_says_what_halo_wanted():
 def test_a_wish_beyond_the_cap_fails_at_once():
     world = World()
     with pytest.raises(HaloError) as caught:
-        session(world, Script(world, Response(429, retry_after="300")), Tokens()).call(CREATE)
+        session(world, Script(world, Response(429, retry_after="300")), Tokens()).call(GET)
     assert world.slept == [] and "300 seconds" in caught.value.assistance
     assert not isinstance(caught.value, UncertainWrite)
 

@@ -269,3 +269,28 @@ def test_the_server_tells_no_secret(halo, plugin_server):
 def test_a_webhook_secret_is_kept_as_text(halo):
     assert connected(connection_to(halo, webhook_secret={"secretKey": "shared"})).webhook_secret == "shared"
     assert connected(connection_to(halo)).webhook_secret == ""
+
+
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_a_shared_authorization_server_has_its_tokens_at_the_root(halo, tenant):
+    halo.auth_at_root, halo.tenant = True, tenant
+    more = {"tenant": tenant} if tenant else {}
+    assert connected({**connection_to(halo), "authorization_server": halo.url, **more}).test() == {"success": True}
+    paths = [request.path for request in halo.requests if request.path.endswith("token")]
+    assert paths == ["/auth/token", "/token"]
+
+
+def test_the_address_that_had_a_token_is_asked_first_from_then_on(halo, connection_params):
+    halo.auth_at_root = True
+    connection = connected({**connection_params, "authorization_server": halo.url})
+    for _ in range(3):
+        connection.test()
+    paths = [request.path for request in halo.requests if request.path.endswith("token")]
+    assert paths == ["/auth/token", "/token", "/token", "/token"]
+
+
+def test_a_403_for_a_token_speaks_of_an_allow_list(halo, connection):
+    halo.token_status = 403
+    with pytest.raises(ConnectionTestException) as refused:
+        connection.test()
+    assert "allow-list" in refused.value.assistance and "orchestrator" in refused.value.assistance

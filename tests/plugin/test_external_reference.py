@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from entry_point import action_start, run_on_stdin
-from steps import connected, connection_to, impatient, new_halo, run_action
+from steps import connected, connection_to, impatient, new_halo, run_action, warmed
 
-from halo_emulator import Fault
+from halo_emulator import Fault, text_changes
+from halo_emulator.ticket_writes import create_ticket
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 
 KEY = "rrn:investigation:us:0f1e:investigation:ABC123"
@@ -53,41 +54,62 @@ def test_a_closed_ticket_with_the_key_is_returned(halo, connection, long_ago):
     assert (again["created"], again["ticket"]["id"], again["ticket"]["closed"]) == (False, made, True)
 
 
-def logged(halo, key=KEY, **more):
-    return halo.log_ticket(**{**NEW, "details": f"Logged by hand.\n\nReference: {key}", **more})["id"]
+def made_before(halo, key=KEY, **more):
+    """A ticket that version 1.0.0 has made by the same API application: it has the line and no key."""
+    fields = {**NEW, "details": f"Made before.\n\nReference: {key}", **more}
+    forced = {"dateclosed": fields.pop("dateclosed")} if "dateclosed" in fields else None
+    return create_ticket(halo.lists, fields, halo.api_agent_id, forced)["id"]
 
 
-def test_a_ticket_that_somebody_else_has_made_is_found(halo, connection):
-    made = logged(halo)
+def test_a_ticket_of_version_1_0_0_is_found(halo, connection):
+    made = made_before(halo)
+    again = create(connection)
+    assert (again["created"], again["ticket"]["id"]) == (False, made) and "duplicates" not in again
+
+
+def test_a_closed_ticket_of_version_1_0_0_is_found(halo, connection):
+    made = made_before(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
     again = create(connection)
     assert (again["created"], again["ticket"]["id"]) == (False, made)
 
 
-def test_a_closed_ticket_that_somebody_else_has_made_is_found(halo, connection):
-    made = logged(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
+def test_of_two_tickets_with_the_key_the_oldest_counts_and_the_other_is_told(halo, connection, caplog):
+    twins = [made_before(halo), made_before(halo)]
     again = create(connection)
-    assert (again["created"], again["ticket"]["id"]) == (False, made)
-
-
-def test_two_tickets_with_the_key_are_an_error_that_names_both(halo, connection):
-    twins = [logged(halo), logged(halo)]
-    with pytest.raises(HaloITSMError) as twice:
-        create(connection)
-    assert all(str(number) in twice.value.cause for number in twins) and twice.value.assistance
+    assert (again["created"], again["ticket"]["id"], again["duplicates"]) == (False, twins[0], twins[1:])
+    assert f"ticket {twins[0]} has duplicates with the same key: {twins[1]}" in caplog.text
     assert keyed(halo) == twins
 
 
-def test_an_open_and_an_old_closed_ticket_with_the_key_are_an_error_too(halo, connection):
-    closed = logged(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
-    opened = logged(halo)
-    with pytest.raises(HaloITSMError) as twice:
-        create(connection)
-    assert str(closed) in twice.value.cause and str(opened) in twice.value.cause
+def test_an_old_closed_and_an_open_ticket_with_the_key_are_the_same(halo, connection):
+    closed = made_before(halo, agent_id=3, status_id=9, dateclosed="2024-01-01T00:00:00Z")
+    opened = made_before(halo)
+    again = create(connection)
+    assert (again["created"], again["ticket"]["id"], again["duplicates"]) == (False, closed, [opened])
+
+
+def outsiders(halo, key):
+    return [
+        halo.mail_in("Re: your invoice", f"Hello,\nplease pay.\n\nReference: {key}")["id"],
+        halo.log_ticket(summary="Forwarded mail", details=f"> Seen twice.\n>\nReference: {key}")["id"],
+    ]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["key kept", "key not kept"])
+def test_an_outsiders_line_neither_stands_in_for_ours_nor_blocks_it(halo, connection, kept):
+    halo.keeps_external_id = kept
+    theirs = outsiders(halo, "INV-4711")
+    first = create(connection, "INV-4711")
+    theirs += outsiders(halo, "INV-4711")
+    again = create(connected(connection_to(halo)), "INV-4711")
+    assert (first["created"], again["created"]) == (True, False)
+    assert first["ticket"]["id"] == again["ticket"]["id"] not in theirs
+    assert "duplicates" not in first and "duplicates" not in again
 
 
 @pytest.mark.parametrize("mine, other", [("INV-1", "INV-10"), ("INV-10", "INV-1"), ("INV-1", "MY-INV-1"), ("a", "A")])
 def test_a_key_that_is_part_of_another_is_another(halo, connection, mine, other):
-    theirs = logged(halo, other)
+    theirs = made_before(halo, other)
     output = create(connection, mine)
     assert output["created"] is True and output["ticket"]["id"] != theirs
     assert create(connection, other)["ticket"]["id"] == theirs
@@ -96,6 +118,55 @@ def test_a_key_that_is_part_of_another_is_another(halo, connection, mine, other)
 def test_a_mention_of_the_key_in_other_text_is_not_the_reference(halo, connection):
     halo.log_ticket(summary=KEY, details=f"See {KEY}. Was Reference: {KEY} the one?")
     assert create(connection)["created"] is True
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["key kept", "key not kept"])
+def test_a_key_among_a_hundred_neighbours_is_found(halo, connection, kept):
+    halo.keeps_external_id = kept
+    mine = create(connection, "INV-1")["ticket"]["id"]
+    for number in range(100, 130):
+        made_before(halo, f"INV-{number}")
+    again = create(connected(connection_to(halo)), "INV-1")
+    assert (again["created"], again["ticket"]["id"]) == (False, mine)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["key kept", "key not kept"])
+def test_new_details_keep_the_line(halo, connection, kept):
+    halo.keeps_external_id = kept
+    made = create(connection)["ticket"]["id"]
+    run_action(connection, "update_ticket", ticket_id=made, details="Seen three times.")
+    assert halo.tickets[made]["details"].splitlines() == ["Seen three times.", "", f"Reference: {KEY}"]
+    run_action(connection, "update_ticket", ticket_id=made, details=f"Four.\nReference: {KEY}")
+    assert halo.tickets[made]["details"] == f"Four.\nReference: {KEY}"
+    assert create(connected(connection_to(halo)))["ticket"]["id"] == made
+
+
+def test_an_analysts_rewriting_does_not_lose_the_reference_where_the_key_is_kept(halo, connection):
+    made = create(connection)["ticket"]["id"]
+    halo.change_ticket(made, details="Rewritten by an analyst.")
+    again = create(connected(connection_to(halo)))
+    assert (again["created"], again["ticket"]["id"]) == (False, made)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["key kept", "key not kept"])
+@pytest.mark.parametrize("change", [text_changes.escaped, text_changes.nfc, text_changes.trimmed])
+def test_a_key_that_halo_rewrites_is_found_again(halo, connection, kept, change):
+    halo.keeps_external_id, halo.stored_text = kept, change
+    first, again = create(connection, "INV&7 <\u0065\u0301>"), create(
+        connected(connection_to(halo)), "INV&7 <\u0065\u0301>"
+    )
+    assert (first["created"], again["created"]) == (True, False) and first["ticket"]["id"] == again["ticket"]["id"]
+
+
+def test_a_halo_that_lists_everything_is_a_clear_error_after_a_few_pages(halo, connection):
+    """Neither filter is known, the key is not kept, and the list never ends: it must not be read to its end."""
+    halo.keeps_external_id, halo.ignored_parameters = False, {"search_details", "search"}
+    for count in range(1_300):
+        halo.log_ticket(summary=f"Finding {count}", details="Something else.")
+    halo.forget_requests()
+    with pytest.raises(HaloITSMError, match="too many tickets"):
+        create(connection)
+    assert len(halo.requests) < 20 and len(halo.tickets) == 6 + 1_300
 
 
 @pytest.mark.parametrize("key", ["INV 7/2026", "INV&7", "INV<7>", "INV%7", "\u00fcber-7", '"INV" 7', "INV_\U0001f600"])
@@ -136,7 +207,7 @@ def test_concurrent_creates_of_one_key_through_the_server_make_one_ticket(halo, 
 @pytest.mark.parametrize("after_commit", [False, True])
 @pytest.mark.parametrize("kind", ["drop", "status", "html", "truncated", "hang"])
 def test_a_lost_answer_makes_one_ticket(halo, kind, after_commit):
-    connection = impatient(halo)
+    connection = warmed(impatient(halo))
     halo.inject(Fault(kind, method="POST", path="tickets", status=500, after_commit=after_commit))
     output = create(connection)
     assert output["created"] is True and keyed(halo) == [output["ticket"]["id"]]
@@ -146,7 +217,7 @@ def test_a_lost_answer_makes_one_ticket(halo, kind, after_commit):
 def test_after_a_failure_the_step_can_be_run_again(halo):
     connection = impatient(halo)
     halo.inject(Fault("drop", method="POST", path="tickets", after_commit=True))
-    halo.inject(Fault("status", method="GET", path="tickets", status=500, skip=2, times=None))
+    halo.inject(Fault("status", method="GET", path="tickets", status=500, skip=6, times=None))
     with pytest.raises(UncertainWriteError, match="may exist"):
         create(connection)
     halo.clear_faults()

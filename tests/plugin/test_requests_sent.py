@@ -54,6 +54,7 @@ def test_optional_fields_travel_under_halos_own_names(halo, run):
     ticket = run("create_ticket", **EVERYTHING)["ticket"]
     sent = only_post(halo)
     # Whether rules are to run is said expressly; nothing else goes along.
+    assert re.fullmatch("ic-[0-9a-f]{32}", sent.pop("third_party_id_string"))
     assert sent.pop("dont_do_rules") is False and sent == SENT
     stored = halo.tickets[ticket["id"]]
     for name in ("priority_id", "status_id", "agent_id", "team", "site_id", "user_id", "client_id", "parent_id"):
@@ -224,7 +225,7 @@ def test_optional_inputs_that_are_empty_count_as_not_given(halo, run):
         "customfields": [],
     }
     run("create_ticket", summary="S", details="D", tickettype_id=1, **empty)
-    assert set(only_post(halo)) == {"summary", "details", "tickettype_id", "dont_do_rules"}
+    assert set(only_post(halo)) == {"summary", "details", "tickettype_id", "dont_do_rules", "third_party_id_string"}
 
 
 def test_unset_fields_are_not_reset_by_an_update(halo, run):

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from komand_haloitsm.util.halo.errors import HaloError, InvalidInput
-from komand_haloitsm.util.halo.http.addresses import api_address, is_loopback, token_address
+from komand_haloitsm.util.halo.http.addresses import api_address, is_loopback, token_addresses
 from komand_haloitsm.util.halo.http.messages import Request
 from komand_haloitsm.util.halo.http.transport import Transport
 from komand_haloitsm.util.halo.values.ids import positive_id
@@ -103,7 +103,7 @@ def test_any_resource_server_is_a_safe_address_or_a_clear_error(typed):
 
 @pytest.mark.parametrize("host", NAMES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("read", [api_address, token_address])
+@pytest.mark.parametrize("read", [api_address, lambda typed: token_addresses(typed)[0]])
 def test_no_host_that_only_looks_like_this_machine_gets_plain_http(read, scheme, host):
     try:
         parts = urlsplit(read(f"{scheme}://{host}/"))
@@ -118,13 +118,14 @@ def test_no_host_that_only_looks_like_this_machine_gets_plain_http(read, scheme,
 @example("https://desk.example.com/auth/token", "a&tenant=b#c")
 def test_any_authorization_server_is_a_safe_address_or_a_clear_error(typed, tenant):
     try:
-        address = token_address(typed, tenant)
+        addresses = token_addresses(typed, tenant)
     except HaloError as error:
         assert error.kind == "address"
         return
-    parts = checked(address.partition("?")[0], "/auth/token")
-    assert parse_qs(urlsplit(address).query, keep_blank_values=True) == ({"tenant": [tenant]} if tenant else {})
-    assert token_address(typed.strip()) == address.partition("?")[0] and parts.hostname
+    for address in addresses:
+        parts = checked(address.partition("?")[0], "/token")
+        assert parse_qs(urlsplit(address).query, keep_blank_values=True) == ({"tenant": [tenant]} if tenant else {})
+        assert address.partition("?")[0] in token_addresses(typed.strip()) and parts.hostname
 
 
 @pytest.mark.parametrize("host", ["desk𝋠.example", "①②.example", "ä_b.example"])
@@ -140,4 +141,4 @@ def test_an_international_host_is_refused_or_can_be_sent_to(host):
 
 def test_a_tenant_that_has_no_utf8_is_a_clear_error():
     with pytest.raises(HaloError):
-        token_address("https://desk.example.com", "half \ud83d")
+        token_addresses("https://desk.example.com", "half \ud83d")

@@ -8,7 +8,7 @@ import pytest
 from requests import Request
 
 from komand_haloitsm.util.halo.errors import HaloError
-from komand_haloitsm.util.halo.http.addresses import api_address, is_loopback, ticket_address, token_address
+from komand_haloitsm.util.halo.http.addresses import api_address, is_loopback, ticket_address, token_addresses
 
 HOST = "https://desk.example.com"
 
@@ -57,7 +57,7 @@ def test_a_resource_server_is_put_right(typed, base):
 
 @pytest.mark.parametrize("typed, base", list(_SLIPS.values()), ids=list(_SLIPS))
 def test_an_authorization_server_is_put_right(typed, base):
-    assert token_address(typed.format("auth")) == base.format("auth") + "/auth/token"
+    assert base.format("auth") + "/auth/token" in token_addresses(typed.format("auth"))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,6 @@ def test_an_authorization_server_is_put_right(typed, base):
     [
         "/auth/token",
         "/auth/token/",
-        "/token",
         "/auth/auth",
         "/auth/auth/token",
         "/auth/token/token",
@@ -76,15 +75,32 @@ def test_an_authorization_server_is_put_right(typed, base):
     ],
 )
 def test_too_much_or_too_little_of_the_token_address_is_put_right(typed):
-    assert token_address(HOST + typed) == HOST + "/auth/token"
+    assert token_addresses(HOST + typed)[0] == HOST + "/auth/token"
+
+
+_TOKEN_ADDRESSES = {
+    "as an instance shows it": (HOST + "/auth", (HOST + "/auth/token",)),
+    "a shared authorization server, without a path": (HOST, (HOST + "/auth/token", HOST + "/token")),
+    "an explicit token at the end": (HOST + "/token", (HOST + "/token", HOST + "/auth/token")),
+    "an explicit token below auth": (HOST + "/auth/token", (HOST + "/auth/token",)),
+    "a path of its own": (HOST + "/identity", (HOST + "/identity/token", HOST + "/identity/auth/token")),
+    "a path of its own, with the token": (HOST + "/id/token", (HOST + "/id/token", HOST + "/id/auth/token")),
+    "a path before auth": (HOST + "/halo/auth", (HOST + "/halo/auth/token",)),
+}
+
+
+@pytest.mark.parametrize("typed, addresses", list(_TOKEN_ADDRESSES.values()), ids=list(_TOKEN_ADDRESSES))
+def test_where_a_token_is_asked_for_and_in_which_order(typed, addresses):
+    assert token_addresses(typed) == addresses
+    assert token_addresses(typed, "acme") == tuple(f"{address}?tenant=acme" for address in addresses)
 
 
 @pytest.mark.parametrize("typed, base", list(_SLIPS.values()), ids=list(_SLIPS))
 def test_an_address_that_was_put_right_stays_as_it_is(typed, base):
     right = api_address(typed.format("api"))
     assert api_address(right) == right
-    right = token_address(typed.format("auth"))
-    assert token_address(right) == right
+    right = token_addresses(typed.format("auth"))[0]
+    assert token_addresses(right)[0] == right
 
 
 _REFUSED = {
@@ -149,7 +165,7 @@ _REFUSED = {
     "read, field, example",
     [
         (api_address, "Resource Server", "https://example.haloitsm.com/api"),
-        (token_address, "Authorization Server", "https://example.haloitsm.com/auth"),
+        (token_addresses, "Authorization Server", "https://example.haloitsm.com/auth"),
     ],
     ids=["resource server", "authorization server"],
 )
@@ -202,12 +218,12 @@ def test_port_zero_is_refused():
     ["desk", "two words", "a&b=c", "a+b", "100%", "störung", "a/b?c#d", "日本"],
 )
 def test_a_tenant_travels_in_the_query_as_it_is(tenant):
-    parts = urlsplit(Request("POST", token_address(HOST + "/auth", tenant)).prepare().url)
+    parts = urlsplit(Request("POST", token_addresses(HOST + "/auth", tenant)[0]).prepare().url)
     assert parts.path == "/auth/token" and parse_qs(parts.query) == {"tenant": [tenant]} and not parts.fragment
 
 
 def test_without_a_tenant_there_is_no_query():
-    assert "?" not in token_address(HOST) and "?" not in token_address(HOST, "")
+    assert "?" not in "".join((*token_addresses(HOST), *token_addresses(HOST, "")))
 
 
 _LINKS = {

@@ -29,6 +29,11 @@ _CHOSEN: dict[str, tuple[list[dict[str, Any]], int | None, int]] = {
         9,
     ),
     "the one named Closed where it is not known which are closed": (UNKNOWN, None, 9),
+    "of two named Closed the one that is a ticket's": (
+        [{**row(9, "Closed", True), "type": 0}, {**row(31, "Closed", True), "type": 2}, row(8, "Done", True)],
+        None,
+        9,
+    ),
     "the one asked for": ([*OPEN, row(8, "Resolved", True), row(9, "Closed", True)], 8, 8),
     "the one asked for where it is not known which are closed": (UNKNOWN, 10, 10),
     "the one asked for where no status can be read": ([], 24, 24),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from komand_haloitsm.util.halo.errors import Loss
 from komand_haloitsm.util.halo.http.messages import NoResponse, NoResponseKind, Response
 from komand_haloitsm.util.halo.http.retry import Decision, RetryPolicy, Step, decide
 
@@ -48,18 +49,18 @@ _OUTCOMES: dict[str, tuple[Response | NoResponse, Step, Step]] = {
         Step.FAIL,
         Step.UNCERTAIN,
     ),
-    "301 is not followed": (Response(301, location="https://elsewhere.example/"), Step.FAIL, Step.FAIL),
-    "307 is not followed": (Response(307, location="https://elsewhere.example/"), Step.FAIL, Step.FAIL),
-    "400 is final": (Response(400, data="no"), Step.FAIL, Step.FAIL),
-    "401 asks for a new token": (Response(401, readable=False), Step.REFRESH, Step.REFRESH),
-    "403 is final": (Response(403, readable=False), Step.FAIL, Step.FAIL),
-    "404 is final": (Response(404), Step.FAIL, Step.FAIL),
-    "405 is final": (Response(405), Step.FAIL, Step.FAIL),
-    "408 is final": (Response(408), Step.FAIL, Step.FAIL),
-    "409 is final": (Response(409), Step.FAIL, Step.FAIL),
-    "413 is final": (Response(413), Step.FAIL, Step.FAIL),
-    "422 is final": (Response(422), Step.FAIL, Step.FAIL),
-    "429 was refused before it was processed": (Response(429, data="Rate Limit Reached"), Step.WAIT, Step.WAIT),
+    "301 is not followed": (Response(301, location="https://elsewhere.example/"), Step.FAIL, Step.UNCERTAIN),
+    "307 is not followed": (Response(307, location="https://elsewhere.example/"), Step.FAIL, Step.UNCERTAIN),
+    "400 is final": (Response(400, data="no"), Step.FAIL, Step.UNCERTAIN),
+    "401 asks for a new token": (Response(401, readable=False), Step.REFRESH, Step.UNCERTAIN),
+    "403 is final": (Response(403, readable=False), Step.FAIL, Step.UNCERTAIN),
+    "404 is final": (Response(404), Step.FAIL, Step.UNCERTAIN),
+    "405 is final": (Response(405), Step.FAIL, Step.UNCERTAIN),
+    "408 is final": (Response(408), Step.FAIL, Step.UNCERTAIN),
+    "409 is final": (Response(409), Step.FAIL, Step.UNCERTAIN),
+    "413 is final": (Response(413), Step.FAIL, Step.UNCERTAIN),
+    "422 is final": (Response(422), Step.FAIL, Step.UNCERTAIN),
+    "429 was refused before it was processed": (Response(429, data="Rate Limit Reached"), Step.WAIT, Step.UNCERTAIN),
     "500 is final for a read and leaves a create open": (Response(500), Step.FAIL, Step.UNCERTAIN),
     "501 is final for a read and leaves a create open": (Response(501), Step.FAIL, Step.UNCERTAIN),
     "502 passes, and leaves a create open": (Response(502), Step.WAIT, Step.UNCERTAIN),
@@ -99,16 +100,47 @@ def test_every_kind_of_failure_is_in_the_table():
 @pytest.mark.parametrize("status", [status for status in range(400, 500) if status not in (401, 429)])
 @pytest.mark.parametrize("repeatable", [True, False], ids=["a read", "a create"])
 @pytest.mark.parametrize("asked", ["", "5"], ids=["without Retry-After", "with Retry-After"])
-def test_4xx_is_never_sent_again(status, repeatable, asked):
-    assert after(Response(status, retry_after=asked), repeatable=repeatable).step is Step.FAIL
+def test_4xx_is_never_sent_again_as_it_is(status, repeatable, asked):
+    step = Step.FAIL if repeatable else Step.UNCERTAIN
+    assert after(Response(status, retry_after=asked), repeatable=repeatable).step is step
 
 
-@pytest.mark.parametrize("repeatable", [True, False], ids=["a read", "a create"])
 @pytest.mark.parametrize("elapsed", [0.0, 119.0, 1000.0])
-def test_401_is_refreshed_once_and_only_once(repeatable, elapsed):
+def test_401_is_refreshed_once_and_only_once(elapsed):
     refused = Response(401, readable=False)
-    assert after(refused, repeatable=repeatable, elapsed=elapsed).step is Step.REFRESH
-    assert after(refused, repeatable=repeatable, elapsed=elapsed, refreshed=True) == Decision(Step.FAIL)
+    assert after(refused, elapsed=elapsed).step is Step.REFRESH
+    assert after(refused, elapsed=elapsed, refreshed=True) == Decision(Step.FAIL)
+
+
+# What became of a create, by what came of its request.
+_LOSSES = {
+    "a read timeout": (NoResponse(KIND.READ_TIMEOUT), Loss.SLOW),
+    "an answer too large": (NoResponse(KIND.TOO_LARGE), Loss.SLOW),
+    "a success that cannot be read": (Response(200, readable=False), Loss.SLOW),
+    "408": (Response(408), Loss.SLOW),
+    "502": (Response(502), Loss.SLOW),
+    "504": (Response(504), Loss.SLOW),
+    "a lost connection": (NoResponse(KIND.LOST), Loss.BROKEN),
+    "500": (Response(500), Loss.BROKEN),
+    "503": (Response(503), Loss.BROKEN),
+    "401": (Response(401), Loss.TOKEN),
+    "429": (Response(429), Loss.LIMITED),
+    "302": (Response(302), Loss.REFUSED),
+    "400": (Response(400), Loss.REFUSED),
+    "403": (Response(403), Loss.REFUSED),
+    "404": (Response(404), Loss.REFUSED),
+    "409": (Response(409), Loss.REFUSED),
+}
+
+
+@pytest.mark.parametrize("result, loss", list(_LOSSES.values()), ids=list(_LOSSES))
+def test_what_is_known_of_a_create_that_was_sent(result, loss):
+    decision = after(result, repeatable=False)
+    assert (decision.step, decision.loss) == (Step.UNCERTAIN, loss)
+
+
+def test_how_long_halo_asks_to_wait_is_passed_on_with_a_create():
+    assert after(Response(429, retry_after="30"), repeatable=False) == Decision(Step.UNCERTAIN, 30.0, Loss.LIMITED)
 
 
 def test_a_401_does_not_wait_for_retry_after():
@@ -183,9 +215,8 @@ def test_retry_after(status, asked, halos_time, seconds):
     ],
     ids=["a second more", "an hour", "thousands of years", "a date in five minutes", "a date in a year"],
 )
-@pytest.mark.parametrize("repeatable", [True, False], ids=["a read", "a create"])
-def test_past_the_cap_it_fails_with_what_halo_asked_for(asked, wanted, repeatable):
-    decision = after(Response(429, retry_after=asked), repeatable=repeatable)
+def test_past_the_cap_it_fails_with_what_halo_asked_for(asked, wanted):
+    decision = after(Response(429, retry_after=asked))
     assert decision == Decision(Step.FAIL, pytest.approx(wanted))
 
 

@@ -51,4 +51,6 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
             ticket, created = client.create_ticket(fields), True
         else:
             ticket, created = client.create_ticket_once(fields, reference)
-        return {Output.TICKET: ticket_output(ticket, client), Output.SUCCESS: True, Output.CREATED: created}
+        output = {Output.TICKET: ticket_output(ticket, client), Output.SUCCESS: True, Output.CREATED: created}
+        duplicates = list(getattr(ticket, "duplicates", ()))
+        return {**output, Output.DUPLICATES: duplicates} if duplicates else output

@@ -26,6 +26,7 @@ class Input:
 
 class Output:
     CREATED = "created"
+    DUPLICATES = "duplicates"
     SUCCESS = "success"
     TICKET = "ticket"
 
@@ -148,6 +149,15 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
       "title": "Created",
       "description": "Whether a new ticket was created (true), or one with the same external reference was found (false)",
       "order": 3
+    },
+    "duplicates": {
+      "type": "array",
+      "title": "Duplicates",
+      "description": "IDs of other tickets with the same key, if there are any. The ticket in the output is the one that counts",
+      "items": {
+        "type": "integer"
+      },
+      "order": 4
     },
     "success": {
       "type": "boolean",

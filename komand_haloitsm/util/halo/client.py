@@ -12,12 +12,13 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from .clock import Clock, utc_now
 from .errors import HaloError, invalid_input
-from .http.addresses import api_address, ticket_address, token_address
+from .http.addresses import api_address, ticket_address, token_addresses
 from .http.messages import Request
 from .http.oauth import TokenSource
 from .http.retry import RetryPolicy
@@ -27,13 +28,16 @@ from .http.transport import Transport
 from .tickets.close import TicketCloser
 from .tickets.closed_tickets import ClosedTickets
 from .tickets.comment import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
-from .tickets.create import TicketCreator
-from .tickets.exactly_once import ExactlyOnce, claim_registry
+from .tickets.create import CreatedTicket, TicketCreator
+from .tickets.exactly_once import LONGEST_QUEUE, ExactlyOnce, claim_registry
+from .tickets.external_key import KeyField
 from .tickets.fields import to_halo_fields
 from .tickets.filters import TicketFilter
 from .tickets.lookups import Lookups
 from .tickets.output import from_halo
+from .tickets.own_agent import OwnAgent
 from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
+from .tickets.references import ReferenceSearch
 from .tickets.update import TicketUpdater
 from .values.ids import positive_id
 
@@ -42,6 +46,8 @@ Ticket = dict[str, Any]
 
 # Who tests a connection waits for the answer at a screen.
 _TEST_POLICY = RetryPolicy(max_wait=5.0)
+# What is created, as errors name it.
+_TICKET, _COMMENT = "The ticket", "The comment"
 
 
 class HaloClient:
@@ -50,7 +56,8 @@ class HaloClient:
     ``client_id`` and ``client_secret`` are text. ``auth_server`` and ``resource_server`` are addresses as Halo's admin
     page shows them; common slips are put right. ``tenant`` is only for hosted instances that share an authorization
     server. ``logger`` is anything with ``info`` and ``warning``. Timeouts and waits are in seconds: ``max_wait`` bounds
-    one call with all its retries, ``recheck_delay`` is the pause before a lost create is looked up again. ``clock``,
+    one call with all its retries, ``recheck_delay`` is the first pause before a lost create is looked up again. ``external_id_field`` is
+    where creates carry a key of their own: ``third_party_id_string`` unless given, a custom field's name, or ``none``. ``clock``,
     ``sleep``, ``jitter`` and ``now`` are those of Clock.
 
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
@@ -71,6 +78,7 @@ class HaloClient:
         scope: str | None = None,
         public_note_outcome: str | None = None,
         private_note_outcome: str | None = None,
+        external_id_field: str | None = None,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
         max_wait: float = 120.0,
@@ -85,7 +93,8 @@ class HaloClient:
         self.address = api_address(resource_server)
         self._logger = logger or logging.getLogger(__name__)
         self._recheck_delay = recheck_delay
-        world = Clock(clock, sleep, jitter, now)
+        self._key_field = KeyField.named(external_id_field)
+        self._clock = Clock(clock, sleep, jitter, now)
 
         def session(address: str, tokens: TokenSource | None) -> Session:
             transport = Transport(
@@ -101,11 +110,11 @@ class HaloClient:
                 logger=self._logger,
                 tokens=tokens,
                 secrets=(identity, secret),
-                clock=world,
+                clock=self._clock,
             )
 
         self._tokens = TokenSource(
-            session(token_address(auth_server, (tenant or "").strip()), None),
+            *(session(address, None) for address in token_addresses(auth_server, (tenant or "").strip())),
             client_id=identity,
             client_secret=secret,
             scope=" ".join((scope or "").split()) or "all",
@@ -113,6 +122,7 @@ class HaloClient:
         self._session = session(self.address, self._tokens)
         self.lookups = Lookups(self._session, logger=self._logger)
         self._reader = TicketReader(self._session)
+        self._own_agent = OwnAgent(self._session)
         self._closed_tickets = ClosedTickets(self._session)
         self._outcomes = {
             True: (private_note_outcome or "").strip() or PRIVATE_OUTCOME,
@@ -124,12 +134,43 @@ class HaloClient:
         claims = claim_registry(self.address, thing)
         return ExactlyOnce(session, claims, thing, logger=self._logger, recheck_delay=self._recheck_delay)
 
-    def _comments(self, session: Session) -> CommentWriter:
-        return CommentWriter(session, self._once(session, "The comment"), self._outcomes)
+    @contextmanager
+    def _creating(self) -> Iterator[TicketCreator]:
+        """One create at a time, whose time counts from its turn; several, where the instance keeps the key of each."""
+        claims = claim_registry(self.address, _TICKET)
+        with claims.paced(LONGEST_QUEUE, self._clock):
+            session = self._session.begin()
+            yield TicketCreator(
+                session,
+                self._once(session, _TICKET),
+                self._key_field,
+                self._own_agent,
+                logger=self._logger,
+                close_duplicate=self._close_duplicate,
+            )
 
-    def _creator(self) -> TicketCreator:
+    @contextmanager
+    def _commenting(self, operation: Session | None = None) -> Iterator[CommentWriter]:
+        """One comment at a time, in an operation, or in one of its own whose time counts from its turn."""
+        with claim_registry(self.address, _COMMENT).exclusive(LONGEST_QUEUE):
+            session = operation or self._session.begin()
+            yield CommentWriter(session, self._once(session, _COMMENT), self._own_agent, self._outcomes)
+
+    def _close_duplicate(self, ticket_id: int, first_id: int) -> None:
+        """Close a ticket that was made twice for one external reference. That it cannot be closed is only told."""
+        try:
+            self._close(ticket_id, None, f"Duplicate of ticket {first_id}: both were created for the same reference.")
+            self._logger.warning(f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and was closed.")
+        except HaloError as error:
+            self._logger.warning(
+                f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and could not be closed ({error.kind})."
+            )
+
+    def _close(self, ticket_id: int, status_id: int | None, resolution: str | None) -> Ticket:
         session = self._session.begin()
-        return TicketCreator(session, self._once(session, "The ticket"))
+        once = self._once(session, "The closure")
+        closer = TicketCloser(session, once, self.lookups, lambda: self._commenting(session))
+        return closer.close(ticket_id, status_id, resolution)
 
     def test(self) -> None:
         """Logs in anew and reads one ticket. Raises HaloError that tells what is wrong with the connection."""
@@ -182,40 +223,71 @@ class HaloClient:
         """Reads tickets, pages and actions with another patience than this object's own."""
         return TicketReader(self._session.patient(policy))
 
-    def create_ticket(self, fields: Fields) -> Ticket:
+    def create_ticket(self, fields: Fields) -> CreatedTicket:
         """Creates a ticket, exactly once, and returns it as Halo answers.
 
         ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for ``team`` and ``category_1`` .. ``4``,
         which Halo takes on writing. Raises HaloError, before anything is sent when a team or category is unknown;
         UncertainWrite when the ticket may exist and cannot be told from others.
         """
-        return self._creator().create(to_halo_fields(fields, self.lookups))
+        body = to_halo_fields(fields, self.lookups)
+        with self._creating() as creator:
+            return creator.create(body)
 
-    def create_ticket_once(self, fields: Fields, reference: str) -> tuple[Ticket, bool]:
+    def create_ticket_once(
+        self, fields: Fields, reference: str, *, known_absent: bool = False
+    ) -> tuple[CreatedTicket, bool]:
         """Creates a ticket unless one has this external reference; returns the ticket and whether it is new.
 
-        The reference (one line) becomes the last line of the details, ``Reference: KEY``. Raises HaloError as
-        create_ticket does, and when several tickets carry the reference.
+        The reference (one line) goes into the key field and becomes the last line of the details, ``Reference: KEY``.
+        Where several tickets carry it, the oldest that is ours counts; the others are its ``duplicates``.
+
+        ``known_absent`` is for a program that has looked with ``find_references`` before, and does so again after its
+        last create to find duplicates: each create is then one request. Raises HaloError as create_ticket does.
         """
-        key = " ".join(reference.split())
-        if not key:
-            raise invalid_input("external_reference", "must not be empty")
-        return self._creator().create_unless_there(to_halo_fields(fields, self.lookups), key)
+        key = _reference(reference)
+        body = to_halo_fields(fields, self.lookups)
+        claims = claim_registry(self.address, _TICKET)
+        with claims.alone_with(key, LONGEST_QUEUE), self._creating() as creator:
+            ticket = creator.create_unless_there(body, key, known_absent=known_absent)
+        return ticket, ticket.created
+
+    def find_references(self, references: Iterable[str], parent_id: int | None = None) -> dict[str, list[Ticket]]:
+        """The tickets that carry external references, by reference, the oldest first; references of none are absent.
+
+        With ``parent_id`` only the children of that ticket are looked at, a page of 100 at a time. Without, each
+        reference is asked for by itself. Raises HaloError.
+        """
+        wanted = {reference: _reference(reference) for reference in references}
+        claims = claim_registry(self.address, _TICKET)
+        search = ReferenceSearch(self._reader, self._key_field, claims, self._own_agent)
+        if parent_id is not None:
+            children = search.among_children(wanted.values(), positive_id(parent_id, "parent_id"))
+            found = {reference: children.get(key, []) for reference, key in wanted.items()}
+        else:
+            found = {reference: search.by_reference(key) for reference, key in wanted.items()}
+        return {reference: tickets for reference, tickets in found.items() if tickets}
 
     def add_comment(self, ticket_id: int, text: str, private: bool = False) -> Ticket:
         """Adds a note with the connection's private or public outcome, exactly once; returns Halo's action.
 
-        ``text`` is plain and shows letter for letter. Raises HaloError; where Halo refuses the outcome, it names
-        those that the instance has.
+        ``text`` is plain and shows letter for letter. Raises HaloError; where Halo refuses the outcome, it names those
+        that the instance has.
         """
-        return self._comments(self._session.begin()).add(ticket_id, text, private)
+        with self._commenting() as comments:
+            return comments.add(ticket_id, text, private)
 
     def update_ticket(self, ticket_id: int, fields: Fields) -> Ticket:
         """Changes the given fields of a ticket and returns it as Halo answers; ``fields`` as for create_ticket.
 
-        Cannot create: without a positive id nothing is sent. Raises HaloError.
+        New details keep the line of an external reference. Cannot create: without a positive id nothing is sent. Raises
+        HaloError.
         """
-        return TicketUpdater(self._session).update(ticket_id, to_halo_fields(fields, self.lookups))
+        body = to_halo_fields(fields, self.lookups)
+        updater = TicketUpdater(self._session)
+        if isinstance(body.get("details"), str):
+            return updater.update_details(ticket_id, body)
+        return updater.update(ticket_id, body)
 
     def assign_ticket(
         self, ticket_id: int, agent_id: int | None = None, team_id: int | None = None, notify: bool = True
@@ -234,16 +306,20 @@ class HaloClient:
         ``resolution`` goes along as closure note, and as a private note where Halo did not keep it; the details are
         never touched. Closing a closed ticket succeeds. Raises HaloError when Halo does not say that it is closed.
         """
-        session = self._session.begin()
-        once = self._once(session, "The closure")
-        closer = TicketCloser(session, once, self._comments(session), self.lookups)
-        return closer.close(ticket_id, status_id, resolution)
+        return self._close(ticket_id, status_id, resolution)
 
     def delete_ticket(self, ticket_id: int, reason: str = "") -> None:
         """Deletes a ticket, which Halo does softly (documented). Raises HaloError."""
         self._session.call(
             Request("DELETE", f"/Tickets/{positive_id(ticket_id)}", {"reason": reason} if reason else {})
         )
+
+
+def _reference(text: str) -> str:
+    key = " ".join(text.split())
+    if not key:
+        raise invalid_input("external_reference", "must not be empty")
+    return key
 
 
 def _credential(value: object, name: str) -> str:

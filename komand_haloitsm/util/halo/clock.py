@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Callable
@@ -14,6 +15,11 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def unique_id() -> str:
+    """A text that no other call gets."""
+    return uuid.uuid4().hex
+
+
 @dataclass(frozen=True)
 class Clock:
     """``monotonic`` and ``sleep`` are in seconds, ``jitter`` is a random number from 0 to 1, ``now`` is UTC."""
@@ -22,3 +28,4 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     now: Callable[[], datetime] = utc_now
+    unique_id: Callable[[], str] = unique_id

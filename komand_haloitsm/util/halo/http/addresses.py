@@ -16,13 +16,18 @@ from ..errors import HaloError
 
 def api_address(text: object) -> str:
     """``https://host/api`` from what was typed as resource server. Raises HaloError."""
-    return _address(text, name="Resource Server", ending="api", surplus=("api",))
+    base, steps = _split(text, "Resource Server", "api")
+    while steps and steps[-1].lower() == "api":
+        steps.pop()
+    return "/".join([base, *steps, "api"])
 
 
-def token_address(text: object, tenant: str = "") -> str:
-    """``https://host/auth/token`` from what was typed as authorization server, with ``?tenant=..`` if one is given.
+def token_addresses(text: object, tenant: str = "") -> tuple[str, ...]:
+    """Where an access token may be had, from what was typed as authorization server, the likeliest address first.
 
-    Raises HaloError.
+    An instance has it at ``https://host/auth/token``, a shared authorization server at ``https://host/token`` (both seen
+    live). So an address with a path is taken as given, and one without is tried both ways. ``?tenant=..`` is added if
+    one is given. Raises HaloError.
     """
     try:
         query = "?" + urlencode({"tenant": tenant}) if tenant else ""
@@ -32,7 +37,17 @@ def token_address(text: object, tenant: str = "") -> str:
             cause="The Tenant of the connection holds a character that cannot be sent.",
             assistance="Copy it from Config > Integrations > Halo API.",
         ) from None
-    return _address(text, name="Authorization Server", ending="auth", surplus=("auth", "token")) + "/token" + query
+    base, steps = _split(text, "Authorization Server", "auth")
+    explicit = bool(steps) and steps[-1].lower() == "token"
+    while steps and steps[-1].lower() == "token":
+        steps.pop()
+    below_auth = bool(steps) and steps[-1].lower() == "auth"
+    while steps and steps[-1].lower() in ("auth", "token"):
+        steps.pop()
+    usual, shared = ("/".join([base, *steps, *ending, "token"]) + query for ending in (("auth",), ()))
+    if below_auth:
+        return (usual,)
+    return (shared, usual) if steps or explicit else (usual, shared)
 
 
 def ticket_address(api: str, ticket_id: int) -> str:
@@ -40,7 +55,8 @@ def ticket_address(api: str, ticket_id: int) -> str:
     return f"{api.removesuffix('/api')}/ticket?id={ticket_id}"
 
 
-def _address(text: object, *, name: str, ending: str, surplus: tuple[str, ...]) -> str:
+def _split(text: object, name: str, ending: str) -> tuple[str, list[str]]:
+    """``https://host`` and the steps of the path. Raises HaloError for what is no usable address."""
     typed = text.strip() if isinstance(text, str) else ""
     try:
         parts = urlsplit(typed)
@@ -58,10 +74,8 @@ def _address(text: object, *, name: str, ending: str, surplus: tuple[str, ...]) 
     steps = [step for step in parts.path.split("/") if step.strip()]
     if any(re.search(r"[\s\x00-\x1f]", step) for step in steps):
         raise _refusal(name, "is not a URL", ending)
-    while steps and steps[-1].lower() in surplus:
-        steps.pop()
     where = f"[{host}]" if ":" in host else host
-    return "/".join([f"{parts.scheme.lower()}://{where}{f':{port}' if port else ''}", *steps, ending])
+    return f"{parts.scheme.lower()}://{where}{f':{port}' if port else ''}", steps
 
 
 def _is_host(host: str) -> bool:

@@ -170,6 +170,12 @@ _TOKEN_ERRORS: Mapping[str, tuple[str, str]] = {
     ),
 }
 _TOKEN_STATUS: Mapping[int, tuple[str, str, str]] = {
+    403: (
+        "not_allowed",
+        "The authorization server does not let {machine} in.",
+        "An IP allow-list in front of HaloITSM answers like this: add the address from which {machine} reaches the "
+        "internet. This is no matter of client ID and client secret.",
+    ),
     404: (
         "wrong_address",
         "The authorization server has no token address.",

@@ -19,6 +19,8 @@ _USUAL_LIFETIME = 3600.0
 class TokenSource:
     """Fetches access tokens with the client credentials of one API application. Safe to share among threads.
 
+    ``others`` are sessions with further addresses. They are tried in turn where ``session`` has no token address (404).
+
     When several threads need a token at once, one fetches it and all get its result, even an error. Otherwise they
     would wait for a server that is down one after the other.
     """
@@ -26,12 +28,13 @@ class TokenSource:
     def __init__(
         self,
         session: Session,
-        *,
+        *others: Session,
         client_id: str,
         client_secret: str,
         scope: str,
     ) -> None:
         self._session = session
+        self._others = others
         self._form = {
             "grant_type": "client_credentials",
             "client_id": client_id,
@@ -72,8 +75,7 @@ class TokenSource:
     def _fetch(self, session: Session) -> str:
         self._token, self._error = None, None
         try:
-            response = session.call(Request("POST", "", form=self._form))
-            token, lifetime = _read(response.data)
+            token, lifetime = _read(self._posted(session))
         except HaloError as error:
             self._error = error
             raise
@@ -82,6 +84,25 @@ class TokenSource:
         self._token = token
         self._expires = self._clock.monotonic() + lifetime - min(_MARGIN, lifetime / 2)
         return token
+
+    def _posted(self, session: Session) -> Any:
+        request = Request("POST", "", form=self._form)
+        try:
+            return session.call(request).data
+        except HaloError as error:
+            if error.status != 404:
+                raise
+            absent = error
+        for number, other in enumerate(self._others):
+            try:
+                data = other.like(session).call(request).data
+            except HaloError as error:
+                if error.status == 404:
+                    continue
+                raise
+            self._session, self._others = other, (*self._others[:number], *self._others[number + 1 :])
+            return data
+        raise absent
 
 
 def _read(data: Any) -> tuple[str, float]:

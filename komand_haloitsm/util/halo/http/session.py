@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..clock import Clock
-from ..errors import HaloError, UncertainWrite, converted_to
+from ..errors import HaloError, Loss, UncertainWrite
 from .error_texts import error_for
 from .messages import NoResponse, Request, Response
 from .retry import Decision, RetryPolicy, Step, decide
@@ -73,6 +73,15 @@ class Session:
         other.policy, other._waiting = waiting.policy, waiting
         return other
 
+    def like(self, other: Session) -> Session:
+        """This session within the waiting time of another."""
+        return self.within(other._waiting) if other._waiting else self
+
+    @property
+    def left(self) -> float:
+        """Seconds that the operation may still wait; all of them outside of one."""
+        return self.policy.max_wait - self.elapsed
+
     @property
     def elapsed(self) -> float:
         """Seconds since the operation began; 0 for a session that belongs to no operation."""
@@ -81,8 +90,8 @@ class Session:
     def call(self, request: Request) -> Response:
         """The successful response, with readable JSON.
 
-        Raises UncertainWrite when a request that is not repeatable may have been processed, HaloError in all other
-        cases.
+        A request that is not repeatable is sent again only where it cannot have left. After any response but a success
+        UncertainWrite is raised. In all other cases HaloError is raised.
         """
         waiting = self._waiting or Waiting(self.policy, self.clock.monotonic())
         attempt, refreshed = 0, self._tokens is None
@@ -108,6 +117,8 @@ class Session:
             elif decision.step is Step.WAIT:
                 self.clock.sleep(decision.seconds)
             else:
+                if decision.loss is Loss.TOKEN and self._tokens:
+                    self._tokens.discard(token)
                 raise self._error(request, result, attempt, decision, token)
 
     def _attempt(self, request: Request, token: str, attempt: int) -> Response | NoResponse:
@@ -123,4 +134,4 @@ class Session:
     ) -> HaloError:
         secrets = (*self._secrets, token)
         error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
-        return converted_to(error, UncertainWrite) if decision.step is Step.UNCERTAIN else error
+        return UncertainWrite.of(error, decision.loss, decision.seconds) if decision.step is Step.UNCERTAIN else error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, ContextManager, Mapping, Sequence
 
 from ..errors import HaloError, UncertainWrite
 from ..http.session import Session
@@ -20,14 +20,20 @@ Ticket = dict[str, Any]
 
 
 class TicketCloser:
-    """Closes tickets, in one operation: ``session`` is the operation's, as are those of ``once`` and ``comments``."""
+    """Closes tickets, in one operation: ``session`` is the operation's, as are those of ``once`` and ``commenting()``."""
 
-    def __init__(self, session: Session, once: ExactlyOnce, comments: CommentWriter, lookups: Lookups) -> None:
+    def __init__(
+        self,
+        session: Session,
+        once: ExactlyOnce,
+        lookups: Lookups,
+        commenting: Callable[[], ContextManager[CommentWriter]],
+    ) -> None:
         self._session = session
         self._reader = TicketReader(session)
         self._updater = TicketUpdater(session)
         self._once = once
-        self._comments = comments
+        self._commenting = commenting
         self._lookups = lookups
 
     def close(self, ticket_id: int, status_id: int | None, resolution: str | None) -> Ticket:
@@ -42,9 +48,11 @@ class TicketCloser:
             ticket = self._reader.get(ticket_id)
         if not has_status(ticket, status) or not self._closed(ticket):
             raise not_closed(ticket_id, ticket, status)
-        if resolution and not kept_note(ticket, resolution) and not self._comments.has_note(ticket_id, resolution):
-            # Halo's answer does not show the note, and neither does an action of the ticket.
-            self._comments.add(ticket_id, resolution, private=True)
+        if resolution and not kept_note(ticket, resolution):
+            with self._commenting() as comments:
+                # Halo's answer does not show the note. If no action of the ticket does either, it is added.
+                if not comments.has_note(ticket_id, resolution):
+                    comments.add(ticket_id, resolution, private=True)
         return ticket
 
     def _close(self, ticket_id: int, body: Ticket) -> Ticket:
@@ -52,14 +60,18 @@ class TicketCloser:
             if "closure_note" not in body:
                 return self._updater.update(ticket_id, body)
             # With a note it must not be done twice, so after a lost answer the ticket is looked at first.
-            return self._once.run(
-                lambda: self._updater.update(ticket_id, body, repeatable=False),
-                lambda: [ticket for ticket in [self._reader.get(ticket_id)] if has_status(ticket, body["status_id"])],
-            )
+            return self._updater.update(ticket_id, body, self._post_once)
         except UncertainWrite:
             raise
         except HaloError as error:
             return self._closed_before(ticket_id, body["status_id"], error)
+
+    def _post_once(self, body: Ticket) -> Ticket:
+        return self._once.run(
+            lambda: self._updater.post(body, repeatable=False),
+            lambda: [ticket for ticket in [self._reader.get(body["id"])] if has_status(ticket, body["status_id"])],
+            reliable=lambda: True,
+        )
 
     def _closed_before(self, ticket_id: int, status_id: int, refusal: HaloError) -> Ticket:
         """The ticket when it is closed already, which may be why Halo refuses to touch it. Else raises ``refusal``."""
@@ -86,6 +98,8 @@ class TicketCloser:
 def closed_status(statuses: Sequence[Row], wanted: int | None) -> int:
     """The status that closes: ``wanted``, else the only closed one, else the closed one named Closed.
 
+    Of two with that name the one of type 0 counts: it is a ticket's, the other belongs to something else (seen live).
+
     ``statuses`` are the lookup's rows (with ``closed``), empty when they cannot be read. Raises HaloError when
     ``wanted`` is known not to close, or when none can be chosen. Status ids differ from instance to instance.
     """
@@ -95,6 +109,8 @@ def closed_status(statuses: Sequence[Row], wanted: int | None) -> int:
             raise _refusal(f"Status {wanted} is not a closed status.", closing)
         return wanted
     named = [row for row in closing or statuses if str(row.get("name")).strip().casefold() == "closed"]
+    if len(named) > 1:
+        named = [row for row in named if str(row.get("type")) in ("0", "0.0")]
     chosen = closing if len(closing) == 1 else named
     number = as_id(chosen[0].get("id")) if len(chosen) == 1 else None
     if number is None:

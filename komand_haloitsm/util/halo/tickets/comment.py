@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Mapping
 
 from ..errors import Forbidden, HaloError, NotFound, UncertainWrite, converted_to, invalid_input, missing_ticket
-from ..http.messages import Request
+from ..http.messages import Request, Response
 from ..http.retry import RetryPolicy
 from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.dates import parse_date
 from ..values.ids import as_id, positive_id
 from ..values.markup import same_text, text_of, to_html
+from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
+from .own_agent import OwnAgent
 from .read import TicketReader
 
 Action = dict[str, Any]
@@ -22,6 +24,8 @@ PUBLIC_OUTCOME = "Public Note"
 PRIVATE_OUTCOME = "Private Note"
 # The list of outcomes only makes an error clearer.
 _PATIENCE = RetryPolicy(max_wait=3.0)
+# The Date header has whole seconds, and an action is dated before it is answered.
+_CLOCK_SLACK = timedelta(seconds=5)
 
 
 class CommentWriter:
@@ -30,11 +34,14 @@ class CommentWriter:
     ``outcomes``: the outcome's name by whether the note is private.
     """
 
-    def __init__(self, session: Session, once: ExactlyOnce, outcomes: Mapping[bool, str]) -> None:
+    def __init__(self, session: Session, once: ExactlyOnce, own_agent: OwnAgent, outcomes: Mapping[bool, str]) -> None:
         self._session = session
         self._reader = TicketReader(session)
         self._once = once
+        self._claims = once.claims
+        self._own_agent = own_agent
         self._outcomes = outcomes
+        self._newest_before: int | None = None
 
     def add(self, ticket_id: int, text: str, private: bool) -> Action:
         """The action that was made. Raises HaloError; where the outcome is refused, with those that there are."""
@@ -48,32 +55,50 @@ class CommentWriter:
             "hiddenfromuser": private,
         }
         request = Request("POST", "/Actions", body=[note], repeatable=False)
-        with self._once.exclusive():
-            try:
-                return self._once.create(
-                    request,
-                    lambda: self._made_from(ticket_id, text, private),
-                    lambda action: _identity(ticket_id, action),
-                )
-            except HaloError as error:
-                raise self._explained(error, ticket_id, self._outcomes[private]) from None
+        # By its date an action can be told from an older one as soon as it is known how Halo writes its dates.
+        self._newest_before = self._newest_action(ticket_id) if self._claims.clock_offset is None else None
+        try:
+            return self._once.create(
+                request,
+                lambda: [row for row in self._newer(ticket_id) if self._may_be_it(row, ticket_id, text)],
+                lambda action: _identity(ticket_id, action),
+                learn=self._learn,
+            )
+        except HaloError as error:
+            raise self._explained(error, ticket_id, self._outcomes[private]) from None
+
+    def _learn(self, action: Action, response: Response) -> None:
+        made = made_at(action)
+        if made and response.date:
+            self._claims.clock_offset = made - response.date
+
+    def _newest_action(self, ticket_id: int) -> int | None:
+        """The number of the ticket's newest action, 0 for none; None where actions cannot be read."""
+        try:
+            rows, _ = self._reader.actions(ticket_id, 1)
+        except (Forbidden, NotFound):
+            return None
+        return max((as_id(row.get("id")) or 0 for row in rows), default=0)
 
     def has_note(self, ticket_id: int, text: str) -> bool:
         """Whether the ticket got a note with this text in this operation. Raises HaloError."""
-        rows, response = self._reader.actions(ticket_id)
-        since = self._once.sent_after(response)
-        return any(same_text(text, note_of(row)) and _made_at(row, since) >= since for row in rows)
+        return any(same_text(text, note_of(row)) for row in self._newer(ticket_id))
 
-    def _made_from(self, ticket_id: int, text: str, private: bool) -> list[Action]:
+    def _newer(self, ticket_id: int) -> list[Action]:
+        """The ticket's actions that are newer than this operation."""
         rows, response = self._reader.actions(ticket_id)
-        since = self._once.sent_after(response)
-        return [row for row in rows if self._may_be_it(row, ticket_id, text, private) and _made_at(row, since) >= since]
+        if self._newest_before is not None:
+            return [row for row in rows if (as_id(row.get("id")) or 0) > self._newest_before]
+        now = (response.date or self._session.clock.now()) + (self._claims.clock_offset or timedelta())
+        since = now - timedelta(seconds=self._session.elapsed) - _CLOCK_SLACK
+        return [row for row in rows if (made_at(row) or since) >= since]
 
-    def _may_be_it(self, row: Action, ticket_id: int, text: str, private: bool) -> bool:
+    def _may_be_it(self, row: Action, ticket_id: int, text: str) -> bool:
+        # Whether it is private is not compared: a rule may have made it so.
         return (
-            bool(row.get("hiddenfromuser")) == private
-            and not self._once.claims.is_claimed(_identity(ticket_id, row))
-            and same_text(text, note_of(row))
+            not self._claims.is_claimed(_identity(ticket_id, row))
+            and may_be_stored_as(text, note_of(row))
+            and self._own_agent.may_have_done(row)
         )
 
     def _explained(self, error: HaloError, ticket_id: int, outcome: str) -> HaloError:
@@ -105,7 +130,7 @@ class CommentWriter:
 
 def _identity(ticket_id: int, action: Mapping[str, Any]) -> tuple[int, int | None, datetime | None]:
     """What tells an action from all others: numbers of actions are unique per ticket only (seen live)."""
-    made = parse_date(action.get("actiondatecreated")) or parse_date(action.get("datetime"))
+    made = made_at(action)
     return ticket_id, as_id(action.get("id")), made and made.replace(microsecond=0)
 
 
@@ -114,5 +139,6 @@ def note_of(action: Mapping[str, Any]) -> str:
     return text_of(action, "note", "note_html")
 
 
-def _made_at(action: Mapping[str, Any], otherwise: datetime) -> datetime:
-    return parse_date(action.get("actiondatecreated")) or parse_date(action.get("datetime")) or otherwise
+def made_at(action: Mapping[str, Any]) -> datetime | None:
+    """When an action was made, as Halo dates it."""
+    return parse_date(action.get("actiondatecreated")) or parse_date(action.get("datetime"))

@@ -3,104 +3,188 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ..errors import HaloError, invalid_input
-from ..http.messages import Request
+from ..errors import Forbidden, HaloError, NotFound, Unauthorized, converted_to, invalid_input
+from ..http.error_texts import misunderstood
+from ..http.messages import Request, Response
 from ..http.session import Session
 from ..values.dates import parse_date
 from ..values.ids import as_id
-from ..values.markup import same_text, text_of
+from ..values.markup import text_of
+from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
-from .output import created_at
-from .read import TicketReader, newest_first
+from .external_key import KeyField
+from .own_agent import OwnAgent
+from .read import TicketReader
+from .references import ReferenceSearch, reference_line
 
 Ticket = dict[str, Any]
 
-# How many tickets are opened to see whether their details have a reference line that the list did not show.
-_OPENED_FOR_REFERENCE = 25
+# How long a list may lag behind: after so many seconds it is looked at once more for a twin.
+LIST_LAG = 6.0
+
+
+class CreatedTicket(Ticket):
+    """A ticket as Halo answers, and what became of its creation.
+
+    ``created`` is False where a ticket with its external reference was there before. ``duplicates`` are the ids of other
+    tickets with the same key.
+    """
+
+    def __init__(self, ticket: Mapping[str, Any], *, created: bool = True, duplicates: Iterable[int] = ()) -> None:
+        super().__init__(ticket)
+        self.created = created
+        self.duplicates = tuple(duplicates)
 
 
 class TicketCreator:
-    """Creates tickets, in one operation: ``session`` is the operation's, and so is that of ``once``."""
+    """Creates tickets, in one operation: ``session`` is the operation's, and so is that of ``once``.
 
-    def __init__(self, session: Session, once: ExactlyOnce) -> None:
+    ``close_duplicate(ticket_id, first_id)`` closes a ticket that turned out to be a duplicate of another.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        once: ExactlyOnce,
+        key_field: KeyField,
+        own_agent: OwnAgent,
+        *,
+        logger: Any,
+        close_duplicate: Callable[[int, int], None],
+    ) -> None:
+        self._session = session
         self._reader = TicketReader(session)
         self._once = once
+        self._claims = once.claims
+        self._key_field = key_field
+        self._own_agent = own_agent
+        self._search = ReferenceSearch(self._reader, key_field, once.claims, own_agent)
+        self._logger = logger
+        self._close_duplicate = close_duplicate
 
-    def create(self, body: Ticket) -> Ticket:
+    def create(self, body: Ticket) -> CreatedTicket:
         """The ticket that was made from ``body``, fields as Halo takes them. Raises HaloError."""
         _check(body)
-        with self._once.exclusive():
-            return self._create(body)
+        key = f"ic-{self._session.clock.unique_id()}"
+        ticket = self._create(body, key, lambda: self._made_from(body, key))
+        others = self._others(self._made_from(body, key), ticket) if self._once.resent else []
+        return self._told(CreatedTicket(ticket, duplicates=others))
 
-    def create_unless_there(self, body: Ticket, key: str) -> tuple[Ticket, bool]:
-        """The ticket with this external reference, and whether it was made now. Raises HaloError."""
-        _check(body)
-        with self._once.exclusive():
-            existing = self.by_reference(key)
-            if existing is not None:
-                return existing, False
-            details = str(body.get("details") or "").rstrip()
-            ticket = self._create({**body, "details": f"{details}\n\n{reference_line(key)}".lstrip()})
-            self._once.claims.note_reference(key, as_id(ticket["id"]) or 0)
-            return ticket, True
+    def create_unless_there(self, body: Ticket, reference: str, *, known_absent: bool = False) -> CreatedTicket:
+        """The ticket with this external reference. Raises HaloError.
 
-    def by_reference(self, key: str) -> Ticket | None:
-        """The ticket, open or closed, whose details have the line of this reference; None when there is none.
-
-        Raises HaloError when there are several, and when Halo lists too many to be sure that there is none.
+        ``known_absent`` says that the caller has looked before and looks for duplicates later: then nothing is looked
+        up here.
         """
-        listed: dict[int, Ticket] = {}
-        for query in ({}, {"closed_only": "true"}):
-            for rows, _ in self._reader.pages({"search_details": key, **query}):
-                listed |= {as_id(row.get("id")) or 0: row for row in rows}
-        remembered = self._once.claims.by_reference(key)
-        if remembered:
-            # Made by this process a moment ago: Halo's search may not have it yet.
-            listed.setdefault(remembered, {"id": remembered})
-        found = self._having_reference(list(listed.values()), key)
-        if len(found) > 1:
-            raise HaloError(
-                kind="ambiguous_reference",
-                cause=f"Several tickets carry this external reference: {', '.join(str(row['id']) for row in found)}.",
-                assistance="Remove the Reference line from the details of all but one of them in HaloITSM.",
-            )
-        return found[0] if found else None
+        _check(body)
+        existing = [] if known_absent else self._search.by_reference(reference)
+        if existing:
+            others = [as_id(ticket["id"]) or 0 for ticket in existing[1:]]
+            return self._told(CreatedTicket(existing[0], created=False, duplicates=others))
+        details = str(body.get("details") or "").rstrip()
+        body = {**body, "details": f"{details}\n\n{reference_line(reference)}".lstrip()}
+        # Two processes may have made one each: the first is the ticket of both.
+        ticket = self._create(body, reference, lambda: self._made_from(body, reference)[:1])
+        self._claims.note_reference(reference, as_id(ticket["id"]) or 0)
+        return CreatedTicket(ticket) if known_absent else self._told(self._of_twins(ticket, reference))
 
-    def _having_reference(self, rows: list[Ticket], key: str) -> list[Ticket]:
-        """Those of the rows that carry the reference, each opened: a row may show its details cut or not at all."""
-        few = len(rows) <= _OPENED_FOR_REFERENCE
-        likely = [row for row in rows if few or not _details(row) or has_reference(row, key)]
-        if len(likely) > _OPENED_FOR_REFERENCE:
-            raise HaloError(
-                kind="unsearchable",
-                cause="HaloITSM lists too many tickets for this external reference to tell which one carries it.",
-                assistance="Use a longer, unique External Reference. Nothing was created.",
-                data=f"{len(rows)} tickets came back for one reference.",
-            )
-        opened = (self._reader.find(as_id(row.get("id")) or 0) for row in likely)
-        return [ticket for ticket in opened if ticket is not None and has_reference(ticket, key)]
+    def _create(self, body: Ticket, key: str, find: Callable[[], list[Ticket]]) -> Ticket:
+        request = Request("POST", "/Tickets", body=[self._key_field.written(body, key)], repeatable=False)
+        self._newest_before = None if self._claims.keeps_key else self._newest_id()
 
-    def _create(self, body: Ticket) -> Ticket:
-        request = Request("POST", "/Tickets", body=[body], repeatable=False)
-        return self._once.create(request, lambda: list(self._made_from(body)), identity)
+        def learn(ticket: Ticket, _: Response) -> None:
+            self._claims.keeps_key = self._search.has_key(ticket, key)
 
-    def _made_from(self, body: Ticket) -> Iterable[Ticket]:
-        """The tickets that say what ``body`` says, were made in this operation, and are claimed by no other call."""
-        for row in self._recent():
-            if same_text(str(body["summary"]), str(row.get("summary"))):
+        return self._once.create(request, find, identity, reliable=lambda: bool(self._claims.keeps_key), learn=learn)
+
+    def _newest_id(self) -> int | None:
+        """The highest ticket id so far; None where the list does not tell. Raises HaloError where Halo does not answer."""
+        newest = 0
+        for state in ({}, {"closed_only": "true"}):
+            try:
+                rows, _ = next(iter(self._reader.pages(state)))
+            except (Forbidden, NotFound, Unauthorized):
+                # An agent that may create but not read: nothing can be looked up either.
+                return None
+            numbers = [as_id(row.get("id")) or 0 for row in rows]
+            if numbers != sorted(numbers, reverse=True):
+                return None
+            newest = max([newest, *numbers])
+        return newest
+
+    def _made_from(self, body: Ticket, key: str) -> list[Ticket]:
+        """The tickets that may have been made from ``body``: by the key, and where it is not kept by the text."""
+        found = self._search.by_key(key)
+        if found:
+            self._claims.keeps_key = True
+        if found or self._claims.keeps_key:
+            return found
+        return list(self._with_text(body, key))
+
+    def _with_text(self, body: Ticket, key: str) -> Iterator[Ticket]:
+        """The tickets with this text that are newer than the sending, and neither somebody else's nor another call's."""
+        for row in self._newer():
+            if may_be_stored_as(str(body["summary"]), str(row.get("summary") or "")):
                 ticket = self._reader.get(as_id(row.get("id")) or 0)
-                if same_text(_details(body), _details(ticket)):
+                if (
+                    may_be_stored_as(_details(body), _details(ticket))
+                    and not self._search.has_other_key(ticket, key)
+                    and self._own_agent.may_have_made(as_id(ticket["id"]) or 0, self._reader)
+                ):
                     yield ticket
 
-    def _recent(self) -> Iterator[Ticket]:
-        for rows, response in self._reader.newest():
-            since = self._once.sent_after(response)
-            fresh = [row for row in rows if (created := created_at(row)) is None or created >= since]
-            yield from (row for row in fresh if not self._once.claims.is_claimed(identity(row)))
-            if len(fresh) < len(rows) and rows == newest_first(rows):
-                return
+    def _newer(self) -> Iterator[Ticket]:
+        if self._newest_before is None:
+            raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
+        seen: set[int] = set()
+        for state in ({}, {"closed_only": "true"}):
+            for rows, _ in self._reader.newest(state):
+                newer = [row for row in rows if (as_id(row.get("id")) or 0) > self._newest_before]
+                for row in newer:
+                    number = as_id(row.get("id")) or 0
+                    if number not in seen and not self._claims.is_claimed(identity(row)):
+                        seen.add(number)
+                        yield row
+                if len(newer) < len(rows):
+                    break
+
+    def _of_twins(self, ticket: Ticket, reference: str) -> CreatedTicket:
+        """The ticket that counts for a reference, when another process may have made one at the same time."""
+        own = as_id(ticket["id"]) or 0
+        twins = self._twins(reference)
+        if own not in map(_number, twins) and self._session.left > LIST_LAG:
+            # The list does not show our own ticket yet, so it would not show another either.
+            self._session.clock.sleep(LIST_LAG)
+            twins = self._twins(reference)
+        others = self._others(twins, ticket)
+        first = min([own, *others])
+        if first == own:
+            return CreatedTicket(ticket, duplicates=others)
+        self._close_duplicate(own, first)
+        counting = next(twin for twin in twins if _number(twin) == first)
+        return CreatedTicket(counting, created=False, duplicates=sorted({own, *others} - {first}))
+
+    def _twins(self, reference: str) -> list[Ticket]:
+        try:
+            if self._claims.keeps_key:
+                return self._search.by_key(reference, closed=False)
+            return self._search.by_line(reference, closed=False)
+        except HaloError as error:
+            # The ticket is made; that nobody could look for a twin must not hide it.
+            self._logger.warning(f"HaloITSM: duplicates of a new ticket could not be looked for ({error.kind}).")
+            return []
+
+    @staticmethod
+    def _others(tickets: Iterable[Ticket], ticket: Ticket) -> list[int]:
+        return sorted({_number(other) for other in tickets} - {_number(ticket)})
+
+    def _told(self, ticket: CreatedTicket) -> CreatedTicket:
+        if ticket.duplicates:
+            numbers = ", ".join(map(str, ticket.duplicates))
+            self._logger.warning(f"HaloITSM: ticket {ticket.get('id')} has duplicates with the same key: {numbers}.")
+        return ticket
 
 
 def identity(ticket: Mapping[str, Any]) -> tuple[int | None, datetime | None]:
@@ -112,14 +196,8 @@ def identity(ticket: Mapping[str, Any]) -> tuple[int | None, datetime | None]:
     return as_id(ticket.get("id")), made and made.replace(microsecond=0)
 
 
-def reference_line(key: str) -> str:
-    """The last line of the details of a ticket with an external reference."""
-    return f"Reference: {key}"
-
-
-def has_reference(ticket: Mapping[str, Any], key: str) -> bool:
-    """Whether a line of the details is the reference, white space aside: ``A1`` is not ``A10``."""
-    return any(" ".join(line.split()) == reference_line(key) for line in _details(ticket).splitlines())
+def _number(ticket: Mapping[str, Any]) -> int:
+    return as_id(ticket.get("id")) or 0
 
 
 def _details(ticket: Mapping[str, Any]) -> str:

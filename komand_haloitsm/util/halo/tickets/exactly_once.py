@@ -1,7 +1,8 @@
 """Creates exactly once: finds what a write with an unknown outcome has made, before anything is sent again.
 
-Halo has no idempotency keys (official documentation has none, no client uses one). So what was sent is looked for among
-what is newer than the request by Halo's own clock. What one call has claimed is never given to another.
+Halo has no idempotency keys (official documentation has none, no client uses one). So what was sent is looked for:
+tickets by the key that they carry where the instance keeps it, everything else by its text among what is newer. What
+one call has claimed is never given to another. ``recovery.py`` decides how long is looked and what is sent again.
 """
 
 from __future__ import annotations
@@ -9,49 +10,105 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Callable, Hashable, Iterator
 
-from ..errors import HaloError, UncertainWrite, converted_to
+from ..clock import Clock
+from ..errors import HaloError, Loss, UncertainWrite, converted_to
 from ..http.messages import Request, Response
 from ..http.rows import single
 from ..http.session import Session
+from .recovery import Next, Situation, after_absence
 
 Made = dict[str, Any]
 
-RESENDS = 2
-# Halo's Date header has whole seconds, and its database may have a clock of its own.
-_CLOCK_SLACK = timedelta(seconds=3)
+# Two tickets that were made in the same tick were reported to collide in Halo's numbering (one vendor).
+SECONDS_APART = 1.0
+# How long a call waits for the creates before it: its own time counts from its turn.
+LONGEST_QUEUE = 600.0
 _REMEMBERED = 10_000
 
 
 class ClaimRegistry:
-    """What the calls of this process have made in one Halo, and which of them may create there now.
+    """What the calls of this process know of one Halo: what they have made there, and who may create there now.
 
-    Creates run one after the other: parallel ones have been reported to collide in Halo's ticket numbering (one
-    vendor). And only so can a look-up tell the ticket of one call from that of another that sends the same text.
+    ``keeps_key`` says whether the instance keeps the key of a create, ``clock_offset`` how far the dates that it writes
+    are ahead of its Date header. Both are None until an answer has shown it.
     """
 
     def __init__(self) -> None:
-        self._exclusive = threading.Lock()
+        self.keeps_key: bool | None = None
+        self.clock_offset: timedelta | None = None
+        self._queue = threading.Lock()
         self._lock = threading.Lock()
+        # Notified when a create is done, or a reference is free again.
+        self._changed = threading.Condition(self._lock)
+        self._references_at_work: set[str] = set()
         self._claimed: OrderedDict[Hashable, None] = OrderedDict()
         self._references: OrderedDict[str, int] = OrderedDict()
+        self._under_way = 0
+        self._started = float("-inf")
 
     @contextmanager
     def exclusive(self, patience: float) -> Iterator[None]:
-        """Lets one call at a time create. Raises HaloError after ``patience`` seconds of waiting for the others."""
-        if not self._exclusive.acquire(timeout=patience):
-            raise HaloError(
-                kind="busy",
-                cause="Another {call} has been creating in HaloITSM for too long.",
-                assistance="Check whether HaloITSM is slow, and run this {call} again. Nothing was sent for it.",
-                data=f"Waited {patience:.0f} seconds for other creates on the same connection.",
-            )
+        """Lets one call at a time create. Raises HaloError after ``patience`` seconds of waiting for the others.
+
+        Only so can a look-up by text tell what one call has made from what another has made with the same text.
+        """
+        with self._queued(patience), self._changed:
+            if not self._changed.wait_for(lambda: not self._under_way, patience):
+                raise _busy(patience)
+            self._under_way += 1
         try:
             yield
         finally:
-            self._exclusive.release()
+            self._leave()
+
+    @contextmanager
+    def paced(self, patience: float, clock: Clock) -> Iterator[None]:
+        """Lets calls create that know their tickets by a key: one starts after the other, and answers may overlap.
+
+        Where it is not known yet that the instance keeps keys, it is as ``exclusive``.
+        """
+        with self._queued(patience), self._changed:
+            apart = self._started + SECONDS_APART - clock.monotonic() if self.keeps_key else patience
+            if not self._changed.wait_for(lambda: not self._under_way, max(0.0, apart)) and not self.keeps_key:
+                raise _busy(patience)
+            self._started = clock.monotonic()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @contextmanager
+    def _queued(self, patience: float) -> Iterator[None]:
+        """Lets one call at a time wait for its start."""
+        if not self._queue.acquire(timeout=patience):
+            raise _busy(patience)
+        try:
+            yield
+        finally:
+            self._queue.release()
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+    @contextmanager
+    def alone_with(self, reference: str, patience: float) -> Iterator[None]:
+        """Lets one call of this process at a time look for a reference and create its ticket."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: reference not in self._references_at_work, patience):
+                raise _busy(patience)
+            self._references_at_work.add(reference)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._references_at_work.discard(reference)
+                self._changed.notify_all()
 
     def claim(self, thing: Hashable) -> bool:
         """Claim ``thing`` for a call; False when another call has claimed it before."""
@@ -77,6 +134,15 @@ class ClaimRegistry:
             return self._references.get(reference)
 
 
+def _busy(patience: float) -> HaloError:
+    return HaloError(
+        kind="busy",
+        cause="Other {call}s have been creating in HaloITSM for too long.",
+        assistance="Check whether HaloITSM is slow, and run this {call} again. Nothing was sent for it.",
+        data=f"Waited {patience:.0f} seconds for other creates on the same connection.",
+    )
+
+
 def _remember(memory: OrderedDict[Any, Any], key: Hashable, value: Any) -> None:
     memory[key] = value
     if len(memory) > _REMEMBERED:
@@ -100,88 +166,125 @@ class ExactlyOnce:
     """Sends the writes of one operation until it is certain that each happened once.
 
     ``session`` is that of the operation. ``thing`` names what is made, for errors ("The ticket"). ``recheck_delay`` is
-    how many seconds a Halo that has not answered is given to finish what it may still be doing.
+    the first pause between two looks, in seconds; each is twice as long as the one before, up to 16 seconds.
+
+    ``resent`` is True once a write was sent again that may have been carried out before.
     """
 
     def __init__(
         self, session: Session, claims: ClaimRegistry, thing: str, *, logger: Any, recheck_delay: float = 2.0
     ) -> None:
         self.claims = claims
+        self.resent = False
         self._session = session
+        self._clock = session.clock
         self._thing = thing
         self._logger = logger
         self._recheck_delay = recheck_delay
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Lets one operation at a time create in this Halo. Raises HaloError where that takes too long."""
-        with self.claims.exclusive(self._session.policy.max_wait):
-            yield
-
-    def create(self, request: Request, find: Callable[[], list[Made]], identity: Callable[[Made], Hashable]) -> Made:
+    def create(
+        self,
+        request: Request,
+        find: Callable[[], list[Made]],
+        identity: Callable[[Made], Hashable],
+        *,
+        reliable: Callable[[], bool] = lambda: False,
+        learn: Callable[[Made, Response], None] = lambda made, response: None,
+    ) -> Made:
         """What ``request`` has made, sent until that is certain.
 
         ``find`` returns everything that may be it after an uncertain send; ``identity`` tells one thing from all
-        others. Raises HaloError; UncertainWrite when it may have been made.
+        others. ``reliable`` says whether ``find`` finds the very thing if it is there, and nothing like it. ``learn``
+        gets what an answer shows. Raises HaloError; UncertainWrite when it may have been made.
         """
-        made = self.run(lambda: self._send(request), find)
+        made = self.run(lambda: self._send(request, learn), find, reliable)
         self.claims.claim(identity(made))
         return made
 
-    def _send(self, request: Request) -> Made:
+    def _send(self, request: Request, learn: Callable[[Made, Response], None]) -> Made:
         response = self._session.call(request)
         try:
-            return single(request, response.data)
+            made = single(request, response.data)
         except HaloError as error:
             # Halo said yes in a form that tells no id: most likely it has made it.
-            raise converted_to(error, UncertainWrite) from None
+            raise UncertainWrite.of(error, Loss.SLOW) from None
+        learn(made, response)
+        return made
 
-    def run(self, send: Callable[[], Made], find: Callable[[], list[Made]]) -> Made:
+    def run(
+        self,
+        send: Callable[[], Made],
+        find: Callable[[], list[Made]],
+        reliable: Callable[[], bool] = lambda: False,
+    ) -> Made:
         """What ``send`` returns, or what ``find`` finds after an uncertain send. Raises as ``create`` does."""
-        for sends in range(1, RESENDS + 2):
+        sends, renewed = 0, False
+        while True:
             try:
                 return send()
             except UncertainWrite as error:
                 uncertain = error
-            found = self._look_up(find, uncertain)
-            if found:
+            sends += uncertain.loss in (Loss.SLOW, Loss.BROKEN)
+            found = self._look_up(uncertain, find, reliable, sends, renewed)
+            if found is not None:
                 self._logger.warning(
                     f"HaloITSM: {self._thing.lower()} was made although its answer was lost; it is used."
                 )
-                return found[0]
-            self._logger.warning(f"HaloITSM: {self._thing.lower()} is not there after send {sends} of {RESENDS + 1}.")
-        raise converted_to(
-            uncertain,
-            HaloError,
-            cause=f"{self._thing} could not be created: {uncertain.in_words({})[0]}",
-            assistance=f"{uncertain.in_words({})[1]} It was looked up and is not in HaloITSM.",
-        )
+                return found
+            renewed = renewed or uncertain.loss is Loss.TOKEN
+            self.resent = self.resent or uncertain.loss in (Loss.SLOW, Loss.BROKEN)
+            self._logger.warning(f"HaloITSM: {self._thing.lower()} is not there ({uncertain.kind}), it is sent again.")
 
-    def _look_up(self, find: Callable[[], list[Made]], uncertain: UncertainWrite) -> list[Made]:
+    def _look_up(
+        self,
+        uncertain: UncertainWrite,
+        find: Callable[[], list[Made]],
+        reliable: Callable[[], bool],
+        sends: int,
+        renewed: bool,
+    ) -> Made | None:
+        """What an uncertain send has made; None when it may be sent again. Raises HaloError in all other cases."""
+        began, looks = self._clock.monotonic(), 0
+        while True:
+            found = self._look(uncertain, find)
+            if found is not None:
+                return found
+            looks += 1
+            situation = Situation(
+                uncertain.loss,
+                looked=self._clock.monotonic() - began,
+                looks=looks,
+                left=self._session.left,
+                sends=sends,
+                renewed=renewed,
+                reliable=reliable(),
+                first_pause=self._recheck_delay,
+                wait=uncertain.wait,
+            )
+            step, pause = after_absence(situation)
+            if step is Next.REFUSED:
+                raise uncertain.plain()
+            if step is Next.ABSENT:
+                raise _not_made(self._thing, uncertain)
+            if step is Next.UNKNOWN:
+                why = f"It was looked up for {situation.looked:.0f} seconds and is not there yet."
+                raise may_exist(self._thing, uncertain, why)
+            self._clock.sleep(pause)
+            if step is Next.SEND:
+                return None
+
+    def _look(self, uncertain: UncertainWrite, find: Callable[[], list[Made]]) -> Made | None:
         try:
             found = find()
-            if not found:
-                self._session.clock.sleep(self._recheck_delay)
-                found = find()
         except HaloError as error:
             why = f"It could not be looked up either ({error.kind}). {error.data}"
+            if uncertain.loss in (Loss.REFUSED, Loss.TOKEN, Loss.LIMITED):
+                raise _refused_unseen(uncertain, why) from None
             raise may_exist(self._thing, uncertain, why) from None
         if len(found) > 1:
             ids = ", ".join(str(item.get("id")) for item in found)
             raise may_exist(self._thing, uncertain, f"There are several that could be it: {ids}.")
-        return found
-
-    def sent_after(self, response: Response) -> datetime:
-        """A moment by Halo's own clock, which ``response`` tells, before which this operation had sent nothing."""
-        return sent_at(response, self._session.elapsed, self._session.clock.now())
-
-
-def sent_at(response: Response, elapsed: float, now: datetime) -> datetime:
-    """The moment ``elapsed`` seconds ago by Halo's own clock, with slack: from the Date header of a response.
-
-    ``now`` is our clock, for a server that sends no Date.
-    """
-    return (response.date or now) - timedelta(seconds=elapsed) - _CLOCK_SLACK
+        return found[0] if found else None
 
 
 def may_exist(thing: str, uncertain: HaloError, why: str) -> UncertainWrite:
@@ -195,4 +298,28 @@ def may_exist(thing: str, uncertain: HaloError, why: str) -> UncertainWrite:
         assistance="Before you run this {call} again, look in HaloITSM for what it creates: newest first, same text. "
         "With an External Reference, {create} can be run again without making a second ticket.",
         data=f"{uncertain.data} {why}",
+    )
+
+
+def _not_made(thing: str, uncertain: HaloError) -> HaloError:
+    cause, assistance = uncertain.in_words({})
+    return converted_to(
+        uncertain,
+        HaloError,
+        cause=f"{thing} could not be created: {cause}",
+        assistance=f"{assistance} It was looked up and is not in HaloITSM.",
+    )
+
+
+def _refused_unseen(uncertain: UncertainWrite, why: str) -> HaloError:
+    """A refusal of which nobody could see whether it was Halo's last word."""
+    error = uncertain.plain()
+    cause, assistance = error.in_words({})
+    return converted_to(
+        error,
+        type(error),
+        cause=cause,
+        assistance=f"{assistance} Whether something was created all the same could not be looked up: look in HaloITSM "
+        "before you run this {call} again.",
+        data=f"{error.data} {why}",
     )

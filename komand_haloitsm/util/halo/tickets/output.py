@@ -83,6 +83,8 @@ _DATES = (("dateoccurred", "dateoccurred"), ("datecreated", "datecreated"), ("da
 # Used where the usual field is absent. The dates are spellings of older builds (seen in recordings).
 _OTHERWISE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("category_id", "category_id", as_id),
+    # An older client reads the first category from here too.
+    ("category", "category1", _as_text),
     ("team_name", "team_name", _as_text),
     ("datemodified", "lastupdate", _as_date),
     ("datemodified", "flastupdate", _as_date),

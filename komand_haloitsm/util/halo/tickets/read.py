@@ -79,13 +79,13 @@ class TicketReader:
                 break
         return newest_first(found)[:enough]
 
-    def newest(self) -> Iterator[tuple[list[Ticket], Response]]:
+    def newest(self, state: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Response]]:
         """The newest tickets page by page, for a caller that stops when they are old enough.
 
         Raises HaloError when Halo does not list the newest first, or after five full pages: a ticket of the last
         minutes could then be on any page.
         """
-        for number, (rows, response) in enumerate(self.pages({}), start=1):
+        for number, (rows, response) in enumerate(self.pages(state), start=1):
             yield rows, response
             numbers = [_number(row) for row in rows]
             full = len(rows) == PAGE_SIZE

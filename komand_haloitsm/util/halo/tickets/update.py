@@ -5,15 +5,16 @@ A change without a positive id is never sent, because Halo would create a ticket
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
-from ..errors import HaloError, NotFound, invalid_input, missing_ticket
+from ..errors import Forbidden, HaloError, NotFound, Unauthorized, invalid_input, missing_ticket
 from ..http.error_texts import misunderstood
 from ..http.messages import Request
 from ..http.rows import single
 from ..http.session import Session
 from ..values.ids import as_id, positive_id
 from .read import TicketReader
+from .references import has_reference, line_of, reference_line
 
 Ticket = dict[str, Any]
 
@@ -25,16 +26,18 @@ class TicketUpdater:
         self._session = session
         self._reader = TicketReader(session)
 
-    def update(self, ticket_id: int, body: Ticket, *, repeatable: bool = True) -> Ticket:
+    def update(self, ticket_id: int, body: Ticket, post: Callable[[Ticket], Ticket] | None = None) -> Ticket:
         """The ticket after the change, as Halo returns it. ``body`` has fields in the form that Halo accepts.
 
-        Raises HaloError, NotFound when there is no such ticket.
+        ``post`` sends a body, by default as a request that may be repeated. Raises HaloError, NotFound when there is no
+        such ticket.
         """
+        post = post or self.post
         number = positive_id(ticket_id)
         if not body:
             raise invalid_input("fields", "are required: nothing to change was given")
         try:
-            return self._post({**body, "id": number}, repeatable)
+            return post({**body, "id": number})
         except NotFound as error:
             refusal = error
         # To an agent with few rights, Halo says "Record not found" unless type and client are sent too (seen live).
@@ -43,9 +46,10 @@ class TicketUpdater:
             raise missing_ticket(number, refusal)
         known = {name: as_id(ticket.get(name)) for name in ("tickettype_id", "client_id")}
         known = {name: value for name, value in known.items() if value is not None}
-        return self._post({**known, **body, "id": number}, repeatable)
+        return post({**known, **body, "id": number})
 
-    def _post(self, body: Ticket, repeatable: bool) -> Ticket:
+    def post(self, body: Ticket, *, repeatable: bool = True) -> Ticket:
+        """The ticket with the id in ``body``, changed by one request. Raises HaloError."""
         request = Request("POST", "/Tickets", body=[body], repeatable=repeatable)
         ticket = single(request, self._session.call(request).data)
         if as_id(ticket["id"]) != body["id"]:
@@ -53,6 +57,19 @@ class TicketUpdater:
                 request, f"it returned ticket {as_id(ticket['id'])} for a change of ticket {body['id']}"
             )
         return ticket
+
+    def update_details(self, ticket_id: int, body: Ticket) -> Ticket:
+        """As ``update``, for a body with ``details``: the line of an external reference stays where there is one."""
+        try:
+            ticket = self._reader.find(positive_id(ticket_id))
+        except (Forbidden, Unauthorized):
+            # An agent that may change but not read: the key field holds the reference all the same.
+            ticket = None
+        reference = line_of(ticket) if ticket else ""
+        details = str(body.get("details") or "")
+        if reference and not has_reference({"details": details}, reference):
+            body = {**body, "details": f"{details.rstrip()}\n\n{reference_line(reference)}"}
+        return self.update(ticket_id, body)
 
     def assign(self, ticket_id: int, agent_id: int | None, team: str | None, notify: bool) -> Ticket:
         """The ticket after it was assigned to an agent, a team (by name), or both. Raises HaloError."""
