@@ -17,7 +17,7 @@ from .exactly_once import ExactlyOnce
 from .external_key import KeyField
 from .own_agent import OwnAgent
 from .read import TicketReader
-from .references import ReferenceSearch, reference_line
+from .references import MOST_OPENED, ReferenceSearch, reference_line
 
 Ticket = dict[str, Any]
 
@@ -92,12 +92,17 @@ class TicketCreator:
 
     def _create(self, body: Ticket, key: str, find: Callable[[], list[Ticket]]) -> Ticket:
         request = Request("POST", "/Tickets", body=[self._key_field.written(body, key)], repeatable=False)
-        self._newest_before = None if self._claims.keeps_key else self._newest_id()
+        self._newest_before = None if self._finds_by_filter else self._newest_id()
 
         def learn(ticket: Ticket, _: Response) -> None:
             self._claims.keeps_key = self._search.has_key(ticket, key)
 
         return self._once.create(request, find, identity, reliable=lambda: bool(self._claims.keeps_key), learn=learn)
+
+    @property
+    def _finds_by_filter(self) -> bool:
+        """Whether the list can be asked for a key: not for one in a custom field, for which there is no filter."""
+        return bool(self._claims.keeps_key) and not self._key_field.is_custom
 
     def _newest_id(self) -> int | None:
         """The highest ticket id so far; None where the list does not tell. Raises HaloError where Halo does not answer."""
@@ -116,24 +121,33 @@ class TicketCreator:
 
     def _made_from(self, body: Ticket, key: str) -> list[Ticket]:
         """The tickets that may have been made from ``body``: by the key, and where it is not kept by the text."""
-        found = self._search.by_key(key)
+        found = [] if self._key_field.is_custom else self._search.by_key(key)
+        if not found and not self._finds_by_filter:
+            newer = list(self._newer_tickets(body))
+            found = [ticket for ticket in newer if self._search.has_key(ticket, key)]
+            if not found and not self._claims.keeps_key:
+                return [ticket for ticket in newer if self._may_be_it(ticket, body, key)]
         if found:
             self._claims.keeps_key = True
-        if found or self._claims.keeps_key:
-            return found
-        return list(self._with_text(body, key))
+        return found
 
-    def _with_text(self, body: Ticket, key: str) -> Iterator[Ticket]:
-        """The tickets with this text that are newer than the sending, and neither somebody else's nor another call's."""
-        for row in self._newer():
-            if may_be_stored_as(str(body["summary"]), str(row.get("summary") or "")):
-                ticket = self._reader.get(as_id(row.get("id")) or 0)
-                if (
-                    may_be_stored_as(_details(body), _details(ticket))
-                    and not self._search.has_other_key(ticket, key)
-                    and self._own_agent.may_have_made(as_id(ticket["id"]) or 0, self._reader)
-                ):
+    def _newer_tickets(self, body: Ticket) -> Iterator[Ticket]:
+        """The tickets that are newer than the sending: all of them where they are few, else those with the summary."""
+        rows = list(self._newer())
+        for row in rows:
+            if len(rows) <= MOST_OPENED or may_be_stored_as(str(body["summary"]), str(row.get("summary") or "")):
+                ticket = self._reader.find(_number(row))
+                if ticket is not None:
                     yield ticket
+
+    def _may_be_it(self, ticket: Ticket, body: Ticket, key: str) -> bool:
+        """Whether a ticket has the text of ``body``, and is not somebody else's."""
+        return (
+            may_be_stored_as(str(body["summary"]), str(ticket.get("summary") or ""))
+            and may_be_stored_as(_details(body), _details(ticket))
+            and not self._search.has_other_key(ticket, key)
+            and self._own_agent.may_have_made(_number(ticket), self._reader)
+        )
 
     def _newer(self) -> Iterator[Ticket]:
         if self._newest_before is None:

@@ -23,7 +23,7 @@ from .read import TicketReader
 Ticket = dict[str, Any]
 
 # How many tickets are opened to see whether they carry a key or a reference that the list did not show.
-_MOST_OPENED = 40
+MOST_OPENED = 40
 # How many pages are read for one question: an instance that ignores the filter lists all that it has.
 _MOST_PAGES = 5
 _ANY_STATE: tuple[Mapping[str, str], ...] = ({}, {"closed_only": "true"})
@@ -64,7 +64,7 @@ class ReferenceSearch:
         rows, _ = next(iter(self._reader.pages(query)))
         shown = [row for row in rows if self._key_field.of(row) is not None]
         unclear = [row for row in rows if self._key_field.of(row) is None and as_id(row.get("id"))]
-        if len(unclear) > _MOST_OPENED:
+        if len(unclear) > MOST_OPENED:
             raise _TooMany
         return [row for row in shown if self.has_key(row, key)] + unclear
 
@@ -123,9 +123,9 @@ class ReferenceSearch:
                 rows = self._all_rows({parameter: reference, **state})
             except _TooMany:
                 continue
-            few = len(rows) <= _MOST_OPENED
+            few = len(rows) <= MOST_OPENED
             likely = [row for row in rows if few or not _details(row) or has_reference(row, reference)]
-            if len(likely) <= _MOST_OPENED:
+            if len(likely) <= MOST_OPENED:
                 return likely
             listed = len(rows)
         if self._claims.keeps_key:
