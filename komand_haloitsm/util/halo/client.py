@@ -55,10 +55,12 @@ class HaloClient:
 
     ``client_id`` and ``client_secret`` are text. ``auth_server`` and ``resource_server`` are addresses as Halo's admin
     page shows them; common slips are put right. ``tenant`` is only for hosted instances that share an authorization
-    server. ``logger`` is anything with ``info`` and ``warning``. Timeouts and waits are in seconds: ``max_wait`` bounds
-    one call with all its retries, ``recheck_delay`` is the first pause before a lost create is looked up again. ``external_id_field`` is
-    where creates carry a key of their own: ``third_party_id_string`` unless given, a custom field's name, or ``none``. ``clock``,
-    ``sleep``, ``jitter`` and ``now`` are those of Clock.
+    server. ``external_id_field`` is where creates carry a key of their own: ``third_party_id_string`` unless given, the
+    name of a custom field, or ``none``. ``logger`` is anything with ``info`` and ``warning``.
+
+    Timeouts and waits are in seconds: ``max_wait`` bounds one call with all its retries and look-ups, ``recheck_delay``
+    is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter`` and ``now`` are those of
+    Clock.
 
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
 
@@ -162,9 +164,8 @@ class HaloClient:
             self._close(ticket_id, None, f"Duplicate of ticket {first_id}: both were created for the same reference.")
             self._logger.warning(f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and was closed.")
         except HaloError as error:
-            self._logger.warning(
-                f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and could not be closed ({error.kind})."
-            )
+            told = f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and could not be closed ({error.kind})."
+            self._logger.warning(told)
 
     def _close(self, ticket_id: int, status_id: int | None, resolution: str | None) -> Ticket:
         session = self._session.begin()

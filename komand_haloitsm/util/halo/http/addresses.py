@@ -25,9 +25,9 @@ def api_address(text: object) -> str:
 def token_addresses(text: object, tenant: str = "") -> tuple[str, ...]:
     """Where an access token may be had, from what was typed as authorization server, the likeliest address first.
 
-    An instance has it at ``https://host/auth/token``, a shared authorization server at ``https://host/token`` (both seen
-    live). So an address with a path is taken as given, and one without is tried both ways. ``?tenant=..`` is added if
-    one is given. Raises HaloError.
+    An instance has it at ``https://host/auth/token``, a shared authorization server at ``https://host/token`` (both
+    seen live). So an address with a path is taken as given first, and one without is tried both ways. ``?tenant=..`` is
+    added if one is given. Raises HaloError.
     """
     try:
         query = "?" + urlencode({"tenant": tenant}) if tenant else ""

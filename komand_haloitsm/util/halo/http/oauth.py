@@ -95,7 +95,7 @@ class TokenSource:
             absent = error
         for number, other in enumerate(self._others):
             try:
-                data = other.like(session).call(request).data
+                data = other.within(session.waiting).call(request).data
             except HaloError as error:
                 if error.status == 404:
                     continue

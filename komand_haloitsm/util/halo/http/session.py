@@ -73,9 +73,10 @@ class Session:
         other.policy, other._waiting = waiting.policy, waiting
         return other
 
-    def like(self, other: Session) -> Session:
-        """This session within the waiting time of another."""
-        return self.within(other._waiting) if other._waiting else self
+    @property
+    def waiting(self) -> Waiting:
+        """The waiting time of the operation; outside of one, a time that begins now."""
+        return self._waiting or Waiting(self.policy, self.clock.monotonic())
 
     @property
     def left(self) -> float:
@@ -93,7 +94,7 @@ class Session:
         A request that is not repeatable is sent again only where it cannot have left. After any response but a success
         UncertainWrite is raised. In all other cases HaloError is raised.
         """
-        waiting = self._waiting or Waiting(self.policy, self.clock.monotonic())
+        waiting = self.waiting
         attempt, refreshed = 0, self._tokens is None
         while True:
             attempt += 1

@@ -20,7 +20,7 @@ Ticket = dict[str, Any]
 
 
 class TicketCloser:
-    """Closes tickets, in one operation: ``session`` is the operation's, as are those of ``once`` and ``commenting()``."""
+    """Closes tickets, in one operation, whose session ``session`` is, and that of ``once`` and ``commenting()``."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ..errors import Forbidden, HaloError, NotFound, Unauthorized, converted_to, invalid_input
+from ..errors import Forbidden, HaloError, NotFound, Unauthorized, invalid_input
 from ..http.error_texts import misunderstood
 from ..http.messages import Request, Response
 from ..http.session import Session
@@ -28,8 +28,8 @@ LIST_LAG = 6.0
 class CreatedTicket(Ticket):
     """A ticket as Halo answers, and what became of its creation.
 
-    ``created`` is False where a ticket with its external reference was there before. ``duplicates`` are the ids of other
-    tickets with the same key.
+    ``created`` is False where a ticket with its external reference was there before. ``duplicates`` are the ids of
+    other tickets with the same key.
     """
 
     def __init__(self, ticket: Mapping[str, Any], *, created: bool = True, duplicates: Iterable[int] = ()) -> None:
@@ -63,6 +63,7 @@ class TicketCreator:
         self._search = ReferenceSearch(self._reader, key_field, once.claims, own_agent)
         self._logger = logger
         self._close_duplicate = close_duplicate
+        self._newest_before: int | None = None
 
     def create(self, body: Ticket) -> CreatedTicket:
         """The ticket that was made from ``body``, fields as Halo takes them. Raises HaloError."""
@@ -105,7 +106,7 @@ class TicketCreator:
         return bool(self._claims.keeps_key) and not self._key_field.is_custom
 
     def _newest_id(self) -> int | None:
-        """The highest ticket id so far; None where the list does not tell. Raises HaloError where Halo does not answer."""
+        """The highest ticket id so far; None where the list does not tell. Raises HaloError if Halo does not answer."""
         newest = 0
         for state in ({}, {"closed_only": "true"}):
             try:

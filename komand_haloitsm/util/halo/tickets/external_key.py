@@ -18,7 +18,7 @@ NO_FIELD = "none"
 
 @dataclass(frozen=True)
 class KeyField:
-    """Where the key is written; ``name`` is ``third_party_id_string``, the name of a custom field, or "" for nowhere."""
+    """Where the key is written: ``third_party_id_string``, a custom field's name, or "" for nowhere."""
 
     name: str = THIRD_PARTY_ID
 
