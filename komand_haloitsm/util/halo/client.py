@@ -59,8 +59,7 @@ class HaloClient:
     name of a custom field, or ``none``. ``logger`` is anything with ``info`` and ``warning``.
 
     Timeouts and waits are in seconds: ``max_wait`` bounds one call with all its retries and look-ups, ``recheck_delay``
-    is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter`` and ``now`` are those of
-    Clock.
+    is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter``, ``now``: see Clock.
 
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
 
