@@ -1,0 +1,69 @@
+"""A plan: the ordered steps that would make Halo agree with the facts. Pure data.
+
+Dry run is showing the plan, apply is carrying it out, audit is the stored plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Mapping
+
+
+class Kind(str, Enum):
+    """What a step does in Halo."""
+
+    CREATE_PARENT = "create-parent"
+    CREATE = "create"
+    COMMENT = "comment"
+    SET_STATUS = "set-status"
+    REOPEN = "reopen"
+    FOLLOW = "follow"
+
+
+# Parents come before children, comments before the status that they explain.
+ORDER = {kind: number for number, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """``ticket_key`` and ``generation`` name the ticket; ``body`` is what is written, ``told`` what the ticket has told
+    of its findings once the step is done."""
+
+    kind: Kind
+    ticket_key: str
+    generation: int
+    reason: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The same for the same step, whenever it is planned."""
+        return f"{self.ticket_key}/{self.generation}/{self.kind.value}/{digest([dict(self.body), dict(self.told)])}"
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """Something that is not done, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``held`` says why an approver has to release it, "" where nobody has to."""
+
+    steps: tuple[Step, ...] = ()
+    not_done: tuple[NotDone, ...] = ()
+    held: str = ""
+
+
+def digest(value: Any) -> str:
+    """Ten hexadecimal digits that are the same for the same JSON-able value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

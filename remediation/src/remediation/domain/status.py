@@ -1,0 +1,84 @@
+"""The six statuses of a remediation ticket, and how they stand for an instance's own. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Iterable, Mapping
+
+
+class Status(str, Enum):
+    """Our statuses. The last three end a ticket's work."""
+
+    NOT_STARTED = "Not Started"
+    IN_PROGRESS = "In Progress"
+    AWAITING_VERIFICATION = "Awaiting Verification"
+    REMEDIATED = "Remediated"
+    WILL_NOT_FIX = "Will Not Fix"
+    EXCEPTION = "Exception"
+
+
+ENDED = frozenset({Status.REMEDIATED, Status.WILL_NOT_FIX, Status.EXCEPTION})
+
+# The names that are taken for each where the instance has them and nobody has said otherwise.
+USUAL_NAMES: Mapping[Status, tuple[str, ...]] = {
+    Status.NOT_STARTED: ("New",),
+    Status.IN_PROGRESS: ("In Progress",),
+    Status.AWAITING_VERIFICATION: ("Awaiting Verification",),
+    Status.REMEDIATED: ("Remediated", "Resolved"),
+    Status.WILL_NOT_FIX: ("Closed - Won't Fix",),
+    Status.EXCEPTION: ("Closed - Exception",),
+}
+
+# A parent has the first of these that any of its children has.
+PRECEDENCE = (
+    Status.AWAITING_VERIFICATION,
+    Status.IN_PROGRESS,
+    Status.NOT_STARTED,
+    Status.EXCEPTION,
+    Status.WILL_NOT_FIX,
+    Status.REMEDIATED,
+)
+
+
+@dataclass(frozen=True)
+class StatusMap:
+    """``write``: our status to the id of one of the instance's. ``names``: all of the instance's, by id."""
+
+    write: Mapping[Status, int] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: Mapping[int, str], chosen: Mapping[Status, str]) -> StatusMap:
+        """From the instance's statuses, and the names that a person chose. Raises ValueError for an unknown name."""
+        by_name = {name.casefold(): number for number, name in names.items()}
+        write: dict[Status, int] = {}
+        for status in Status:
+            if status in chosen:
+                number = by_name.get(chosen[status].casefold())
+                if number is None:
+                    known = ", ".join(sorted(names.values()))
+                    raise ValueError(f"HaloITSM has no status named {chosen[status]!r}. It has: {known}.")
+                write[status] = number
+                continue
+            found = (by_name.get(name.casefold()) for name in USUAL_NAMES[status])
+            number = next((number for number in found if number is not None), None)
+            if number is not None:
+                write[status] = number
+        return cls(write, names)
+
+    def read(self, halo_status: int | None) -> Status | None:
+        """Our status for one of the instance's; None where nobody has mapped it.
+
+        One status that stands for several of ours reads as Awaiting Verification, until facts say which.
+        """
+        ours = [status for status, number in self.write.items() if number == halo_status]
+        if len(ours) > 1:
+            return Status.AWAITING_VERIFICATION
+        return ours[0] if ours else None
+
+
+def of_parent(children: Iterable[Status]) -> Status | None:
+    """The parent's status by precedence; None without children."""
+    there = set(children)
+    return next((status for status in PRECEDENCE if status in there), None)

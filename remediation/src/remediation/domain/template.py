@@ -1,0 +1,56 @@
+"""Texts of tickets and comments out of templates. Pure; a template cannot execute anything."""
+
+from __future__ import annotations
+
+import difflib
+from string import Template
+from typing import Mapping
+
+VARIABLES = frozenset(
+    "PROJ_NAME PROJ_ID PROJ_OWNER PROJ_PRIORITY PROJ_DUE_DATE SOL_NAME SOL_ID SOL_FIX SOL_RISK_SCORE SOL_TYPE "
+    "ASSET_COUNT ASSET_NAME_LIST ASSET_IP_LIST ASSET_OS_LIST VULN_COUNT TOP_CVE TOP_CVSS VULN_LIST RISK_SCORE SOL_COUNT "
+    "SOL_ESTIMATE SOL_URL CVE_LIST DUE_DATE SEVERITY SCAN_DATE".split()
+)
+LONGEST_SUMMARY = 255
+LONGEST_LIST = 20
+
+PARENT_SUMMARY = "$PROJ_NAME: $SOL_COUNT solutions on $ASSET_COUNT assets"
+PARENT_DETAILS = (
+    "Remediation project $PROJ_NAME, owned by $PROJ_OWNER, due $PROJ_DUE_DATE.\n\n$VULN_COUNT open findings."
+)
+CHILD_SUMMARY = "$SOL_NAME ($ASSET_COUNT assets, $SEVERITY)"
+CHILD_DETAILS = (
+    "$SOL_NAME\n\n$SOL_FIX\n\nSeverity: $SEVERITY. Risk: $RISK_SCORE. Due: $DUE_DATE.\n\n"
+    "Assets ($ASSET_COUNT): $ASSET_NAME_LIST\n\nVulnerabilities ($VULN_COUNT): $VULN_LIST\n\nCVEs: $CVE_LIST"
+)
+
+
+def check(text: str) -> None:
+    """Raises ValueError for a template with an unknown variable, with the nearest known name."""
+    template = Template(text)
+    if not template.is_valid():
+        raise ValueError("A $ in the template is followed by no name. Write $$ for a dollar sign.")
+    for name in template.get_identifiers():
+        if name not in VARIABLES:
+            near = difflib.get_close_matches(name, VARIABLES, 1, 0)
+            raise ValueError(f"There is no variable ${name}. The nearest is ${near[0]}.")
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """A template with its variables filled in; those without a value are empty."""
+    return Template(text).safe_substitute({name: "" for name in VARIABLES} | dict(values))
+
+
+def summary(text: str) -> str:
+    """One line of at most 255 characters, cut at a word."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST_SUMMARY:
+        return line
+    cut = line[: LONGEST_SUMMARY - 3]
+    return (cut.rsplit(" ", 1)[0] if " " in cut[LONGEST_SUMMARY // 2 :] else cut) + "..."
+
+
+def listed(items: list[str], most: int = LONGEST_LIST) -> str:
+    """Names with commas between them, and how many more there are."""
+    shown = ", ".join(items[:most])
+    return f"{shown} ... and {len(items) - most} more" if len(items) > most else shown
