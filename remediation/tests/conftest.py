@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import django
 import psycopg
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
+from remediation import settings
 from remediation.store.embedded import EmbeddedPostgres
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
+django.setup()
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +56,43 @@ def make_database(server: str, name: str, template: str = "template0") -> None:
 def drop_database(server: str, name: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: str) -> Iterator[str]:
+    """The name of a database that has all tables and no rows, to be copied."""
+    name = f"template_{uuid4().hex}"
+    make_database(postgres, name)
+    with django_on(urlsplit(postgres)._replace(path=f"/{name}").geturl()):
+        call_command("migrate", verbosity=0, interactive=False)
+    yield name
+    drop_database(postgres, name)
+
+
+@pytest.fixture
+def store(postgres: str, migrated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a migrated database of this test's own, which Django uses for the time of the test.
+
+    The data folder is ``data`` in the test's temporary folder.
+    """
+    monkeypatch.setattr("django.conf.settings.DATA", tmp_path / "data")
+    name = f"test_{uuid4().hex}"
+    make_database(postgres, name, template=migrated)
+    address = urlsplit(postgres)._replace(path=f"/{name}").geturl()
+    with django_on(address):
+        yield address
+    drop_database(postgres, name)
+
+
+@contextmanager
+def django_on(address: str) -> Iterator[None]:
+    """Point Django's default connection at a database for the block."""
+    before = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict.update(settings.database(address))
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.clear()
+        connection.settings_dict.update(before)

@@ -162,7 +162,7 @@ class EmbeddedPostgres:
         """Run a program of the server, under the account that may. The caller looks at the exit code."""
         command = [*self._account.prefix, str(self._programs / program), *arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        groups = None if self._account.uid is None else []
+        groups: list[int] | None = None if self._account.uid is None else []
         try:
             return subprocess.run(
                 command,

@@ -1,0 +1,33 @@
+"""Django's settings, out of the environment.
+
+REMEDIATION_DATA    the data folder: key file, embedded database
+DATABASE_URL        the database, as a URL or as libpq's words; whoever starts the embedded server sets it
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+DATA = Path(
+    os.environ.get("REMEDIATION_DATA")
+    or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "haloitsm-remediation"
+)
+
+
+def database(address: str) -> dict[str, Any]:
+    """Django's words for a database that libpq's name. An empty address: none, and connecting says so."""
+    options = conninfo_to_dict(address)
+    words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
+    named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
+    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options}
+
+
+DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["remediation.store"]
+TIME_ZONE = "UTC"
+USE_TZ = True

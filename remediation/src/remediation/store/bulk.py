@@ -1,0 +1,228 @@
+"""Reads and writes of the large tables, as frames: ledger, assets, vulnerabilities, solutions, observations, snapshots.
+
+All use Django's connection and are part of the transaction around them. What has not changed is not written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from django.db import connection, transaction
+
+from ..domain.ledger import KEY, LEDGER
+from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
+from . import copy, models
+from .packing import content_hash, pack, unpack
+
+__all__ = [
+    "append_observations",
+    "content_hash",
+    "covered_assets",
+    "load_snapshot",
+    "lock",
+    "read_assets",
+    "read_findings",
+    "read_ledger",
+    "read_solutions",
+    "read_vulnerabilities",
+    "save_snapshot",
+    "write_assets",
+    "write_ledger",
+    "write_solutions",
+    "write_vulnerabilities",
+]
+
+ASSET_ROWS: dict[str, Any] = {
+    **ASSETS,
+    **{name: kind for name, kind in COVERAGE.items() if name not in ASSETS},
+    "covered": pl.Boolean,
+}
+VULNERABILITY_ROWS: dict[str, Any] = {
+    name: FINDINGS[name] for name in ("vulnerability", "title", "severity", "cvss", "risk", "exploits", "cves")
+}
+SOLUTION_ROWS: dict[str, Any] = {
+    name: FINDINGS[name]
+    for name in ("solution", "solution_name", "solution_fix", "solution_type", "solution_url", "solution_estimate")
+}
+
+
+def lock(source_id: int) -> None:
+    """Keep others from changing this source's tables until the transaction ends; waits for those that do already."""
+    models.Source.objects.select_for_update().get(pk=source_id)
+
+
+# The ledger
+
+
+def read_ledger(source_id: int) -> pl.DataFrame:
+    """The source's ledger, with the columns of LEDGER, in no order."""
+    return copy.select("SELECT * FROM store_finding WHERE source_id = %s", [source_id], LEDGER)
+
+
+def write_ledger(source_id: int, delta: pl.DataFrame) -> int:
+    """Write the rows of ``delta``, which has the columns of LEDGER and each finding once. Returns how many differed."""
+    return copy.upsert("store_finding", source_id, KEY, delta.select(list(LEDGER)))
+
+
+def read_findings(source_id: int) -> pl.DataFrame:
+    """The ledger with what is known of each row's asset, vulnerability and solution beside it.
+
+    Columns: LEDGER, and those of ASSET_ROWS, VULNERABILITY_ROWS and SOLUTION_ROWS that LEDGER has not. A severity that
+    the source does not tell is "none".
+    """
+    own = [name for name in ASSET_ROWS if name not in LEDGER or name == "asset"]
+    return (
+        read_ledger(source_id)
+        .join(read_assets(source_id).select(own), on="asset", how="left")
+        .join(read_vulnerabilities(source_id), on="vulnerability", how="left")
+        .join(read_solutions(source_id), on="solution", how="left")
+        .with_columns(pl.col("severity").fill_null("none"))
+    )
+
+
+# Assets, with how they were assessed
+
+
+def read_assets(source_id: int) -> pl.DataFrame:
+    """The assets that the source ever knew, with the columns of ASSET_ROWS."""
+    return copy.select("SELECT * FROM store_asset WHERE source_id = %s", [source_id], ASSET_ROWS)
+
+
+def covered_assets(source_id: int) -> int:
+    """How many assets the source covered by its last snapshot."""
+    return models.Asset.objects.filter(source=source_id, covered=True).count()
+
+
+@transaction.atomic
+def write_assets(source_id: int, snapshot: Snapshot) -> int:
+    """Write what a snapshot says of assets and of their assessment. Returns how many rows changed.
+
+    What it does not tell of an asset (null) stays as it was. A source that tells all its assets (Proof.SCAN) covers
+    those that are not in the coverage no more.
+    """
+    rows = asset_rows(snapshot)
+    written = copy.upsert("store_asset", source_id, ["asset"], rows, keeps=rows.columns[1:])
+    if snapshot.proof is not Proof.SCAN:
+        return written
+    return written + _uncover(source_id, rows.filter("covered").select("asset"))
+
+
+def asset_rows(snapshot: Snapshot) -> pl.DataFrame:
+    """One row for each asset that a snapshot names, with the columns of ASSET_ROWS. Null is what it does not tell."""
+    coverage = snapshot.coverage.unique("asset", keep="first", maintain_order=True)
+    covered = coverage.with_columns(pl.lit(True).alias("covered"))
+    rows = snapshot.assets.unique("asset", keep="first", maintain_order=True).join(
+        covered, on="asset", how="full", coalesce=True, suffix="_covered"
+    )
+    return rows.select(
+        pl.coalesce(name, f"{name}_covered") if f"{name}_covered" in rows.columns else pl.col(name)
+        for name in ASSET_ROWS
+        if name != "covered"
+    ).with_columns(rows["covered"].fill_null(False) if snapshot.proof is Proof.SCAN else rows["covered"])
+
+
+def _uncover(source_id: int, covered: pl.DataFrame) -> int:
+    with connection.cursor() as cursor, copy.incoming(cursor, "store_asset", covered) as temporary:
+        cursor.execute(
+            f"UPDATE store_asset SET covered = false WHERE source_id = %s AND covered "
+            f"AND NOT EXISTS (SELECT FROM {temporary} AS new WHERE new.asset = store_asset.asset)",
+            [source_id],
+        )
+        return int(cursor.rowcount)
+
+
+# Vulnerabilities and solutions
+
+
+def read_vulnerabilities(source_id: int) -> pl.DataFrame:
+    """The vulnerabilities that the source ever found, with the columns of VULNERABILITY_ROWS."""
+    return copy.select("SELECT * FROM store_vulnerability WHERE source_id = %s", [source_id], VULNERABILITY_ROWS)
+
+
+def write_vulnerabilities(source_id: int, snapshot: Snapshot) -> int:
+    """Write what a snapshot says of vulnerabilities. Returns how many rows changed."""
+    return copy.upsert("store_vulnerability", source_id, ["vulnerability"], vulnerability_rows(snapshot.findings))
+
+
+def vulnerability_rows(findings: pl.DataFrame) -> pl.DataFrame:
+    """One row for each vulnerability: the one with the highest scores, whatever the order of the findings."""
+    plain = [name for name in VULNERABILITY_ROWS if name != "cves"]
+    rank = pl.col("severity").replace_strict({name: place for place, name in enumerate(SEVERITIES)}, default=99)
+    return (
+        findings.select(list(VULNERABILITY_ROWS))
+        .unique(plain)
+        .sort(
+            ["vulnerability", rank, "cvss", "risk", "exploits", "title"],
+            descending=[False, False, True, True, True, False],
+            nulls_last=True,
+        )
+        .unique("vulnerability", keep="first", maintain_order=True)
+        .with_columns(pl.col("cves").fill_null([]))
+    )
+
+
+def read_solutions(source_id: int) -> pl.DataFrame:
+    """The solutions that the source ever named, with the columns of SOLUTION_ROWS."""
+    short = {name.removeprefix("solution_"): kind for name, kind in SOLUTION_ROWS.items()}
+    rows = copy.select("SELECT * FROM store_solution WHERE source_id = %s", [source_id], short)
+    return rows.rename(dict(zip(short, SOLUTION_ROWS)))
+
+
+def write_solutions(source_id: int, snapshot: Snapshot) -> int:
+    """Write what a snapshot says of solutions. Returns how many rows changed."""
+    rows = solution_rows(snapshot.findings)
+    return copy.upsert("store_solution", source_id, ["solution"], rows)
+
+
+def solution_rows(findings: pl.DataFrame) -> pl.DataFrame:
+    """One row for each solution, with the table's names, whatever the order of the findings."""
+    return (
+        findings.select(list(SOLUTION_ROWS))
+        .filter(pl.col("solution").is_not_null())
+        .unique()
+        .sort(list(SOLUTION_ROWS), nulls_last=True)
+        .unique("solution", keep="first", maintain_order=True)
+        .rename(lambda name: name.removeprefix("solution_"))
+    )
+
+
+# Observations and snapshots
+
+
+def append_observations(
+    source_id: int, snapshot_id: int, observations: pl.DataFrame, *, run_id: int | None = None
+) -> int:
+    """Append what a snapshot changed; columns that the table has not go into ``detail``. Returns how many."""
+    own = ["asset", "vulnerability", "solution", "kind"]
+    others = [name for name in observations.columns if name not in own]
+    detail = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
+    rows = observations.select(
+        *own,
+        detail.alias("detail"),
+        pl.lit(source_id, pl.Int64).alias("source_id"),
+        pl.lit(snapshot_id, pl.Int64).alias("snapshot_id"),
+        pl.lit(run_id, pl.Int64).alias("run_id"),
+    )
+    return copy.append("store_observation", rows)
+
+
+def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None) -> int:
+    """Keep a snapshot whole. ``content`` is its content_hash, where the caller has it. Returns the record's number."""
+    record = models.SnapshotRecord.objects.create(
+        source_id=source_id,
+        taken=snapshot.taken,
+        proof=snapshot.proof.value,
+        rows=snapshot.rows,
+        findings=len(snapshot.findings),
+        assets=snapshot.coverage["asset"].n_unique(),
+        content_hash=content or content_hash(snapshot),
+        frames=pack(snapshot),
+    )
+    return record.pk
+
+
+def load_snapshot(snapshot_id: int) -> Snapshot:
+    """A snapshot as it was saved. Raises SnapshotRecord.DoesNotExist."""
+    record = models.SnapshotRecord.objects.get(pk=snapshot_id)
+    return Snapshot(taken=record.taken, proof=Proof(record.proof), rows=record.rows, **unpack(bytes(record.frames)))

@@ -1,0 +1,174 @@
+"""Frames to and from PostgreSQL by COPY, as CSV: an unquoted nothing is NULL, a quoted one is an empty text.
+
+Runs on Django's connection, so that it is part of the transaction around it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from django.db import connection, transaction
+from psycopg import sql
+
+Schema = Mapping[str, Any]
+"""Column names to polars' types, as in domain.snapshot."""
+
+# Rows that are turned to CSV at once: bounds the memory.
+SLICE = 100_000
+
+
+def csv_slices(frame: pl.DataFrame) -> Iterable[bytes]:
+    """The frame as CSV without a header, in parts. Lists are PostgreSQL's array literals; NUL, which it refuses, is
+    left out."""
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    for part in frame.with_columns(array_literal(name) for name in lists).iter_slices(SLICE):
+        text = io.BytesIO()
+        part.write_csv(text, include_header=False, quote_style="non_numeric", datetime_format="%Y-%m-%dT%H:%M:%S%.6f%z")
+        yield text.getvalue().replace(b"\0", b"")
+
+
+def array_literal(column: str) -> pl.Expr:
+    """A list of texts as ``{"one","t\\"wo"}``. Elements that are null are left out; a null list stays null."""
+    escaped = pl.element().drop_nulls().str.replace_all(r'(["\\])', r"\$1")
+    joined = pl.col(column).cast(pl.List(pl.String)).list.eval(pl.lit('"') + escaped + pl.lit('"')).list.join(",")
+    return (pl.lit("{") + joined + pl.lit("}")).alias(column)
+
+
+def append(table: str, frame: pl.DataFrame) -> int:
+    """Append the frame's rows to the table's columns of the same names. Returns how many."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(table), names(frame.columns))
+    with connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for part in csv_slices(frame):
+                copy.write(part)
+        return int(cursor.rowcount)
+
+
+def select(query: str, parameters: Sequence[Any], schema: Schema) -> pl.DataFrame:
+    """The rows of a query whose columns are the schema's, in its order."""
+    columns = sql.SQL(", ").join(_sent(name, kind) for name, kind in schema.items())
+    text = io.BytesIO()
+    with connection.cursor() as cursor:
+        inner = sql.SQL(query)  # a constant of the caller's
+        statement = sql.SQL("COPY (SELECT {} FROM ({}) AS rows) TO STDOUT (FORMAT csv)").format(columns, inner)
+        with cursor.copy(statement, parameters) as copy:
+            for part in copy:
+                text.write(part)
+    if not text.tell():
+        return pl.DataFrame(schema=dict(schema))
+    text.seek(0)
+    sent = {name: _sent_type(kind) for name, kind in schema.items()}
+    frame = pl.read_csv(text, has_header=False, schema=sent)
+    return frame.select(_received(name, kind) for name, kind in schema.items())
+
+
+def upsert(
+    table: str,
+    source_id: int,
+    keys: Sequence[str],
+    frame: pl.DataFrame,
+    *,
+    keeps: Sequence[str] = (),
+) -> int:
+    """Insert the frame's rows, and update those that differ; a row that is the same is not touched. Returns how many
+    were written.
+
+    ``keys`` name a row together with source_id. A null in a column of ``keeps`` leaves what is stored; in a new row, a
+    list becomes an empty one, and a truth value false.
+    """
+    if frame.is_empty():
+        return 0
+    columns = frame.columns
+    changing = [name for name in columns if name not in keys]
+    value = {name: _value(name, kind, name in keeps) for name, kind in frame.schema.items()}
+    with transaction.atomic(), connection.cursor() as cursor, incoming(cursor, table, frame) as temporary:
+        cursor.execute(
+            sql.SQL(
+                "INSERT INTO {table} AS kept (source_id, {columns}) SELECT %(source)s, {values} "
+                "FROM {temporary} AS new LEFT JOIN {table} AS old ON old.source_id = %(source)s AND {same_key} "
+                "WHERE old.source_id IS NULL OR ({new}) IS DISTINCT FROM ({old}) "
+                "ON CONFLICT (source_id, {keys}) DO UPDATE SET {assignments}"
+            ).format(
+                table=sql.Identifier(table),
+                temporary=sql.Identifier(temporary),
+                columns=names(columns),
+                values=sql.SQL(", ").join(value[name] for name in columns),
+                same_key=sql.SQL(" AND ").join(
+                    sql.SQL("old.{0} = new.{0}").format(sql.Identifier(key)) for key in keys
+                ),
+                new=sql.SQL(", ").join(value[name] for name in changing),
+                old=sql.SQL(", ").join(sql.Identifier("old", name) for name in changing),
+                keys=names(keys),
+                assignments=sql.SQL(", ").join(
+                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changing
+                ),
+            ),
+            {"source": source_id},
+        )
+        return int(cursor.rowcount)
+
+
+class incoming:
+    """A temporary table with the frame's rows and the types of the table's columns of the same names, for the block."""
+
+    def __init__(self, cursor: Any, table: str, frame: pl.DataFrame) -> None:
+        self._cursor, self._table, self._frame = cursor, table, frame
+        self._name = f"incoming_{table}"
+
+    def __enter__(self) -> str:
+        self._cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+                sql.Identifier(self._name), names(self._frame.columns), sql.Identifier(self._table)
+            )
+        )
+        append(self._name, self._frame)
+        # Without figures, the join that follows would be planned for a small table.
+        self._cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self._name)))
+        return self._name
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:  # after an error, the transaction is over and the table with it
+            self._cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(self._name)))
+
+
+def names(columns: Iterable[str]) -> sql.Composed:
+    """Columns, quoted, with commas."""
+    return sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+
+
+def _value(name: str, kind: Any, kept: bool) -> sql.Composable:
+    new, old = sql.Identifier("new", name), sql.Identifier("old", name)
+    if not kept:
+        return new
+    otherwise = "'{}'" if isinstance(kind, pl.List) else "false" if kind == pl.Boolean else "NULL"
+    return sql.SQL("coalesce({}, {}, " + otherwise.replace("{}", "{{}}") + ")").format(new, old)
+
+
+# What COPY sends is read by polars: moments as microseconds, lists as JSON.
+
+
+def _sent(name: str, kind: Any) -> sql.Composable:
+    column = sql.Identifier(name)
+    if isinstance(kind, pl.Datetime):
+        return sql.SQL("(extract(epoch FROM {}) * 1000000)::bigint").format(column)
+    if isinstance(kind, pl.List):
+        return sql.SQL("array_to_json({})").format(column)
+    if kind == pl.Boolean:
+        return sql.SQL("{}::int").format(column)
+    return column
+
+
+def _sent_type(kind: Any) -> Any:
+    if isinstance(kind, pl.Datetime) or kind == pl.Boolean:
+        return pl.Int64
+    return pl.String if isinstance(kind, pl.List) else kind
+
+
+def _received(name: str, kind: Any) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.List):
+        return column.str.json_decode(kind)
+    return column if _sent_type(kind) == kind else column.cast(kind)

@@ -1,0 +1,273 @@
+"""The tables. ``bulk`` reads and writes the large ones (assets to observations); the ORM is for the others.
+
+A null text is one that the source does not tell; an empty one is what it told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+
+def key_text(**options: Any) -> models.TextField[str, str]:
+    """A source's own id. Compared byte by byte on every server, which is also how polars sorts."""
+    return models.TextField(db_collation="C", **options)
+
+
+def texts() -> ArrayField[list[str], list[str]]:
+    """A list of texts, empty where there are none."""
+    return ArrayField(models.TextField(), default=list, db_default=[])
+
+
+def owner(to: str, **options: Any) -> Any:
+    """A reference from a large table. The database does not check it: a check for each row costs more than the row."""
+    return models.ForeignKey(to, models.PROTECT, db_constraint=False, db_index=False, **options)
+
+
+class Source(models.Model):
+    """A scanner, or a series of report files, that speaks of its own assets only."""
+
+    name = models.TextField(unique=True)
+    kind = models.TextField()
+    settings = models.JSONField(default=dict)
+    secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    created = models.DateTimeField(default=timezone.now)
+
+
+class SnapshotRecord(models.Model):
+    """What a source said at one time, unfiltered and whole, so that any two can be compared."""
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="snapshots", db_index=False)
+    taken = models.DateTimeField(db_comment="by the source's clock")
+    read = models.DateTimeField(default=timezone.now, db_comment="by ours")
+    proof = models.TextField(db_comment="what the absence of a finding proves: scan, devices or nothing")
+    rows = models.BigIntegerField(db_comment="rows that were read, of any kind")
+    findings = models.BigIntegerField()
+    assets = models.BigIntegerField(db_comment="assets in the coverage")
+    content_hash = models.TextField(db_comment="the same for the same content, whenever and in which order it is read")
+    frames = models.BinaryField(db_comment="a zip of a parquet file for each of the four frames")
+
+    class Meta:
+        indexes = [models.Index(fields=["source", "taken"], name="snapshot_source_taken")]
+
+
+class Asset(models.Model):
+    """What one source calls one machine, and how it was assessed last."""
+
+    source = owner("Source")
+    asset = key_text()
+    host_name = models.TextField(null=True)
+    ip = models.TextField(null=True)
+    mac = models.TextField(null=True)
+    os = models.TextField(null=True)
+    sites = texts()
+    owner_tags = texts()
+    criticality_tags = texts()
+    location_tags = texts()
+    custom_tags = texts()
+    scan = models.TextField(null=True, db_comment="the last scan that assessed it")
+    scan_started = models.DateTimeField(null=True)
+    scan_finished = models.DateTimeField(null=True)
+    assessed = models.DateTimeField(null=True)
+    credentials = models.SmallIntegerField(null=True, db_comment="-1 not applicable, 1 none, 2 failed, 3 partly, 4 all")
+    covered = models.BooleanField(default=False, db_comment="whether the source's last snapshot covered it")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "asset"], name="asset_once")]
+
+
+class Vulnerability(models.Model):
+    """What a source says of a vulnerability, wherever it is found."""
+
+    source = owner("Source")
+    vulnerability = key_text()
+    title = models.TextField(null=True)
+    severity = models.TextField(null=True, db_comment="critical, high, medium, low or none")
+    cvss = models.FloatField(null=True, db_comment="0 to 10")
+    risk = models.FloatField(null=True, db_comment="the source's own score: the highest of all assets")
+    exploits = models.IntegerField(null=True)
+    cves = texts()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
+
+
+class Solution(models.Model):
+    """What to do about vulnerabilities. Where a source has none, the vulnerability stands for it."""
+
+    source = owner("Source")
+    solution = key_text()
+    name = models.TextField(null=True)
+    fix = models.TextField(null=True)
+    type = models.TextField(null=True)
+    url = models.TextField(null=True)
+    estimate = models.TextField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "solution"], name="solution_once")]
+
+
+class Finding(models.Model):
+    """The ledger: what is believed of every finding that was ever seen. Columns as in domain.ledger.LEDGER."""
+
+    pk = models.CompositePrimaryKey("source_id", "asset", "vulnerability")
+    source = owner("Source")
+    asset = key_text()
+    vulnerability = key_text()
+    solution = key_text(null=True)
+    state = models.TextField(db_comment="open, unconfirmed, remediated, excepted or left")
+    since = models.DateTimeField(null=True, db_comment="since when the state holds, by the source's clock")
+    first_found = models.DateTimeField(null=True)
+    last_found = models.DateTimeField(null=True)
+    instances = models.BigIntegerField(null=True, db_comment="ports and protocols")
+    scan = models.TextField(null=True, db_comment="the last scan that saw it, or that proved it gone")
+    scan_started = models.DateTimeField(null=True)
+    credentials = models.SmallIntegerField(null=True, db_comment="the weakest with which it was seen")
+    missed = models.IntegerField(null=True, db_comment="reports in a row that held its asset without it")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["source", "solution"], name="finding_solution"),
+            models.Index(fields=["source", "state"], name="finding_state"),
+        ]
+
+
+class Run(models.Model):
+    """One reading of a source or one run of a project, and how it ended."""
+
+    project = models.ForeignKey("Project", models.CASCADE, null=True, related_name="runs")
+    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="runs")
+    kind = models.TextField()
+    started = models.DateTimeField(default=timezone.now)
+    finished = models.DateTimeField(null=True)
+    outcome = models.TextField(default="")
+    detail = models.JSONField(default=dict)
+
+
+class Observation(models.Model):
+    """What a snapshot changed in the ledger. Rows are only ever appended."""
+
+    run = owner("Run", null=True)
+    snapshot = owner("SnapshotRecord")
+    source = owner("Source")
+    asset = key_text()
+    vulnerability = key_text()
+    solution = key_text(null=True)
+    kind = models.TextField(db_comment="new, rediscovered, remediated, ...")
+    detail = models.JSONField(default=dict, db_comment="the other columns of domain.observe.OBSERVATIONS")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["snapshot"], name="observation_snapshot"),
+            models.Index(fields=["source", "asset", "vulnerability"], name="observation_finding"),
+        ]
+
+
+class Connection(models.Model):
+    """One HaloITSM instance."""
+
+    name = models.TextField(unique=True)
+    settings = models.JSONField(default=dict)
+    secret = models.TextField(default="", db_comment="sealed by store.secrets")
+
+
+class Project(models.Model):
+    """A remediation project. The first in order of ``position`` has a finding that several would have."""
+
+    name = models.TextField(unique=True)
+    slug = models.SlugField(max_length=200, unique=True, db_comment="in the references of its tickets: never changed")
+    position = models.IntegerField(default=0)
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="projects")
+    source = models.ForeignKey(Source, models.PROTECT, null=True, related_name="projects")
+    settings = models.JSONField(default=dict)
+    created = models.DateTimeField(default=timezone.now)
+
+
+class Ticket(models.Model):
+    """A ticket of ours in Halo, or one that is about to be."""
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="tickets", db_index=False)
+    key = key_text(db_comment="what it stands for: solution, owner, asset or vulnerability; 'project' for the parent")
+    generation = models.IntegerField(default=1, db_comment="a new linked ticket for the same key is the next one")
+    reference = models.TextField(unique=True, db_comment="by which Halo finds it again")
+    kind = models.TextField(choices=[("parent", "parent"), ("child", "child")], default="child")
+    halo_id = models.BigIntegerField(null=True, db_index=True)
+    status = models.TextField(default="", db_comment="ours; empty: Halo's is not mapped")
+    halo_status_id = models.IntegerField(null=True)
+    halo_changed = models.DateTimeField(null=True, db_comment="its last change in Halo, by Halo's clock")
+    agreed_status = models.TextField(default="", db_comment="ours, when both sides last had the same")
+    agreed_at = models.DateTimeField(null=True)
+    assigned = models.TextField(default="")
+    title = models.TextField(default="")
+    created = models.DateTimeField(default=timezone.now)
+    settled = models.BooleanField(default=False)
+    note = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key", "generation"], name="ticket_once")]
+
+
+class Plan(models.Model):
+    """The steps that would make Halo agree with the facts: dry run, approval and audit in one."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="plans")
+    made = models.DateTimeField(default=timezone.now)
+    held = models.BooleanField(default=False, db_comment="waits for an approver")
+    approved_at = models.DateTimeField(null=True)
+    approved_by = models.TextField(default="")
+    not_done = models.JSONField(default=list, db_comment="what is not done, each with its reason")
+    world_hash = models.TextField(default="", db_comment="of the facts that it was made from")
+
+
+class Step(models.Model):
+    """A step of a plan, with its reason, its evidence and, once done, its result."""
+
+    class State(models.TextChoices):
+        """``about``: begun, and its end is not known yet."""
+
+        PLANNED = "planned"
+        ABOUT = "about"
+        DONE = "done"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+        WAITING = "waiting"
+
+    plan = models.ForeignKey(Plan, models.CASCADE, related_name="steps", db_index=False)
+    position = models.IntegerField()
+    key = key_text(db_index=True, db_comment="the same for the same step, whenever it is planned")
+    kind = models.TextField()
+    reason = models.TextField()
+    evidence = models.JSONField(default=dict)
+    ticket = models.ForeignKey(Ticket, models.SET_NULL, null=True, related_name="steps")
+    body = models.JSONField(default=dict)
+    state = models.TextField(choices=State.choices, default=State.PLANNED)
+    result = models.JSONField(default=dict)
+    at = models.DateTimeField(null=True, db_comment="when it reached its state")
+
+    class Meta:
+        ordering = ["plan", "position"]
+        constraints = [models.UniqueConstraint(fields=["plan", "position"], name="step_once")]
+
+
+class Journal(models.Model):
+    """What was about to be written to Halo, and what came of it. Rows are only ever appended."""
+
+    class Event(models.TextChoices):
+        """``unknown``: the write may have been done."""
+
+        ABOUT = "about"
+        DONE = "done"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+
+    step = models.ForeignKey(Step, models.PROTECT, null=True, related_name="journal")
+    ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="journal")
+    event = models.TextField(choices=Event.choices)
+    reference = models.TextField(default="", db_index=True)
+    at = models.DateTimeField(default=timezone.now)
+    detail = models.JSONField(default=dict)

@@ -1,0 +1,85 @@
+"""Seals what must not lie open in the database: passwords, client secrets, tokens.
+
+The key is REMEDIATION_KEY (one key or several, by commas: the first seals, all open) or else the file ``key`` in the data
+folder, which is made at first use. A backup of the database is worth nothing without it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+FILE = "key"
+
+
+class KeyTrouble(RuntimeError):
+    """There is no key that can be used, or it does not fit. The message says what to do."""
+
+
+def seal(text: str) -> str:
+    """The text, sealed with the first key. Raises KeyTrouble."""
+    return _keys().encrypt(text.encode()).decode("ascii")
+
+
+def open_(sealed: str) -> str:
+    """The text that was sealed; an empty one for an empty one, which is what a row without a secret has.
+
+    Raises KeyTrouble where no key fits.
+    """
+    if not sealed:
+        return ""
+    try:
+        return _keys().decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise KeyTrouble(
+            f"A secret in the database was sealed with another key than {_where()}. Restore that key, "
+            "or enter the secret again."
+        ) from None
+
+
+def _keys() -> MultiFernet:
+    text = os.environ.get("REMEDIATION_KEY") or _file_text(Path(settings.DATA) / FILE)
+    try:
+        return MultiFernet([Fernet(part) for part in text.replace(",", " ").split()])
+    except ValueError:
+        raise KeyTrouble(
+            f"{_where()} holds no key. A key is what this prints: "
+            'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+        ) from None
+
+
+def _where() -> str:
+    return "REMEDIATION_KEY" if os.environ.get("REMEDIATION_KEY") else f"the file {Path(settings.DATA) / FILE}"
+
+
+def _file_text(path: Path) -> str:
+    """What the file holds. It is made where it is missing; of two processes that make it, one wins and both read it."""
+    try:
+        _refuse_open_file(path)
+    except FileNotFoundError:
+        _make(path)
+    return path.read_text(encoding="ascii")
+
+
+def _refuse_open_file(path: Path) -> None:
+    if path.stat().st_mode & 0o077:
+        raise KeyTrouble(f"Others can read {path}. Take their rights away: chmod 600 {path}")
+
+
+def _make(path: Path) -> None:
+    """Write a new key, whole or not at all, and never over another."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()

@@ -1,0 +1,338 @@
+"""Frames go into the tables and come out again, and what has not changed is not written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import polars as pl
+import pytest
+from django.db import connection, transaction
+from polars.testing import assert_frame_equal
+
+from remediation.domain.ledger import KEY, LEDGER, State
+from remediation.domain.observe import OBSERVATIONS
+from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.store import bulk, models
+
+NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
+HOSTILE = 'a "quote", a \\N, a \\, {brace}, \ta line\nbreak\r\n é 漢 \'; DROP TABLE x'
+
+
+@pytest.fixture
+def source(store: str) -> int:
+    return models.Source.objects.create(name="console", kind="insightvm").pk
+
+
+def ledger(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Rows of the ledger, whole where the test does not care."""
+    plain = {
+        "asset": "1",
+        "vulnerability": "cve-1",
+        "solution": "patch",
+        "state": "open",
+        "since": NOON,
+        "first_found": NOON,
+        "last_found": NOON,
+        "instances": 1,
+        "scan": "7",
+        "scan_started": NOON,
+        "credentials": 4,
+        "missed": 0,
+    }
+    return pl.DataFrame([plain | row for row in rows], schema=LEDGER)
+
+
+def many(rows: int) -> pl.DataFrame:
+    """A ledger of as many findings, a hundred for each asset."""
+    number = pl.int_range(rows, eager=True)
+    return (
+        pl.DataFrame(
+            {
+                "asset": (number // 100).cast(pl.String),
+                "vulnerability": "cve-2026-" + (number % 100).cast(pl.String),
+                "solution": "patch-" + (number % 50).cast(pl.String),
+            }
+        )
+        .select(
+            *KEY,
+            "solution",
+            **{name: pl.lit(value) for name, value in ledger({}).drop(*KEY, "solution").row(0, named=True).items()},
+        )
+        .cast(LEDGER)
+    )
+
+
+def snapshot(**frames: list[dict[str, Any]]) -> Snapshot:
+    """A snapshot with the rows; what a row does not name is null."""
+    schemas = {"findings": FINDINGS, "assets": ASSETS, "coverage": COVERAGE, "exceptions": EXCEPTIONS}
+    made = {name: pl.DataFrame(frames.get(name, []), schema=schema) for name, schema in schemas.items()}
+    return Snapshot(taken=NOON, proof=Proof.SCAN, rows=3, **made)
+
+
+def versions(table: str) -> dict[str, str]:
+    """Which transaction wrote or locked each row last: what is the same has not been touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ctid::text, xmin::text || '-' || xmax::text FROM {table}")
+        return dict(cursor.fetchall())
+
+
+# The ledger
+
+
+def test_a_ledger_comes_back_as_it_was(source: int) -> None:
+    frame = ledger(
+        {},
+        {"asset": "2", "solution": None, "scan": "", "since": None, "instances": None, "credentials": -1},
+        {
+            "asset": HOSTILE,
+            "vulnerability": HOSTILE,
+            "scan": HOSTILE,
+            "scan_started": datetime(1999, 1, 1, tzinfo=timezone.utc),
+        },
+    )
+    assert bulk.write_ledger(source, frame) == 3
+    read = bulk.read_ledger(source)
+    assert read.schema == LEDGER
+    assert_frame_equal(read.sort(KEY), frame.sort(KEY))
+
+
+def test_an_empty_ledger_has_its_columns(source: int) -> None:
+    assert_frame_equal(bulk.read_ledger(source), pl.DataFrame(schema=LEDGER))
+    assert bulk.write_ledger(source, pl.DataFrame(schema=LEDGER)) == 0
+
+
+def test_a_delta_changes_its_rows_and_no_others(source: int) -> None:
+    bulk.write_ledger(source, many(300))
+    before = versions("store_finding")
+    delta = many(300).head(10).with_columns(state=pl.lit(State.REMEDIATED.value))
+    assert bulk.write_ledger(source, pl.concat([delta, many(302).tail(2)])) == 12
+    after = versions("store_finding")
+    assert len(before.items() & after.items()) == 290
+    assert dict(bulk.read_ledger(source)["state"].value_counts().iter_rows()) == {"open": 292, "remediated": 10}
+
+
+def test_the_same_again_touches_nothing(source: int) -> None:
+    frame = many(300).with_columns(since=pl.lit(None, dtype=LEDGER["since"]))
+    bulk.write_ledger(source, frame)
+    before = versions("store_finding")
+    assert bulk.write_ledger(source, frame) == 0
+    assert versions("store_finding") == before
+
+
+def test_sources_are_apart(source: int) -> None:
+    other = models.Source.objects.create(name="file", kind="file").pk
+    bulk.write_ledger(source, ledger({}))
+    bulk.write_ledger(other, ledger({"state": "remediated"}))
+    assert bulk.read_ledger(source)["state"].to_list() == ["open"]
+    assert bulk.read_ledger(other)["state"].to_list() == ["remediated"]
+
+
+def test_a_write_belongs_to_the_transaction_around_it(source: int) -> None:
+    with pytest.raises(RuntimeError, match="later"), transaction.atomic():
+        bulk.write_ledger(source, ledger({}))
+        raise RuntimeError("something later fails")
+    assert bulk.read_ledger(source).is_empty()
+
+
+def test_two_writes_may_be_in_one_transaction(source: int) -> None:
+    with transaction.atomic():
+        bulk.write_ledger(source, ledger({}))
+        bulk.write_ledger(source, ledger({"state": "left"}))
+    assert bulk.read_ledger(source)["state"].to_list() == ["left"]
+
+
+def test_the_orm_sees_the_ledger(source: int) -> None:
+    bulk.write_ledger(source, ledger({}))
+    row = models.Finding.objects.get(source=source, asset="1", vulnerability="cve-1")
+    assert (row.state, row.since, row.credentials) == ("open", NOON, 4)
+
+
+def test_a_hundred_thousand_rows_take_seconds_at_most(source: int) -> None:
+    frame = many(100_000)
+    times = []
+    for work in (
+        lambda: bulk.write_ledger(source, frame),
+        lambda: bulk.write_ledger(source, frame.head(5_000).with_columns(missed=pl.lit(1, dtype=pl.Int64))),
+        lambda: bulk.read_ledger(source),
+    ):
+        begin = time.perf_counter()
+        work()
+        times.append(round(time.perf_counter() - begin, 2))
+    print("write, change 5 %, read:", times)
+    assert times[0] < 5 and times[1] < 1 and times[2] < 2, times
+
+
+# Assets
+
+
+def test_assets_come_from_both_frames_with_their_coverage(source: int) -> None:
+    taken = snapshot(
+        assets=[{"asset": "1", "host_name": "web", "sites": ["DMZ", HOSTILE], "owner_tags": []}],
+        coverage=[
+            {"asset": "1", "host_name": "old name", "scan": "7", "scan_started": NOON, "credentials": 4},
+            {"asset": "2", "ip": "10.0.0.2", "scan": "7"},
+        ],
+    )
+    assert bulk.write_assets(source, taken) == 2
+    read = bulk.read_assets(source).sort("asset")
+    assert read.schema == bulk.ASSET_ROWS
+    assert read["host_name"].to_list() == ["web", None]
+    assert read["ip"].to_list() == [None, "10.0.0.2"]
+    assert read["sites"].to_list() == [["DMZ", HOSTILE], []]
+    assert read["scan_started"].to_list() == [NOON, None]
+    assert read["covered"].to_list() == [True, True]
+    assert bulk.write_assets(source, taken) == 0
+
+
+def test_what_a_snapshot_does_not_tell_of_an_asset_stays(source: int) -> None:
+    bulk.write_assets(source, snapshot(assets=[{"asset": "1", "host_name": "web", "sites": ["DMZ"]}]))
+    bulk.write_assets(source, snapshot(coverage=[{"asset": "1", "scan": "8"}]))
+    row = models.Asset.objects.get()
+    assert (row.host_name, row.sites, row.scan, row.covered) == ("web", ["DMZ"], "8", True)
+
+
+def test_an_asset_leaves_the_coverage_of_a_scanner(source: int) -> None:
+    both = snapshot(coverage=[{"asset": "1"}, {"asset": "2"}])
+    bulk.write_assets(source, both)
+    assert bulk.covered_assets(source) == 2
+    assert bulk.write_assets(source, snapshot(coverage=[{"asset": "1"}])) == 1
+    assert bulk.covered_assets(source) == 1
+    assert (
+        bulk.write_assets(source, snapshot(assets=[{"asset": "1"}])) == 1
+    ), "it knows the asset, and covers it no more"
+    assert bulk.covered_assets(source) == 0
+
+
+@pytest.mark.parametrize("proof", [Proof.DEVICES, Proof.NOTHING])
+def test_an_asset_that_a_file_does_not_list_stays_covered(source: int, proof: Proof) -> None:
+    bulk.write_assets(source, replace(snapshot(coverage=[{"asset": "1"}, {"asset": "2"}]), proof=proof))
+    bulk.write_assets(source, replace(snapshot(assets=[{"asset": "1"}]), proof=proof))
+    assert bulk.covered_assets(source) == 2
+
+
+# Vulnerabilities and solutions
+
+FINDING = {
+    "asset": "1",
+    "vulnerability": "cve-1",
+    "title": "A hole",
+    "severity": "high",
+    "cvss": 7.5,
+    "risk": 500.0,
+    "exploits": 1,
+    "cves": ["CVE-2026-1"],
+    "solution": "patch",
+    "solution_name": "Patch it",
+    "solution_fix": HOSTILE,
+    "solution_type": "patch",
+    "solution_url": "https://example.org",
+    "solution_estimate": "PT10M",
+}
+
+
+def test_a_vulnerability_has_the_worst_that_is_told_of_it_in_any_order(source: int) -> None:
+    rows = [
+        FINDING,
+        FINDING | {"asset": "2", "severity": "critical", "risk": 700.0},
+        FINDING | {"asset": "3", "cvss": None},
+    ]
+    bulk.write_vulnerabilities(source, snapshot(findings=rows))
+    read = bulk.read_vulnerabilities(source)
+    assert read.schema == bulk.VULNERABILITY_ROWS
+    assert read.rows() == [("cve-1", "A hole", "critical", 7.5, 700.0, 1, ["CVE-2026-1"])]
+    assert bulk.write_vulnerabilities(source, snapshot(findings=rows[::-1])) == 0
+
+
+def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> None:
+    rows = [FINDING, FINDING | {"asset": "2"}, FINDING | {"vulnerability": "cve-2", "solution": "other"}]
+    assert bulk.write_solutions(source, snapshot(findings=rows)) == 2
+    assert bulk.write_solutions(source, snapshot(findings=rows)) == 0
+    changed = [row | {"solution_estimate": "PT1H"} if row["solution"] == "other" else row for row in rows]
+    assert bulk.write_solutions(source, snapshot(findings=changed)) == 1
+    read = bulk.read_solutions(source).sort("solution")
+    assert read.schema == bulk.SOLUTION_ROWS
+    assert read["solution_estimate"].to_list() == ["PT1H", "PT10M"]
+    assert read["solution_fix"].to_list() == [HOSTILE] * 2
+
+
+def test_findings_have_everything_beside_them(source: int) -> None:
+    taken = snapshot(findings=[FINDING], assets=[{"asset": "1", "host_name": "web", "owner_tags": ["Ann"]}])
+    bulk.write_assets(source, taken)
+    bulk.write_vulnerabilities(source, taken)
+    bulk.write_solutions(source, taken)
+    bulk.write_ledger(source, ledger({}, {"asset": "9", "vulnerability": "unknown", "solution": None}))
+    first, second = bulk.read_findings(source).sort("asset").rows(named=True)
+    assert (first["host_name"], first["title"], first["solution_name"], first["owner_tags"]) == (
+        "web",
+        "A hole",
+        "Patch it",
+        ["Ann"],
+    )
+    assert (first["scan"], first["severity"], second["severity"], second["host_name"]) == ("7", "high", "none", None)
+
+
+# Observations and snapshots
+
+
+def test_observations_are_appended_with_what_else_they_say(source: int) -> None:
+    record = bulk.save_snapshot(source, snapshot())
+    run = models.Run.objects.create(source_id=source, kind="read").pk
+    one = {
+        "asset": "1",
+        "vulnerability": "cve-1",
+        "solution": "patch",
+        "kind": "remediated",
+        "before": "open",
+        "scan": "8",
+    }
+    frame = pl.DataFrame([one], schema=OBSERVATIONS)
+    assert bulk.append_observations(source, record, frame, run_id=run) == 1
+    assert bulk.append_observations(source, record, frame) == 1
+    rows = models.Observation.objects.order_by("pk")
+    assert [row.run_id for row in rows] == [run, None]
+    assert (rows[0].kind, rows[0].detail, rows[0].snapshot_id) == (
+        "remediated",
+        {"before": "open", "scan": "8"},
+        record,
+    )
+    assert abs(rows[0].at - datetime.now(timezone.utc)) < timedelta(minutes=5)
+    assert bulk.append_observations(source, record, frame.clear()) == 0
+
+
+WHOLE = {
+    "findings": [FINDING | {"instances": 2, "first_found": NOON}, {"asset": "2", "vulnerability": HOSTILE, "cves": []}],
+    "assets": [{"asset": "1", "sites": ["DMZ"], "owner_tags": []}, {"asset": "2"}],
+    "coverage": [{"asset": "1", "scan_started": NOON, "credentials": -1}],
+    "exceptions": [{"asset": "1", "vulnerability": "cve-1", "expires": date(2026, 12, 31), "status": "approved"}],
+}
+
+
+@pytest.mark.parametrize("frames", [WHOLE, {}], ids=["whole", "empty"])
+@pytest.mark.parametrize("proof", list(Proof))
+def test_a_snapshot_comes_back_as_it_was(source: int, frames: dict[str, Any], proof: Proof) -> None:
+    taken = replace(snapshot(**frames), proof=proof)
+    back = bulk.load_snapshot(bulk.save_snapshot(source, taken))
+    assert (back.taken, back.proof, back.rows) == (NOON, proof, 3)
+    for name in ("findings", "assets", "coverage", "exceptions"):
+        assert_frame_equal(getattr(back, name), getattr(taken, name))
+    record = models.SnapshotRecord.objects.get()
+    assert (record.findings, record.assets) == (len(taken.findings), len(taken.coverage))
+    assert record.content_hash == bulk.content_hash(taken)
+
+
+def test_the_hash_is_of_the_content_alone() -> None:
+    taken = snapshot(**WHOLE)
+    later = replace(
+        taken, taken=NOON + timedelta(days=7), findings=taken.findings.reverse(), assets=taken.assets.reverse()
+    )
+    assert bulk.content_hash(later) == bulk.content_hash(taken)
+    for other in (
+        replace(taken, proof=Proof.NOTHING),
+        replace(taken, exceptions=taken.exceptions.clear()),
+        replace(taken, findings=taken.findings.with_columns(title=pl.lit(""))),
+        replace(taken, assets=taken.assets.with_columns(owner_tags=pl.lit(["x"], dtype=pl.List(pl.String)))),
+    ):
+        assert bulk.content_hash(other) != bulk.content_hash(taken)
