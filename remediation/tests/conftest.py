@@ -84,6 +84,13 @@ def store(postgres: str, migrated: str, tmp_path: Path, monkeypatch: pytest.Monk
     drop_database(postgres, name)
 
 
+@pytest.fixture
+def empty_store(database: str) -> Iterator[str]:
+    """The address of a database without tables, which Django uses for the time of the test."""
+    with django_on(database):
+        yield database
+
+
 @contextmanager
 def django_on(address: str) -> Iterator[None]:
     """Point Django's default connection at a database for the block."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -142,6 +143,19 @@ def test_two_writes_may_be_in_one_transaction(source: int) -> None:
         bulk.write_ledger(source, ledger({}))
         bulk.write_ledger(source, ledger({"state": "left"}))
     assert bulk.read_ledger(source)["state"].to_list() == ["left"]
+
+
+def test_two_writers_of_one_source_come_one_after_the_other(source: int, store: str) -> None:
+    def write(state: str) -> int:
+        try:
+            return bulk.write_ledger(source, many(5_000).with_columns(state=pl.lit(state)))
+        finally:
+            connection.close()  # each thread has its own
+
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(write, ["open", "left", "open", "left"]))
+    assert max(written) == 5_000
+    assert bulk.read_ledger(source)["state"].n_unique() == 1
 
 
 def test_the_orm_sees_the_ledger(source: int) -> None:

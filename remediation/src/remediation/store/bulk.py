@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from ..domain.ledger import KEY, LEDGER
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
 from . import copy, models
+from .copy import lock
 from .packing import content_hash, pack, unpack
 
 __all__ = [
@@ -45,11 +46,6 @@ SOLUTION_ROWS: dict[str, Any] = {
     name: FINDINGS[name]
     for name in ("solution", "solution_name", "solution_fix", "solution_type", "solution_url", "solution_estimate")
 }
-
-
-def lock(source_id: int) -> None:
-    """Keep others from changing this source's tables until the transaction ends; waits for those that do already."""
-    models.Source.objects.select_for_update().get(pk=source_id)
 
 
 # The ledger

@@ -49,7 +49,7 @@ def append(table: str, frame: pl.DataFrame) -> int:
 
 def select(query: str, parameters: Sequence[Any], schema: Schema) -> pl.DataFrame:
     """The rows of a query whose columns are the schema's, in its order."""
-    columns = sql.SQL(", ").join(_sent(name, kind) for name, kind in schema.items())
+    columns = listed(_sent(name, kind) for name, kind in schema.items())
     text = io.BytesIO()
     with connection.cursor() as cursor:
         inner = sql.SQL(query)  # a constant of the caller's
@@ -73,42 +73,79 @@ def upsert(
     *,
     keeps: Sequence[str] = (),
 ) -> int:
-    """Insert the frame's rows, and update those that differ; a row that is the same is not touched. Returns how many
-    were written.
+    """Update the rows that differ and insert those that are new; a row that is the same is not touched.
 
-    ``keys`` name a row together with source_id. A null in a column of ``keeps`` leaves what is stored; in a new row, a
-    list becomes an empty one, and a truth value false.
+    Returns how many were written. ``keys`` name a row together with source_id, and the frame has each once. A null in a
+    column of ``keeps`` leaves what is stored; in a new row, a list becomes an empty one, and a truth value false.
+
+    An update and an insert take half the time of an insert with ON CONFLICT. They are safe because the source is locked.
     """
     if frame.is_empty():
         return 0
-    columns = frame.columns
-    changing = [name for name in columns if name not in keys]
-    value = {name: _value(name, kind, name in keeps) for name, kind in frame.schema.items()}
-    with transaction.atomic(), connection.cursor() as cursor, incoming(cursor, table, frame) as temporary:
-        cursor.execute(
-            sql.SQL(
-                "INSERT INTO {table} AS kept (source_id, {columns}) SELECT %(source)s, {values} "
-                "FROM {temporary} AS new LEFT JOIN {table} AS old ON old.source_id = %(source)s AND {same_key} "
-                "WHERE old.source_id IS NULL OR ({new}) IS DISTINCT FROM ({old}) "
-                "ON CONFLICT (source_id, {keys}) DO UPDATE SET {assignments}"
-            ).format(
-                table=sql.Identifier(table),
-                temporary=sql.Identifier(temporary),
-                columns=names(columns),
-                values=sql.SQL(", ").join(value[name] for name in columns),
-                same_key=sql.SQL(" AND ").join(
-                    sql.SQL("old.{0} = new.{0}").format(sql.Identifier(key)) for key in keys
-                ),
-                new=sql.SQL(", ").join(value[name] for name in changing),
-                old=sql.SQL(", ").join(sql.Identifier("old", name) for name in changing),
-                keys=names(keys),
-                assignments=sql.SQL(", ").join(
-                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changing
-                ),
-            ),
-            {"source": source_id},
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock(source_id)
+        with incoming(cursor, table, frame) as temporary:
+            parts = _Upsert(table, temporary, keys, frame.schema, keeps)
+            cursor.execute(parts.update(), {"source": source_id})
+            updated = int(cursor.rowcount)
+            cursor.execute(parts.insert(), {"source": source_id})
+            return updated + int(cursor.rowcount)
+
+
+def lock(source_id: int) -> None:
+    """Keep others from changing this source's rows until the transaction ends; waits for those that do already."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM store_source WHERE id = %s FOR NO KEY UPDATE", [source_id])
+
+
+class _Upsert:
+    """The two statements of an upsert: ``new`` is the row that comes, ``old`` the one that is stored."""
+
+    def __init__(
+        self, table: str, temporary: str, keys: Sequence[str], schema: Mapping[str, pl.DataType], keeps: Sequence[str]
+    ) -> None:
+        self._table, self._temporary = sql.Identifier(table), sql.Identifier(temporary)
+        self._schema, self._keeps = schema, keeps
+        self._changing = [name for name in schema if name not in keys]
+        self._same_key = sql.SQL("old.source_id = %(source)s AND {}").format(
+            sql.SQL(" AND ").join(sql.SQL("old.{0} = new.{0}").format(sql.Identifier(key)) for key in keys)
         )
-        return int(cursor.rowcount)
+
+    def update(self) -> sql.Composed:
+        values = [self._merged(name) for name in self._changing]
+        return sql.SQL(
+            "UPDATE {} AS old SET ({}) = ROW({}) FROM {} AS new WHERE {} AND ROW({}) IS DISTINCT FROM ROW({})"
+        ).format(
+            self._table,
+            names(self._changing),
+            listed(values),
+            self._temporary,
+            self._same_key,
+            listed(values),
+            listed(sql.Identifier("old", name) for name in self._changing),
+        )
+
+    def insert(self) -> sql.Composed:
+        return sql.SQL(
+            "INSERT INTO {table} (source_id, {columns}) SELECT %(source)s, {values} FROM {temporary} AS new "
+            "WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE {same_key})"
+        ).format(
+            table=self._table,
+            columns=names(self._schema),
+            values=listed(self._fresh(name) for name in self._schema),
+            temporary=self._temporary,
+            same_key=self._same_key,
+        )
+
+    def _merged(self, name: str) -> sql.Composable:
+        new, old = sql.Identifier("new", name), sql.Identifier("old", name)
+        return sql.SQL("coalesce({}, {})").format(new, old) if name in self._keeps else new
+
+    def _fresh(self, name: str) -> sql.Composable:
+        new, kind = sql.Identifier("new", name), self._schema[name]
+        if name in self._keeps and isinstance(kind, pl.List):
+            return sql.SQL("coalesce({}, '{{}}')").format(new)
+        return sql.SQL("coalesce({}, false)").format(new) if name in self._keeps and kind == pl.Boolean else new
 
 
 class incoming:
@@ -136,15 +173,12 @@ class incoming:
 
 def names(columns: Iterable[str]) -> sql.Composed:
     """Columns, quoted, with commas."""
-    return sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    return listed(sql.Identifier(name) for name in columns)
 
 
-def _value(name: str, kind: Any, kept: bool) -> sql.Composable:
-    new, old = sql.Identifier("new", name), sql.Identifier("old", name)
-    if not kept:
-        return new
-    otherwise = "'{}'" if isinstance(kind, pl.List) else "false" if kind == pl.Boolean else "NULL"
-    return sql.SQL("coalesce({}, {}, " + otherwise.replace("{}", "{{}}") + ")").format(new, old)
+def listed(parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Parts of a statement, with commas."""
+    return sql.SQL(", ").join(parts)
 
 
 # What COPY sends is read by polars: moments as microseconds, lists as JSON.

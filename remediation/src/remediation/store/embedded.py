@@ -186,7 +186,7 @@ class EmbeddedPostgres:
 
     def _control(self, *arguments: str) -> None:
         """Run pg_ctl, and raise EmbeddedError with its words and the last lines of the log where it fails."""
-        # Named from within the folder: pg_ctl hands paths to a shell, in which a quote or a dollar would mean something.
+        # Named from within the folder: pg_ctl hands paths to a shell, in which a quote or a dollar has a meaning.
         done = self._run("pg_ctl", "-D", self.data.name, *arguments)
         if done.returncode != 0:
             raise EmbeddedError(
@@ -262,7 +262,8 @@ class EmbeddedPostgres:
     def _clear_what_a_dead_server_left(self) -> None:
         """Wait for the children of a killed server, then remove the files with its process id.
 
-        PostgreSQL would take any process that has got this number, and a zombie, for the server. Without /proc (not Linux), the file stays, and PostgreSQL itself decides.
+        PostgreSQL would take any process that has got this number, and a zombie, for the server. Without /proc (not
+        Linux), the files stay, and PostgreSQL itself decides.
         """
         if not Path("/proc/self").exists():
             return
@@ -320,14 +321,14 @@ class EmbeddedPostgres:
         return int(lines[0]) if lines and lines[0].isdigit() else None
 
     def _postmaster(self) -> list[str]:
-        """The lines of postmaster.pid: process, data folder, start time, port, socket folder, address, memory, state."""
+        """The lines of postmaster.pid: process, data folder, start, port, socket folder, address, memory, state."""
         try:
             return (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
 
     def _socket(self) -> Path:
-        """The socket folder of the running server, which may have been started with other folders for run-time files."""
+        """The running server's socket folder. Who started it may have another folder for run-time files than we."""
         lines = self._postmaster()
         return Path(lines[4]) if len(lines) > 4 and lines[4] else self._new_socket_folder()
 

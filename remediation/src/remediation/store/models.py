@@ -192,7 +192,7 @@ class Ticket(models.Model):
     """A ticket of ours in Halo, or one that is about to be."""
 
     project = models.ForeignKey(Project, models.PROTECT, related_name="tickets", db_index=False)
-    key = key_text(db_comment="what it stands for: solution, owner, asset or vulnerability; 'project' for the parent")
+    key = key_text(db_comment="solution, owner, asset or vulnerability; 'project' for the parent")
     generation = models.IntegerField(default=1, db_comment="a new linked ticket for the same key is the next one")
     reference = models.TextField(unique=True, db_comment="by which Halo finds it again")
     kind = models.TextField(choices=[("parent", "parent"), ("child", "child")], default="child")

@@ -1,12 +1,13 @@
 """Seals what must not lie open in the database: passwords, client secrets, tokens.
 
-The key is REMEDIATION_KEY (one key or several, by commas: the first seals, all open) or else the file ``key`` in the data
-folder, which is made at first use. A backup of the database is worth nothing without it.
+The key is REMEDIATION_KEY or else the file ``key`` in the data folder, which is made at first use. Either may hold several
+keys: the first seals, all open. Without the key, a backup of the database has lost its secrets.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -72,8 +73,9 @@ def _refuse_open_file(path: Path) -> None:
 def _make(path: Path) -> None:
     """Write a new key, whole or not at all, and never over another."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
+    made = Path(name)
+    with os.fdopen(number, "wb") as file:
         file.write(Fernet.generate_key() + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -296,7 +296,7 @@ class Migration(migrations.Migration):
                     "key",
                     models.TextField(
                         db_collation="C",
-                        db_comment="what it stands for: solution, owner, asset or vulnerability; 'project' for the parent",
+                        db_comment="solution, owner, asset or vulnerability; 'project' for the parent",
                     ),
                 ),
                 (

@@ -1,0 +1,100 @@
+"""The tables as Django makes them on an empty database, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
+
+from remediation.domain.ledger import LEDGER
+from remediation.store import models
+
+
+@pytest.fixture
+def project(store: str) -> models.Project:
+    source = models.Source.objects.create(name="console", kind="insightvm")
+    halo = models.Connection.objects.create(name="halo", settings={"tenant": "acme"})
+    return models.Project.objects.create(name="Patch the DMZ", slug="patch-the-dmz", connection=halo, source=source)
+
+
+def ticket(project: models.Project, reference: str = "r", **fields: Any) -> models.Ticket:
+    return models.Ticket.objects.create(project=project, key="patch", reference=reference, **fields)
+
+
+def test_migrations_apply_on_an_empty_database_and_can_be_taken_back(empty_store: str) -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+    made = {name for name in connection.introspection.table_names() if name.startswith("store_")}
+    assert made == {model._meta.db_table for model in apps.get_app_config("store").get_models()}
+    call_command("migrate", "store", "zero", verbosity=0, interactive=False)
+    assert connection.introspection.table_names() == ["django_migrations"]
+
+
+def test_migrations_are_what_the_models_say(store: str) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_nothing_is_wrong_by_django(store: str) -> None:
+    call_command("check", fail_level="WARNING", databases=["default"])
+
+
+def test_the_ledger_has_the_domains_columns() -> None:
+    columns = {field.column for field in models.Finding._meta.local_concrete_fields}
+    assert columns == {"source_id", *LEDGER}
+
+
+def test_keys_are_ordered_by_their_bytes(store: str) -> None:
+    with psycopg.connect(store) as raw:
+        rows = raw.execute(
+            "SELECT DISTINCT c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation "
+            "WHERE a.attrelid = 'store_finding'::regclass AND a.attname IN ('asset', 'vulnerability', 'solution')"
+        ).fetchall()
+    assert rows == [("C",)]
+
+
+def test_a_reference_belongs_to_one_ticket(project: models.Project) -> None:
+    ticket(project)
+    with pytest.raises(IntegrityError, match="reference"), transaction.atomic():
+        ticket(project, generation=2)
+    with pytest.raises(IntegrityError, match="ticket_once"), transaction.atomic():
+        ticket(project, reference="other")
+    ticket(project, reference="other", generation=2)
+
+
+def test_projects_do_not_share_the_slug_of_their_references(project: models.Project) -> None:
+    with pytest.raises(IntegrityError, match="slug"), transaction.atomic():
+        models.Project.objects.create(name="Patch the DMZ!", slug=project.slug, connection=project.connection)
+
+
+def test_a_new_ticket_and_a_new_step_know_nothing_yet(project: models.Project) -> None:
+    made = ticket(project)
+    assert (made.halo_id, made.status, made.agreed_status, made.settled, made.note) == (None, "", "", False, {})
+    plan = models.Plan.objects.create(project=project)
+    step = models.Step.objects.create(plan=plan, position=0, key="patch/1/create", kind="create", reason="new")
+    assert (step.state, step.result, plan.held, plan.approved_at) == ("planned", {}, False, None)
+    entry = models.Journal.objects.create(step=step, ticket=made, event="about", reference=made.reference)
+    assert list(step.journal.all()) == list(made.journal.all()) == [entry]
+
+
+def test_steps_come_in_their_order(project: models.Project) -> None:
+    plan = models.Plan.objects.create(project=project)
+    for position in (2, 0, 1):
+        models.Step.objects.create(plan=plan, position=position, key=str(position), kind="comment", reason="")
+    assert [step.position for step in plan.steps.all()] == [0, 1, 2]
+
+
+def test_what_something_depends_on_cannot_be_deleted(project: models.Project) -> None:
+    assert project.source is not None
+    models.Finding.objects.create(source=project.source, asset="1", vulnerability="cve-1", state="open")
+    for row in (project.source, project.connection):
+        with pytest.raises(ProtectedError):
+            row.delete()
+    made = ticket(project)
+    models.Journal.objects.create(ticket=made, event="done")
+    for row in (project, made):
+        with pytest.raises(ProtectedError):
+            row.delete()
