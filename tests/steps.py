@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import timedelta
 from typing import Any
 
 import jsonschema
@@ -126,11 +125,10 @@ def checked(name: str, output: dict[str, Any]) -> dict[str, Any]:
 def warmed(connection: Connection) -> Connection:
     """The same connection with its token and its lists in memory, as it is after the first steps of a workflow.
 
-    It also knows what the answers to a create and a comment have shown: that the instance keeps keys, and how it dates.
+    It also knows what the answer to a create has shown: that the instance keeps keys.
     """
     address = connection.client.address
-    claim_registry(address, "The ticket").keeps_key = True
-    claim_registry(address, "The comment").clock_offset = timedelta()
+    claim_registry(address, "The ticket").keeps_key[("third_party_id_string", 1)] = True
     for ticket in (connection.client.get_ticket(2102), *connection.client.search_tickets({})):
         connection.client.describe(ticket)
     # Says what is so already: looks up teams and categories.

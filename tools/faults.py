@@ -10,6 +10,9 @@ The cells of the actions are defined here once, for this command and for the tes
 Actions run in this process. Their client gives up on a silent Halo after a third of a second, and its pauses are
 counted but not slept, so the time of a cell is what it would be with such timeouts. Triggers run through the real entry
 point, in real time, with polls and signed webhooks.
+
+What is made exactly once also meets Halos in odd circumstances (`Circumstance`), and Halos that do the work long after
+their answer (LATE). There the client's clock runs a hundred times as fast, and it gives up after ten of its seconds.
 """
 
 from __future__ import annotations
@@ -28,8 +31,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,19 +41,21 @@ import jsonschema
 from insightconnect_plugin_runtime.exceptions import PluginException
 
 from halo_emulator import Fault, HaloEmulator
+from halo_emulator.ticket_writes import create_ticket
 from komand_haloitsm import actions as action_classes
 from komand_haloitsm.connection import Connection
 from komand_haloitsm.util.api import HaloITSMAPI
-from komand_haloitsm.util.halo.tickets.exactly_once import claim_registry
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools.bench.report import Document, Table, about
+from tools.odd_halos import NOTE_CHANGES, SPEED, TICKET_CHANGES, FastTime, Settings, set_up
 from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
 
 # -- the cells -------------------------------------------------------------------------------------------------------
 
-SUMMARY, TEXT = "Quarterly figures of Northwind leaked", "The archive was named orchid-harbour-1971"
+_MARK = "orchid-harbour"
+SUMMARY, TEXT = "Quarterly figures of Northwind leaked", f"The archive was named {_MARK}-1971"
 # Texts of tickets, ours and those that the emulator starts with: none may be logged or raised.
-PRIVATE = (SUMMARY, TEXT, "orchid-harbour", "Invoice attachment", "reported by reception")
+PRIVATE = (SUMMARY, TEXT, _MARK, "Invoice attachment", "reported by reception")
 READ, UPDATE, CREATE, CLOSE = "read", "update", "create", "close"
 STATUSES = (302, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504)
 KINDS = (*map(str, STATUSES), "429 with Retry-After", "hang", "drop", "html", "truncated")
@@ -59,18 +63,31 @@ PASSES = frozenset({"429", "429 with Retry-After", "502", "503", "504", "hang", 
 # After these Halo may still be at work. What carries no key, a comment, is then not sent again.
 SLOW = frozenset({"408", "502", "504", "hang", "html"})
 MAY_HAVE_BEEN_DONE = SLOW | {"500", "503", "drop", "truncated"}
+# When Halo does the work, in seconds after the client has given up or has got this answer.
+LATE: Mapping[str, tuple[float, int | None]] = {
+    "10 s late": (10.0, None),
+    "45 s late": (45.0, None),
+    "504, 10 s late": (10.0, 504),
+    "504, 45 s late": (45.0, 504),
+}
 LISTS = ("status", "priority", "team", "agent", "category", "tickettype")
 
 
 @dataclass(frozen=True)
 class Step:
-    """An action and the one request that does its work."""
+    """An action and the one request that does its work. ``variant`` tells it from other steps of the same action."""
 
     action: str
     nature: str
     method: str
     path: str
     given: Mapping[str, Any]
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """For the tables."""
+        return f"{self.action} {self.variant}".strip()
 
 
 STEPS: Mapping[str, Step] = {
@@ -85,6 +102,8 @@ STEPS: Mapping[str, Step] = {
         Step("search_tickets", READ, "GET", "tickets", {"summary_contains": "Suspicious"}),
     )
 }
+_CREATE = STEPS["create_ticket"]
+WITH_REFERENCE = replace(_CREATE, given={**_CREATE.given, "external_reference": "INV-4711"}, variant="with a reference")
 
 
 @dataclass(frozen=True)
@@ -100,6 +119,10 @@ class Trouble:
 
     def fault(self, **where: Any) -> Fault:
         """The same for the emulator; ``where`` are the method and path that it concerns."""
+        if self.kind in LATE:
+            seconds, answer = LATE[self.kind]
+            given_up = _FAST_SILENCE if answer is None else 0.0
+            return Fault("late", seconds=seconds / SPEED + given_up, answers=answer, **where)
         status = self.kind[:3] if self.kind[:3].isdigit() else None
         return Fault(
             "status" if status else self.kind,
@@ -142,16 +165,82 @@ def sensible(step: Step, trouble: Trouble) -> bool:
 
 MATRIX = tuple((step, trouble) for step in STEPS.values() for trouble in TROUBLES if sensible(step, trouble))
 
+
+@dataclass(frozen=True)
+class Circumstance:
+    """Settings of the instance. ``known``: an earlier step of the process has shown how the instance is."""
+
+    name: str
+    settings: Settings
+    known: bool = False
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What it is crossed with: with the slowest faults only where little else is odd."""
+        return (*_TELLING, *_SLOWEST) if set(self.settings) <= set(_NO_KEY) else _TELLING
+
+
+def _circumstances(table: Mapping[str, Settings], names: Sequence[str], prefix: str = "") -> list[Circumstance]:
+    return [Circumstance(f"{prefix}{name}", table[name]) for name in names]
+
+
+_NO_KEY: Settings = {"keeps_external_id": False}
+_NO_SEARCH: Settings = {"ignored_parameters": {"search_details"}}
+_LAG, _HIDDEN = "lists that lag", "a rule closes it, and closed ones are hidden"
+# What becomes of texts and dates matters where things are found by their text: comments, and tickets without a key.
+_REWRITTEN = (
+    "escaped",
+    "question marks",
+    "joined lines",
+    "a database clock ahead",
+    "a database clock behind",
+    "local time ahead",
+    "local time behind",
+)
+NOTE_CIRCUMSTANCES = (
+    Circumstance("nothing odd", {}),
+    Circumstance("nothing odd, not the first", {}, True),
+    *_circumstances(NOTE_CHANGES, (_LAG, "a signature, and forced private", *_REWRITTEN)),
+)
+TICKET_CIRCUMSTANCES = (
+    Circumstance("the key is kept", {}),
+    Circumstance("the key is kept, not the first", {}, True),
+    Circumstance("the key is not kept", _NO_KEY),
+    Circumstance("the key is not kept, not the first", _NO_KEY, True),
+    *_circumstances(TICKET_CHANGES, (_LAG, _HIDDEN, "rows without the key", "an ignored filter")),
+    *_circumstances(
+        {name: {**settings, **_NO_KEY} for name, settings in TICKET_CHANGES.items()},
+        (_LAG, _HIDDEN, "a rule prefixes and appends", "cut at 255", *_REWRITTEN),
+        "no key, ",
+    ),
+    Circumstance("an ignored search_details", _NO_SEARCH),
+    Circumstance("no key, an ignored search_details", {**_NO_SEARCH, **_NO_KEY}),
+)
+_TELLING = (
+    *(Trouble(kind, True, False) for kind in ("drop", "400", "500", "504", "hang")),
+    *(Trouble(kind, False, False) for kind in ("drop", "10 s late", "504, 45 s late")),
+)
+_SLOWEST = tuple(Trouble(kind, False, False) for kind in ("500", "504", "hang", "45 s late", "504, 10 s late"))
+# Texts that the odd Halos change. Each has the words by which it is found here.
+_ODD_SUMMARY = f"{SUMMARY} & <others> \U0001f525 " + "x" * 255
+_ODD_TEXT = f"{TEXT} & <closed> \U0001f525\nby Kim"
+
 WORK, EVERYTHING, TOKEN, EVERY_LIST = "its own request", "everything", "the token", "the lists of names"
 
 
 @dataclass(frozen=True)
 class ActionCell:
-    """A step, a fault, and the requests that it concerns."""
+    """A step, a fault, the requests that it concerns, and what is odd about Halo."""
 
     step: Step
     trouble: Trouble
     place: str
+    circumstance: Circumstance | None = None
+
+    @property
+    def who(self) -> str:
+        """The table that it belongs to."""
+        return f"{self.step.name}, odd Halos" if self.circumstance else self.step.name
 
     def faults(self) -> list[Fault]:
         """What to inject."""
@@ -163,6 +252,8 @@ class ActionCell:
 
     def expected(self) -> bool | None:
         """Whether the action must succeed. None where success and failure are both right, as long as it is safe."""
+        if self.circumstance:
+            return None
         if self.place == WORK:
             return expected(self.step, self.trouble)
         if self.place == TOKEN and self.step.nature == CLOSE and not self.trouble.lasting:
@@ -200,6 +291,21 @@ def action_cells() -> list[ActionCell]:
             cells += [ActionCell(step, trouble, EVERYTHING) for trouble in lasting if sensible(step, trouble)]
             cells += [ActionCell(step, Trouble(kind, False, stays), TOKEN) for stays in (False, True)]
             cells.append(ActionCell(step, Trouble(kind, False, True), EVERY_LIST))
+    cells += [ActionCell(WITH_REFERENCE, trouble, WORK) for trouble in TROUBLES]
+    return cells + odd_cells()
+
+
+def odd_cells() -> list[ActionCell]:
+    """What makes something, in odd circumstances."""
+    written: Mapping[str, Any] = {"create_ticket": {"summary": _ODD_SUMMARY, "details": _ODD_TEXT}}
+    written = {**written, "add_comment": {"comment": _ODD_TEXT}, "close_ticket": {"resolution": _ODD_TEXT}}
+    cells = []
+    for step in (_CREATE, WITH_REFERENCE, STEPS["add_comment"], STEPS["close_ticket"]):
+        odd = replace(step, given={**step.given, **written[step.action]})
+        table = TICKET_CIRCUMSTANCES if step.action == "create_ticket" else NOTE_CIRCUMSTANCES
+        cells += [
+            ActionCell(odd, trouble, WORK, circumstance) for circumstance in table for trouble in circumstance.troubles
+        ]
     return cells
 
 
@@ -273,8 +379,10 @@ def marked_tokens() -> Iterator[str]:
 
 CAP = 120.0
 _SILENCE = 0.3
+# The same for a client on a fast clock, in real seconds.
+_FAST_SILENCE = 10.0 / SPEED
 # Allowed beyond the limit: the last attempt, which may begin just within it, and a busy machine.
-_GRACE = 10.0
+_GRACE, _FAST_GRACE = 10.0, 60.0
 
 
 class SkippedTime:
@@ -325,8 +433,9 @@ _ACTIONS_BY_NAME: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def _connected(halo: HaloEmulator, skipped: SkippedTime) -> Any:
+def _connected(halo: HaloEmulator, its_time: SkippedTime | FastTime) -> Any:
     """The plugin's connection, with a client that has short timeouts and a clock of its own."""
+    silence = _FAST_SILENCE if isinstance(its_time, FastTime) else _SILENCE
     connection: Any = Connection()
     connection.connect(connection_to(halo))
     connection.client = HaloITSMAPI(
@@ -335,10 +444,10 @@ def _connected(halo: HaloEmulator, skipped: SkippedTime) -> Any:
         auth_server=halo.auth_server,
         resource_server=halo.resource_server,
         connect_timeout=_SILENCE,
-        read_timeout=_SILENCE,
+        read_timeout=silence,
         max_wait=CAP,
-        clock=skipped.clock,
-        sleep=skipped.sleep,
+        clock=its_time.clock,
+        sleep=its_time.sleep,
         jitter=lambda: 1.0,
     )
     return connection
@@ -355,11 +464,16 @@ def _run(connection: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]
 
 def _warm(connection: Any) -> None:
     """Token and lists in memory, as after the first steps of a workflow, and what their answers have shown."""
-    claim_registry(connection.client.address, "The ticket").keeps_key = True
-    claim_registry(connection.client.address, "The comment").clock_offset = timedelta()
+    _make_something(connection)
     _run(connection, "get_ticket", {"ticket_id": 2102})
     _run(connection, "search_tickets", {})
     connection.client.update_ticket(2101, {"team_id": 1, "category_id": 33})
+
+
+def _make_something(connection: Any) -> None:
+    """Another ticket and comment, whose answers show how the instance is."""
+    _run(connection, "create_ticket", {**_CREATE.given, "summary": "The first", "details": "Nothing."})
+    _run(connection, "add_comment", {"ticket_id": 2103, "comment": "The first"})
 
 
 _used_ports: set[int] = set()
@@ -378,31 +492,76 @@ def _new_halo() -> Iterator[HaloEmulator]:
     raise RuntimeError("no address is left that was not used")
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What an action gave or raised, and what it made: ids of tickets or notes.
+
+    ``done``: whether Halo has done anything of it. ``right``: whether the output is about what was made.
+    """
+
+    output: dict[str, Any] | None
+    error: Exception | None
+    seconds: float = 0.0
+    made: Sequence[int] = ()
+    new_tickets: int = 0
+    done: bool = False
+    right: bool = True
+
+
 def run_action_cell(cell: ActionCell, token: str) -> Outcome:
     """Carry out one cell."""
     with _new_halo() as halo, Captured() as captured:
-        skipped = SkippedTime()
-        connection = _connected(halo, skipped)
+        its_time = FastTime() if cell.circumstance else SkippedTime()
+        connection = _connected(halo, its_time)
+        _prepare(halo, connection, cell)
+        halo.forget_requests()
+        tickets, notes = set(halo.tickets), _notes(halo)
+        faults = cell.faults()
+        for fault in faults:
+            halo.inject(fault)
+        began, really_began = its_time.clock(), time.monotonic()
+        output, error = _attempt(connection, cell.step)
+        seconds = its_time.clock() - began
+        halo.clear_faults()
+        _wait_for_late_work(faults, really_began)
+        new = set(halo.tickets) - tickets
+        made = sorted(new if cell.step.action == "create_ticket" else _notes(halo) - notes)
+        done = bool(made) or (cell.step.nature == CLOSE and _is_closed(halo, cell.step))
+        right = output is None or _is_made(halo, cell.step, output, made)
+        attempt = Attempt(output, error, seconds, made, len(new), done, right)
+        what, told = _words(cell.trouble), _in_words(output, error)
+        place = cell.circumstance.name if cell.circumstance else cell.place
+        outcome = Outcome(cell.who, place, what, told, len(halo.requests), len(made), seconds)
+        secrets = Secrets((halo.client_id, halo.client_secret), PRIVATE, token)
+        everything = "\n".join([*captured.lines, *_everything_in(error)])
+        outcome.wrong += [f"{kind} is logged or raised" for kind in secrets.told_by(everything)]
+        outcome.wrong += _faults_of(cell, attempt)
+    return outcome
+
+
+def _prepare(halo: HaloEmulator, connection: Any, cell: ActionCell) -> None:
+    """What was before the step."""
+    if cell.circumstance is None:
         # Only a new connection asks for a token, so a fault of that request needs one.
         if cell.place in (WORK, EVERYTHING):
             _warm(connection)
-        halo.forget_requests()
-        tickets = len(halo.tickets)
-        for fault in cell.faults():
-            halo.inject(fault)
-        began = skipped.clock()
-        output, error = _attempt(connection, cell.step)
-        seconds = skipped.clock() - began
-        halo.clear_faults()
-        step, made = cell.step, _made(halo, cell.step)
-        outcome = Outcome(
-            step.action, cell.place, _words(cell.trouble), _in_words(output, error), len(halo.requests), made, seconds
-        )
-        secrets = Secrets((halo.client_id, halo.client_secret), PRIVATE, token)
-        told = "\n".join([*captured.lines, *_everything_in(error)])
-        outcome.wrong += [f"{kind} is logged or raised" for kind in secrets.told_by(told)]
-        outcome.wrong += _faults_of(cell, output, error, made, len(halo.tickets) - tickets, seconds)
-    return outcome
+        return
+    set_up(halo, cell.circumstance.settings)
+    if cell.circumstance.known:
+        _make_something(connection)
+    # The same texts by the same application and by somebody else: they are not what the step makes.
+    if cell.step.action == "create_ticket":
+        create_ticket(halo.lists, {**cell.step.given, "external_reference": None}, halo.api_agent_id)
+    elif cell.step.action == "add_comment":
+        halo.add_note(2102, cell.step.given["comment"])
+    time.sleep(8.0 / SPEED)
+
+
+def _wait_for_late_work(faults: Sequence[Fault], began: float) -> None:
+    """Until all work is done that Halo does late."""
+    for fault in faults:
+        if fault.kind == "late":
+            time.sleep(max(0.0, began + fault.seconds + 0.2 - time.monotonic()))
 
 
 def _attempt(connection: Any, step: Step) -> tuple[dict[str, Any] | None, Exception | None]:
@@ -425,13 +584,22 @@ def _in_words(output: dict[str, Any] | None, error: Exception | None) -> str:
     return f"error: {error.kind}" if isinstance(error, HaloITSMError) else f"error: {type(error).__name__}"
 
 
-def _made(halo: HaloEmulator, step: Step) -> int:
-    """How often what the step writes is there."""
+def _notes(halo: HaloEmulator) -> set[int]:
+    """The notes that a comment or a closure may have made."""
+    return {action["id"] for action in halo.actions[2102] if _MARK in action["note"]}
+
+
+def _is_made(halo: HaloEmulator, step: Step, output: Mapping[str, Any], made: Sequence[int]) -> bool:
+    """Whether an output is about what the step has made."""
     if step.action == "create_ticket":
-        return sum(ticket["summary"] == SUMMARY for ticket in halo.tickets.values())
-    if step.action in ("add_comment", "close_ticket"):
-        return sum(action["note"] == TEXT for action in halo.actions[2102])
-    return 0
+        return output["created"] is True and output["ticket"]["id"] in made
+    if step.action == "add_comment":
+        return output["comment_id"] in made
+    return step.nature != CLOSE or (_is_closed(halo, step) and len(made) == 1)
+
+
+def _is_closed(halo: HaloEmulator, step: Step) -> bool:
+    return bool(halo.tickets[2102]["status_id"] == step.given["closed_status_id"])
 
 
 def _everything_in(error: BaseException | None) -> list[str]:
@@ -442,20 +610,21 @@ def _everything_in(error: BaseException | None) -> list[str]:
     return [str(error), repr(error), data, "".join(traceback.format_exception(error))]
 
 
-def _faults_of(
-    cell: ActionCell, output: dict[str, Any] | None, error: Exception | None, made: int, new: int, seconds: float
-) -> list[str]:
+def _faults_of(cell: ActionCell, attempt: Attempt) -> list[str]:
     """What is wrong with the outcome of an action."""
     found = []
+    error, times = attempt.error, max(len(attempt.made), attempt.new_tickets)
     if error is not None and not isinstance(error, PluginException):
         found.append(f"a raw {type(error).__name__}")
-    if made > 1 or new > 1:
-        found.append(f"made {max(made, new)} times")
-    if output and cell.step.nature == CREATE and made != 1:
-        found.append("done, but it is not there")
-    if seconds > CAP + _GRACE:
-        found.append(f"{seconds:.0f} s, past the cap of {CAP:.0f}")
-    if cell.expected() not in (None, output is not None):
+    if times > 1:
+        found.append(f"made {times} times")
+    if not attempt.right:
+        found.append("done, but not what it says")
+    if cell.circumstance and error is not None and attempt.done and not isinstance(error, UncertainWriteError):
+        found.append("refused, but it was done")
+    if attempt.seconds > CAP + (_FAST_GRACE if cell.circumstance else _GRACE):
+        found.append(f"{attempt.seconds:.0f} s, past the cap of {CAP:.0f}")
+    if cell.expected() not in (None, attempt.output is not None):
         found.append(f"should have {'succeeded' if cell.expected() else 'failed'}")
     return found
 

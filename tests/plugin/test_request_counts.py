@@ -50,9 +50,10 @@ def test_search_takes_a_request_for_each_hundred(halo, warm, number, asked):
     assert requests == [("GET", "/api/Tickets")] * ceil(number / 100)
 
 
-def test_comment_takes_one_request(halo, warm):
+def test_comment_takes_two_requests(halo, warm):
+    """The number of the newest action, read before, tells the new one from an older one with the same text."""
     requests, _ = sent(halo, warm, "add_comment", ticket_id=2102, comment="C")
-    assert requests == [("POST", "/api/Actions")]
+    assert requests == [("GET", "/api/Actions"), ("POST", "/api/Actions")]
 
 
 def test_assign_by_agent_takes_one_request(halo, warm):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from halo_emulator import HaloEmulator
+from komand_haloitsm.util.halo.errors import HaloError
+from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools import faults, proof, soak
 from tools.bench import __main__ as bench
 from tools.bench import actions, catch_up, cold_start, receiver, search, server
@@ -163,8 +165,15 @@ def test_the_receiver_and_the_catch_up_account_for_all_events(monkeypatch):
 def test_the_matrix_has_every_action_trigger_and_fault():
     cells = faults.action_cells()
     for name in faults.STEPS:
-        assert {cell.trouble.kind for cell in cells if cell.step.action == name} == set(faults.KINDS)
-    assert len(cells) == len({(cell.step.action, cell.trouble, cell.place) for cell in cells})
+        assert {cell.trouble.kind for cell in cells if cell.who == name} == set(faults.KINDS)
+    assert {cell.trouble.kind for cell in cells if cell.who == faults.WITH_REFERENCE.name} == set(faults.KINDS)
+    named = {(cell.who, cell.trouble, cell.place, cell.circumstance and cell.circumstance.name) for cell in cells}
+    assert len(cells) == len(named)
+    odd = faults.odd_cells()
+    assert {cell.trouble.kind for cell in odd} >= set(faults.LATE)
+    for name in ("create_ticket", faults.WITH_REFERENCE.name, "add_comment", "close_ticket"):
+        kinds = [cell.trouble.kind for cell in odd if cell.step.name == name]
+        assert set(kinds) >= set(faults.LATE) and len(kinds) > 60
     others = faults.trigger_cells()
     assert {cell.trigger for cell in others} == set(faults.TRIGGERS)
     assert {cell.trouble.kind for cell in others} == set(faults.KINDS)
@@ -176,6 +185,25 @@ def test_a_cell_of_an_action(place):
     with faults.marked_tokens() as token:
         outcome = faults.run_action_cell(cell, token)
     assert outcome.wrong == [] and outcome.made == 1 and outcome.outcome == "done" and outcome.requests > 1
+
+
+ODD = [
+    *((faults.STEPS["close_ticket"].name, "nothing odd", kind) for kind in faults.LATE),
+    (faults.WITH_REFERENCE.name, "no key, lists that lag", "504, 45 s late"),
+]
+
+
+@pytest.mark.parametrize("name, circumstance, kind", ODD)
+def test_a_cell_of_an_odd_halo(name, circumstance, kind):
+    """What tests/plugin/test_odd_halos.py does not have."""
+    (cell,) = [
+        cell
+        for cell in faults.odd_cells()
+        if (cell.step.name, cell.circumstance.name, cell.trouble.kind) == (name, circumstance, kind)
+    ]
+    with faults.marked_tokens() as token:
+        outcome = faults.run_action_cell(cell, token)
+    assert outcome.wrong == [] and outcome.made == 1 and outcome.outcome == "done"
 
 
 def test_a_raw_error_and_a_told_secret_are_found(monkeypatch):
@@ -192,10 +220,18 @@ def test_a_raw_error_and_a_told_secret_are_found(monkeypatch):
 
 def test_what_is_made_twice_or_too_late_is_wrong():
     cell = faults.ActionCell(faults.STEPS["create_ticket"], faults.Trouble("503", False, False), faults.WORK)
-    found = faults._faults_of(cell, {"ticket": {}}, None, made=2, new=2, seconds=faults.CAP + 60)
-    assert any("made 2 times" in what for what in found) and any("past the cap" in what for what in found)
-    refused = faults._faults_of(cell, None, ValueError(), made=0, new=0, seconds=0.0)
-    assert refused == ["a raw ValueError", "should have succeeded"]
+    found = faults._faults_of(cell, faults.Attempt({"ticket": {}}, None, faults.CAP + 60, made=(1, 2), right=False))
+    assert found[0] == "made 2 times" and "not what it says" in found[1] and "past the cap" in found[2]
+    assert faults._faults_of(cell, faults.Attempt(None, ValueError())) == ["a raw ValueError", "should have succeeded"]
+
+
+def test_a_refusal_of_what_was_done_is_wrong_at_an_odd_halo():
+    cell = faults.odd_cells()[0]
+    error = HaloError(kind="refused", cause="It was refused.", assistance="Do not.")
+    refused, lost = HaloITSMError(error), UncertainWriteError(error)
+    assert faults._faults_of(cell, faults.Attempt(None, refused, made=(1,), done=True)) == ["refused, but it was done"]
+    assert faults._faults_of(cell, faults.Attempt(None, refused)) == []
+    assert faults._faults_of(cell, faults.Attempt(None, lost, made=(1,), done=True)) == []
 
 
 def test_secrets_are_named_by_kind():

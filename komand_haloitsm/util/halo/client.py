@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+import unicodedata
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
@@ -39,7 +40,7 @@ from .tickets.own_agent import OwnAgent
 from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
 from .tickets.references import ReferenceSearch
 from .tickets.update import TicketUpdater
-from .values.ids import positive_id
+from .values.ids import as_id, positive_id
 
 Fields = Mapping[str, Any]
 Ticket = dict[str, Any]
@@ -136,10 +137,10 @@ class HaloClient:
         return ExactlyOnce(session, claims, thing, logger=self._logger, recheck_delay=self._recheck_delay)
 
     @contextmanager
-    def _creating(self) -> Iterator[TicketCreator]:
+    def _creating(self, body: Ticket) -> Iterator[TicketCreator]:
         """One create at a time, whose time counts from its turn; several, where the instance keeps the key of each."""
         claims = claim_registry(self.address, _TICKET)
-        with claims.paced(LONGEST_QUEUE, self._clock):
+        with claims.paced(LONGEST_QUEUE, self._clock, (self._key_field.name, as_id(body.get("tickettype_id")))):
             session = self._session.begin()
             yield TicketCreator(
                 session,
@@ -231,7 +232,7 @@ class HaloClient:
         UncertainWrite when the ticket may exist and cannot be told from others.
         """
         body = to_halo_fields(fields, self.lookups)
-        with self._creating() as creator:
+        with self._creating(body) as creator:
             return creator.create(body)
 
     def create_ticket_once(
@@ -248,7 +249,7 @@ class HaloClient:
         key = _reference(reference)
         body = to_halo_fields(fields, self.lookups)
         claims = claim_registry(self.address, _TICKET)
-        with claims.alone_with(key, LONGEST_QUEUE), self._creating() as creator:
+        with claims.alone_with(key, LONGEST_QUEUE), self._creating(body) as creator:
             ticket = creator.create_unless_there(body, key, known_absent=known_absent)
         return ticket, ticket.created
 
@@ -262,7 +263,7 @@ class HaloClient:
         claims = claim_registry(self.address, _TICKET)
         search = ReferenceSearch(self._reader, self._key_field, claims, self._own_agent)
         if parent_id is not None:
-            children = search.among_children(wanted.values(), positive_id(parent_id, "parent_id"))
+            children = search.among_children(set(wanted.values()), positive_id(parent_id, "parent_id"))
             found = {reference: children.get(key, []) for reference, key in wanted.items()}
         else:
             found = {reference: search.by_reference(key) for reference, key in wanted.items()}
@@ -285,7 +286,7 @@ class HaloClient:
         """
         body = to_halo_fields(fields, self.lookups)
         updater = TicketUpdater(self._session)
-        if isinstance(body.get("details"), str):
+        if isinstance(body.get("details"), str) or isinstance(body.get("details_html"), str):
             return updater.update_details(ticket_id, body)
         return updater.update(ticket_id, body)
 
@@ -316,7 +317,7 @@ class HaloClient:
 
 
 def _reference(text: str) -> str:
-    key = " ".join(text.split())
+    key = unicodedata.normalize("NFC", " ".join(text.split()))
     if not key:
         raise invalid_input("external_reference", "must not be empty")
     return key

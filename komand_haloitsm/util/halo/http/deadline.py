@@ -7,6 +7,7 @@ one thread watches all connections and shuts down those whose response is overdu
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -88,6 +89,10 @@ class DeadlineAdapter(HTTPAdapter):
                         # The connection was shut down while headers were read. http.client takes the end of the data
                         # for the end of the headers, so it returns a response that is not complete.
                         raise TimeoutError("the answer did not begin in time")
+                except ssl.SSLError as error:
+                    # The request has been sent, so this is no failed handshake, whatever OpenSSL calls it.
+                    watchman.end(watch)
+                    raise ConnectionResetError("TLS broke after the request was sent") from error
                 except BaseException:
                     watchman.end(watch)
                     raise

@@ -221,7 +221,7 @@ def error_for(
     kind, cause, assistance = (
         _token_error(result) if is_token(request) else _api_error(result, without_echo(heard, texts_of(request.body)))
     )
-    said = _cut(redact(heard, secrets, texts_of(request.body)), _LONGEST_SAYING)
+    said = _cut(redact(heard, secrets, texts_of([request.body, request.query])), _LONGEST_SAYING)
     words = {
         "right": _missing_right(request),
         "wanted": f"HaloITSM asks to wait {wanted:.0f} seconds." if wanted else "",

@@ -79,14 +79,18 @@ def decide(
     if not _passes(result):
         return Decision(Step.FAIL)
     wanted = _retry_after(result, now)
-    pause = wanted if wanted is not None else _pause(attempt, jitter, policy)
+    own = _pause(attempt, jitter, policy)
+    # A server that keeps asking for a second would get a hundred requests.
+    pause = own if wanted is None else max(wanted, own if attempt > _TRUSTED else 0.0)
     if elapsed + pause > policy.max_wait:
         return Decision(Step.FAIL, wanted or 0.0)
     return Decision(Step.WAIT, pause)
 
 
+# How often in a row a Retry-After is taken as it is.
+_TRUSTED = 5
 # A proxy that gave up on a Halo that may still be at work.
-_GAVE_UP = frozenset({408, 502, 504})
+_GAVE_UP = frozenset({408, 502, 504, *range(520, 528)})
 
 
 def loss_of(result: Response | NoResponse) -> Loss:

@@ -95,6 +95,8 @@ class Session:
         UncertainWrite is raised. In all other cases HaloError is raised.
         """
         waiting = self.waiting
+        if self.elapsed > waiting.policy.max_wait:
+            raise _out_of_time(request, waiting.policy.max_wait)
         attempt, refreshed = 0, self._tokens is None
         while True:
             attempt += 1
@@ -136,3 +138,12 @@ class Session:
         secrets = (*self._secrets, token)
         error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
         return UncertainWrite.of(error, decision.loss, decision.seconds) if decision.step is Step.UNCERTAIN else error
+
+
+def _out_of_time(request: Request, seconds: float) -> HaloError:
+    return HaloError(
+        kind="out_of_time",
+        cause=f"HaloITSM is so slow that this {{call}} has used up its {seconds:.0f} seconds.",
+        assistance="Check whether HaloITSM is slow, and run this {call} again.",
+        data=f"{request.label} was not sent any more.",
+    )

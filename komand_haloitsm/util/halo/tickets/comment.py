@@ -5,8 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Mapping
 
-from ..errors import Forbidden, HaloError, NotFound, UncertainWrite, converted_to, invalid_input, missing_ticket
-from ..http.messages import Request, Response
+from ..errors import (
+    Forbidden,
+    HaloError,
+    NotFound,
+    Unauthorized,
+    UncertainWrite,
+    converted_to,
+    invalid_input,
+    missing_ticket,
+)
+from ..http.error_texts import misunderstood
+from ..http.messages import Request
 from ..http.retry import RetryPolicy
 from ..http.rows import rows_of
 from ..http.session import Session
@@ -16,7 +26,7 @@ from ..values.markup import same_text, text_of, to_html
 from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
 from .own_agent import OwnAgent
-from .read import TicketReader
+from .read import RECENT_ACTIONS, TicketReader
 
 Action = dict[str, Any]
 
@@ -24,6 +34,8 @@ PUBLIC_OUTCOME = "Public Note"
 PRIVATE_OUTCOME = "Private Note"
 # The list of outcomes only makes an error clearer.
 _PATIENCE = RetryPolicy(max_wait=3.0)
+# How many actions are read to find one among them.
+MOST_ACTIONS = 1_000
 # The Date header has whole seconds, and an action is dated before it is answered.
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -55,48 +67,49 @@ class CommentWriter:
             "hiddenfromuser": private,
         }
         request = Request("POST", "/Actions", body=[note], repeatable=False)
-        # By its date an action can be told from an older one as soon as it is known how Halo writes its dates.
-        self._newest_before = self._newest_action(ticket_id) if self._claims.clock_offset is None else None
+        self._newest_before = self._newest_action(ticket_id)
         try:
             return self._once.create(
                 request,
                 lambda: [row for row in self._newer(ticket_id) if self._may_be_it(row, ticket_id, text)],
                 lambda action: _identity(ticket_id, action),
-                learn=self._learn,
+                fits=lambda action: as_id(action.get("ticket_id")) in (None, ticket_id),
             )
         except HaloError as error:
             raise self._explained(error, ticket_id, self._outcomes[private]) from None
 
-    def _learn(self, action: Action, response: Response) -> None:
-        made = made_at(action)
-        if made and response.date:
-            self._claims.clock_offset = made - response.date
-
     def _newest_action(self, ticket_id: int) -> int | None:
-        """The number of the ticket's newest action, 0 for none; None where actions cannot be read."""
+        """The number of the ticket's newest action, 0 for none; None where actions may not be read."""
         try:
             rows, _ = self._reader.actions(ticket_id, 1)
-        except (Forbidden, NotFound):
+        except (Forbidden, NotFound, Unauthorized):
             return None
         return max((as_id(row.get("id")) or 0 for row in rows), default=0)
 
     def has_note(self, ticket_id: int, text: str) -> bool:
         """Whether the ticket got a note with this text in this operation. Raises HaloError."""
-        return any(same_text(text, note_of(row)) for row in self._newer(ticket_id))
+        rows, response = self._reader.actions(ticket_id)
+        since = (response.date or self._session.clock.now()) - timedelta(seconds=self._session.elapsed) - _CLOCK_SLACK
+        return any(same_text(text, note_of(row)) and (made_at(row) or since) >= since for row in rows)
 
     def _newer(self, ticket_id: int) -> list[Action]:
-        """The ticket's actions that are newer than this operation."""
-        rows, response = self._reader.actions(ticket_id)
-        if self._newest_before is not None:
-            return [row for row in rows if (as_id(row.get("id")) or 0) > self._newest_before]
-        now = (response.date or self._session.clock.now()) + (self._claims.clock_offset or timedelta())
-        since = now - timedelta(seconds=self._session.elapsed) - _CLOCK_SLACK
-        return [row for row in rows if (made_at(row) or since) >= since]
+        """The ticket's actions that are newer than the sending. Raises HaloError where that cannot be told."""
+        before = self._newest_before
+        if before is None:
+            raise misunderstood(Request("GET", "/Actions"), "which actions were there before could not be read")
+        for count in (RECENT_ACTIONS, MOST_ACTIONS):
+            rows, _ = self._reader.actions(ticket_id, count)
+            newer = [row for row in rows if (as_id(row.get("id")) or 0) > before]
+            if len(newer) < len(rows) or len(rows) < count:
+                break
+        return newer
 
     def _may_be_it(self, row: Action, ticket_id: int, text: str) -> bool:
-        # Whether it is private is not compared: a rule may have made it so.
+        # Whether it is private is not compared: a rule may have made it so. A change of the ticket is no note.
+        is_change = any(row.get(name) for name in ("new_status", "new_agent", "new_team"))
         return (
-            not self._claims.is_claimed(_identity(ticket_id, row))
+            not is_change
+            and not self._claims.is_claimed(_identity(ticket_id, row))
             and may_be_stored_as(text, note_of(row))
             and self._own_agent.may_have_done(row)
         )

@@ -7,22 +7,23 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from ..errors import Forbidden, HaloError, NotFound, Unauthorized, invalid_input
 from ..http.error_texts import misunderstood
-from ..http.messages import Request, Response
+from ..http.messages import Request
 from ..http.session import Session
 from ..values.dates import parse_date
 from ..values.ids import as_id
-from ..values.markup import text_of
+from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
 from .external_key import KeyField
 from .own_agent import OwnAgent
 from .read import TicketReader
-from .references import MOST_OPENED, ReferenceSearch, reference_line
+from .recovery import LIST_LAG
+from .references import MOST_OPENED, ReferenceSearch, Unanswered, has_reference, reference_line
 
 Ticket = dict[str, Any]
 
-# How long a list may lag behind: after so many seconds it is looked at once more for a twin.
-LIST_LAG = 6.0
+# How many of the newest tickets are held against a new one before it is sent again.
+_LOOKALIKES = 20
 
 
 class CreatedTicket(Ticket):
@@ -64,13 +65,15 @@ class TicketCreator:
         self._logger = logger
         self._close_duplicate = close_duplicate
         self._newest_before: int | None = None
+        self._kept = False
+        self._shown = False
 
     def create(self, body: Ticket) -> CreatedTicket:
         """The ticket that was made from ``body``, fields as Halo takes them. Raises HaloError."""
         _check(body)
         key = f"ic-{self._session.clock.unique_id()}"
         ticket = self._create(body, key, lambda: self._made_from(body, key))
-        others = self._others(self._made_from(body, key), ticket) if self._once.resent else []
+        others = self._others(self._twins(lambda: self._made_from(body, key)), ticket) if self._once.resent else []
         return self._told(CreatedTicket(ticket, duplicates=others))
 
     def create_unless_there(self, body: Ticket, reference: str, *, known_absent: bool = False) -> CreatedTicket:
@@ -82,28 +85,39 @@ class TicketCreator:
         _check(body)
         existing = [] if known_absent else self._search.by_reference(reference)
         if existing:
-            others = [as_id(ticket["id"]) or 0 for ticket in existing[1:]]
+            others = [_number(ticket) for ticket in existing[1:]]
             return self._told(CreatedTicket(existing[0], created=False, duplicates=others))
-        details = str(body.get("details") or "").rstrip()
-        body = {**body, "details": f"{details}\n\n{reference_line(reference)}".lstrip()}
+        body = _with_line(body, reference)
         # Two processes may have made one each: the first is the ticket of both.
-        ticket = self._create(body, reference, lambda: self._made_from(body, reference)[:1])
-        self._claims.note_reference(reference, as_id(ticket["id"]) or 0)
+        ticket = self._create(body, reference, lambda: self._made_from(body, reference, reference)[:1])
+        self._claims.note_reference(reference, _number(ticket))
         return CreatedTicket(ticket) if known_absent else self._told(self._of_twins(ticket, reference))
 
     def _create(self, body: Ticket, key: str, find: Callable[[], list[Ticket]]) -> Ticket:
         request = Request("POST", "/Tickets", body=[self._key_field.written(body, key)], repeatable=False)
+        self._kept = self._claims.keeps_key.get(self._kept_for(body), False)
         self._newest_before = None if self._finds_by_filter else self._newest_id()
 
-        def learn(ticket: Ticket, _: Response) -> None:
-            self._claims.keeps_key = self._search.has_key(ticket, key)
+        def fits(ticket: Ticket) -> bool:
+            has_key = self._search.has_key(ticket, key)
+            self._claims.keeps_key[self._kept_for(body)] = has_key
+            self._shown = has_key
+            if has_key or self._search.has_other_key(ticket, key):
+                return has_key
+            if self._newest_before is not None:
+                return _number(ticket) > self._newest_before
+            return self._has_summary(ticket, body) or not self._finds_by_filter
 
-        return self._once.create(request, find, identity, reliable=lambda: bool(self._claims.keeps_key), learn=learn)
+        return self._once.create(request, find, identity, reliable=lambda: self._kept, fits=fits)
+
+    def _kept_for(self, body: Ticket) -> tuple[str, int | None]:
+        """What it depends on whether a key is kept: its field, and the type, for which a rule may clear it."""
+        return self._key_field.name, as_id(body.get("tickettype_id"))
 
     @property
     def _finds_by_filter(self) -> bool:
         """Whether the list can be asked for a key: not for one in a custom field, for which there is no filter."""
-        return bool(self._claims.keeps_key) and not self._key_field.is_custom
+        return self._kept and not self._key_field.is_custom
 
     def _newest_id(self) -> int | None:
         """The highest ticket id so far; None where the list does not tell. Raises HaloError if Halo does not answer."""
@@ -120,32 +134,62 @@ class TicketCreator:
             newest = max([newest, *numbers])
         return newest
 
-    def _made_from(self, body: Ticket, key: str) -> list[Ticket]:
+    def _made_from(self, body: Ticket, key: str, reference: str = "") -> list[Ticket]:
         """The tickets that may have been made from ``body``: by the key, and where it is not kept by the text."""
-        found = [] if self._key_field.is_custom else self._search.by_key(key)
-        if not found and not self._finds_by_filter:
-            newer = list(self._newer_tickets(body))
-            found = [ticket for ticket in newer if self._search.has_key(ticket, key)]
-            if not found and not self._claims.keeps_key:
-                return [ticket for ticket in newer if self._may_be_it(ticket, body, key)]
+        try:
+            found = [] if self._key_field.is_custom else self._search.by_key(key)
+        except Unanswered:
+            if self._finds_by_filter:
+                raise misunderstood(Request("GET", "/Tickets"), "its list has ignored the filter for the key") from None
+            found = []
         if found:
-            self._claims.keeps_key = True
-        return found
+            self._claims.keeps_key[self._kept_for(body)] = self._kept = True
+            return found
+        if self._finds_by_filter:
+            self._refuse_lookalikes(body, key)
+            return []
+        newer = list(self._newer_tickets(body))
+        found = [ticket for ticket in newer if self._search.has_key(ticket, key)]
+        if found:
+            self._claims.keeps_key[self._kept_for(body)] = self._kept = True
+        if found or self._kept:
+            return found
+        return [ticket for ticket in newer if self._may_be_it(ticket, body, key, reference)]
+
+    def _refuse_lookalikes(self, body: Ticket, key: str) -> None:
+        """Raises HaloError where one of the newest tickets has this text and no key at all.
+
+        The instance has kept keys so far; but a rule may have cleared this one, and then the key proves no absence.
+        """
+        rows, _ = next(iter(self._reader.pages({})))
+        for row in rows[:_LOOKALIKES]:
+            if self._has_summary(row, body) and not self._claims.is_claimed(identity(row)):
+                ticket = self._reader.find(_number(row))
+                if ticket and not self._key_field.of(ticket) and self._may_be_it(ticket, body, key, ""):
+                    raise misunderstood(
+                        Request("GET", "/Tickets"),
+                        f"ticket {_number(ticket)} has the same text and does not show its key",
+                    )
 
     def _newer_tickets(self, body: Ticket) -> Iterator[Ticket]:
         """The tickets that are newer than the sending: all of them where they are few, else those with the summary."""
         rows = list(self._newer())
         for row in rows:
-            if len(rows) <= MOST_OPENED or may_be_stored_as(str(body["summary"]), str(row.get("summary") or "")):
+            if len(rows) <= MOST_OPENED or self._has_summary(row, body):
                 ticket = self._reader.find(_number(row))
                 if ticket is not None:
                     yield ticket
 
-    def _may_be_it(self, ticket: Ticket, body: Ticket, key: str) -> bool:
+    @staticmethod
+    def _has_summary(ticket: Mapping[str, Any], body: Ticket) -> bool:
+        return may_be_stored_as(str(body["summary"]), str(ticket.get("summary") or ""), prefixed=True)
+
+    def _may_be_it(self, ticket: Ticket, body: Ticket, key: str, reference: str) -> bool:
         """Whether a ticket has the text of ``body``, and is not somebody else's."""
         return (
-            may_be_stored_as(str(body["summary"]), str(ticket.get("summary") or ""))
+            self._has_summary(ticket, body)
             and may_be_stored_as(_details(body), _details(ticket))
+            and (not reference or has_reference(ticket, reference))
             and not self._search.has_other_key(ticket, key)
             and self._own_agent.may_have_made(_number(ticket), self._reader)
         )
@@ -168,11 +212,11 @@ class TicketCreator:
     def _of_twins(self, ticket: Ticket, reference: str) -> CreatedTicket:
         """The ticket that counts for a reference, when another process may have made one at the same time."""
         own = as_id(ticket["id"]) or 0
-        twins = self._twins(reference)
+        twins = self._twins(lambda: self._with_reference(reference))
         if own not in map(_number, twins) and self._session.left > LIST_LAG:
             # The list does not show our own ticket yet, so it would not show another either.
             self._session.clock.sleep(LIST_LAG)
-            twins = self._twins(reference)
+            twins = self._twins(lambda: self._with_reference(reference))
         others = self._others(twins, ticket)
         first = min([own, *others])
         if first == own:
@@ -181,14 +225,18 @@ class TicketCreator:
         counting = next(twin for twin in twins if _number(twin) == first)
         return CreatedTicket(counting, created=False, duplicates=sorted({own, *others} - {first}))
 
-    def _twins(self, reference: str) -> list[Ticket]:
+    def _with_reference(self, reference: str) -> list[Ticket]:
+        if self._shown and not self._key_field.is_custom:
+            return self._search.by_key(reference, closed=False)
+        return self._search.by_line(reference, closed=False)
+
+    def _twins(self, look: Callable[[], list[Ticket]]) -> list[Ticket]:
+        """What a look for twins of a new ticket finds. The ticket is made: that nobody could look must not hide it."""
         try:
-            if self._claims.keeps_key:
-                return self._search.by_key(reference, closed=False)
-            return self._search.by_line(reference, closed=False)
-        except HaloError as error:
-            # The ticket is made; that nobody could look for a twin must not hide it.
-            self._logger.warning(f"HaloITSM: duplicates of a new ticket could not be looked for ({error.kind}).")
+            return look()
+        except (HaloError, Unanswered) as error:
+            why = error.kind if isinstance(error, HaloError) else "its list ignores the filter"
+            self._logger.warning(f"HaloITSM: duplicates of a new ticket could not be looked for ({why}).")
             return []
 
     @staticmethod
@@ -217,6 +265,14 @@ def _number(ticket: Mapping[str, Any]) -> int:
 
 def _details(ticket: Mapping[str, Any]) -> str:
     return text_of(ticket, "details", "details_html")
+
+
+def _with_line(body: Ticket, reference: str) -> Ticket:
+    """A ticket's fields with the reference's line at the end of its text."""
+    if not body.get("details") and isinstance(body.get("details_html"), str):
+        return {**body, "details_html": f"{body['details_html']}<p>{to_html(reference_line(reference))}</p>"}
+    details = str(body.get("details") or "").rstrip()
+    return {**body, "details": f"{details}\n\n{reference_line(reference)}".lstrip()}
 
 
 def _check(body: Ticket) -> None:

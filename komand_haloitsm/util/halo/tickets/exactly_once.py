@@ -8,14 +8,15 @@ one call has claimed is never given to another. ``recovery.py`` decides how long
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, Callable, Hashable, Iterator
 
 from ..clock import Clock
 from ..errors import HaloError, Loss, UncertainWrite, converted_to
-from ..http.messages import Request, Response
+from ..http.error_texts import misunderstood
+from ..http.messages import Request
 from ..http.rows import single
 from ..http.session import Session
 from .recovery import Next, Situation, after_absence
@@ -32,13 +33,12 @@ _REMEMBERED = 10_000
 class ClaimRegistry:
     """What the calls of this process know of one Halo: what they have made there, and who may create there now.
 
-    ``keeps_key`` says whether the instance keeps the key of a create, ``clock_offset`` how far the dates that it writes
-    are ahead of its Date header. Both are None until an answer has shown it.
+    ``keeps_key`` says, by key field and ticket type, whether the instance keeps the key of a create: a rule may
+    clear it for some types. It has no entry until an answer has shown it.
     """
 
     def __init__(self) -> None:
-        self.keeps_key: bool | None = None
-        self.clock_offset: timedelta | None = None
+        self.keeps_key: dict[tuple[str, int | None], bool] = {}
         self._queue = threading.Lock()
         self._lock = threading.Lock()
         # Notified when a create is done, or a reference is free again.
@@ -65,15 +65,22 @@ class ClaimRegistry:
             self._leave()
 
     @contextmanager
-    def paced(self, patience: float, clock: Clock) -> Iterator[None]:
+    def paced(self, patience: float, clock: Clock, kept_for: tuple[str, int | None]) -> Iterator[None]:
         """Lets calls create that know their tickets by a key: one starts after the other, and answers may overlap.
 
         Where it is not known yet that the instance keeps keys, it is as ``exclusive``.
         """
+        until = time.monotonic() + patience
         with self._queued(patience), self._changed:
-            apart = self._started + SECONDS_APART - clock.monotonic() if self.keeps_key else patience
-            if not self._changed.wait_for(lambda: not self._under_way, max(0.0, apart)) and not self.keeps_key:
-                raise _busy(patience)
+            while self._under_way:
+                apart = self._started + SECONDS_APART - clock.monotonic()
+                kept = self.keeps_key.get(kept_for, False)
+                if kept and apart <= 0:
+                    break
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise _busy(patience)
+                self._changed.wait(min(left, apart) if kept else left)
             self._started = clock.monotonic()
             self._under_way += 1
         try:
@@ -189,26 +196,34 @@ class ExactlyOnce:
         identity: Callable[[Made], Hashable],
         *,
         reliable: Callable[[], bool] = lambda: False,
-        learn: Callable[[Made, Response], None] = lambda made, response: None,
+        fits: Callable[[Made], bool] = lambda made: True,
     ) -> Made:
         """What ``request`` has made, sent until that is certain.
 
         ``find`` returns everything that may be it after an uncertain send; ``identity`` tells one thing from all
-        others. ``reliable`` says whether ``find`` finds the very thing if it is there, and nothing like it. ``learn``
-        gets what an answer shows. Raises HaloError; UncertainWrite when it may have been made.
+        others. ``reliable`` says whether ``find`` finds the very thing if it is there, and nothing like it. ``fits``
+        says whether an answer can be about what was sent. Raises HaloError; UncertainWrite when it may have been made.
         """
-        made = self.run(lambda: self._send(request, learn), find, reliable)
-        self.claims.claim(identity(made))
-        return made
+        return self.run(lambda: self._send(request, identity, fits), lambda: self._unclaimed(find, identity), reliable)
 
-    def _send(self, request: Request, learn: Callable[[Made, Response], None]) -> Made:
+    def _unclaimed(self, find: Callable[[], list[Made]], identity: Callable[[Made], Hashable]) -> list[Made]:
+        """What ``find`` finds; a single find is claimed, so that no other call can have it."""
+        found = find()
+        if len(found) == 1:
+            self.claims.claim(identity(found[0]))
+        return found
+
+    def _send(self, request: Request, identity: Callable[[Made], Hashable], fits: Callable[[Made], bool]) -> Made:
         response = self._session.call(request)
         try:
             made = single(request, response.data)
         except HaloError as error:
             # Halo said yes in a form that tells no id: most likely it has made it.
             raise UncertainWrite.of(error, Loss.SLOW) from None
-        learn(made, response)
+        if not fits(made) or not self.claims.claim(identity(made)):
+            # An answer about something else, or one that another call has had: a cache on the way gives such.
+            foreign = misunderstood(request, "its answer is about something that this request has not made")
+            raise UncertainWrite.of(foreign, Loss.SLOW)
         return made
 
     def run(
@@ -218,14 +233,15 @@ class ExactlyOnce:
         reliable: Callable[[], bool] = lambda: False,
     ) -> Made:
         """What ``send`` returns, or what ``find`` finds after an uncertain send. Raises as ``create`` does."""
-        sends, renewed = 0, False
+        sends, renewed, limited = 0, False, 0
         while True:
             try:
                 return send()
             except UncertainWrite as error:
                 uncertain = error
             sends += uncertain.loss in (Loss.SLOW, Loss.BROKEN)
-            found = self._look_up(uncertain, find, reliable, sends, renewed)
+            limited += uncertain.loss is Loss.LIMITED
+            found = self._look_up(uncertain, find, reliable, sends, renewed, limited)
             if found is not None:
                 self._logger.warning(
                     f"HaloITSM: {self._thing.lower()} was made although its answer was lost; it is used."
@@ -242,6 +258,7 @@ class ExactlyOnce:
         reliable: Callable[[], bool],
         sends: int,
         renewed: bool,
+        limited: int,
     ) -> Made | None:
         """What an uncertain send has made; None when it may be sent again. Raises HaloError in all other cases."""
         began, looks = self._clock.monotonic(), 0
@@ -257,21 +274,22 @@ class ExactlyOnce:
                 left=self._session.left,
                 sends=sends,
                 renewed=renewed,
+                limited=limited,
                 reliable=reliable(),
+                clear=uncertain.status == 400 and bool(uncertain.said) and not uncertain.said.startswith("an HTML"),
                 first_pause=self._recheck_delay,
                 wait=uncertain.wait,
             )
             step, pause = after_absence(situation)
             if step is Next.REFUSED:
                 raise uncertain.plain()
-            if step is Next.ABSENT:
-                raise _not_made(self._thing, uncertain)
             if step is Next.UNKNOWN:
                 why = f"It was looked up for {situation.looked:.0f} seconds and is not there yet."
                 raise may_exist(self._thing, uncertain, why)
             self._clock.sleep(pause)
             if step is Next.SEND:
-                return None
+                # Once more after the pause: what is there by now must not be made again.
+                return self._look(uncertain, find) if pause else None
 
     def _look(self, uncertain: UncertainWrite, find: Callable[[], list[Made]]) -> Made | None:
         try:
@@ -298,16 +316,6 @@ def may_exist(thing: str, uncertain: HaloError, why: str) -> UncertainWrite:
         assistance="Before you run this {call} again, look in HaloITSM for what it creates: newest first, same text. "
         "With an External Reference, {create} can be run again without making a second ticket.",
         data=f"{uncertain.data} {why}",
-    )
-
-
-def _not_made(thing: str, uncertain: HaloError) -> HaloError:
-    cause, assistance = uncertain.in_words({})
-    return converted_to(
-        uncertain,
-        HaloError,
-        cause=f"{thing} could not be created: {cause}",
-        assistance=f"{assistance} It was looked up and is not in HaloITSM.",
     )
 
 

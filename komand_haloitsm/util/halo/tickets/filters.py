@@ -123,8 +123,13 @@ def page_query(number: int) -> dict[str, str]:
 
 
 def is_last_page(number: int, rows: int, envelope: Mapping[str, Any] | Any) -> bool:
-    """Whether page ``number``, which has ``rows`` rows, is the last."""
-    if rows < PAGE_SIZE:
+    """Whether page ``number`` with so many rows is the last one.
+
+    An instance may give fewer rows a page than were asked for. Its envelope says how many (seen live).
+    """
+    told = envelope.get("page_size") if isinstance(envelope, Mapping) else None
+    size = min(as_id(told) or PAGE_SIZE, PAGE_SIZE)
+    if rows < size:
         return True
     total = total_of(envelope)
-    return total is not None and number * PAGE_SIZE >= total
+    return total is not None and number * size >= total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ..errors import HaloError
+from ..errors import Forbidden, HaloError, NotFound, Unauthorized
 from ..http.messages import Request
 from ..http.retry import RetryPolicy
 from ..http.rows import single
@@ -32,16 +32,18 @@ class OwnAgent:
         """The agent's id; None where Halo does not tell (``/Agent/me`` works for an agent's login: seen live)."""
         with self._lock:
             if not self._asked:
-                self._number = self._ask()
-                self._asked = True
+                self._number, self._asked = self._ask()
             return self._number
 
-    def _ask(self) -> int | None:
+    def _ask(self) -> tuple[int | None, bool]:
+        """The id, and whether that is an answer that will stay."""
         request = Request("GET", "/Agent/me")
         try:
-            return as_id(single(request, self._session.begin(_PATIENCE).call(request).data)["id"])
+            return as_id(single(request, self._session.begin(_PATIENCE).call(request).data)["id"]), True
+        except (Forbidden, NotFound, Unauthorized):
+            return None, True
         except HaloError:
-            return None
+            return None, False
 
     def may_have_made(self, ticket_id: int, reader: TicketReader) -> bool:
         """False where a ticket's opening action shows that somebody else made it. Raises HaloError."""

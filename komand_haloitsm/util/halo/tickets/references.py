@@ -9,6 +9,7 @@ made.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from typing import Any, Iterable, Iterator, Mapping
 
@@ -30,8 +31,8 @@ _ANY_STATE: tuple[Mapping[str, str], ...] = ({}, {"closed_only": "true"})
 _PLAIN: tuple[Mapping[str, str], ...] = ({},)
 
 
-class _TooMany(Exception):
-    """The list has more rows than can be looked at."""
+class Unanswered(Exception):
+    """The list has ignored the filter, or has more rows than can be looked at: it proves no absence."""
 
 
 class ReferenceSearch:
@@ -44,7 +45,7 @@ class ReferenceSearch:
         self._own_agent = own_agent
 
     def by_key(self, key: str, *, closed: bool = True) -> list[Ticket]:
-        """The tickets whose key field holds ``key``, the oldest first. Raises HaloError.
+        """The tickets whose key field holds ``key``, the oldest first. Raises HaloError, and Unanswered.
 
         ``closed`` says whether also those are wanted that the plain list may leave out.
         """
@@ -52,21 +53,18 @@ class ReferenceSearch:
             return []
         found: dict[int, Ticket] = {}
         for state in _ANY_STATE if closed else _PLAIN:
-            try:
-                rows = self._rows({**self._key_field.query(key), **state}, key)
-            except _TooMany:
-                continue
+            rows = self._rows({**self._key_field.query(key), **state}, key)
             found |= {as_id(row["id"]) or 0: row for row in self._opened(rows) if self.has_key(row, key)}
         return [found[number] for number in sorted(found)]
 
     def _rows(self, query: Mapping[str, str], key: str) -> list[Ticket]:
         """The first page's rows that may carry the key: an exact filter gives no more than a page."""
         rows, _ = next(iter(self._reader.pages(query)))
-        shown = [row for row in rows if self._key_field.of(row) is not None]
-        unclear = [row for row in rows if self._key_field.of(row) is None and as_id(row.get("id"))]
-        if len(unclear) > MOST_OPENED:
-            raise _TooMany
-        return [row for row in shown if self.has_key(row, key)] + unclear
+        foreign = [row for row in rows if self.has_other_key(row, key)]
+        likely = [row for row in rows if not self.has_other_key(row, key) and as_id(row.get("id"))]
+        if (foreign and not self._key_field.is_custom) or len(likely) > MOST_OPENED:
+            raise Unanswered
+        return likely
 
     def _opened(self, rows: Iterable[Ticket]) -> Iterator[Ticket]:
         for row in rows:
@@ -80,56 +78,66 @@ class ReferenceSearch:
         return held is not None and same_key(held, key)
 
     def has_other_key(self, ticket: Mapping[str, Any], key: str) -> bool:
-        """Whether a ticket's key field holds another key, so that it is somebody else's."""
-        held = self._key_field.of(ticket)
-        return bool(held) and not same_key(held or "", key)
+        """Whether a ticket's key field holds another key, so that it is somebody else's.
+
+        A field that has cut the key, changed its case or lost its letters beyond ASCII holds no other one.
+        """
+        held = _comparable(self._key_field.of(ticket) or "")
+        return bool(held) and not _comparable(key).startswith(held)
 
     def by_reference(self, reference: str) -> list[Ticket]:
         """The tickets, open or closed, that carry an external reference and are ours, the oldest first.
 
         Raises HaloError when Halo lists too many to be sure that there is none.
         """
-        found = self.by_key(reference)
+        answered = bool(self._key_field.name)
+        found: list[Ticket] = []
+        try:
+            found = [ticket for ticket in self.by_key(reference) if self._is_ours(ticket, reference)]
+        except Unanswered:
+            answered = False
         remembered = self._claims.by_reference(reference)
         if not found and remembered:
             # Made by this process a moment ago: Halo's list may not have it yet.
             ticket = self._reader.find(remembered)
-            found = [ticket] if ticket and self._carries(ticket, reference) else []
-        return found or self.by_line(reference)
+            found = [ticket] if ticket else []
+        return found or self.by_line(reference, key_answered=answered)
 
-    def _carries(self, ticket: Ticket, reference: str) -> bool:
-        return self.has_key(ticket, reference) or has_reference(ticket, reference)
+    def by_line(self, reference: str, *, closed: bool = True, key_answered: bool = False) -> list[Ticket]:
+        """The tickets of our own agent whose details have the reference's line, the oldest first.
 
-    def by_line(self, reference: str, *, closed: bool = True) -> list[Ticket]:
-        """The tickets of our own agent whose details have the reference's line, the oldest first."""
+        ``key_answered``: the key field has told that none carries it, so that a list without end is no error.
+        """
         found: dict[int, Ticket] = {}
         for state in _ANY_STATE if closed else _PLAIN:
-            for ticket in self._opened(self._with_line(reference, state)):
+            for ticket in self._opened(self._with_line(reference, state, key_answered)):
                 number = as_id(ticket["id"]) or 0
                 if number not in found and has_reference(ticket, reference) and self._is_ours(ticket, reference):
                     found[number] = ticket
         return [found[number] for number in sorted(found)]
 
     def _is_ours(self, ticket: Ticket, reference: str) -> bool:
+        """Whether the application's own agent made it: others may use the same field, and anybody can write a line."""
         if self.has_other_key(ticket, reference):
             return False
-        return self.has_key(ticket, reference) or self._own_agent.may_have_made(as_id(ticket["id"]) or 0, self._reader)
+        if self.has_key(ticket, reference) and has_reference(ticket, reference):
+            return True
+        return self._own_agent.may_have_made(as_id(ticket["id"]) or 0, self._reader)
 
-    def _with_line(self, reference: str, state: Mapping[str, str]) -> list[Ticket]:
+    def _with_line(self, reference: str, state: Mapping[str, str], key_answered: bool) -> list[Ticket]:
         """Rows that may have the line: by a search in the details, else by a search in everything."""
         listed = 0
         for parameter in ("search_details", "search"):
             try:
-                rows = self._all_rows({parameter: reference, **state})
-            except _TooMany:
+                rows = self._all_rows({parameter: searchable(reference), **state})
+            except Unanswered:
                 continue
             few = len(rows) <= MOST_OPENED
             likely = [row for row in rows if few or not _details(row) or has_reference(row, reference)]
             if len(likely) <= MOST_OPENED:
                 return likely
             listed = len(rows)
-        if self._claims.keeps_key:
-            # The key field has told already that none of them is ours.
+        if key_answered:
             return []
         raise HaloError(
             kind="unsearchable",
@@ -142,7 +150,7 @@ class ReferenceSearch:
         found: list[Ticket] = []
         for number, (rows, _) in enumerate(self._reader.pages(query), start=1):
             if number > _MOST_PAGES:
-                raise _TooMany
+                raise Unanswered
             found += rows
         return found
 
@@ -150,16 +158,25 @@ class ReferenceSearch:
         """The children of a ticket by those of the references that they carry. Raises HaloError."""
         wanted = {_normal(reference): reference for reference in references}
         found: dict[str, dict[int, Ticket]] = {}
+        seen: set[int] = set()
         for state in _ANY_STATE:
             for rows, _ in self._reader.pages({"parent_id": str(parent_id), **state}):
                 for row in rows:
-                    ticket = (
-                        row if self._key_field.of(row) is not None else self._reader.find(as_id(row.get("id")) or 0)
-                    )
-                    key = self._reference_of(ticket) if ticket and as_id(ticket.get("parent_id")) == parent_id else ""
-                    if ticket and key in wanted:
-                        found.setdefault(wanted[key], {})[as_id(ticket["id"]) or 0] = ticket
+                    number = as_id(row.get("id")) or 0
+                    if number not in seen and as_id(row.get("parent_id")) in (None, parent_id):
+                        seen.add(number)
+                        self._sort_in(row, parent_id, wanted, found)
         return {reference: [rows[number] for number in sorted(rows)] for reference, rows in found.items()}
+
+    def _sort_in(
+        self, row: Ticket, parent_id: int, wanted: Mapping[str, str], found: dict[str, dict[int, Ticket]]
+    ) -> None:
+        shows_all = bool(self._key_field.of(row)) and as_id(row.get("parent_id")) == parent_id
+        ticket = row if shows_all else self._reader.find(as_id(row.get("id")) or 0)
+        if ticket is not None and as_id(ticket.get("parent_id")) == parent_id:
+            reference = wanted.get(self._reference_of(ticket))
+            if reference is not None:
+                found.setdefault(reference, {})[as_id(ticket["id"]) or 0] = ticket
 
     def _reference_of(self, ticket: Mapping[str, Any]) -> str:
         return _normal(self._key_field.of(ticket) or "") or _normal(line_of(ticket))
@@ -169,9 +186,19 @@ def _normal(key: str) -> str:
     return unicodedata.normalize("NFC", html.unescape(" ".join(key.split())))
 
 
+def _comparable(key: str) -> str:
+    """A key without case and without what a data base may lose of it."""
+    return "".join(char if char.isascii() else "?" for char in _normal(key)).casefold()
+
+
 def same_key(one: str, other: str) -> bool:
     """Whether two keys are the same, white space, escaping and the composition of Unicode aside. Case counts."""
     return _normal(one) == _normal(other)
+
+
+def searchable(reference: str) -> str:
+    """The longest piece of a reference that is stored and searched for as it is, whatever is done to its signs."""
+    return max(re.findall(r"[A-Za-z0-9.:_/-]+", reference), key=len, default=reference)
 
 
 _LINE = "Reference: "
@@ -183,14 +210,21 @@ def reference_line(key: str) -> str:
 
 
 def has_reference(ticket: Mapping[str, Any], key: str) -> bool:
-    """Whether a line of the details is the reference: ``A1`` is not ``A10``."""
-    return any(same_key(line, reference_line(key)) for line in _details(ticket).splitlines())
+    """Whether the reference's line in the details is that of ``key``: ``A1`` is not ``A10``."""
+    held = line_of(ticket)
+    return bool(held) and same_key(held, key)
 
 
 def line_of(ticket: Mapping[str, Any]) -> str:
-    """The reference of the last line of the details, "" where that is none."""
-    lines = [" ".join(line.split()) for line in _details(ticket).splitlines() if line.strip()]
-    return lines[-1].removeprefix(_LINE) if lines and lines[-1].startswith(_LINE) else ""
+    """The reference in the details, "" where there is none.
+
+    The last one counts: texts may quote others. A rule may have put lines after it, or Halo may have joined the lines.
+    """
+    details = _details(ticket)
+    lines = [" ".join(line.split()) for line in details.splitlines()]
+    found = [line.removeprefix(_LINE) for line in lines if line.startswith(_LINE)]
+    # Two line breaks stood before it: where lines are joined, two spaces.
+    return found[-1] if found else details.rpartition(f"  {_LINE}")[2].strip() if f"  {_LINE}" in details else ""
 
 
 def _details(ticket: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from ..http.messages import Request
 from ..http.rows import single
 from ..http.session import Session
 from ..values.ids import as_id, positive_id
+from ..values.markup import to_html
 from .read import TicketReader
 from .references import has_reference, line_of, reference_line
 
@@ -59,16 +60,18 @@ class TicketUpdater:
         return ticket
 
     def update_details(self, ticket_id: int, body: Ticket) -> Ticket:
-        """As ``update``, for a body with ``details``: the line of an external reference stays where there is one."""
+        """As ``update``, for a body with ``details`` or ``details_html``: the line of an external reference stays where there is one."""
         try:
             ticket = self._reader.find(positive_id(ticket_id))
         except (Forbidden, Unauthorized):
             # An agent that may change but not read: the key field holds the reference all the same.
             ticket = None
         reference = line_of(ticket) if ticket else ""
-        details = str(body.get("details") or "")
-        if reference and not has_reference({"details": details}, reference):
-            body = {**body, "details": f"{details.rstrip()}\n\n{reference_line(reference)}"}
+        if reference and not has_reference(body, reference):
+            if isinstance(body.get("details"), str):
+                body = {**body, "details": f"{body['details'].rstrip()}\n\n{reference_line(reference)}"}
+            else:
+                body = {**body, "details_html": f"{body['details_html']}<p>{to_html(reference_line(reference))}</p>"}
         return self.update(ticket_id, body)
 
     def assign(self, ticket_id: int, agent_id: int | None, team: str | None, notify: bool) -> Ticket:

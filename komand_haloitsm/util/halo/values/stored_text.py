@@ -1,9 +1,8 @@
-"""Whether a text in Halo may be one that was sent, after all that is done to texts on the way. Pure.
+"""Whether a text in Halo may be one that was sent, after what is done to texts on the way. Pure.
 
-Halo, a rule of the instance or its database may put words before or after a text, cut a summary at 255 characters,
-escape ``&`` and ``<``, join lines, trim, change how Unicode is composed, and turn what is beyond 16 bits into question
-marks. So only words of letters and digits are compared, and a text that holds those that were sent, in their order and
-without others between them, counts as it.
+Halo may cut a summary at 255 characters, escape ``&`` and ``<``, join lines, trim, change how Unicode is composed, and
+turn what is beyond 16 bits into question marks. A rule of the instance may put words before a summary, and after any
+text. Everything else is another text: a sign, a letter's case and a word in between count.
 """
 
 from __future__ import annotations
@@ -18,25 +17,24 @@ from .markup import to_text
 _SHORTEST_CUT = 200
 
 
-def may_be_stored_as(sent: str, stored: str) -> bool:
-    """Whether ``stored`` may be what became of ``sent``."""
-    words, others = _words(sent), _words(stored)
-    if not words:
-        # Nothing but signs was sent, and nobody can foretell what is left of them.
-        return bool(stored.strip()) or not sent.strip()
-    letters, other = "".join(words), "".join(others)
-    if letters == other:
+def may_be_stored_as(sent: str, stored: str, *, prefixed: bool = False) -> bool:
+    """Whether ``stored`` may be what became of ``sent``. ``prefixed``: a rule may have put words before it."""
+    text, other = _plain(sent), _plain(stored)
+    joined, others = text.replace(" ", ""), other.replace(" ", "")
+    if joined == others:
         return True
-    if len(stored.strip()) >= _SHORTEST_CUT and other and letters.startswith(other):
+    if not joined or not others:
+        return False
+    if len(stored.strip()) >= _SHORTEST_CUT and joined.startswith(others):
         return True
-    return f" {' '.join(words)} " in f" {' '.join(others)} "
+    return other.startswith(f"{text} ") or (prefixed and other.endswith(f" {text}"))
 
 
-def _words(text: str) -> list[str]:
-    """The words of a text, without markup, signs and case."""
+def _plain(text: str) -> str:
+    """A text without markup and without what a data base may have lost, with one space for each white space."""
     plain = html.unescape(html.unescape(text))
     if "<" in plain:
         # A text that was sent may have a "<" of its own. It is taken for markup in both texts alike.
         plain = to_text(plain)
     basic = "".join(char if char <= "\uffff" else " " for char in plain)
-    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", basic).casefold())
+    return " ".join(re.sub(r"\?+", " ", unicodedata.normalize("NFKC", basic)).split())
