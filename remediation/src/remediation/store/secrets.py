@@ -1,7 +1,7 @@
 """Seals what must not lie open in the database: passwords, client secrets, tokens.
 
-The key is REMEDIATION_KEY or else the file ``key`` in the data folder, which is made at first use. Either may hold several
-keys: the first seals, all open. Without the key, a backup of the database has lost its secrets.
+The key is REMEDIATION_KEY or else the file ``key`` in the data folder, which is made at first use. Either may hold
+several keys: the first seals, all open. Without the key, a backup of the database has lost its secrets.
 """
 
 from __future__ import annotations
