@@ -70,6 +70,8 @@ LATE: Mapping[str, tuple[float, int | None]] = {
     "504, 10 s late": (10.0, 504),
     "504, 45 s late": (45.0, 504),
 }
+# Answers that say no, be it Halo or what stands before it.
+REFUSALS = frozenset({"302", "400", "403", "404", "409"})
 LISTS = ("status", "priority", "team", "agent", "category", "tickettype")
 
 
@@ -151,8 +153,8 @@ def expected(step: Step, trouble: Trouble) -> bool:
         # "Record not found" may mean that rights are missing, so it is tried once more with type and client.
         return not trouble.lasting
     if step.nature in (CREATE, CLOSE) and trouble.after_commit:
-        # Whatever the answer was, one look finds what was made.
-        return True
+        # Whatever the answer was, a look finds what was made. After a refusal a comment, which has no key, is only told.
+        return not (step.action == "add_comment" and trouble.kind in REFUSALS)
     if step.nature in (CREATE, CLOSE) and trouble.kind in MAY_HAVE_BEEN_DONE:
         return not trouble.lasting and not (step.action == "add_comment" and trouble.kind in SLOW)
     return trouble.kind in PASSES and not trouble.lasting

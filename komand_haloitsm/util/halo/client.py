@@ -13,7 +13,7 @@ import logging
 import random
 import time
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
@@ -38,7 +38,7 @@ from .tickets.lookups import Lookups
 from .tickets.output import from_halo
 from .tickets.own_agent import OwnAgent
 from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
-from .tickets.references import ReferenceSearch
+from .tickets.references import ReferenceSearch, Unanswered
 from .tickets.update import TicketUpdater
 from .values.ids import as_id, positive_id
 
@@ -262,11 +262,15 @@ class HaloClient:
         wanted = {reference: _reference(reference) for reference in references}
         claims = claim_registry(self.address, _TICKET)
         search = ReferenceSearch(self._reader, self._key_field, claims, self._own_agent)
+        children: dict[str, list[Ticket]] | None = None
         if parent_id is not None:
-            children = search.among_children(set(wanted.values()), positive_id(parent_id, "parent_id"))
+            # Where the list ignores the filter for the parent, each reference is asked for by itself after all.
+            with suppress(Unanswered):
+                children = search.among_children(set(wanted.values()), positive_id(parent_id, "parent_id"))
+        if children is not None:
             found = {reference: children.get(key, []) for reference, key in wanted.items()}
         else:
-            found = {reference: search.by_reference(key) for reference, key in wanted.items()}
+            found = {reference: search.by_key_or_line(key) for reference, key in wanted.items()}
         return {reference: tickets for reference, tickets in found.items() if tickets}
 
     def add_comment(self, ticket_id: int, text: str, private: bool = False) -> Ticket:

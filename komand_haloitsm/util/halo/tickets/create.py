@@ -142,6 +142,8 @@ class TicketCreator:
             if self._finds_by_filter:
                 raise misunderstood(Request("GET", "/Tickets"), "its list has ignored the filter for the key") from None
             found = []
+        if reference:
+            found = [ticket for ticket in found if self._search.is_ours(ticket, reference)]
         if found:
             self._claims.keeps_key[self._kept_for(body)] = self._kept = True
             return found
@@ -227,7 +229,8 @@ class TicketCreator:
 
     def _with_reference(self, reference: str) -> list[Ticket]:
         if self._shown and not self._key_field.is_custom:
-            return self._search.by_key(reference, closed=False)
+            found = self._search.by_key(reference, closed=False)
+            return [ticket for ticket in found if self._search.is_ours(ticket, reference)]
         return self._search.by_line(reference, closed=False)
 
     def _twins(self, look: Callable[[], list[Ticket]]) -> list[Ticket]:

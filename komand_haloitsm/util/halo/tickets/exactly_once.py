@@ -265,6 +265,10 @@ class ExactlyOnce:
         while True:
             found = self._look(uncertain, find)
             if found is not None:
+                if uncertain.loss is Loss.REFUSED and not reliable():
+                    # Halo said no, and what is there only looks like it.
+                    why = f"{found.get('id')} looks like it. The answer was: {uncertain.in_words({})[0]}"
+                    raise may_exist(self._thing, uncertain, why)
                 return found
             looks += 1
             situation = Situation(

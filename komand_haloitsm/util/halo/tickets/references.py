@@ -8,7 +8,6 @@ made.
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from typing import Any, Iterable, Iterator, Mapping
@@ -93,7 +92,7 @@ class ReferenceSearch:
         answered = bool(self._key_field.name)
         found: list[Ticket] = []
         try:
-            found = [ticket for ticket in self.by_key(reference) if self._is_ours(ticket, reference)]
+            found = [ticket for ticket in self.by_key(reference) if self.is_ours(ticket, reference)]
         except Unanswered:
             answered = False
         remembered = self._claims.by_reference(reference)
@@ -112,11 +111,11 @@ class ReferenceSearch:
         for state in _ANY_STATE if closed else _PLAIN:
             for ticket in self._opened(self._with_line(reference, state, key_answered)):
                 number = as_id(ticket["id"]) or 0
-                if number not in found and has_reference(ticket, reference) and self._is_ours(ticket, reference):
+                if number not in found and has_reference(ticket, reference) and self.is_ours(ticket, reference):
                     found[number] = ticket
         return [found[number] for number in sorted(found)]
 
-    def _is_ours(self, ticket: Ticket, reference: str) -> bool:
+    def is_ours(self, ticket: Ticket, reference: str) -> bool:
         """Whether the application's own agent made it: others may use the same field, and anybody can write a line."""
         if self.has_other_key(ticket, reference):
             return False
@@ -154,16 +153,27 @@ class ReferenceSearch:
             found += rows
         return found
 
+    def by_key_or_line(self, reference: str) -> list[Ticket]:
+        """As ``by_reference``, for tickets of this version: where the key field answers, nothing else is asked."""
+        try:
+            if self._key_field.name and not self._key_field.is_custom:
+                return [ticket for ticket in self.by_key(reference) if self.is_ours(ticket, reference)]
+        except Unanswered:
+            pass
+        return self.by_line(reference)
+
     def among_children(self, references: Iterable[str], parent_id: int) -> dict[str, list[Ticket]]:
-        """The children of a ticket by those of the references that they carry. Raises HaloError."""
+        """The children of a ticket by those of the references that they carry. Raises HaloError, and Unanswered."""
         wanted = {_normal(reference): reference for reference in references}
         found: dict[str, dict[int, Ticket]] = {}
         seen: set[int] = set()
         for state in _ANY_STATE:
             for rows, _ in self._reader.pages({"parent_id": str(parent_id), **state}):
+                if any(as_id(row.get("parent_id")) not in (None, parent_id) for row in rows):
+                    raise Unanswered
                 for row in rows:
                     number = as_id(row.get("id")) or 0
-                    if number not in seen and as_id(row.get("parent_id")) in (None, parent_id):
+                    if number not in seen:
                         seen.add(number)
                         self._sort_in(row, parent_id, wanted, found)
         return {reference: [rows[number] for number in sorted(rows)] for reference, rows in found.items()}
@@ -182,8 +192,15 @@ class ReferenceSearch:
         return _normal(self._key_field.of(ticket) or "") or _normal(line_of(ticket))
 
 
+# What Halo escapes. Nothing else is undone: a reference may hold an address with "&copy=1".
+_ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&amp;", "&"))
+
+
 def _normal(key: str) -> str:
-    return unicodedata.normalize("NFC", html.unescape(" ".join(key.split())))
+    key = " ".join(key.split())
+    for escaped, plain in _ESCAPES:
+        key = key.replace(escaped, plain)
+    return unicodedata.normalize("NFC", key)
 
 
 def _comparable(key: str) -> str:
