@@ -154,13 +154,14 @@ class ReferenceSearch:
         return found
 
     def by_key_or_line(self, reference: str) -> list[Ticket]:
-        """As ``by_reference``, for tickets of this version: where the key field answers, nothing else is asked."""
+        """As ``by_reference``, for tickets of this version: where keys are known to be kept, nothing else is asked."""
+        keeps = any(kept for (name, _), kept in self._claims.keeps_key.items() if name == self._key_field.name)
+        if not keeps or self._key_field.is_custom:
+            return self.by_reference(reference)
         try:
-            if self._key_field.name and not self._key_field.is_custom:
-                return [ticket for ticket in self.by_key(reference) if self.is_ours(ticket, reference)]
+            return [ticket for ticket in self.by_key(reference) if self.is_ours(ticket, reference)]
         except Unanswered:
-            pass
-        return self.by_line(reference)
+            return self.by_line(reference)
 
     def among_children(self, references: Iterable[str], parent_id: int) -> dict[str, list[Ticket]]:
         """The children of a ticket by those of the references that they carry. Raises HaloError, and Unanswered."""
