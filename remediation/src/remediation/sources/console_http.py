@@ -1,0 +1,122 @@
+"""Requests to an InsightVM console, and what its answers mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import requests
+
+from .errors import (
+    CertificateRefused,
+    CutOff,
+    NoRightToReports,
+    NotUnderstood,
+    ReportFailed,
+    SecondFactorWanted,
+    SourceBusy,
+    SourceError,
+    Unreachable,
+    WrongCredentials,
+)
+
+# Seconds before a request is sent again. The vendor's own plugin waits as long.
+PAUSES = (5.0, 15.0, 30.0)
+
+# Official: 401, 404, 503. That 403 means a right is missing, and that a proxy's 429, 502 and 504 pass, is a guess.
+BUSY = (429, 502, 503, 504)
+MEANINGS: dict[int, tuple[type[SourceError], str, str]] = {
+    401: (WrongCredentials, "The console refuses the user or the password.", "Correct them in the connection."),
+    403: (NoRightToReports, "The console's user may not make reports.", "Give its role the right to create reports."),
+    404: (ReportFailed, "The console does not know the report.", "Check the address, and that nobody deletes reports."),
+}
+# How the console asks for a second factor is a guess.
+SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNORECASE)
+
+
+class ConsoleHttp:
+    """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all."""
+
+    def __init__(
+        self, url: str, user: str, password: str, verify: Path | bool, timeout: float, sleep: Callable[[float], None]
+    ) -> None:
+        self._base = url.rstrip("/") + "/api/3"
+        self._verify = str(verify) if isinstance(verify, Path) else verify
+        self._timeout = timeout
+        self._sleep = sleep
+        self._session = requests.Session()
+        self._session.auth = (user, password)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+        """The JSON object of an answer, and its Date header."""
+        response = self._send(method, path, body)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise NotUnderstood("The answer is no JSON object.", "Check that the address is the console's.")
+        return answer, response.headers.get("Date", "")
+
+    def download(self, path: str, to: Path) -> None:
+        """Write the CSV of an answer to a file, as it came."""
+        try:
+            with self._send("GET", path, accept="text/csv") as response, to.open("wb") as file:
+                for block in response.iter_content(1 << 20):
+                    file.write(block)
+        except requests.exceptions.RequestException as error:
+            raise CutOff(f"The output broke off ({type(error).__name__}).", "Run again.") from None
+
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, accept: str = "application/json"
+    ) -> requests.Response:
+        """The answer; busy consoles are asked again, broken connections too unless a write may have been carried out."""
+        for pause in (*PAUSES, None):
+            try:
+                return self._send_once(method, path, body, accept)
+            except (SourceBusy, Unreachable) as error:
+                if pause is None or (method == "POST" and isinstance(error, Unreachable)):
+                    raise
+            self._sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send_once(self, method: str, path: str, body: dict[str, Any] | None, accept: str) -> requests.Response:
+        try:
+            response = self._session.request(
+                method,
+                self._base + path,
+                json=body,
+                headers={"Accept": accept},
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=accept == "text/csv",
+            )
+        except requests.exceptions.SSLError:
+            raise CertificateRefused(
+                "The console's certificate is not trusted.", "Name the file of the authority that signed it."
+            ) from None
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(
+                f"The console gives no answer ({type(error).__name__}).", "Check the address, the port and the network."
+            ) from None
+        if not response.ok or response.is_redirect:
+            _refuse(response)
+        return response
+
+
+def _refuse(response: requests.Response) -> NoReturn:
+    status = response.status_code
+    if status == 401 and SECOND_FACTOR.search(response.text):
+        raise SecondFactorWanted("The console wants a second factor.", "Use a user without one, for this service only.")
+    if status in BUSY:
+        raise SourceBusy(f"The console is busy (status {status}).", "The next run tries again.")
+    if status in MEANINGS:
+        kind, cause, assistance = MEANINGS[status]
+        raise kind(cause, assistance)
+    raise NotUnderstood(f"The console answers with status {status}.", "Check that the address is the console's.")

@@ -1,0 +1,186 @@
+"""InsightVM by its console: three SQL reports make a snapshot.
+
+The coverage comes first, then the findings, then the exceptions. A scan that ends in between leaves a finding unsettled
+at worst, and an exception that is approved in between is never taken for a fix.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import polars as pl
+
+from ..domain.snapshot import Proof, Snapshot
+from . import insightvm_rows as rows_of
+from .console_http import ConsoleHttp
+from .errors import CutOff, NotUnderstood, ReportFailed, SourceError, Unreachable
+from .report_csv import ROWS, read_csv
+
+LOG = logging.getLogger(__name__)
+
+# The reporting data model. The vendor's plugin asks for the same.
+VERSION = "2.3.0"
+STATUSES = ["vulnerable", "vulnerable-version", "potentially-vulnerable"]
+# Official: a report that is "running" or "unknown" is not done yet.
+WAITING = ("running", "unknown")
+LONGEST_PAUSE = 30.0
+PAGE = 500
+
+
+class InsightVmConsole:
+    """A console, asked with a user that may make reports. Each snapshot is a conversation of its own.
+
+    ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
+    longest silence in seconds, ``report_timeout`` how long the console may take for one report.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        ca_file: Path | None = None,
+        verify: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        request_timeout: float = 60.0,
+        report_timeout: float = 3600.0,
+    ) -> None:
+        self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
+            url, user, password, ca_file or verify, request_timeout, sleep
+        )
+        self._clock = clock
+        self._sleep = sleep
+        self._report_timeout = report_timeout
+
+    def snapshot(self) -> Snapshot:
+        """All that the console knows, unfiltered. Raises SourceError and gives nothing when any part fails."""
+        http = self._connect()
+        try:
+            covered, taken = self._rows(http, "coverage", rows_of.COVERAGE_COLUMNS)
+            found, _ = self._rows(http, "findings", rows_of.FINDINGS_COLUMNS)
+            excepted, _ = self._rows(http, "exceptions", rows_of.EXCEPTIONS_COLUMNS)
+        finally:
+            http.close()
+        return Snapshot(
+            taken=taken,
+            proof=Proof.SCAN,
+            findings=rows_of.findings(found),
+            assets=rows_of.assets(covered),
+            coverage=rows_of.coverage(covered),
+            exceptions=rows_of.exceptions(excepted),
+            rows=found.height,
+        )
+
+    def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:
+        """The rows of one report, and when it was begun by the console's clock."""
+        with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title) as (number, date):
+            run = _number(http.ask("POST", f"/reports/{number}/generate")[0])
+            self._wait(http, f"/reports/{number}/history/{run}", title)
+            raw = Path(folder) / "output"
+            http.download(f"/reports/{number}/history/{run}/output", raw)
+            return read_csv(_unpacked(raw), (*columns, ROWS)), _time(date)
+
+    def _wait(self, http: ConsoleHttp, path: str, title: str) -> None:
+        end = self._clock() + self._report_timeout
+        pause = 1.0
+        while (status := http.ask("GET", path)[0].get("status")) in WAITING:
+            if self._clock() + pause > end:
+                raise ReportFailed(
+                    f"The report of the {title} was not done within {self._report_timeout:.0f} seconds.",
+                    "Give it more time, or run it when the console has less to do.",
+                )
+            self._sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        if status != "complete":
+            raise ReportFailed(f"The report of the {title} failed.", "Look into the console's log of reports.")
+
+
+@contextmanager
+def _report(http: ConsoleHttp, title: str) -> Iterator[tuple[int, str]]:
+    """A report on the console for the time of the block, and the Date of its creation; deleted whatever happens."""
+    name = f"halo-sync-{title}-{uuid4()}"
+    number = None
+    body = {
+        "name": name,
+        "format": "sql-query",
+        "version": VERSION,
+        "query": files(__package__).joinpath("reports", f"{title}.sql").read_text("utf-8"),
+        "filters": {"severity": "all", "statuses": STATUSES},
+        "timezone": "UTC",
+    }
+    try:
+        answer, date = http.ask("POST", "/reports", body)
+        number = _number(answer)
+        yield number, date
+    except (Unreachable, NotUnderstood):
+        # The report may have been made all the same.
+        number = number or _number_of_name(http, name)
+        raise
+    finally:
+        if number is not None:
+            _delete(http, number, name)
+
+
+def _delete(http: ConsoleHttp, number: int, name: str) -> None:
+    try:
+        http.ask("DELETE", f"/reports/{number}")
+    except SourceError as error:
+        LOG.warning("The report %s stays on the console: %s", name, error.cause)
+
+
+def _number_of_name(http: ConsoleHttp, name: str) -> int | None:
+    """The number of a report whose creation was not answered; None where it was not made, or cannot be asked for."""
+    page, pages = 0, 1
+    try:
+        while page < pages:
+            answer, _ = http.ask("GET", f"/reports?page={page}&size={PAGE}")
+            for report in answer.get("resources", ()):
+                if report.get("name") == name:
+                    return _number(report)
+            page, pages = page + 1, int(answer.get("page", {}).get("totalPages", 0))
+    except SourceError as error:
+        LOG.warning("The report %s may stay on the console: %s", name, error.cause)
+    return None
+
+
+def _number(answer: dict[str, object]) -> int:
+    number = answer.get("id")
+    if not isinstance(number, int):
+        raise NotUnderstood("The console's answer has no number.", "Check that the address is the console's.")
+    return number
+
+
+def _time(date: str) -> datetime:
+    """When, by the console's Date header; by our clock where there is none."""
+    try:
+        return parsedate_to_datetime(date).astimezone(timezone.utc)
+    except ValueError:
+        return datetime.now(timezone.utc)
+
+
+def _unpacked(raw: Path) -> Path:
+    """The output itself, where it may be a gzip file."""
+    with raw.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return raw
+    plain = raw.with_suffix(".csv")
+    try:
+        with gzip.open(raw) as packed, plain.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    except (EOFError, OSError, zlib.error):
+        raise CutOff("The compressed output breaks off.", "Run again.") from None
+    return plain

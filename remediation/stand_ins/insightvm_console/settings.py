@@ -1,0 +1,38 @@
+"""What can be set, and what can go wrong. That any of it can be changed is a test device of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Settings:
+    """Settings to be changed while the console runs.
+
+    ``failing``, ``cut_off`` and ``other_header`` name a report by a word of its name: "findings"; "" means every one.
+    """
+
+    def __init__(self) -> None:
+        self.user = "sync"
+        self.password = "correct horse battery staple"  # nosec B105: invented
+        # Official: 401. The message is a guess.
+        self.wants_second_factor = False
+        # That a user without the right to reports gets 403 is a guess.
+        self.forbid_reports = False
+        # How many requests from now on are answered with 503.
+        self.busy = 0
+        # How often a report says "running" before it is done.
+        self.polls_until_ready = 1
+        # Official: the words failed and aborted.
+        self.failing: str | None = None
+        self.fails_as = "failed"
+        # Where a cut output ends: in the connection, in the last line, or cleanly before the last line.
+        self.cut_off: str | None = None
+        self.cut = "connection"
+        self.other_header: str | None = None
+        # Documented only: an output may be compressed. How is a guess: "body" is a gzip file, "encoding" is said in
+        # the header Content-Encoding.
+        self.gzip: str | None = None
+        # Seconds that a query may take.
+        self.statement_timeout = 60.0
+        # Called with the name of each report once it was generated, so that the world can change between two reports.
+        self.after_report: Callable[[str], None] | None = None
