@@ -19,6 +19,8 @@ _TEXTS = (
     "reportedby",
     "users_name",
     "supplier_reference",
+    # Documented only, as fixbydate and targetdate are. That it comes back as it was written is a guess.
+    "deadlinedate",
 )
 _NUMBERS = ("impact", "urgency", "third_party_id", "source")
 _REFERENCES = {

@@ -1,0 +1,105 @@
+"""A project's run: read Halo back, plan, keep the plan, and apply it where nobody has to approve it first."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Callable
+
+from django.db import transaction
+from django.utils import timezone
+
+from haloitsm_client import HaloClient
+
+from ..domain.plan import NotDone, Plan
+from ..domain.planning import plan as plan_of
+from ..store import models
+from ..store.secrets import open_
+from .apply import Applier, Outcome, asked
+from .instance import Instance, Options
+from .read_back import read_back
+from .world import world_of
+
+
+def client_of(connection: models.Connection) -> HaloClient:
+    """The client of a connection. Raises HaloError for an address that cannot be used."""
+    settings = connection.settings
+    return HaloClient(
+        client_id=settings["client_id"],
+        client_secret=open_(connection.secret),
+        auth_server=settings["auth_server"],
+        resource_server=settings["resource_server"],
+        tenant=settings.get("tenant") or None,
+        user_agent="haloitsm-remediation",
+    )
+
+
+class ProjectRun:
+    """One run of a project. ``now`` is the present; ``client`` replaces the connection's own."""
+
+    def __init__(
+        self,
+        project: models.Project,
+        *,
+        client: HaloClient | None = None,
+        now: Callable[[], datetime] = timezone.now,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._project = project
+        self._now = now
+        self._say = say
+        self._instance = Instance(
+            client or client_of(project.connection), Options.from_table(project.connection.settings)
+        )
+        self._statuses = asked(self._instance.status_map)
+
+    def plan(self) -> tuple[Plan, models.Plan]:
+        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway."""
+        asked(lambda: read_back(self._project.connection, self._instance, self._statuses))
+        today: date = timezone.localdate(self._now())
+        plan = plan_of(world_of(self._project, today))
+        return plan, self._stored(plan)
+
+    @transaction.atomic
+    def _stored(self, plan: Plan) -> models.Plan:
+        stored = models.Plan.objects.create(
+            project=self._project,
+            made=self._now(),
+            held=bool(plan.held),
+            not_done=[vars(item) for item in plan.not_done],
+        )
+        for position, step in enumerate(plan.steps):
+            models.Step.objects.create(
+                plan=stored,
+                position=position,
+                key=step.key,
+                kind=step.kind.value,
+                reason=step.reason,
+                evidence=dict(step.evidence),
+                body=dict(step.body),
+            )
+        return stored
+
+    def apply(self, approved: models.Plan | None = None) -> tuple[Plan, Outcome]:
+        """Plan anew and carry out what is still the same. Raises HaloError, HaloAway and Busy.
+
+        A plan that is held is carried out only where ``approved`` has the identical steps; else all of it waits.
+        """
+        plan, stored = self.plan()
+        if plan.held and not self._is_approved(plan, approved):
+            held = f"held until somebody approves plan {stored.pk}: {plan.held}"
+            return plan, Outcome(waiting={step.key: held for step in plan.steps})
+        applier = Applier(self._project, self._instance, self._statuses, self._now, self._say)
+        outcome = applier.apply(plan, stored)
+        return plan, outcome
+
+    @staticmethod
+    def _is_approved(plan: Plan, approved: models.Plan | None) -> bool:
+        if approved is None or approved.approved_at is None:
+            return False
+        return sorted(step.key for step in plan.steps) == sorted(approved.steps.values_list("key", flat=True))
+
+
+def waiting_reasons(plan: Plan, outcome: Outcome) -> list[NotDone]:
+    """Everything that was not done, with its reason."""
+    failed = [NotDone(key, reason) for key, reason in {**outcome.failed, **outcome.waiting}.items()]
+    return [*plan.not_done, *failed]
