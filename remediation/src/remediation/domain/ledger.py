@@ -20,6 +20,9 @@ class State(str, Enum):
     LEFT = "left"
 
 
+# So many reports in a row without a finding resolve it, where the project says so.
+ENOUGH_MISSES = 2
+
 ALIVE = (State.OPEN.value, State.UNCONFIRMED.value)
 
 LEDGER: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -33,12 +36,13 @@ LEDGER: dict[str, pl.DataType | type[pl.DataType]] = {
     # When the source last saw it.
     "last_found": UTC_TIME,
     "instances": pl.Int64,
-    # The last scan that saw it, or that proved it gone.
+    # The last scan that saw it, that proved it gone, or that could prove nothing because of an exception. Where absence
+    # proves nothing: the last report that was counted in ``missed``.
     "scan": pl.String,
     "scan_started": UTC_TIME,
     # The weakest credentials with which it was seen: a scan with these is good enough to see it.
     "credentials": pl.Int64,
-    # How many reports in a row held its asset without it, where absence proves nothing.
+    # How many reports in a row held its asset without it, where absence proves nothing. Counted up to ENOUGH_MISSES.
     "missed": pl.Int64,
 }
 

@@ -2,7 +2,8 @@
 
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled by
 a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was scanned
-again, by a scan that started after the finding was last seen and with credentials no worse than those that saw it.
+again, by a scan that started after the finding was last seen and with credentials no worse than those that saw it. The
+same snapshot again changes nothing, and an older one neither.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .ledger import ALIVE, KEY, LEDGER, State
+from .ledger import ALIVE, ENOUGH_MISSES, KEY, LEDGER, State
 from .snapshot import Proof, Snapshot
 
 OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -24,6 +25,8 @@ OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 APPROVED = "approved"
+# These change the ledger and are no news.
+UNTOLD = ("seen_again", "missed_again")
 
 
 @dataclass(frozen=True)
@@ -37,38 +40,33 @@ class Observed:
 def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
     """The changes that a snapshot makes in its source's ledger."""
     joined = _joined(snapshot, ledger)
-    judged = joined.with_columns(_kind(snapshot.proof)).filter(pl.col("kind").is_not_null())
-    delta = judged.select(
+    judged = joined.with_columns(_kind(snapshot)).filter(pl.col("kind").is_not_null())
+    taken = pl.lit(snapshot.taken)
+    seen = pl.coalesce("f_last_found", "c_started", taken)
+    missed = pl.col("kind").is_in(["no_longer_reported", "missed_again"])
+    # A miss moves these too, so that the same report is not counted twice; a lapsed exception, so that no scan from
+    # the time of the exception counts as proof.
+    judged_by_scan = pl.col("found") | missed | pl.col("kind").is_in(["remediated", "exception_lapsed"])
+    rows = judged.select(
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
         _state_after().alias("state"),
-        pl.when(_state_after() == pl.col("state"))
-        .then(pl.coalesce("since", pl.lit(snapshot.taken)))
-        .otherwise(pl.lit(snapshot.taken))
-        .alias("since"),
-        pl.coalesce("first_found", "f_first_found", pl.lit(snapshot.taken)).alias("first_found"),
-        pl.when(pl.col("found"))
-        .then(pl.coalesce("f_last_found", "c_started", pl.lit(snapshot.taken)))
-        .otherwise(pl.col("last_found"))
-        .alias("last_found"),
+        pl.when(_state_after() == pl.col("state")).then(pl.coalesce("since", taken)).otherwise(taken).alias("since"),
+        pl.coalesce("first_found", "f_first_found", taken).alias("first_found"),
+        pl.when("found").then(pl.max_horizontal("last_found", seen)).otherwise("last_found").alias("last_found"),
         pl.coalesce("f_instances", "instances").alias("instances"),
-        pl.when(pl.col("found") | (pl.col("kind") == "remediated"))
-        .then(pl.coalesce("c_scan", "scan"))
-        .otherwise(pl.col("scan"))
-        .alias("scan"),
-        pl.when(pl.col("found") | (pl.col("kind") == "remediated"))
+        pl.when(judged_by_scan).then(pl.coalesce("c_scan", "scan")).otherwise("scan").alias("scan"),
+        pl.when(missed)
+        .then(pl.coalesce("c_started", taken))
+        .when(judged_by_scan)
         .then(pl.coalesce("c_started", "scan_started"))
-        .otherwise(pl.col("scan_started"))
+        .otherwise("scan_started")
         .alias("scan_started"),
-        pl.when(pl.col("found"))
-        .then(_weaker("credentials", "c_credentials"))
-        .otherwise(pl.col("credentials"))
-        .alias("credentials"),
-        pl.when(pl.col("found")).then(0).otherwise(pl.col("missed").fill_null(0) + 1).alias("missed"),
-    ).cast(
-        LEDGER
-    )  # type: ignore[arg-type]  # polars takes a mapping of names to types
-    told = judged.filter(pl.col("kind") != "seen_again").select(
+        pl.when("found").then(_credentials_after()).otherwise("credentials").alias("credentials"),
+        pl.when(missed).then(pl.col("missed").fill_null(0) + 1).otherwise(0).alias("missed"),
+    )
+    delta = rows.cast(LEDGER)  # type: ignore[arg-type]  # polars takes a mapping of names to types
+    told = judged.filter(~pl.col("kind").is_in(UNTOLD)).select(
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
         "kind",
@@ -80,23 +78,32 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
 
 def _joined(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
     """A row for each finding that the ledger or the snapshot knows, with what is known of its asset's scan."""
-    found = snapshot.findings.select(
-        *KEY,
-        pl.col("solution").alias("f_solution"),
-        pl.col("first_found").alias("f_first_found"),
-        pl.col("last_found").alias("f_last_found"),
-        pl.col("instances").alias("f_instances"),
-        pl.lit(True).alias("found"),
-    ).unique(KEY, keep="first")
-    scans = snapshot.coverage.select(
-        "asset",
-        pl.col("scan").alias("c_scan"),
-        pl.coalesce("scan_started", "assessed").alias("c_started"),
-        pl.col("credentials").alias("c_credentials"),
-        pl.lit(True).alias("covered"),
-    ).unique("asset", keep="first")
+    # What is said twice of one finding is merged, so that the order of rows does not matter.
+    found = (
+        snapshot.findings.group_by(KEY)
+        .agg(
+            pl.col("solution").min().alias("f_solution"),
+            pl.col("first_found").min().alias("f_first_found"),
+            pl.col("last_found").max().alias("f_last_found"),
+            pl.col("instances").max().alias("f_instances"),
+        )
+        .with_columns(pl.lit(True).alias("found"))
+    )
+    started = pl.coalesce("scan_started", "assessed")
+    scans = (
+        snapshot.coverage.select(
+            "asset",
+            pl.col("scan").alias("c_scan"),
+            started.alias("c_started"),
+            pl.col("credentials").alias("c_credentials"),
+            pl.lit(True).alias("covered"),
+        )
+        .sort("c_started", "c_scan", "c_credentials", descending=True, nulls_last=True)
+        .unique("asset", keep="first", maintain_order=True)
+    )
+    in_force = pl.col("expires").is_null() | (pl.col("expires") >= snapshot.taken.date())
     excepted = (
-        snapshot.exceptions.filter(pl.col("status").str.to_lowercase() == APPROVED)
+        snapshot.exceptions.filter((pl.col("status").str.to_lowercase() == APPROVED) & in_force)
         .select(*KEY, pl.lit(True).alias("excepted"))
         .unique(KEY)
     )
@@ -114,15 +121,11 @@ def _rank(column: str) -> pl.Expr:
     return pl.when(credentials >= 3).then(2).when(credentials >= 1).then(1).when(credentials == -1).then(0)
 
 
-def _weaker(one: str, other: str) -> pl.Expr:
-    """The weaker of two credentials, where both are told."""
-    return (
-        pl.when(pl.col(one).is_null())
-        .then(pl.col(other))
-        .when(pl.col(other).is_null() | (_rank(one) <= _rank(other)))
-        .then(pl.col(one))
-        .otherwise(pl.col(other))
-    )
+def _credentials_after() -> pl.Expr:
+    """The weaker of the credentials that saw the finding, where both are told and can be compared; else the newer."""
+    before, now = _rank("credentials"), _rank("c_credentials")
+    weaker_before = (before > 0) & (now > 0) & (before <= now)
+    return pl.when(now.is_null() | weaker_before).then("credentials").otherwise("c_credentials")
 
 
 def _proved() -> pl.Expr:
@@ -137,50 +140,91 @@ def _proved() -> pl.Expr:
         .otherwise(now >= before)
         .fill_null(False)
     )
-    last_seen = pl.coalesce("last_found", "scan_started")
-    later = (pl.col("c_started") > last_seen) & (pl.col("c_started") > pl.coalesce("scan_started", "last_found"))
-    return pl.col("covered") & later.fill_null(False) & good_enough
+    return pl.col("covered") & _is_later() & good_enough
 
 
-def _kind(proof: Proof) -> pl.Expr:
+def _is_later() -> pl.Expr:
+    """Whether the asset was assessed after the finding was last seen, or last judged by a scan."""
+    last = pl.max_horizontal("last_found", "scan_started")
+    return (pl.col("c_started") > last).fill_null(False)
+
+
+def _kind(snapshot: Snapshot) -> pl.Expr:
     """The observation's word; null where nothing changes."""
-    state, found = pl.col("state"), pl.col("found")
-    scanned_again = (pl.col("c_started") > pl.col("scan_started")).fill_null(False)
-    present = (
+    state = pl.col("state")
+    # An older snapshot, or an older scan, tells nothing of what a newer one has judged.
+    is_stale = (pl.col("since") > snapshot.taken) | (pl.col("c_started") < pl.col("scan_started"))
+    return (
+        pl.when(state.is_not_null() & is_stale.fill_null(False))
+        .then(None)
+        .when("found")
+        .then(_present(state))
+        .when(snapshot.proof is Proof.NOTHING)
+        .then(None)
+        .when("excepted")
+        .then(pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered"))).then(pl.lit("excepted")))
+        .otherwise(
+            _missing_from_scans(state) if snapshot.proof is Proof.SCAN else _missing_from_report(snapshot, state)
+        )
+        .alias("kind")
+    )
+
+
+def _present(state: pl.Expr) -> pl.Expr:
+    is_newer = (
+        (pl.col("c_started") > pl.col("scan_started")).fill_null(pl.col("c_started").is_not_null())
+        | (pl.col("f_last_found") > pl.col("last_found")).fill_null(False)
+        | (pl.col("f_instances") != pl.col("instances")).fill_null(pl.col("f_instances").is_not_null())
+    )
+    return (
         pl.when(state.is_null())
         .then(pl.lit("new"))
         .when(state == State.EXCEPTED.value)
         .then(pl.lit("exception_lapsed"))
         .when(state.is_in([State.REMEDIATED.value, State.LEFT.value]))
         .then(pl.lit("rediscovered"))
-        .when(pl.col("f_solution") != pl.col("solution"))
+        .when((pl.col("f_solution") != pl.col("solution")).fill_null(pl.col("f_solution").is_not_null()))
         .then(pl.lit("superseded"))
         .when(state == State.UNCONFIRMED.value)
         .then(pl.lit("still_there"))
-        .when(scanned_again | (pl.col("f_instances") != pl.col("instances")).fill_null(False))
+        .when(is_newer)
         .then(pl.lit("seen_again"))
     )
-    missing = state.is_in([*ALIVE, State.EXCEPTED.value])
-    if proof is Proof.SCAN:
-        absent = (
-            pl.when(pl.col("excepted"))
-            .then(pl.when(state != State.EXCEPTED.value).then(pl.lit("excepted")))
-            .when(~pl.col("covered"))
-            .then(pl.lit("left_coverage"))
-            .when(_proved())
-            .then(pl.lit("remediated"))
-            .when(state != State.UNCONFIRMED.value)
-            .then(pl.lit("unconfirmed"))
-        )
-    elif proof is Proof.DEVICES:
-        absent = pl.when(pl.col("covered")).then(pl.lit("no_longer_reported"))
-    else:
-        absent = pl.lit(None, dtype=pl.String)
-    returned = pl.when((state == State.LEFT.value) & _proved() & (proof is Proof.SCAN)).then(pl.lit("remediated"))
-    return pl.when(found).then(present).when(missing).then(absent).otherwise(returned).alias("kind")
+
+
+def _missing_from_scans(state: pl.Expr) -> pl.Expr:
+    covered = pl.col("covered")
+    return (
+        pl.when(~covered)
+        .then(pl.when(state.is_in([*ALIVE, State.EXCEPTED.value])).then(pl.lit("left_coverage")))
+        # The scans from the time of an exception did not show the finding: the next one decides.
+        .when(state == State.EXCEPTED.value)
+        .then(pl.lit("exception_lapsed"))
+        .when(state.is_in([*ALIVE, State.LEFT.value]) & _proved())
+        .then(pl.lit("remediated"))
+        .when(state.is_in([State.OPEN.value, State.LEFT.value]))
+        .then(pl.lit("unconfirmed"))
+    )
+
+
+def _missing_from_report(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
+    """A report counts once, by the date of its asset's assessment, else by its own."""
+    last = pl.max_horizontal("last_found", "scan_started")
+    is_later = (pl.coalesce("c_started", pl.lit(snapshot.taken)) > last).fill_null(True)
+    return (
+        pl.when(~pl.col("covered"))
+        .then(None)
+        .when(state == State.EXCEPTED.value)
+        .then(pl.lit("exception_lapsed"))
+        .when((state == State.OPEN.value) & is_later)
+        .then(pl.lit("no_longer_reported"))
+        .when((state == State.UNCONFIRMED.value) & is_later & (pl.col("missed").fill_null(0) < ENOUGH_MISSES))
+        .then(pl.lit("missed_again"))
+    )
 
 
 def _state_after() -> pl.Expr:
+    """UNCONFIRMED for every way of being missing that settles nothing."""
     kind = pl.col("kind")
     return (
         pl.when(pl.col("found"))

@@ -1,0 +1,60 @@
+"""Suspicious input changes nothing: rule 3 of "From a scan to tickets"."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
+from remediation.domain.suspicion import suspicions
+
+
+def snapshot(covered: int, *found_on: str, proof: Proof = Proof.SCAN) -> Snapshot:
+    findings = pl.DataFrame({"asset": list(found_on)}, schema_overrides={"asset": pl.String})
+    coverage = pl.DataFrame(
+        {"asset": [f"a{number}" for number in range(covered)]}, schema_overrides={"asset": pl.String}
+    )
+    return Snapshot(datetime(2026, 3, 2, tzinfo=UTC), proof, findings, pl.DataFrame(schema=ASSETS), coverage)
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "reasons"),
+    [
+        pytest.param(snapshot(0), 0, ["the source covers no asset at all"], id="no-coverage-at-first"),
+        pytest.param(snapshot(0), 9, ["the source covers no asset at all"], id="no-coverage"),
+        pytest.param(snapshot(49), 100, ["coverage shrank from 100 assets to 49"], id="more-than-half-gone"),
+        pytest.param(snapshot(50), 100, [], id="half-gone"),
+        pytest.param(snapshot(1), 0, [], id="first-snapshot"),
+        pytest.param(snapshot(200), 100, [], id="coverage-grew"),
+        pytest.param(snapshot(100), 100, [], id="no-findings-is-good-news"),
+        pytest.param(snapshot(2, "a0", "a1", "a1"), 2, [], id="findings-within-coverage"),
+        pytest.param(
+            snapshot(1, "a0", "x", "x", "y"), 1, ["2 assets have findings and are not in the coverage"], id="outside-it"
+        ),
+        pytest.param(
+            snapshot(1, "x"),
+            3,
+            ["coverage shrank from 3 assets to 1", "1 assets have findings and are not in the coverage"],
+            id="two-reasons",
+        ),
+        pytest.param(snapshot(0, proof=Proof.DEVICES), 9, [], id="a-file-covers-what-it-lists"),
+        pytest.param(snapshot(0, "x", proof=Proof.NOTHING), 9, [], id="a-list-covers-nothing"),
+    ],
+)
+def test_suspicions(said: Snapshot, before: int, reasons: list[str]) -> None:
+    assert suspicions(said, before) == reasons
+
+
+def test_an_asset_counts_once() -> None:
+    coverage = pl.DataFrame({"asset": ["a"] * 100})
+    said = Snapshot(
+        datetime(2026, 3, 2, tzinfo=UTC),
+        Proof.SCAN,
+        pl.DataFrame(schema=FINDINGS),
+        pl.DataFrame(schema=ASSETS),
+        coverage,
+    )
+    assert suspicions(said, 100) == ["coverage shrank from 100 assets to 1"]
+    assert set(coverage.columns) <= set(COVERAGE)
