@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, request
@@ -27,7 +27,9 @@ def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
 
     @app.post(f"{API}/reports")
     def create() -> Response:
-        return _created(reports.add(_report(request.get_json(silent=True))))
+        number = reports.add(_report(request.get_json(silent=True)))
+        sleep(settings.created_after)
+        return _created(number)
 
     @app.get(f"{API}/reports")
     def listed() -> Response:
@@ -131,25 +133,21 @@ def _named(report: Report, word: str | None) -> bool:
     return word is not None and word in report.name
 
 
-CUTS: dict[str, Callable[[bytes], bytes]] = {
-    "connection": lambda data: data[: len(data) // 2],
-    "line": lambda data: data[:-3],
-    "clean": lambda data: data[: data.rindex(b"\n", 0, -1) + 1],
-}
-
-
 def _output(settings: Settings, report: Report, data: bytes) -> Response:
+    cut = settings.cut if _named(report, settings.cut_off) else None
+    whole = len(data)
     if _named(report, settings.other_header):
         data = b"surprise," + data
-    whole = len(data)
-    if _named(report, settings.cut_off):
-        data = CUTS[settings.cut](data)
+    if cut == "clean":
+        data = data[: data.rindex(b"\n", 0, -1) + 1]
     if settings.gzip:
         data = gzip.compress(data)
-    response = Response(data, mimetype="text/csv")
+    if cut == "line":
+        data = data[:-20]
+    response = Response(data[: len(data) // 2] if cut == "connection" else data, mimetype="text/csv")
     if settings.gzip == "encoding":
         response.headers["Content-Encoding"] = "gzip"
-    if _named(report, settings.cut_off) and settings.cut == "connection":
+    if cut == "connection":
         # More is promised than comes.
         response.automatically_set_content_length = False
         response.headers["Content-Length"] = str(whole + len(data))

@@ -104,7 +104,7 @@ class _Handler(WSGIRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The Date header, by the console's clock."""
-        return format_datetime(self.console.now, usegmt=True)
+        return self.console.date_header or format_datetime(self.console.now, usegmt=True)
 
     def log(self, type: str, message: str, *args: Any) -> None:  # pylint: disable=redefined-builtin  # the base's name
         """Log nothing: ``console.requests`` is the log."""

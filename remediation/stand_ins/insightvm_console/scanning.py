@@ -31,8 +31,8 @@ LEFT JOIN (
 WHERE asset_id = ANY(%(assets)s) AND NOT (needs_credentials AND %(blind)s)
 """
 
-# Documented only: `reintroduced_date` is set when a finding comes back. A guess: the age outlives its finding, a finding
-# that was excepted did not come back, and the dates are those of the scan's end.
+# Documented only: `reintroduced_date` is set when a finding comes back. A guess: the age outlives its finding, what
+# was excepted did not come back, and the dates are those of the scan's end.
 AGE = """
 INSERT INTO fact_asset_vulnerability_age AS age
 SELECT asset_id, vulnerability_id, interval '0', 0, %(finished)s, %(finished)s, NULL FROM seen

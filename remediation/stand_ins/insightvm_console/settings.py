@@ -20,6 +20,8 @@ class Settings:
         self.forbid_reports = False
         # How many requests from now on are answered with 503.
         self.busy = 0
+        # Seconds between the creation of a report and the answer that tells it.
+        self.created_after = 0.0
         # How often a report says "running" before it is done.
         self.polls_until_ready = 1
         # Official: the words failed and aborted.
@@ -32,6 +34,8 @@ class Settings:
         # Documented only: an output may be compressed. How is a guess: "body" is a gzip file, "encoding" is said in
         # the header Content-Encoding.
         self.gzip: str | None = None
+        # What the Date header says instead of the console's clock.
+        self.date_header: str | None = None
         # Seconds that a query may take.
         self.statement_timeout = 60.0
         # Called with the name of each report once it was generated, so that the world can change between two reports.

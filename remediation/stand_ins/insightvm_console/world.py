@@ -188,19 +188,20 @@ class World:
         """Take a vulnerability off an asset for good."""
         with self._verb() as cursor:
             gone = cursor.execute(
-                "DELETE FROM present WHERE asset_id = %s AND vulnerability_id = %s",
+                "DELETE FROM present WHERE asset_id = %s AND vulnerability_id = %s RETURNING 1",
                 (_asset_id(cursor, asset), _vulnerability_id(cursor, vulnerability)),
             )
-            if not gone.rowcount:
-                raise LookupError(f"{asset} does not have {vulnerability}")
+            _one(gone)
 
     def half_patch(self, asset: Asset, vulnerability: str) -> None:
         """Do the work badly: half of the instances go, at least one stays, so the finding stays."""
         with self._verb() as cursor:
-            cursor.execute(
-                "UPDATE present SET instances = (instances + 1) / 2 WHERE asset_id = %s AND vulnerability_id = %s",
+            left = cursor.execute(
+                "UPDATE present SET instances = (instances + 1) / 2"
+                " WHERE asset_id = %s AND vulnerability_id = %s RETURNING instances",
                 (_asset_id(cursor, asset), _vulnerability_id(cursor, vulnerability)),
             )
+            _one(left)
 
     def scan(
         self,
@@ -238,12 +239,12 @@ class World:
     ) -> int:
         """Ask for an exception for one asset: Under Review, without effect. Its number."""
         with self._verb() as cursor:
+            known = cursor.execute("SELECT reason_id FROM dim_exception_reason WHERE description = %s", (reason,))
             added = cursor.execute(
-                "INSERT INTO dim_vulnerability_exception (vulnerability_id, scope_id, reason_id, status_id, asset_id,"
-                " submitted_by, submitted_date, expiration_date)"
-                " VALUES (%s, 'D', (SELECT reason_id FROM dim_exception_reason WHERE description = %s), 'U', %s, %s,"
-                " (SELECT now FROM clock), %s) RETURNING vulnerability_exception_id",
-                (_vulnerability_id(cursor, vulnerability), reason, _asset_id(cursor, asset), by, expires),
+                "INSERT INTO dim_vulnerability_exception (reason_id, vulnerability_id, asset_id, submitted_by,"
+                " expiration_date, scope_id, status_id, submitted_date)"
+                " VALUES (%s, %s, %s, %s, %s, 'D', 'U', (SELECT now FROM clock)) RETURNING vulnerability_exception_id",
+                (_one(known), _vulnerability_id(cursor, vulnerability), _asset_id(cursor, asset), by, expires),
             )
             return int(_one(added))
 
@@ -257,11 +258,12 @@ class World:
 
     def _judge(self, exception: int, status: str, by: str | None) -> None:
         with self._verb() as cursor:
-            cursor.execute(
+            judged = cursor.execute(
                 "UPDATE dim_vulnerability_exception SET status_id = %s, reviewed_by = coalesce(%s, reviewed_by)"
-                " WHERE vulnerability_exception_id = %s",
+                " WHERE vulnerability_exception_id = %s RETURNING 1",
                 (status, by, exception),
             )
+            _one(judged)
 
     # -- the tables -------------------------------------------------------------------------------------------------
 

@@ -25,12 +25,16 @@ from .errors import (
 # Seconds before a request is sent again. The vendor's own plugin waits as long.
 PAUSES = (5.0, 15.0, 30.0)
 
-# Official: 401, 404, 503. That 403 means a right is missing, and that a proxy's 429, 502 and 504 pass, is a guess.
-BUSY = (429, 502, 503, 504)
+# Official: 401, 404, 503. The others, of the console or of a proxy before it, are a guess.
+LATER = "The next run tries again."
 MEANINGS: dict[int, tuple[type[SourceError], str, str]] = {
     401: (WrongCredentials, "The console refuses the user or the password.", "Correct them in the connection."),
     403: (NoRightToReports, "The console's user may not make reports.", "Give its role the right to create reports."),
     404: (ReportFailed, "The console does not know the report.", "Check the address, and that nobody deletes reports."),
+    429: (SourceBusy, "The console has had too many requests.", LATER),
+    502: (Unreachable, "A proxy does not reach the console.", LATER),
+    503: (SourceBusy, "The console is busy.", LATER),
+    504: (Unreachable, "A proxy waited for the console in vain.", LATER),
 }
 # How the console asks for a second factor is a guess.
 SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNORECASE)
@@ -75,15 +79,15 @@ class ConsoleHttp:
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None = None, accept: str = "application/json"
     ) -> requests.Response:
-        """The answer; busy consoles are asked again, broken connections too unless a write may have been carried out."""
-        for pause in (*PAUSES, None):
+        """The answer. A busy console is asked again, a silent one too, but for a write that it may have carried out."""
+        for pause in PAUSES:
             try:
                 return self._send_once(method, path, body, accept)
             except (SourceBusy, Unreachable) as error:
-                if pause is None or (method == "POST" and isinstance(error, Unreachable)):
+                if method == "POST" and isinstance(error, Unreachable):
                     raise
             self._sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+        return self._send_once(method, path, body, accept)
 
     def _send_once(self, method: str, path: str, body: dict[str, Any] | None, accept: str) -> requests.Response:
         try:
@@ -114,8 +118,6 @@ def _refuse(response: requests.Response) -> NoReturn:
     status = response.status_code
     if status == 401 and SECOND_FACTOR.search(response.text):
         raise SecondFactorWanted("The console wants a second factor.", "Use a user without one, for this service only.")
-    if status in BUSY:
-        raise SourceBusy(f"The console is busy (status {status}).", "The next run tries again.")
     if status in MEANINGS:
         kind, cause, assistance = MEANINGS[status]
         raise kind(cause, assistance)

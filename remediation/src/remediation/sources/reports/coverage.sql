@@ -1,5 +1,5 @@
 -- Every asset that the console knows, with and without findings: by which scan it was assessed, when, how well.
--- The number of rows is in each row, and in a row of its own where there is none: a reader can tell that nothing is cut.
+-- Each row tells the number of rows, a row of its own where there is none: so a reader knows that nothing is cut.
 WITH tags AS (
     SELECT dta.asset_id,
            string_agg(DISTINCT CASE WHEN dt.tag_type = 'OWNER'       THEN dt.tag_name END, '|') AS owner_tags,

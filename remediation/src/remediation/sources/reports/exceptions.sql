@@ -1,6 +1,6 @@
 -- The exceptions that hide a finding at present, and those of single assets that were asked for and are not approved.
--- An approved one that hides nothing is left out: its finding is gone, or not hidden yet, and either is a fact of its own.
--- The number of rows is in each row, and in a row of its own where there is none: a reader can tell that nothing is cut.
+-- An approved one that hides nothing is left out: its finding is gone, or not hidden yet. The findings tell which.
+-- Each row tells the number of rows, a row of its own where there is none: so a reader knows that nothing is cut.
 WITH report AS (
     SELECT DISTINCT
            coalesce(fx.asset_id, dve.asset_id) AS asset_id,

@@ -1,5 +1,5 @@
 -- Each vulnerability that an asset has, with its best solution. One row for each asset and vulnerability.
--- The number of rows is in each row, and in a row of its own where there is none: a reader can tell that nothing is cut.
+-- Each row tells the number of rows, a row of its own where there is none: so a reader knows that nothing is cut.
 WITH cves AS (
     SELECT vulnerability_id, string_agg(DISTINCT reference, ',') AS cves
     FROM dim_vulnerability_reference
