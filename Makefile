@@ -12,24 +12,39 @@ SHELL       := bash
 export PYTHONDONTWRITEBYTECODE := 1
 
 # The locks that pip-audit looks up. rapid7 is left out: its versions are Rapid7's choice, and it runs on our own files.
-AUDITED := image develop style supply-chain lock
+AUDITED := image develop remediation style supply-chain lock
 
 # Usage: $(call in,LOCK) COMMAND runs a command of the environment that requirements/LOCK.txt describes.
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check-generated regenerate validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation test test-plugin test-remediation check-generated regenerate validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench faults fuzz proof soak storm
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
-demo: ## drive the plugin through a ticket's life, against the emulator or the instance in HALO_* variables
+# Usage: $(call remediation,ARGUMENTS) runs python in the service's environment and folder, on the tree as it is.
+remediation = venv=$$(tools/venv.sh remediation) && cd remediation && \
+    PYTHONPATH=src:.:../haloitsm_client/src:.. "$$venv"/bin/python $(1)
+
+demo: demo-plugin demo-remediation ## drive plugin and service end to end, against stand-ins (plugin: or HALO_* variables)
+
+demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real entry point
 	@$(call in,develop)python -m tools.demo
 
-test: ## run the tests, with line and branch coverage of what is not generated
+demo-remediation: ## findings of a stand-in console to tickets and back
+	@$(call remediation,-m stand_ins.demo)
+
+test: test-plugin test-remediation ## run all tests
+
+test-plugin: ## the plugin's tests, with line and branch coverage of what is not generated (TESTS=... for some)
 	@$(call in,develop)python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(TESTS)
+
+test-remediation: ## the service's tests and mypy
+	@$(call remediation,-m mypy)
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q)
 
 check-generated: ## fail where a generated file is not what the spec generates
 	@$(call in,rapid7)python -m tools.check_generated
@@ -40,10 +55,11 @@ regenerate: ## write the generated files anew from plugin.spec.yaml
 validate: ## run all validators of Rapid7 on a clean copy of the plugin
 	@$(call in,rapid7)python -m tools.validate
 
-style: ## black and prospector as Rapid7's repository runs them
+style: ## black and prospector as Rapid7's repository runs them, for the service with a profile of its own
 	@$(call in,style)black --version && failed=; \
 	    "$$venv"/bin/black --check --quiet --diff . || failed=1; \
 	    "$$venv"/bin/prospector --no-external-config --profile prospector.yaml . || failed=1; \
+	    (cd remediation && "$$venv"/bin/prospector --no-external-config --profile prospector.yaml .) || failed=1; \
 	    test -z "$$failed"
 
 types: ## mypy on everything that is not generated
@@ -96,7 +112,7 @@ audit: ## look the locked versions up in the vulnerability data bases (needs the
 	done; test -z "$$failed"
 
 lock: ## resolve the dependencies anew and write the lock files
-	@for name in lock base image develop rapid7 style supply-chain; do \
+	@for name in lock base image develop remediation rapid7 style supply-chain; do \
 	    $(call in,lock)uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	        --no-emit-index-url --custom-compile-command 'make lock' \
 	        requirements/$$name.in --output-file requirements/$$name.txt; \
