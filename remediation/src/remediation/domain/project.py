@@ -20,6 +20,14 @@ PRIORITY_NAMES: Mapping[str, str] = {
 }
 
 
+class Share(str, Enum):
+    """How many of a ticket's assets have to match a rule."""
+
+    ANY = "any"
+    MOST = "most"
+    ALL = "all"
+
+
 class Granularity(str, Enum):
     """What one ticket stands for."""
 
@@ -31,7 +39,7 @@ class Granularity(str, Enum):
 
 @dataclass(frozen=True)
 class AssignmentRule:
-    """Assigns a ticket to ``agent`` and ``team`` when most of its assets have ``value`` in ``field``.
+    """Assigns a ticket to ``agent`` and ``team`` when so many of its assets as ``share`` says have ``value`` in ``field``.
 
     ``field`` is a column of the assets' frame; text in it is compared without regard to case, a list by its members.
     """
@@ -40,10 +48,17 @@ class AssignmentRule:
     value: str
     agent: str | None = None
     team: str | None = None
+    share: str = Share.MOST.value
+
+    def __post_init__(self) -> None:
+        Share(self.share)
 
     def matches(self, assets: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether more than half of the assets match."""
-        return sum(self._matches(asset) for asset in assets) * 2 > len(assets)
+        """Whether enough of the assets match: one, more than half, or all."""
+        matching = sum(self._matches(asset) for asset in assets)
+        if self.share == Share.MOST.value:
+            return matching * 2 > len(assets)
+        return matching == len(assets) if self.share == Share.ALL.value else matching > 0
 
     def _matches(self, asset: Mapping[str, Any]) -> bool:
         held = asset.get(self.field)
@@ -56,7 +71,9 @@ class Settings:
     """What a lead may change. ``due_days`` and ``priorities`` are by severity; ``rules`` are in order.
 
     ``mass_share`` and ``mass_least`` hold a plan that would resolve more than this share of the live tickets and at
-    least so many; ``most_creates`` holds one that would create more.
+    least so many; ``most_creates`` holds one that would create more. ``reopen_linked``: what comes back opens a new
+    ticket. ``resolve_unreported``: what two reports in a row no longer held counts as done, where absence proves
+    nothing. ``dynamic``: only the lead settles the project's own ticket.
     """
 
     owner: str = ""
@@ -77,10 +94,18 @@ class Settings:
     mass_least: int = 20
     most_creates: int = 100
     reopen_linked: bool = False
+    resolve_unreported: bool = False
+    dynamic: bool = False
 
     def __post_init__(self) -> None:
         if self.min_severity not in SEVERITIES:
             raise ValueError(f"There is no severity {self.min_severity!r}. Use one of {', '.join(SEVERITIES)}.")
+        for table, known in ((self.due_days, DUE_DAYS), (self.priorities, PRIORITY_NAMES)):
+            if unknown := sorted(set(table) - set(known)):
+                raise ValueError(f"There is no severity {unknown[0]!r}. Use one of {', '.join(SEVERITIES)}.")
+        # What a lead does not say of a severity is as usual.
+        object.__setattr__(self, "due_days", {**DUE_DAYS, **self.due_days})
+        object.__setattr__(self, "priorities", {**PRIORITY_NAMES, **self.priorities})
         for text in (self.parent_summary, self.parent_details, self.child_summary, self.child_details):
             template.check(text)
 
@@ -97,7 +122,7 @@ class Settings:
         if "granularity" in values:
             values["granularity"] = Granularity(values["granularity"])
         if "rules" in values:
-            values["rules"] = tuple(AssignmentRule(**rule) for rule in values["rules"])
+            values["rules"] = tuple(_rule(rule) for rule in values["rules"])
         return cls(**values)
 
     def to_table(self) -> dict[str, Any]:
@@ -126,3 +151,12 @@ class Settings:
             if assets and rule.matches(assets):
                 return rule.agent, rule.team, f"assignment rule {number}: {rule.field} contains {rule.value!r}"
         return self.default_agent, self.default_team, "default assignment"
+
+
+def _rule(table: Mapping[str, Any]) -> AssignmentRule:
+    known = AssignmentRule.__dataclass_fields__
+    if unknown := sorted(set(table) - set(known)):
+        raise ValueError(f"An assignment rule has no {unknown[0]!r}. It has: {', '.join(sorted(known))}.")
+    if missing := sorted({"field", "value"} - set(table)):
+        raise ValueError(f"An assignment rule lacks its {missing[0]!r}.")
+    return AssignmentRule(**table)

@@ -43,35 +43,50 @@ PRECEDENCE = (
 
 @dataclass(frozen=True)
 class StatusMap:
-    """``write``: our status to the id of one of the instance's. ``names``: all of the instance's, by id."""
+    """``write``: our status to the id of one of the instance's. ``names``: all of the instance's, by id.
+
+    ``reads``: what others of the instance's statuses mean for us, by id.
+    """
 
     write: Mapping[Status, int] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    reads: Mapping[int, Status] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, names: Mapping[int, str], chosen: Mapping[Status, str]) -> StatusMap:
-        """From the instance's statuses, and the names that a person chose. Raises ValueError for an unknown name."""
-        by_name = {name.casefold(): number for number, name in names.items()}
+    def of(
+        cls, names: Mapping[int, str], chosen: Mapping[Status, str], reading: Mapping[str, Status] | None = None
+    ) -> StatusMap:
+        """From the instance's statuses, and the names that a person chose. Raises ValueError for an unknown name.
+
+        ``reading``: our status for each further name of the instance's. Of two statuses of one name the older counts.
+        """
+        by_name = {name.casefold(): number for number, name in sorted(names.items(), reverse=True)}
+
+        def number_of(name: str) -> int:
+            if name.casefold() not in by_name:
+                known = ", ".join(sorted(names.values()))
+                raise ValueError(f"HaloITSM has no status named {name!r}. It has: {known}.")
+            return by_name[name.casefold()]
+
         write: dict[Status, int] = {}
         for status in Status:
             if status in chosen:
-                number = by_name.get(chosen[status].casefold())
-                if number is None:
-                    known = ", ".join(sorted(names.values()))
-                    raise ValueError(f"HaloITSM has no status named {chosen[status]!r}. It has: {known}.")
-                write[status] = number
+                write[status] = number_of(chosen[status])
                 continue
             found = (by_name.get(name.casefold()) for name in USUAL_NAMES[status])
             number = next((number for number in found if number is not None), None)
             if number is not None:
                 write[status] = number
-        return cls(write, names)
+        return cls(write, names, {number_of(name): status for name, status in (reading or {}).items()})
 
     def read(self, halo_status: int | None) -> Status | None:
         """Our status for one of the instance's; None where nobody has mapped it.
 
-        One status that stands for several of ours reads as Awaiting Verification, until facts say which.
+        One status that stands for several of ours reads as Awaiting Verification, until facts say which. What a
+        person has said of a status counts before that.
         """
+        if halo_status is not None and halo_status in self.reads:
+            return self.reads[halo_status]
         ours = [status for status, number in self.write.items() if number == halo_status]
         if len(ours) > 1:
             return Status.AWAITING_VERIFICATION

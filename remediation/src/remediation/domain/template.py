@@ -9,7 +9,7 @@ from typing import Mapping
 VARIABLES = frozenset(
     "PROJ_NAME PROJ_ID PROJ_OWNER PROJ_PRIORITY PROJ_DUE_DATE SOL_NAME SOL_ID SOL_FIX SOL_RISK_SCORE SOL_TYPE "
     "ASSET_COUNT ASSET_NAME_LIST ASSET_IP_LIST ASSET_OS_LIST VULN_COUNT TOP_CVE TOP_CVSS VULN_LIST RISK_SCORE SOL_COUNT "
-    "SOL_ESTIMATE SOL_URL CVE_LIST DUE_DATE SEVERITY SCAN_DATE".split()
+    "SOL_ESTIMATE SOL_URL SOL_RISK_REDUCTION CVE_LIST TOP_VPR TOP_EPSS KEV DUE_DATE DEVICE SEVERITY SCAN_DATE LINK".split()
 )
 LONGEST_SUMMARY = 255
 LONGEST_LIST = 20
@@ -32,7 +32,7 @@ def check(text: str) -> None:
         raise ValueError("A $ in the template is followed by no name. Write $$ for a dollar sign.")
     for name in template.get_identifiers():
         if name not in VARIABLES:
-            near = difflib.get_close_matches(name, VARIABLES, 1, 0)
+            near = difflib.get_close_matches(name.upper(), sorted(VARIABLES), 1, 0)
             raise ValueError(f"There is no variable ${name}. The nearest is ${near[0]}.")
 
 
