@@ -41,6 +41,7 @@ import jsonschema
 from insightconnect_plugin_runtime.exceptions import PluginException
 
 from halo_emulator import Fault, HaloEmulator
+from halo_emulator.store import EXTERNAL_ID
 from halo_emulator.ticket_writes import create_ticket
 from komand_haloitsm import actions as action_classes
 from komand_haloitsm.connection import Connection
@@ -553,7 +554,8 @@ def _prepare(halo: HaloEmulator, connection: Any, cell: ActionCell) -> None:
         _make_something(connection)
     # The same texts by the same application and by somebody else: they are not what the step makes.
     if cell.step.action == "create_ticket":
-        create_ticket(halo.lists, {**cell.step.given, "external_reference": None}, halo.api_agent_id)
+        fields = {name: cell.step.given[name] for name in _CREATE.given}
+        create_ticket(halo.lists, {**fields, EXTERNAL_ID: "ic-earlier"}, halo.api_agent_id)
     elif cell.step.action == "add_comment":
         halo.add_note(2102, cell.step.given["comment"])
     time.sleep(8.0 / SPEED)
