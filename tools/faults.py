@@ -154,7 +154,7 @@ def expected(step: Step, trouble: Trouble) -> bool:
         # "Record not found" may mean that rights are missing, so it is tried once more with type and client.
         return not trouble.lasting
     if step.nature in (CREATE, CLOSE) and trouble.after_commit:
-        # Whatever the answer was, a look finds what was made. After a refusal a comment, which has no key, is only told.
+        # Whatever the answer was, a look finds what was made. After a refusal a comment, having no key, is only told.
         return not (step.action == "add_comment" and trouble.kind in REFUSALS)
     if step.nature in (CREATE, CLOSE) and trouble.kind in MAY_HAVE_BEEN_DONE:
         return not trouble.lasting and not (step.action == "add_comment" and trouble.kind in SLOW)
