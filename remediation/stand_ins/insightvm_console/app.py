@@ -43,6 +43,11 @@ def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
             abort(404, ABSENT)
         return jsonify(links=[])
 
+    _serve_runs(app, settings, reports, conninfo)
+    return app
+
+
+def _serve_runs(app: Flask, settings: Settings, reports: Reports, conninfo: str) -> None:
     @app.post(f"{API}/reports/<int:number>/generate")
     def generate(number: int) -> Response:
         report = _found(reports.by_number, number)
@@ -71,8 +76,6 @@ def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
         if instance.output is None or instance.polls_left > 0:
             abort(404, ABSENT)
         return _output(settings, report, instance.output)
-
-    return app
 
 
 def _refusal(settings: Settings) -> Response | None:

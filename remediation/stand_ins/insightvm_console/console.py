@@ -34,6 +34,7 @@ class Console(World, Settings):
         # The method and path of each request.
         self.requests: list[tuple[str, str]] = []
         self._tls = tls
+        # Held for as long as the console is.  pylint: disable-next=consider-using-with
         self._folder = TemporaryDirectory(prefix="insightvm-console-") if tls else None
         self._reports = Reports()
         self._server: BaseWSGIServer | None = None
@@ -102,7 +103,7 @@ class _Handler(WSGIRequestHandler):
         self.console.requests.append((self.command, self.path))
         super().run_wsgi()
 
-    def date_time_string(self, timestamp: float | None = None) -> str:
+    def date_time_string(self, timestamp: float | None = None) -> str:  # pylint: disable=unused-argument
         """The Date header, by the console's clock."""
         return self.console.date_header or format_datetime(self.console.now, usegmt=True)
 

@@ -298,6 +298,12 @@ def test_a_console_that_is_busy_for_a_moment_is_asked_again(console: Console, sn
     assert time.pauses[:2] == [5.0, 15.0]
 
 
+def test_a_password_may_hold_any_letter(console: Console) -> None:
+    console.password = "pässwörd: €"
+    source = InsightVmConsole(console.url, console.user, console.password, sleep=lambda seconds: None)
+    assert source.snapshot().rows == 21
+
+
 def test_wrong_credentials_are_tried_once(console: Console, snapshot: Take) -> None:
     console.password = "another"
     with pytest.raises(errors.WrongCredentials):
@@ -372,6 +378,8 @@ def test_a_certificate_is_verified(database: str) -> None:
 
         with pytest.raises(errors.CertificateRefused):
             source().snapshot()
+        with pytest.raises(errors.CertificateRefused, match="cannot be read"):
+            source(ca_file="/no/such/file").snapshot()
         assert console.requests == []
         assert source(ca_file=console.ca_file).snapshot().rows == 21
         assert source(verify=False).snapshot().rows == 21

@@ -44,14 +44,15 @@ class ConsoleHttp:
     """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all."""
 
     def __init__(
-        self, url: str, user: str, password: str, verify: Path | bool, timeout: float, sleep: Callable[[float], None]
+        self, url: str, user: str, password: str, verify: str | bool, timeout: float, sleep: Callable[[float], None]
     ) -> None:
         self._base = url.rstrip("/") + "/api/3"
-        self._verify = str(verify) if isinstance(verify, Path) else verify
+        self._verify = verify
         self._timeout = timeout
         self._sleep = sleep
         self._session = requests.Session()
-        self._session.auth = (user, password)
+        # As UTF-8, which is a guess. By itself, requests would refuse what Latin-1 does not have.
+        self._session.auth = requests.auth.HTTPBasicAuth(user.encode(), password.encode())
 
     def close(self) -> None:
         self._session.close()
@@ -108,6 +109,10 @@ class ConsoleHttp:
         except requests.exceptions.RequestException as error:
             raise Unreachable(
                 f"The console gives no answer ({type(error).__name__}).", "Check the address, the port and the network."
+            ) from None
+        except OSError:
+            raise CertificateRefused(
+                "The file of trusted certificates cannot be read.", "Name a file in PEM format that is there."
             ) from None
         if not response.ok or response.is_redirect:
             _refuse(response)

@@ -52,15 +52,16 @@ class InsightVmConsole:
         user: str,
         password: str,
         *,
-        ca_file: Path | None = None,
+        ca_file: str | Path | None = None,
         verify: bool = True,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         request_timeout: float = 60.0,
         report_timeout: float = 3600.0,
     ) -> None:
+        trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
-            url, user, password, ca_file or verify, request_timeout, sleep
+            url, user, password, trusted, request_timeout, sleep
         )
         self._clock = clock
         self._sleep = sleep
