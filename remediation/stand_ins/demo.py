@@ -121,7 +121,7 @@ class Play:
 ROLLUP, OPENSSL, TLS = "2026-11 Cumulative Update (KB5099999)", "Upgrade openssl", "Disable TLS 1.0"
 
 
-def play(play: Play) -> None:
+def tell(play: Play) -> None:
     """The story. Raises DemoFailed."""
     console, ids = play.console, play.ids
     play.say("3 solutions on 8 assets: 1 parent and 3 children, with assignment, priority and due date")
@@ -216,7 +216,7 @@ def main() -> int:
             console.patch(act.ids["10.0.0.99"], "generic-icmp-timestamp")
             console.scan()
             _connected(act, folder)
-            play(act)
+            tell(act)
         typer.echo("\nDone: every step did its work.")
         return 0
     except DemoFailed as error:

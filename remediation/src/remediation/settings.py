@@ -21,7 +21,7 @@ DATA = Path(
 def database(address: str) -> dict[str, Any]:
     """Django's words for a database that libpq's name. An empty address: none, and connecting says so."""
     options = conninfo_to_dict(address)
-    words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
+    words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}  # nosec B105
     named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options}
 

@@ -60,7 +60,7 @@ class TicketUpdater:
         return ticket
 
     def update_details(self, ticket_id: int, body: Ticket) -> Ticket:
-        """As ``update``, for a body with ``details`` or ``details_html``: the line of an external reference stays where there is one."""
+        """As ``update``, for a body with ``details`` or ``details_html``. The line of an external reference stays."""
         try:
             ticket = self._reader.find(positive_id(ticket_id))
         except (Forbidden, Unauthorized):

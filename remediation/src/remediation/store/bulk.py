@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 from django.db import connection, transaction
+from psycopg import sql
 
 from ..domain.ledger import KEY, LEDGER
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
@@ -119,10 +120,12 @@ def asset_rows(snapshot: Snapshot) -> pl.DataFrame:
 
 
 def _uncover(source_id: int, covered: pl.DataFrame) -> int:
-    with connection.cursor() as cursor, copy.incoming(cursor, "store_asset", covered) as temporary:
+    with connection.cursor() as cursor, copy.Incoming(cursor, "store_asset", covered) as temporary:
         cursor.execute(
-            f"UPDATE store_asset SET covered = false WHERE source_id = %s AND covered "
-            f"AND NOT EXISTS (SELECT FROM {temporary} AS new WHERE new.asset = store_asset.asset)",
+            sql.SQL(
+                "UPDATE store_asset SET covered = false WHERE source_id = %s AND covered "
+                "AND NOT EXISTS (SELECT FROM {} AS new WHERE new.asset = store_asset.asset)"
+            ).format(sql.Identifier(temporary)),
             [source_id],
         )
         return int(cursor.rowcount)

@@ -86,7 +86,7 @@ def upsert(
     with transaction.atomic(), connection.cursor() as cursor:
         lock(source_id)
         # In the order of the index that they go into, rows are inserted a quarter faster.
-        with incoming(cursor, table, frame.sort(keys)) as temporary:
+        with Incoming(cursor, table, frame.sort(keys)) as temporary:
             parts = _Upsert(table, temporary, keys, frame.schema, keeps)
             cursor.execute(parts.update(), {"source": source_id})
             updated = int(cursor.rowcount)
@@ -150,7 +150,7 @@ class _Upsert:
         return sql.SQL("coalesce({}, false)").format(new) if name in self._keeps and kind == pl.Boolean else new
 
 
-class incoming:
+class Incoming:
     """A temporary table with the frame's rows and the types of the table's columns of the same names, for the block."""
 
     def __init__(self, cursor: Any, table: str, frame: pl.DataFrame) -> None:
