@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Iterator, Optional
+from typing import Annotated, Any, Callable, Iterator, Optional
 
 import typer
+from typer.core import TyperCommand
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+# A traceback with the values of variables would show secrets.
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 app.add_typer(source_app, name="source")
@@ -30,28 +34,70 @@ class Refused(Exception):
 def main() -> None:
     """Entry point."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except typer.Abort:
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False) or 0)
+    except (typer.Abort, KeyboardInterrupt):
         typer.echo("Stopped. What was done is in the journal; the next apply goes on from there.", err=True)
         sys.exit(130)
     except Exception as error:  # pylint: disable=broad-exception-caught  # the last place that can tell a person
-        sys.exit(_told(error))
+        if isinstance(error, typer.Exit):
+            sys.exit(error.exit_code)
+        text, code = told(error)
+        typer.echo(text, err=True)
+        sys.exit(code)
 
 
-def _told(error: Exception) -> int:
-    """Print an error as a person reads it; the exit code that belongs to it."""
-    import click
+def told(error: Exception) -> tuple[str, int]:
+    """An error as a person reads it, and the exit code that belongs to it.
 
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
-    cause, assistance = getattr(error, "cause", str(error)), getattr(error, "assistance", "")
-    typer.echo(f"{cause} {assistance}".strip(), err=True)
-    return {"Refused": REFUSED, "Suspicious": REFUSED, "HaloAway": HELD, "Busy": HELD}.get(type(error).__name__, FAILED)
+    Only texts that are known to hold no secret and no finding are shown: of any other error, its kind and its place.
+    """
+    usage = typer.BadParameter.__mro__[2]  # the base of all of Click's errors, which Typer brings along
+    if isinstance(error, usage):
+        context = getattr(error, "ctx", None)
+        shown = str(getattr(error, "format_message")())
+        return (f"{context.get_usage()}\n{shown}" if context else shown), 2
+    code = _exit_code(error)
+    if code:
+        cause, assistance = getattr(error, "cause", str(error)), getattr(error, "assistance", "")
+        return f"{cause} {assistance}".strip(), code
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"An unexpected error: {type(error).__name__} in {place.filename}, line {place.lineno}.", FAILED
+
+
+# Refusals of Halo that are about what was typed into the connection.
+_HALO_REFUSED = frozenset({"credential", "input", "invalid_client", "invalid_scope", "unauthorized_client"})
+
+
+def _exit_code(error: Exception) -> int:
+    """The exit code of an error that has a text for people, 0 for one that has not."""
+    from django.apps import apps
+
+    from haloitsm_client import HaloError
+
+    from .sources.errors import SourceBusy, SourceError, Unreachable
+    from .store.unprivileged import EmbeddedError
+    from .tickets.instance import NotInHalo
+
+    if isinstance(error, HaloError):
+        return REFUSED if error.kind in _HALO_REFUSED else FAILED
+    failed: list[type[Exception]] = [SourceBusy, Unreachable, EmbeddedError, OSError]
+    refused: list[type[Exception]] = [Refused, SourceError, NotInHalo]
+    held: list[type[Exception]] = []
+    if apps.ready:
+        # Before that, none of these can have been raised, and their modules cannot be imported.
+        from django.db import OperationalError
+
+        from .store.intake import Suspicious
+        from .store.secrets import KeyTrouble
+        from .tickets.apply import Busy, HaloAway
+
+        failed += [KeyTrouble, OperationalError]
+        refused += [Suspicious]
+        held += [Busy, HaloAway]
+    for kinds, code in ((failed, FAILED), (refused, REFUSED), (held, HELD)):
+        if isinstance(error, tuple(kinds)):
+            return code
+    return 0
 
 
 @contextmanager
@@ -71,6 +117,15 @@ def _service(data: Path | None) -> Iterator[None]:
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
     yield
+
+
+def _text(file: Path) -> str:
+    """The text of a file that somebody named. Raises Refused."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Refused(f"{file} cannot be read: {reason}.") from None
 
 
 def _print(as_json: bool, value: dict[str, Any], text: str) -> None:
@@ -102,18 +157,14 @@ def connect(
     parent_type: Annotated[str, typer.Option(help="Type of a project's ticket, by name.")] = "",
     status: Annotated[Optional[list[str]], typer.Option(help='A status, as in "Remediated=Closed".')] = None,
     closing_agent: Annotated[str, typer.Option(help="Assigned where Halo closes no unassigned ticket.")] = "",
-    client: Annotated[str, typer.Option(help="The client of new tickets.")] = "",
     private_outcome: Annotated[bool, typer.Option("--private-outcome/--public-outcome")] = True,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """A Halo connection, from HALO_RESOURCE_SERVER, HALO_AUTH_SERVER, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT."""
-    needed = {name: os.environ.get(name, "") for name in ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID")}
-    missing = [
-        variable
-        for variable, value in {**needed, "HALO_CLIENT_SECRET": os.environ.get("HALO_CLIENT_SECRET", "")}.items()
-        if not value
-    ]
+    names = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
+    needed = {variable: os.environ.get(variable, "") for variable in names}
+    missing = [variable for variable, value in needed.items() if not value]
     if missing:
         raise Refused(f"These variables are not set: {', '.join(missing)}.")
     with _service(data):
@@ -131,10 +182,9 @@ def connect(
             "parent_type": parent_type or ticket_type,
             "statuses": _pairs(status or []),
             "closing_agent": closing_agent,
-            "client": client,
             "private": private_outcome,
         }
-        connection = models.Connection(name=name, settings=settings, secret=seal(os.environ["HALO_CLIENT_SECRET"]))
+        connection = models.Connection(name=name, settings=settings, secret=seal(needed["HALO_CLIENT_SECRET"]))
         halo = client_of(connection)
         halo.test()
         mapped = Instance(halo, Options.from_table(settings)).status_map()
@@ -160,77 +210,115 @@ def source_add(
     """A scanner whose findings are read."""
     if kind != "insightvm":
         raise Refused(f"There is no source kind {kind!r}. There is: insightvm.")
+    password = _text(password_file).strip()
+    if not password:
+        raise Refused(f"{password_file} is empty.")
     with _service(data):
         from .store import models
         from .store.secrets import seal
 
         settings = {"url": url, "user": user, "ca_file": str(ca_file) if ca_file else ""}
-        secret = seal(password_file.read_text(encoding="utf-8").strip())
         models.Source.objects.update_or_create(
-            name=name, defaults={"kind": kind, "settings": settings, "secret": secret}
+            name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )
         _print(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {url}.")
 
 
-def _taken_in(source: Any, snapshot: Any, accept: bool, as_json: bool) -> None:
+def _taken_in(source: Any, snapshot: Any, accept: bool) -> tuple[dict[str, Any], str]:
+    """What taking a snapshot in has changed, as JSON and as text. Raises Suspicious."""
     from .store.intake import take_in
 
     taken = take_in(source, snapshot, accept=accept)
     value = {"snapshot": taken.snapshot, **taken.counts, "errors": [], "unchanged": taken.unchanged}
     changed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(taken.observations.items()))
-    told = "the same as before, nothing changed" if taken.unchanged else changed or "nothing changed"
-    text = f"{taken.counts['findings']} findings on {taken.counts['assets']} assets: {told}."
-    _print(as_json, value, text)
+    news = "the same as before, nothing changed" if taken.unchanged else changed or "nothing changed"
+    return value, f"{taken.counts['findings']} findings on {taken.counts['assets']} assets: {news}."
+
+
+def _read_in(source: Any, accept: bool) -> tuple[dict[str, Any], str]:
+    """What reading a source has changed. Raises SourceError, Suspicious, and Refused for one that cannot be asked."""
+    from .sources.insightvm_console import InsightVmConsole
+    from .store.secrets import open_
+
+    if source.kind != "insightvm":
+        raise Refused(
+            f"The source {source.name!r} is a series of files: remediation import FILE --source {source.name!r}"
+        )
+    settings = source.settings
+    ca_file = settings.get("ca_file") or None
+    console = InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file)
+    return _taken_in(source, console.snapshot(), accept)
+
+
+AcceptCoverage = Annotated[bool, typer.Option("--accept-coverage", help="Take in coverage that shrank as real.")]
 
 
 @source_app.command("read")
-def source_read(
-    name: str,
-    accept_coverage: Annotated[bool, typer.Option(help="Take in coverage that shrank as real.")] = False,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
+def source_read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, as_json: AsJson = False) -> None:
     """Read a source now."""
     with _service(data):
-        from .sources.insightvm_console import InsightVmConsole
         from .store import models
-        from .store.secrets import open_
 
         source = _one(models.Source.objects, name, "source")
-        settings = source.settings
-        ca_file = settings.get("ca_file") or None
-        console = InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file)
-        _taken_in(source, console.snapshot(), accept_coverage, as_json)
+        _print(as_json, *_read_in(source, accept_coverage))
 
 
 @app.command("import")
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
+    accept_coverage: AcceptCoverage = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Take in a report file that has the header of the console's findings report."""
+    if not file.is_file():
+        raise Refused(f"There is no file {file}.")
     with _service(data):
+        from django.db import transaction
         from django.utils import timezone
 
         from .sources.report_file import read_report
         from .store import models
 
-        row, _ = models.Source.objects.get_or_create(name=source, defaults={"kind": "insightvm-report", "settings": {}})
-        _taken_in(row, read_report(file, taken=timezone.now()), False, as_json)
+        snapshot = read_report(file, taken=timezone.now())
+        with transaction.atomic():
+            # A file that is not believed leaves no new source behind.
+            row, _ = models.Source.objects.get_or_create(
+                name=source, defaults={"kind": "insightvm-report", "settings": {}}
+            )
+            taken = _taken_in(row, snapshot, accept_coverage)
+        _print(as_json, *taken)
 
 
-def _settings(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+def _table(file: Path) -> dict[str, Any]:
+    """A TOML file. Raises Refused."""
     import tomllib
 
+    try:
+        return tomllib.loads(_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{file} is no TOML: {error}.") from None
+
+
+def _settings(table: dict[str, Any]) -> dict[str, Any]:
+    """A project's settings as they are stored. Raises Refused for a key or value that there is none of."""
     from .domain.project import Settings
 
-    table = tomllib.loads(file.read_text(encoding="utf-8")) if file else {}
     try:
-        return Settings.from_table({**table, **{name: value for name, value in given.items() if value}}).to_table()
-    except (ValueError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise Refused(str(error)) from None
+        return Settings.from_table(table).to_table()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Refused(f"The settings cannot be used: {error}") from None
+
+
+def _source(name: str) -> Any:
+    """The source with a name; where none is given, the only one there is."""
+    from .store import models
+
+    if not name and models.Source.objects.count() != 1:
+        known = ", ".join(models.Source.objects.values_list("name", flat=True)) or "none yet"
+        raise Refused(f"Name the source of findings: --source. There are: {known}.")
+    return _one(models.Source.objects, name, "source") if name else models.Source.objects.get()
 
 
 @project_app.command("create")
@@ -252,7 +340,10 @@ def project_create(
 
         if models.Project.objects.filter(name=name).exists():
             raise Refused(f"There is a project named {name!r} already.")
-        table = _settings(settings, {"min_severity": min_severity, "granularity": granularity})
+        given = {"min_severity": min_severity, "granularity": granularity}
+        table = _settings(
+            {**(_table(settings) if settings else {}), **{name: value for name, value in given.items() if value}}
+        )
         slug = slugify(name) or "project"
         if models.Project.objects.filter(slug=slug).exists():
             slug = f"{slug}-{models.Project.objects.count() + 1}"
@@ -261,7 +352,7 @@ def project_create(
             slug=slug,
             position=models.Project.objects.count() + 1,
             connection=_one(models.Connection.objects, connection, "connection"),
-            source=_one(models.Source.objects, source, "source") if source else models.Source.objects.first(),
+            source=_source(source),
             settings=table,
         )
         _print(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")
@@ -275,15 +366,12 @@ def project_set(
     as_json: AsJson = False,
 ) -> None:
     """Change a project's settings; they act on new tickets."""
-    import tomllib
-
     with _service(data):
         from .store import models
 
         row = _one(models.Project.objects, name, "project")
-        kept = {key: value for key, value in row.settings.items() if value is not None}
-        row.settings = _settings(None, {**kept, **tomllib.loads(settings.read_text(encoding="utf-8"))})
-        row.save()
+        row.settings = _settings({**row.settings, **_table(settings)})
+        row.save(update_fields=["settings"])
         _print(as_json, {"name": name}, f"Project {name!r} is changed.")
 
 
@@ -309,43 +397,101 @@ def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:
             raise typer.Exit(HELD)
 
 
-@app.command()
+class _Approving(TyperCommand):
+    """A command whose option --approve may stand without a number, which Typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """The arguments, with a 0 after a bare --approve."""
+        whole = []
+        for word, after in zip(args, [*args[1:], ""]):
+            whole += [word, "0"] if word == "--approve" and not after.isdecimal() else [word]
+        return super().parse_args(ctx, whole)
+
+
+@app.command(cls=_Approving)
 def apply(
     project: str,
-    approve: Annotated[Optional[int], typer.Option(help="Release the plan with this number, 0 for the newest.")] = None,
+    approve: Annotated[
+        Optional[int], typer.Option(help="Release the held plan with this number; without one, the newest.")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan anew, and carry out what needs no approval or has it."""
     with _service(data):
-        from django.utils import timezone
-
         from .store import models
-        from .tickets.run import ProjectRun, waiting_reasons
 
         row = _one(models.Project.objects, project, "project")
-        approved = None
-        if approve is not None:
-            plans = models.Plan.objects.filter(project=row, held=True).order_by("-pk")
-            approved = plans.first() if approve == 0 else plans.filter(pk=approve).first()
-            if approved is None:
-                raise Refused("There is no such held plan.")
-            approved.approved_at, approved.approved_by = timezone.now(), os.environ.get("USER", "the command line")
-            approved.save()
-        say = (lambda text: None) if as_json else typer.echo
-        made, outcome = ProjectRun(row, say=say).apply(approved)
-        not_done = [vars(item) for item in waiting_reasons(made, outcome)]
-        value = {
-            "done": outcome.done,
-            "failed": list(outcome.failed),
-            "waiting": list(outcome.waiting),
-            "tickets": outcome.tickets,
-            "not_done": not_done,
-        }
-        text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
-        _print(as_json, value, "\n".join([text, *(f"  {item['key']}: {item['reason']}" for item in not_done)]))
-        if outcome.failed or outcome.waiting:
-            raise typer.Exit(FAILED if outcome.failed else HELD)
+        approved = None if approve is None else _approved(row, approve)
+        value, text = _applied(row, approved, (lambda text: None) if as_json else typer.echo)
+        _print(as_json, value, text)
+        if value["failed"] or value["waiting"]:
+            raise typer.Exit(FAILED if value["failed"] else HELD)
+
+
+def _approved(project: Any, number: int) -> Any:
+    """A held plan, the newest for 0, approved now. Raises Refused."""
+    from django.utils import timezone
+
+    from .store import models
+
+    plans = models.Plan.objects.filter(project=project, held=True).order_by("-pk")
+    plan_ = plans.first() if number == 0 else plans.filter(pk=number).first()
+    if plan_ is None:
+        raise Refused(f"The project {project.name!r} has no such held plan.")
+    plan_.approved_at, plan_.approved_by = timezone.now(), os.environ.get("USER", "the command line")
+    plan_.save(update_fields=["approved_at", "approved_by"])
+    return plan_
+
+
+def _applied(project: Any, approved: Any, say: Callable[[str], None]) -> tuple[dict[str, Any], str]:
+    """What an apply of a project did, as JSON and as text. Raises HaloError, HaloAway, Busy and NotInHalo."""
+    from .tickets.run import ProjectRun, waiting_reasons
+
+    made, outcome = ProjectRun(project, say=say).apply(approved)
+    not_done = [vars(item) for item in waiting_reasons(made, outcome)]
+    value = {
+        "done": outcome.done,
+        "failed": list(outcome.failed),
+        "waiting": list(outcome.waiting),
+        "tickets": outcome.tickets,
+        "not_done": not_done,
+    }
+    text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
+    return value, "\n".join([text, *(f"  {item['key']}: {item['reason']}" for item in not_done)])
+
+
+@app.command()
+def run(data: Data = None, as_json: AsJson = False) -> None:
+    """Read all consoles, then carry out what needs no approval for all projects. One that fails stops no other."""
+    with _service(data):
+        from .store import models
+
+        say: Callable[[str], None] = (lambda text: None) if as_json else typer.echo
+        codes = {0}
+        sources: dict[str, Any] = {}
+        projects: dict[str, Any] = {}
+
+        def attempt(name: str, into: dict[str, Any], work: Callable[[], tuple[dict[str, Any], str]]) -> None:
+            try:
+                into[name], text = work()
+            except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+                text, code = told(error)
+                into[name] = {"error": text}
+                codes.add(code)
+            say(f"{name}: {text}")
+
+        for source in models.Source.objects.filter(kind="insightvm").order_by("pk"):
+            attempt(source.name, sources, partial(_read_in, source, False))
+        for project in models.Project.objects.order_by("position"):
+            attempt(project.name, projects, partial(_applied, project, None, say))
+        codes |= {FAILED for value in projects.values() if value.get("failed")}
+        codes |= {HELD for value in projects.values() if value.get("waiting")}
+        if as_json:
+            typer.echo(json.dumps({"sources": sources, "projects": projects}, default=str))
+        code = next(code for code in (FAILED, REFUSED, HELD, 0) if code in codes)
+        if code:
+            raise typer.Exit(code)
 
 
 @app.command()

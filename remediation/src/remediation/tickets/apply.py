@@ -6,7 +6,7 @@ by the mark in its text, and a status can be set twice. One process at a time wr
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,10 +21,17 @@ from ..domain.plan import Kind, Plan, Step, digest
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..store import models
-from .instance import Instance, NotInHalo
+from .instance import Instance, NotInHalo, Shown
 
-# A create whose outcome is unknown is made again only after it has been absent for so long.
+# A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
+# How long a process that ended may have been busy with its last write, and how long Halo may be with one request.
+CALL_LASTS = timedelta(seconds=165)
+REQUEST_LASTS = 35.0
+
+_CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
+# Kinds of HaloError that say nothing against a step: it was not sent, because Halo was too slow before it.
+_PASSING = frozenset({"busy", "out_of_time"})
 
 
 class HaloAway(Exception):
@@ -39,13 +46,31 @@ _Answer = TypeVar("_Answer")
 
 
 def asked(ask: Callable[[], _Answer]) -> _Answer:
-    """What ``ask`` gives. Raises HaloAway where Halo cannot be reached or wants fewer requests."""
+    """What ``ask`` gives. Raises HaloAway where Halo cannot be reached, is too slow or wants fewer requests."""
     try:
         return ask()
     except UncertainWrite:
         raise
-    except (Unreachable, ServerTrouble, RateLimited) as error:
-        raise HaloAway(f"{error.cause} {error.assistance}") from None
+    except HaloError as error:
+        if isinstance(error, (Unreachable, ServerTrouble, RateLimited)) or error.kind in _PASSING:
+            raise HaloAway(f"{error.cause} {error.assistance}") from None
+        raise
+
+
+@contextmanager
+def one_writer(connection_id: int) -> Iterator[None]:
+    """Lets one process write to a connection. Raises Busy."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, connection_id])
+        if not cursor.fetchone()[0]:
+            raise Busy("Another process is applying a plan to this connection. Run this again when it is done.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, connection_id])
+
+
+_LOCK = 7_411_001
 
 
 @dataclass
@@ -57,163 +82,263 @@ class Outcome:
     waiting: dict[str, str] = field(default_factory=dict)
     tickets: list[int] = field(default_factory=list)
 
+    def has(self, step: Step) -> bool:
+        """Whether it is known what became of a step."""
+        return step.key in self.done or step.key in self.failed or step.key in self.waiting
+
 
 class Applier:
-    """Applies plans of one project. ``now`` is the present, ``say(text)`` gets a line for each step."""
+    """Applies plans of one project, by a process that is its connection's one writer.
+
+    ``now`` is the present, ``sleep`` waits for seconds, ``say(text)`` gets a line for each step.
+    """
 
     def __init__(
         self,
         project: models.Project,
         instance: Instance,
         statuses: StatusMap,
+        *,
         now: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._project = project
         self._instance = instance
         self._statuses = statuses
         self._now = now
+        self._sleep = sleep
         self._say = say
+        self._outcome = Outcome()
+        self._rows: dict[str, models.Step] = {}
+        self._waited = False
+        # Why nothing can be created, "" where it can.
+        self._unsearched = ""
 
     def apply(self, plan: Plan, stored: models.Plan) -> Outcome:
-        """Carry out the steps of a plan, which is stored as ``stored``. Raises Busy."""
-        outcome = Outcome()
-        rows = {row.key: row for row in stored.steps.all()}
-        with _one_writer(self._project.connection_id):
-            try:
-                self._adopt(plan)
-                for step in plan.steps:
-                    self._carry_out(step, rows[step.key], outcome)
-            except HaloAway as error:
-                left = [step for step in plan.steps if step.key not in {*outcome.done, *outcome.failed}]
-                outcome.waiting |= {step.key: str(error) for step in left}
+        """Carry out the steps of a plan, which is stored as ``stored``."""
+        outcome = self._outcome = Outcome()
+        self._rows = {row.key: row for row in stored.steps.all()}
+        try:
+            self._adopt(plan)
+            stuck: set[str] = set()
+            for step in plan.steps:
+                if step.key not in outcome.done:
+                    self._carry_out(step, step.ticket_key in stuck)
+                if step.key not in outcome.done:
+                    stuck.add(step.ticket_key)
+        except HaloAway as error:
+            for step in plan.steps:
+                if not outcome.has(step):
+                    self._waits(step, str(error))
         made = models.Ticket.objects.filter(project=self._project).values_list("halo_id", flat=True)
         outcome.tickets = sorted(number for number in made if number is not None)
         return outcome
 
+    # What may have been made before
+
     def _adopt(self, plan: Plan) -> None:
         """Find the tickets of all creates at once, before anything is created: some may have been made before."""
-        for step in plan.steps:
-            if step.kind in (Kind.CREATE, Kind.CREATE_PARENT):
-                self._ticket(step.ticket_key, step.generation)
-        missing = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True)
-        parent = missing.filter(key=PARENT_KEY).first()
-        if parent is not None:
-            self._found(parent, asked(lambda: self._instance.references([parent.reference], None)))
-        parent_id = self._parent_id()
-        children = {row.reference: row for row in missing.exclude(key=PARENT_KEY)}
-        if children and parent_id:
-            found = asked(lambda: self._instance.references(list(children), parent_id))
-            for row in children.values():
-                self._found(row, found)
+        steps = {(step.ticket_key, step.generation): step for step in plan.steps if step.kind in _CREATES}
+        rows = [self._ticket(*wanted) for wanted in steps]
+        sent = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True, journal__isnull=False)
+        missing = {row.pk: row for row in [*rows, *sent.distinct()] if row.halo_id is None}
+        try:
+            self._look(missing, steps)
+            if any(self._is_cut_off(row) for row in missing.values()):
+                self._wait_for_cut_off()
+                self._look(missing, steps)
+        except HaloError as error:
+            self._unsearched = f"it could not be looked up whether it exists already. {_words(error)}"
 
-    def _found(self, row: models.Ticket, found: Mapping[str, int]) -> None:
-        number = found.get(row.reference)
-        if number:
-            with transaction.atomic():
-                self._made(row, number, {"adopted": True})
+    def _look(self, missing: dict[int, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
+        """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
+        parents = {row.reference: row for row in missing.values() if row.key == PARENT_KEY}
+        children = {row.reference: row for row in missing.values() if row.key != PARENT_KEY}
+        for rows, are_children in ((parents, False), (children, True)):
+            parent_id = self._parent_id()
+            if not rows or (are_children and parent_id is None):
+                continue
+            within = parent_id if are_children else None
+            found = asked(lambda: self._instance.references(list(rows), within))
+            for reference, shown in found.items():
+                row = missing.pop(rows[reference].pk)
+                self._adopted(row, shown, steps.get((row.key, row.generation)))
 
-    def _made(self, row: models.Ticket, number: int, detail: dict[str, Any]) -> None:
-        row.halo_id = number
-        row.status = row.agreed_status = Status.NOT_STARTED.value
-        row.halo_status_id = self._statuses.write.get(Status.NOT_STARTED)
-        row.note = {name: value for name, value in row.note.items() if name != "unknown_since"}
+    def _adopted(self, row: models.Ticket, shown: Shown, step: Step | None) -> None:
+        """A ticket was made before. What it has told is what was about to be sent then; where nobody knows, nothing."""
+        about = row.journal.filter(event="about", detail__has_key="told").order_by("-pk").first()
+        sent = about.detail if about else {"told": {}, "title": step.body["summary"] if step else ""}
+        result = {"ticket": shown.halo_id, "adopted": True}
+        step_row = self._rows[step.key] if step else None
+        with transaction.atomic():
+            self._made(row, shown, sent)
+            self._note("done", row, step_row, result)
+            if step_row:
+                self._end(step_row, "done", result)
+        if step:
+            self._outcome.done.append(step.key)
+            self._say(f"  found    {step.kind.value} {step.ticket_key}: ticket {shown.halo_id} was made before")
+
+    def _made(self, row: models.Ticket, shown: Shown, sent: Mapping[str, Any]) -> None:
+        """Remember a ticket as Halo has it: a rule or a person may have changed its status already."""
+        started = self._statuses.write.get(Status.NOT_STARTED)
+        number = shown.status_id if shown.status_id is not None else started
+        ours = self._statuses.read(number)
+        row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, number, shown.changed
+        row.status = ours.value if ours else ""
+        row.agreed_status = Status.NOT_STARTED.value
+        row.title = str(sent["title"])
+        row.note = {**row.note, "told": sent["told"]}
         row.save()
-        models.Journal.objects.create(ticket=row, event="done", reference=row.reference, detail=detail)
+
+    def _is_cut_off(self, row: models.Ticket) -> bool:
+        """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
+        newest = row.journal.order_by("-pk").first()
+        return newest is not None and newest.event == "about" and newest.at > self._now() - CALL_LASTS
+
+    def _wait_for_cut_off(self) -> None:
+        if not self._waited:
+            self._say(
+                f"  The run before was cut off in the middle of a write: waiting {REQUEST_LASTS:.0f} s for its end."
+            )
+            self._sleep(REQUEST_LASTS)
+            self._waited = True
 
     def _parent_id(self) -> int | None:
         row = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
         return row.halo_id if row else None
 
     def _ticket(self, key: str, generation: int) -> models.Ticket:
-        reference = f"remediation:{self._project.slug}:{key}:{generation}"
-        row, _ = models.Ticket.objects.get_or_create(
+        """The stored ticket of a key. Its reference is its own for ever, also when the ticket follows another key."""
+        row = models.Ticket.objects.filter(project=self._project, key=key, generation=generation).first()
+        if row is not None:
+            return row
+        number = generation
+        while models.Ticket.objects.filter(reference=f"remediation:{self._project.slug}:{key}:{number}").exists():
+            number += 1
+        return models.Ticket.objects.create(
             project=self._project,
             key=key,
             generation=generation,
-            defaults={"reference": reference, "kind": "parent" if key == PARENT_KEY else "child", "note": {}},
+            reference=f"remediation:{self._project.slug}:{key}:{number}",
+            kind="parent" if key == PARENT_KEY else "child",
+            note={},
         )
-        return row
 
-    def _carry_out(self, step: Step, row: models.Step, outcome: Outcome) -> None:
-        ticket = self._ticket(step.ticket_key, step.generation)
-        again = models.Journal.objects.filter(step__key=step.key, step__plan__project=self._project, event="about")
-        resumed = again.exists()
-        models.Journal.objects.create(step=row, ticket=ticket, event="about", reference=ticket.reference, detail={})
+    # Steps
+
+    def _carry_out(self, step: Step, is_stuck: bool) -> None:
+        ticket, row = self._ticket(step.ticket_key, step.generation), self._rows[step.key]
+        obstacle = "an earlier step of its ticket is not done" if is_stuck else self._obstacle(step, ticket)
+        if obstacle:
+            self._waits(step, obstacle)
+            return
+        before = ticket.journal.order_by("-pk").first()
+        sent = {"told": dict(step.told), "title": str(step.body["summary"])} if step.kind in _CREATES else {}
+        self._note("about", ticket, row, sent)
         try:
-            result = asked(lambda: self._do(step, ticket, resumed))
+            result = asked(lambda: self._do(step, ticket, before))
         except UncertainWrite as error:
-            self._note_unknown(ticket, row, error)
-            outcome.waiting[step.key] = error.cause
-            self._say(f"  waiting  {step.kind.value} {step.ticket_key}: {error.cause}")
+            self._note("unknown", ticket, row, {"said": error.cause})
+            self._waits(step, error.cause)
             return
+        except HaloAway as error:
+            # Whatever creates something raises UncertainWrite where it may have been carried out.
+            self._note("failed", ticket, row, {"said": str(error)})
+            raise
         except (HaloError, NotInHalo) as error:
-            words = f"{error.cause} {error.assistance} {error.data}" if isinstance(error, HaloError) else str(error)
-            models.Journal.objects.create(step=row, ticket=ticket, event="failed", detail={"said": words})
+            words = _words(error)
+            self._note("failed", ticket, row, {"said": words})
             self._end(row, "failed", {"said": words})
-            outcome.failed[step.key] = words
+            self._outcome.failed[step.key] = words
             self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {words}")
-            return
-        if result is None:
-            outcome.waiting[step.key] = "its outcome is unknown, and it has not been absent for ten minutes yet"
             return
         with transaction.atomic():
             self._remember(step, ticket, result)
-            models.Journal.objects.create(step=row, ticket=ticket, event="done", detail=result)
+            self._note("done", ticket, row, result)
             self._end(row, "done", result)
-        outcome.done.append(step.key)
+        self._outcome.done.append(step.key)
         self._say(f"  done     {step.kind.value} {step.ticket_key}: {step.reason}")
 
-    def _note_unknown(self, ticket: models.Ticket, row: models.Step, error: UncertainWrite) -> None:
-        ticket.note = {**ticket.note, "unknown_since": self._now().isoformat()}
-        ticket.save()
-        models.Journal.objects.create(step=row, ticket=ticket, event="unknown", detail={"said": error.cause})
-        self._end(row, "waiting", {"said": error.cause})
+    def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
+        """Why a step cannot be begun yet, "" where it can."""
+        if step.kind in _CREATES and self._unsearched:
+            return self._unsearched
+        if step.kind is Kind.CREATE and self._parent_id() is None:
+            return "the project's own ticket does not exist yet"
+        if step.kind not in (*_CREATES, Kind.FOLLOW) and ticket.halo_id is None:
+            return "its ticket does not exist yet"
+        newest = ticket.journal.order_by("-pk").first()
+        if newest and newest.event == "unknown" and newest.at > self._now() - ABSENT_BEFORE_RETRY:
+            return f"the outcome of a write is unknown, and it has not been absent for ten minutes. {newest.detail['said']}"
+        return ""
 
-    def _end(self, row: models.Step, state: str, result: dict[str, Any]) -> None:
-        row.state, row.result, row.at = state, result, self._now()
+    def _waits(self, step: Step, reason: str) -> None:
+        self._outcome.waiting[step.key] = reason
+        self._end(self._rows[step.key], "waiting", {"said": reason})
+        self._say(f"  waiting  {step.kind.value} {step.ticket_key}: {reason}")
+
+    def _note(self, event: str, ticket: models.Ticket, row: models.Step | None, detail: Mapping[str, Any]) -> None:
+        models.Journal.objects.create(
+            step=row, ticket=ticket, event=event, reference=ticket.reference, detail=dict(detail), at=self._now()
+        )
+
+    def _end(self, row: models.Step, state: str, result: Mapping[str, Any]) -> None:
+        row.state, row.result, row.at = state, dict(result), self._now()
         row.save()
 
-    def _do(self, step: Step, ticket: models.Ticket, resumed: bool) -> dict[str, Any] | None:
-        """The result of a step; None where it has to wait. Raises HaloError and NotInHalo."""
-        if step.kind in (Kind.CREATE, Kind.CREATE_PARENT):
+    def _do(self, step: Step, ticket: models.Ticket, before: models.Journal | None) -> dict[str, Any]:
+        """The result of a step; ``before`` is the newest entry in the journal of its ticket before it.
+
+        Raises HaloError and NotInHalo.
+        """
+        if step.kind in _CREATES:
             return self._create(step, ticket)
         if step.kind is Kind.FOLLOW:
             return {"key": step.body["key"]}
-        if ticket.halo_id is None:
-            raise NotInHalo("the ticket does not exist yet")
+        number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
-            mark = f"[{digest(step.key)}]"
-            if resumed and self._instance.has_comment(ticket.halo_id, mark):
-                return {"found": mark}
-            return {"comment": self._instance.comment(ticket.halo_id, f"{step.body['text']}\n\n{mark}")}
+            return self._comment(step, ticket, number, before)
         status = Status(step.body["status"])
-        number = self._statuses.write.get(status)
-        if number is None:
-            raise NotInHalo(f"no status of HaloITSM is mapped to {status.value}")
-        self._instance.set_status(ticket.halo_id, number)
-        return {"status": number}
+        wanted = self._statuses.write.get(status)
+        if wanted is None:
+            raise NotInHalo(f"No status of HaloITSM is mapped to {status.value}. Map one: connect --status.")
+        self._instance.set_status(number, wanted)
+        return {"status": wanted}
 
-    def _create(self, step: Step, ticket: models.Ticket) -> dict[str, Any] | None:
-        if ticket.halo_id is not None:
-            return {"ticket": ticket.halo_id, "adopted": True}
-        unknown_since = ticket.note.get("unknown_since")
-        if unknown_since and self._now() - datetime.fromisoformat(unknown_since) < ABSENT_BEFORE_RETRY:
-            return None
+    def _create(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         is_parent = step.kind is Kind.CREATE_PARENT
         parent_id = None if is_parent else self._parent_id()
-        if not is_parent and parent_id is None:
-            raise NotInHalo("the project's own ticket does not exist yet")
         fields = self._instance.fields(step.body, parent_id=parent_id, is_parent=is_parent)
-        return {"ticket": self._instance.create(fields, ticket.reference)}
+        shown = self._instance.create(fields, ticket.reference)
+        return {"ticket": shown.halo_id, "status": shown.status_id}
+
+    def _comment(self, step: Step, ticket: models.Ticket, number: int, before: models.Journal | None) -> dict[str, Any]:
+        """Adds a comment, unless it is there: the same may be said again later, so that its mark counts how often it was.
+
+        It is not said again where it was the last that was done: then the status after it was not.
+        """
+        done = ticket.journal.filter(event="done")
+        newest = done.order_by("-pk").first()
+        if newest and newest.step and newest.step.key == step.key:
+            return {"found": "before"}
+        mark = f"[{digest([step.key, done.filter(step__key=step.key).count()])}]"
+        if before and before.event in ("about", "unknown") and before.step and before.step.key == step.key:
+            is_there = self._instance.has_comment(number, mark)
+            if not is_there and before.event == "about" and before.at > self._now() - CALL_LASTS:
+                self._wait_for_cut_off()
+                is_there = self._instance.has_comment(number, mark)
+            if is_there:
+                return {"found": mark}
+        return {"comment": self._instance.comment(number, f"{step.body['text']}\n\n{mark}")}
 
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
-        if step.kind in (Kind.CREATE, Kind.CREATE_PARENT):
-            ticket.title = str(step.body["summary"])
-            if ticket.halo_id is None:
-                self._made(ticket, int(result["ticket"]), {})
-            ticket.note = {**ticket.note, "told": dict(step.told)}
-        elif step.kind is Kind.FOLLOW:
+        if step.kind in _CREATES:
+            shown = Shown(result["ticket"], result["status"], None, None)
+            self._made(ticket, shown, {"told": dict(step.told), "title": str(step.body["summary"])})
+            return
+        if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
         elif step.kind is Kind.COMMENT:
             ticket.note = {**ticket.note, "told": dict(step.told), "reopened": step.body.get("reopened", "")}
@@ -225,23 +350,9 @@ class Applier:
         ticket.save()
 
 
-@contextmanager
-def _one_writer(connection_id: int) -> Iterator[None]:
-    """Lets one process write to a connection. Raises Busy."""
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, connection_id])
-        if not cursor.fetchone()[0]:
-            raise Busy("Another process is applying a plan to this connection.")
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, connection_id])
-
-
-_LOCK = 7_411_001
-
-
-def counted(plan: Plan) -> str:
-    """``2 create, 1 comment``."""
-    kinds = Counter(step.kind.value for step in plan.steps)
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing to do"
+def _words(error: HaloError | NotInHalo) -> str:
+    """Halo's words and the way out."""
+    if not isinstance(error, HaloError):
+        return str(error)
+    more = "Or name an agent for that case: connect --closing-agent." if error.kind == "unassigned" else ""
+    return " ".join(filter(None, (error.cause, error.assistance, more, error.data)))

@@ -27,7 +27,6 @@ class Options:
     parent_type: str = ""
     statuses: Mapping[str, str] = field(default_factory=dict)
     closing_agent: str = ""
-    client: str = ""
     private: bool = True
 
     @classmethod
@@ -61,9 +60,14 @@ class Instance:
             for number, row in ((as_id(row.get("id")), row) for row in rows)
             if number is not None and str(row.get("type", 0)) in ("0", "0.0")
         }
-        chosen = {Status(ours): name for ours, name in self._options.statuses.items()}
+        known = {status.value.casefold(): status for status in Status}
+        unknown = [ours for ours in self._options.statuses if ours.casefold() not in known]
+        if unknown:
+            raise NotInHalo(
+                f"There is no status {unknown[0]!r}. There are: {', '.join(status.value for status in Status)}."
+            )
         try:
-            return StatusMap.of(names, chosen)
+            return StatusMap.of(names, {known[ours.casefold()]: name for ours, name in self._options.statuses.items()})
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 
@@ -92,15 +96,15 @@ class Instance:
         }
         return {name: value for name, value in made.items() if value is not None}
 
-    def references(self, references: Iterable[str], parent_id: int | None) -> dict[str, int]:
+    def references(self, references: Iterable[str], parent_id: int | None) -> dict[str, Shown]:
         """The tickets that carry references, by reference: the oldest of each. Raises HaloError."""
         found = self._client.find_references(references, parent_id)
-        return {reference: as_id(tickets[0]["id"]) or 0 for reference, tickets in found.items()}
+        return {reference: self._shown(tickets[0]) for reference, tickets in found.items()}
 
-    def create(self, fields: Mapping[str, Any], reference: str) -> int:
-        """The id of a new ticket, of which it is known that none has its reference. Raises HaloError."""
+    def create(self, fields: Mapping[str, Any], reference: str) -> Shown:
+        """A new ticket, of which it is known that none has its reference. Raises HaloError."""
         ticket, _ = self._client.create_ticket_once(fields, reference, known_absent=True)
-        return as_id(ticket["id"]) or 0
+        return self._shown(ticket)
 
     def comment(self, halo_id: int, text: str) -> int:
         """The number of a new comment. Raises HaloError."""
@@ -137,6 +141,17 @@ class Instance:
         changes = changed_since(reader, SortKey(since).earlier(OVERLAP))
         shown = [self._shown(row) for _, row in changes.rows]
         return shown, changes.halo_time or since
+
+    def children(self, parent_id: int) -> list[Shown]:
+        """The children of a ticket, open and closed; some of them where the list ignores the parent. Raises HaloError."""
+        reader, shown = self._client.reader(RetryPolicy()), []
+        for state in ({}, {"closed_only": "true"}):
+            for rows, _ in reader.pages({"parent_id": str(parent_id), **state}):
+                own = [row for row in rows if as_id(row.get("parent_id")) in (None, parent_id)]
+                shown += [self._shown(row) for row in own]
+                if len(own) < len(rows):
+                    break
+        return shown
 
     def show(self, halo_id: int) -> Shown:
         """One ticket. Raises HaloError, NotFound where it is deleted or hidden."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime
 from typing import Callable
 
@@ -14,7 +15,7 @@ from ..domain.plan import NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Outcome, asked
+from .apply import Applier, Outcome, asked, one_writer
 from .instance import Instance, Options
 from .read_back import read_back
 from .world import world_of
@@ -34,7 +35,10 @@ def client_of(connection: models.Connection) -> HaloClient:
 
 
 class ProjectRun:
-    """One run of a project. ``now`` is the present; ``client`` replaces the connection's own."""
+    """One run of a project. ``now`` is the present, ``sleep`` waits; ``client`` replaces the connection's own.
+
+    Raises HaloError, HaloAway, and NotInHalo for a status that the connection maps and Halo does not have.
+    """
 
     def __init__(
         self,
@@ -42,10 +46,12 @@ class ProjectRun:
         *,
         client: HaloClient | None = None,
         now: Callable[[], datetime] = timezone.now,
+        sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._project = project
         self._now = now
+        self._sleep = sleep
         self._say = say
         self._instance = Instance(
             client or client_of(project.connection), Options.from_table(project.connection.settings)
@@ -82,21 +88,31 @@ class ProjectRun:
     def apply(self, approved: models.Plan | None = None) -> tuple[Plan, Outcome]:
         """Plan anew and carry out what is still the same. Raises HaloError, HaloAway and Busy.
 
-        A plan that is held is carried out only where ``approved`` has the identical steps; else all of it waits.
+        A plan that is held is carried out only where ``approved`` has the identical steps, and perhaps others that are
+        done by now; else all of it waits.
         """
-        plan, stored = self.plan()
-        if plan.held and not self._is_approved(plan, approved):
-            held = f"held until somebody approves plan {stored.pk}: {plan.held}"
-            return plan, Outcome(waiting={step.key: held for step in plan.steps})
-        applier = Applier(self._project, self._instance, self._statuses, self._now, self._say)
-        outcome = applier.apply(plan, stored)
-        return plan, outcome
+        with one_writer(self._project.connection_id):
+            plan, stored = self.plan()
+            if plan.held and not self._is_approved(plan, approved):
+                return plan, Outcome(waiting=self._held(plan, stored, approved))
+            applier = Applier(
+                self._project, self._instance, self._statuses, now=self._now, sleep=self._sleep, say=self._say
+            )
+            return plan, applier.apply(plan, stored)
+
+    def _held(self, plan: Plan, stored: models.Plan, approved: models.Plan | None) -> dict[str, str]:
+        """Why each step waits. The steps of the stored plan say so as well."""
+        changed = f"plan {approved.pk} was approved, but these are other steps; " if approved else ""
+        held = f"{changed}held until somebody approves plan {stored.pk}: {plan.held}"
+        stored.steps.update(state="waiting", result={"said": held}, at=self._now())
+        return {step.key: held for step in plan.steps}
 
     @staticmethod
     def _is_approved(plan: Plan, approved: models.Plan | None) -> bool:
         if approved is None or approved.approved_at is None:
             return False
-        return sorted(step.key for step in plan.steps) == sorted(approved.steps.values_list("key", flat=True))
+        # What was carried out of it before an interruption is in the plan no more.
+        return {step.key for step in plan.steps} <= set(approved.steps.values_list("key", flat=True))
 
 
 def waiting_reasons(plan: Plan, outcome: Outcome) -> list[NotDone]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import polars as pl
-
 from ..domain.planning import PARENT_KEY, World
 from ..domain.project import Settings
 from ..domain.status import Status
@@ -20,7 +18,8 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
-    findings = bulk.read_findings(project.source_id) if project.source_id else pl.DataFrame()
+    # There is no source 0: a project without a source has no findings.
+    findings = bulk.read_findings(project.source_id or 0)
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
@@ -58,4 +57,7 @@ def _taken(project: models.Project) -> dict[str, str]:
     others = models.Ticket.objects.filter(
         project__connection=project.connection, project__source=project.source, project__position__lt=project.position
     ).exclude(key=PARENT_KEY)
-    return {row.key: f"ticket {row.halo_id} of project {row.project.name}" for row in others.select_related("project")}
+    return {
+        row.key: f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
+        for row in others.select_related("project")
+    }
