@@ -6,79 +6,135 @@ one for each run and ticket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from .ledger import State
 from .plan import Kind, NotDone, Step
 from .status import ENDED, Status
 from .template import listed
-from .ticket import Counts, Finding, Ticket, evidence
+from .ticket import WORDS, Counts, Finding, Ticket, evidence
 
 # A scan refutes a person's word only if it began so long after it: clocks differ.
 SKEW = timedelta(seconds=60)
+MOST_SCANS = 5
 _CLOSED_BY_PEOPLE = (Status.AWAITING_VERIFICATION, Status.REMEDIATED)
+_AT_WORK = (Status.NOT_STARTED, Status.IN_PROGRESS)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Steps for one ticket, in order, and what is not done."""
+    """Steps for one ticket, in order, and what is not done. ``linked``: what a new linked ticket has to be opened for."""
 
     steps: tuple[Step, ...] = ()
     not_done: tuple[NotDone, ...] = ()
+    linked: tuple[Finding, ...] = ()
 
 
-def decide(ticket: Ticket, findings: list[Finding], *, skew: timedelta = SKEW, linked: bool = False) -> Decision:
-    """The steps for a ticket that exists. ``linked``: what comes back opens a new ticket instead of the old one."""
+def decide(
+    ticket: Ticket,
+    findings: list[Finding],
+    *,
+    skew: timedelta = SKEW,
+    linked: bool = False,
+    moved: str = "",
+    released: bool = False,
+) -> Decision:
+    """The steps for a ticket that exists, at most one comment among them.
+
+    ``linked``: what comes back opens a new ticket instead of the old one. ``moved``: the key that the ticket's findings
+    have all moved to. ``released``: an approver lets the ticket end, though its findings were only withdrawn.
+    """
+    decision = _decide(ticket, findings, skew, linked, released)
+    return _told_of_move(ticket, findings, decision, moved) if moved else decision
+
+
+def _decide(ticket: Ticket, findings: list[Finding], skew: timedelta, linked: bool, released: bool) -> Decision:
     counts = Counts.of(findings)
     news = [finding for finding in findings if ticket.told.get(finding.pair) != finding.state]
     if ticket.status is None:
         return _nothing(ticket, "its status in HaloITSM is not mapped to one of ours")
     if counts.alive:
-        return _alive(ticket, findings, counts, news, skew, linked)
-    return _settled(ticket, findings, counts, news)
+        return _alive(ticket, ticket.status, findings, counts, news, skew, linked)
+    return _settled(ticket, ticket.status, findings, counts, news, released)
 
 
 def _alive(
-    ticket: Ticket, findings: list[Finding], counts: Counts, news: list[Finding], skew: timedelta, linked: bool
+    ticket: Ticket,
+    status: Status,
+    findings: list[Finding],
+    counts: Counts,
+    news: list[Finding],
+    skew: timedelta,
+    linked: bool,
 ) -> Decision:
-    settled_by_us = ticket.agreed in (Status.REMEDIATED, Status.EXCEPTION) and ticket.status == ticket.agreed
+    settled_by_us = status in (Status.REMEDIATED, Status.EXCEPTION) and status == ticket.agreed
     back = [finding for finding in news if finding.is_alive]
     if settled_by_us and back:
-        return _came_back(ticket, findings, counts, back, linked)
-    if ticket.status in _CLOSED_BY_PEOPLE and ticket.status != (ticket.agreed if settled_by_us else None):
-        return _verified(ticket, findings, counts, skew)
+        return _came_back(ticket, status, findings, counts, back, linked)
+    if status in _CLOSED_BY_PEOPLE:
+        return _verified(ticket, findings, counts, news, skew)
+    if settled_by_us and not news and not linked:
+        # The ticket was told that it opens again, and was not opened.
+        reason = f"it is to be open again: {counts.in_words()}"
+        return Decision((_status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings),))
     if not news:
         return Decision()
     text = _news_text(news, counts)
-    if ticket.status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, one) for one in news):
-        text += f"\n\nThe ticket is {ticket.status.value}. Does that hold for what is new as well?"
-    return Decision((_comment(ticket, findings, text, f"news of {len(news)} findings", news),))
+    if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
+        text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
+    comment = _comment(ticket, findings, text, f"news of {len(news)} findings", news)
+    living = [finding for finding in findings if finding.is_alive]
+    if status in _AT_WORK and not counts.open and all(finding.missed for finding in living):
+        reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
+        awaiting = _status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living)
+        return Decision((comment, awaiting))
+    return Decision((comment,))
 
 
-def _came_back(ticket: Ticket, findings: list[Finding], counts: Counts, back: list[Finding], linked: bool) -> Decision:
-    hosts = _hosts(back)
-    text = f"Found again after this ticket was {ticket.status.value if ticket.status else 'settled'}: {hosts}."
-    reason = f"{len(back)} findings are back on {hosts}"
+def _came_back(
+    ticket: Ticket, status: Status, findings: list[Finding], counts: Counts, back: list[Finding], linked: bool
+) -> Decision:
+    sorts = {
+        "Found again": [one for one in back if one.pair in ticket.told and one.state == State.OPEN.value],
+        "Settled no longer, and not confirmed by a scan": [
+            one for one in back if one.pair in ticket.told and one.state != State.OPEN.value
+        ],
+        "New": [one for one in back if one.pair not in ticket.told],
+    }
+    lines = [
+        f"{words} after this ticket was {status.value}: {_hosts(those)}." for words, those in sorts.items() if those
+    ]
+    reason = f"{len(back)} findings are back on {_hosts(back)}"
     if linked:
-        return _nothing(ticket, f"{reason}: a new linked ticket is made")
-    comment = _comment(ticket, findings, f"{text}\n\nNow: {counts.in_words()}.", reason, back)
+        text = "\n".join([*lines, "", "A new ticket has been opened for it. This one stays as it is."])
+        return Decision((_comment(ticket, findings, text, f"{reason}: a new ticket", back),), linked=tuple(back))
+    text = "\n".join([*lines, "", f"Now: {counts.in_words()}."])
+    comment = _comment(ticket, findings, text, reason, back)
     return Decision((comment, _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, back)))
 
 
-def _verified(ticket: Ticket, findings: list[Finding], counts: Counts, skew: timedelta) -> Decision:
+def _verified(
+    ticket: Ticket, findings: list[Finding], counts: Counts, news: list[Finding], skew: timedelta
+) -> Decision:
     """Somebody says that the work is done. A later scan decides."""
     moment = ticket.changed
     refuted = [
         finding
         for finding in findings
-        if finding.is_alive
+        if finding.state == State.OPEN.value
         and moment
         and finding.scan_started
         and finding.scan_started > moment + skew
-        and finding.state == "open"
     ]
     if not refuted:
-        return _nothing(ticket, f"waiting for a scan: {counts.in_words()}, none of it scanned since it was called done")
+        waiting = _nothing(
+            ticket, f"waiting for a scan: {counts.in_words()}, none of it scanned since it was called done"
+        )
+        if not any(_is_new(ticket, finding) for finding in news):
+            return waiting
+        comment = _comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news)
+        return replace(waiting, steps=(comment,))
     hosts = _hosts(refuted)
     text = f"A later scan still finds this on {hosts}.\n\nNow: {counts.in_words()}."
     reason = f"a scan after it was called done still finds it on {hosts}"
@@ -90,53 +146,79 @@ def _verified(ticket: Ticket, findings: list[Finding], counts: Counts, skew: tim
     )
 
 
-def _settled(ticket: Ticket, findings: list[Finding], counts: Counts, news: list[Finding]) -> Decision:
-    target = counts.settled_as
+def _settled(
+    ticket: Ticket, status: Status, findings: list[Finding], counts: Counts, news: list[Finding], released: bool
+) -> Decision:
     words = counts.in_words()
-    if ticket.status in ENDED and ticket.status == ticket.agreed and not news:
-        return Decision()
-    if ticket.status in ENDED:
-        if not news and ticket.agreed == ticket.status:
+    if status in ENDED and status != ticket.agreed:
+        text = f"Confirmed by scans: {words}." if counts.remediated else f"Nothing of it is left to be done: {words}."
+        return Decision((_comment(ticket, findings, text, f"confirmed: {words}", findings, agreed=status),))
+    if status in ENDED:
+        if not news:
             return Decision()
-        text = f"Confirmed by scans: {words}."
-        return Decision((_comment(ticket, findings, text, f"confirmed: {words}", findings, agreed=ticket.status),))
-    if ticket.agreed in ENDED and not news:
+        return Decision((_comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news),))
+    if ticket.agreed in ENDED and status in _AT_WORK and not news:
         # A person reopened what scans have settled. That is respected, and told once.
+        reopened = _nothing(ticket, f"somebody opened it again after it was settled: {words}")
         if ticket.told_of_reopening:
-            return Decision()
-        text = f"Scans have settled this: {words}. It stays open, because somebody opened it again."
-        return Decision((_comment(ticket, findings, text, "reopened by a person", findings, reopened=True),))
-    reason = f"settled: {words}"
-    text = f"Settled by scans: {words}, on {_hosts(findings)}."
-    return Decision(
-        (
-            _comment(ticket, findings, text, reason, findings),
-            _status(ticket, Kind.SET_STATUS, target, reason, findings),
-        )
-    )
+            return reopened
+        text = f"This is settled: {words}. It stays open, because somebody opened it again."
+        comment = _comment(ticket, findings, text, "reopened by a person", findings, reopened=True)
+        return replace(reopened, steps=(comment,))
+    if counts.is_withdrawn and not released:
+        withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
+        if not news:
+            return withdrawn
+        comment = _comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
+        return replace(withdrawn, steps=(comment,))
+    reason = f"withdrawn, released by an approver: {words}" if counts.is_withdrawn else f"settled: {words}"
+    steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
+    if news or counts.is_withdrawn:
+        text = f"{'Settled by scans' if counts.remediated else 'Settled'}: {words}, on {_hosts(findings)}."
+        steps.insert(0, _comment(ticket, findings, text, reason, findings))
+    return Decision(tuple(steps))
+
+
+def _told_of_move(ticket: Ticket, findings: list[Finding], decision: Decision, moved: str) -> Decision:
+    """The same decision; its comment, or one more, also tells of the move."""
+    text = f"All that is left of this moved to another solution: {moved}."
+    steps = list(decision.steps)
+    for number, step in enumerate(steps):
+        if step.kind is Kind.COMMENT:
+            steps[number] = replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
+            return replace(decision, steps=tuple(steps))
+    living = [finding for finding in findings if finding.is_alive]
+    comment = _comment(ticket, findings, text, f"its findings moved to {moved}", living)
+    return replace(decision, steps=(comment, *steps))
 
 
 def _is_new(ticket: Ticket, finding: Finding) -> bool:
-    return finding.is_alive and finding.pair not in ticket.told
+    """Whether people have not been told that it is there: it is new, or it came back."""
+    return finding.is_alive and ticket.told.get(finding.pair) not in (State.OPEN.value, State.UNCONFIRMED.value)
 
 
 def _news_text(news: list[Finding], counts: Counts) -> str:
     by_state: dict[str, list[Finding]] = {}
     for finding in news:
         by_state.setdefault(finding.state, []).append(finding)
-    words = {
-        "open": "Open",
-        "unconfirmed": "No longer seen, not confirmed",
-        "remediated": "Remediated",
-        "excepted": "Accepted",
-        "left": "Out of coverage",
-    }
-    lines = [f"{words[state]}: {_hosts(by_state[state])}." for state in words if state in by_state]
+    lines = [f"{WORDS[state][0]}: {_hosts(by_state[state])}." for state in WORDS if state in by_state]
     return "\n".join([*lines, "", f"Now: {counts.in_words()}."])
 
 
 def _hosts(findings: list[Finding]) -> str:
     return listed(sorted({finding.host or finding.asset for finding in findings}))
+
+
+def _scans(findings: list[Finding]) -> str:
+    """The scans that saw or proved something, the newest first."""
+    told = {
+        (finding.scan_started, finding.scan or "")
+        for finding in findings
+        if finding.scan_started and finding.state in (State.OPEN.value, State.REMEDIATED.value)
+    }
+    return listed(
+        [f"{scan or 'scan'} of {at:%Y-%m-%d %H:%M} UTC" for at, scan in sorted(told, reverse=True)], MOST_SCANS
+    )
 
 
 def _comment(
@@ -150,7 +232,11 @@ def _comment(
     reopened: bool = False,
 ) -> Step:
     told = {"|".join(finding.pair): finding.state for finding in findings}
-    body = {"text": text}
+    scans = _scans(behind)
+    body = {"text": f"{text}\n\nEvidence: {scans}." if scans else text}
+    # The same words at another time are another comment.
+    if times := [finding.since for finding in behind if finding.since]:
+        body["as_of"] = max(times).isoformat()
     if agreed:
         body["agreed"] = agreed.value
     if reopened:
@@ -163,4 +249,4 @@ def _status(ticket: Ticket, kind: Kind, status: Status, reason: str, behind: lis
 
 
 def _nothing(ticket: Ticket, reason: str) -> Decision:
-    return Decision(not_done=(NotDone(f"{ticket.key}/{ticket.generation}", reason),))
+    return Decision(not_done=(NotDone(ticket.name, reason),))

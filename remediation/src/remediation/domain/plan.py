@@ -30,7 +30,10 @@ ORDER = {kind: number for number, kind in enumerate(Kind)}
 @dataclass(frozen=True)
 class Step:
     """``ticket_key`` and ``generation`` name the ticket; ``body`` is what is written, ``told`` what the ticket has told
-    of its findings once the step is done."""
+    of its findings once the step is done.
+
+    ``same``: what makes it the same step on another day, where its body holds dates that the day decides.
+    """
 
     kind: Kind
     ticket_key: str
@@ -39,11 +42,13 @@ class Step:
     body: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     told: Mapping[str, str] = field(default_factory=dict)
+    same: str = ""
 
     @property
     def key(self) -> str:
         """The same for the same step, whenever it is planned."""
-        return f"{self.ticket_key}/{self.generation}/{self.kind.value}/{digest([dict(self.body), dict(self.told)])}"
+        content = digest([self.same or dict(self.body), dict(self.told)])
+        return f"{self.ticket_key}/{self.generation}/{self.kind.value}/{content}"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,32 @@ from .status import Status
 
 Pair = tuple[str, str]
 
+# What a ticket tells of a finding is a state of the ledger, or one of these. SUPERSEDED: it moved to another solution, and
+# so to another ticket. OUT: the project sees it no more. UNREPORTED: enough reports in a row no longer held it, and the
+# project takes that for done.
+SUPERSEDED = "superseded"
+OUT = "out"
+UNREPORTED = "unreported"
+
+# In words, as a line of a comment begins and as counts end.
+WORDS: Mapping[str, tuple[str, str]] = {
+    State.OPEN.value: ("Open", "open"),
+    State.UNCONFIRMED.value: ("No longer seen, not confirmed", "unconfirmed"),
+    State.REMEDIATED.value: ("Remediated", "remediated"),
+    UNREPORTED: ("No longer reported", "no longer reported"),
+    State.EXCEPTED.value: ("Accepted", "excepted"),
+    State.LEFT.value: ("Out of coverage", "out of coverage"),
+    SUPERSEDED: ("Moved to another solution", "moved to another solution"),
+    OUT: ("No longer in the project", "no longer in the project"),
+}
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a ticket: what the ledger believes of it, and when a scan last said so."""
+    """One finding of a ticket: what is believed of it since when, and when a scan last said so.
+
+    ``missed``: how many reports in a row no longer held it, where absence proves nothing.
+    """
 
     asset: str
     host: str
@@ -24,9 +46,12 @@ class Finding:
     state: str
     scan: str | None
     scan_started: datetime | None
+    since: datetime | None = None
+    missed: int = 0
 
     @property
     def pair(self) -> Pair:
+        """The key of the finding."""
         return self.asset, self.vulnerability
 
     @property
@@ -54,27 +79,38 @@ class Ticket:
     told: Mapping[Pair, str] = field(default_factory=dict)
     told_of_reopening: bool = False
 
+    @property
+    def name(self) -> str:
+        """Key and generation."""
+        return f"{self.key}/{self.generation}"
+
 
 @dataclass(frozen=True)
 class Counts:
-    """How many findings of a ticket are in which state."""
+    """How many findings of a ticket are in which state. ``withdrawn`` holds the ``superseded`` and the ``out`` ones."""
 
     open: int = 0
     unconfirmed: int = 0
     remediated: int = 0
     excepted: int = 0
     withdrawn: int = 0
+    unreported: int = 0
+    superseded: int = 0
+    out: int = 0
 
     @classmethod
     def of(cls, findings: list[Finding]) -> Counts:
         """The counts of findings."""
         by = Counter(finding.state for finding in findings)
         return cls(
-            by[State.OPEN.value],
-            by[State.UNCONFIRMED.value],
-            by[State.REMEDIATED.value],
-            by[State.EXCEPTED.value],
-            by[State.LEFT.value],
+            open=by[State.OPEN.value],
+            unconfirmed=by[State.UNCONFIRMED.value],
+            remediated=by[State.REMEDIATED.value],
+            excepted=by[State.EXCEPTED.value],
+            withdrawn=by[State.LEFT.value] + by[SUPERSEDED] + by[OUT],
+            unreported=by[UNREPORTED],
+            superseded=by[SUPERSEDED],
+            out=by[OUT],
         )
 
     @property
@@ -83,20 +119,31 @@ class Counts:
         return bool(self.open or self.unconfirmed)
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether nothing was remediated or excepted and nothing is alive: an approver decides."""
+        return not (self.alive or self.remediated or self.unreported or self.excepted)
+
+    @property
     def settled_as(self) -> Status:
-        """What a ticket without living findings is: remediated if anything was, else an exception, or withdrawn."""
-        return Status.REMEDIATED if self.remediated else Status.EXCEPTION
+        """What a ticket without living findings is: remediated if anything was, else an exception.
+
+        A withdrawn one is mapped like an exception.
+        """
+        return Status.REMEDIATED if self.remediated or self.unreported else Status.EXCEPTION
 
     def in_words(self) -> str:
         """``3 remediated, 1 excepted``."""
-        named: list[tuple[int, str]] = [
-            (self.open, "open"),
-            (self.unconfirmed, "unconfirmed"),
-            (self.remediated, "remediated"),
-            (self.excepted, "excepted"),
-            (self.withdrawn, "out of coverage"),
-        ]
-        return ", ".join(f"{count} {word}" for count, word in named if count) or "no findings"
+        counts = {
+            State.OPEN.value: self.open,
+            State.UNCONFIRMED.value: self.unconfirmed,
+            State.REMEDIATED.value: self.remediated,
+            UNREPORTED: self.unreported,
+            State.EXCEPTED.value: self.excepted,
+            State.LEFT.value: self.withdrawn - self.superseded - self.out,
+            SUPERSEDED: self.superseded,
+            OUT: self.out,
+        }
+        return ", ".join(f"{count} {WORDS[state][1]}" for state, count in counts.items() if count) or "no findings"
 
 
 def evidence(findings: list[Finding]) -> dict[str, Any]:
