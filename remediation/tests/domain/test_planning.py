@@ -1,0 +1,719 @@
+"""A project's plan: rules 1 to 7 of "From a scan to tickets", and that a converged world is silent."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from remediation.domain.ledger import LEDGER
+from remediation.domain.plan import Kind, Plan
+from remediation.domain.planning import PARENT_KEY, World, plan
+from remediation.domain.project import AssignmentRule, Granularity, Settings
+from remediation.domain.status import ENDED, Status
+from remediation.domain.ticket import Ticket
+
+NEW, PROGRESS, AWAITING, DONE, WONT, EXCEPTION = Status
+DAY = timedelta(days=1)
+MONDAY = datetime(2026, 3, 2, 2, tzinfo=UTC)
+TODAY = date(2026, 3, 2)
+
+COLUMNS: dict[str, Any] = {
+    **LEDGER,
+    "host_name": pl.String,
+    "ip": pl.String,
+    "os": pl.String,
+    "owner_tags": pl.List(pl.String),
+    "title": pl.String,
+    "severity": pl.String,
+    "cvss": pl.Float64,
+    "risk": pl.Float64,
+    "cves": pl.List(pl.String),
+    "solution_name": pl.String,
+    "solution_fix": pl.String,
+}
+
+
+def row(
+    asset: str = "a1",
+    vulnerability: str = "v1",
+    solution: str | None = "s1",
+    state: str = "open",
+    day: int = 0,
+    **more: Any,
+) -> dict[str, Any]:
+    started = MONDAY + day * DAY
+    return {
+        "asset": asset,
+        "vulnerability": vulnerability,
+        "solution": solution,
+        "state": state,
+        "since": started,
+        "scan": f"scan {day}",
+        "scan_started": started,
+        "missed": 0,
+        "host_name": f"{asset}.lan",
+        "severity": "high",
+        "title": f"Title of {vulnerability}",
+        "solution_name": f"Do {solution}",
+        **more,
+    }
+
+
+def findings(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([{name: one.get(name) for name in COLUMNS} for one in rows], schema=COLUMNS)
+
+
+PARENT = Ticket(PARENT_KEY, halo_id=1, status=NEW, agreed=NEW)
+
+
+def world(
+    *rows: dict[str, Any],
+    tickets: list[Ticket] | None = None,
+    parent: Ticket | None = PARENT,
+    settings: Settings | None = None,
+    **more: Any,
+) -> World:
+    return World("DMZ", settings or Settings(), findings(*rows), tickets or [], parent, TODAY, **more)
+
+
+def ticket(key: str = "s1", told: dict[str, str] | None = None, status: Status | None = NEW, **more: Any) -> Ticket:
+    """A ticket that has told of ``told``: the state of each "asset/vulnerability"."""
+    pairs = {(pair.split("/")[0], pair.split("/")[1]): state for pair, state in (told or {"a1/v1": "open"}).items()}
+    return Ticket(**{"key": key, "halo_id": 7, "status": status, "agreed": NEW, "told": pairs, **more})
+
+
+def steps(made: Plan) -> list[tuple[str, ...]]:
+    return [
+        (
+            step.kind.value,
+            f"{step.ticket_key}/{step.generation}",
+            *([step.body["status"]] if "status" in step.body else []),
+        )
+        for step in made.steps
+    ]
+
+
+def reasons(made: Plan) -> dict[str, str]:
+    return {one.key: one.reason for one in made.not_done}
+
+
+def after(before: World, made: Plan) -> World:
+    """The world once a plan is carried out: the newest ticket of each key, and what it has told."""
+    known = {(one.key, one.generation): one for one in before.tickets}
+    if before.parent:
+        known[before.parent.key, before.parent.generation] = before.parent
+    ids = max([100, *(one.halo_id or 0 for one in known.values())])
+    for step in made.steps:
+        name = step.ticket_key, step.generation
+        told = {tuple(pair.split("|")): state for pair, state in step.told.items()}
+        if step.kind in (Kind.CREATE, Kind.CREATE_PARENT):
+            ids += 1
+            known[name] = Ticket(*name, halo_id=ids, status=NEW, agreed=NEW, told=told)  # type: ignore[arg-type]
+        elif step.kind is Kind.FOLLOW:
+            one = known.pop(name)
+            assert (step.body["key"], step.generation) not in known
+            known[step.body["key"], step.generation] = replace(one, key=step.body["key"])
+        elif step.kind is Kind.COMMENT:
+            agreed = Status(step.body["agreed"]) if "agreed" in step.body else known[name].agreed
+            reopened = "reopened" in step.body
+            known[name] = replace(known[name], told=told, agreed=agreed, told_of_reopening=reopened)
+        else:
+            status = Status(step.body["status"])
+            known[name] = replace(known[name], status=status, agreed=status)
+    newest = {key: known[key, generation] for key, generation in sorted(known)}
+    parent = newest.pop(PARENT_KEY, None)
+    return replace(before, tickets=list(newest.values()), parent=parent)
+
+
+# What becomes a ticket
+
+
+def test_a_first_plan_makes_the_parent_before_its_children() -> None:
+    made = plan(world(row(), row("a2"), row(vulnerability="v2", solution="s2"), parent=None))
+    assert steps(made) == [("create-parent", "project/1"), ("create", "s1/1"), ("create", "s2/1")]
+    assert made.steps[0].reason == "the project has 2 tickets' worth of work"
+    assert made.steps[1].reason == "2 open on 2 assets; high, due 2026-04-01; default assignment"
+    assert made.steps[1].told == {"a1|v1": "open", "a2|v1": "open"}
+    assert made.steps[1].evidence == {"assets": ["a1.lan", "a2.lan"], "scans": ["scan 0"], "findings": 2}
+
+
+@pytest.mark.parametrize(
+    ("granularity", "keys"),
+    [
+        (Granularity.SOLUTION, ["s1", "s2"]),
+        (Granularity.SOLUTION_OWNER, ["s1@ann", "s1@nobody", "s2@ann"]),
+        (Granularity.ASSET, ["a1", "a2"]),
+        (Granularity.VULNERABILITY, ["v1", "v2"]),
+    ],
+)
+def test_granularity(granularity: Granularity, keys: list[str]) -> None:
+    rows = [row(owner_tags=["zoe", "ann"]), row("a2"), row("a2", "v2", "s2", owner_tags=["ann"])]
+    made = plan(world(*rows, settings=Settings(granularity=granularity)))
+    assert steps(made) == [("create", f"{key}/1") for key in keys]
+
+
+def test_without_a_solution_the_vulnerability_stands_for_it() -> None:
+    assert steps(plan(world(row(solution=None)))) == [("create", "v1/1")]
+
+
+def test_the_body_of_a_ticket() -> None:
+    rules = (AssignmentRule("os", "linux", "ann", "blue"),)
+    texts = {
+        "child_summary": "$SOL_NAME for $DEVICE in $PROJ_NAME",
+        "child_details": "$VULN_LIST|$CVE_LIST|$TOP_CVE|$TOP_CVSS|$RISK_SCORE|$DUE_DATE|$KEV|$TOP_EPSS|$LINK|$ASSET_IP_LIST",
+    }
+    rows = [
+        row(os="Linux", cvss=5.0, risk=10.4, cves=["CVE-2"], ip="10.0.0.1"),
+        row(vulnerability="v2", os="Linux", cvss=9.8, risk=20.0, cves=["CVE-9", "CVE-3"], severity="critical"),
+    ]
+    made = plan(world(*rows, settings=Settings(rules=rules, **texts), link="https://here/p/1"))  # type: ignore[arg-type]
+    assert made.steps[0].body == {
+        "summary": "Do s1 for a1.lan in DMZ",
+        "details": "Title of v1, Title of v2|CVE-2, CVE-3, CVE-9|CVE-3|9.8|30|2026-03-09|||https://here/p/1|10.0.0.1",
+        "priority": "Critical",
+        "due": "2026-03-09",
+        "agent": "ann",
+        "team": "blue",
+    }
+    assert made.steps[0].reason.endswith("assignment rule 1: os contains 'linux'")
+
+
+def test_two_assets_of_one_name_are_two() -> None:
+    made = plan(
+        world(row(host_name="web"), row("a2", host_name="web"), settings=Settings(child_summary="$ASSET_COUNT"))
+    )
+    assert made.steps[0].body["summary"] == "2"
+
+
+def test_lists_and_counts_of_the_parent_are_over_the_whole_project() -> None:
+    texts = Settings(parent_summary="$SOL_COUNT $ASSET_COUNT $VULN_COUNT", parent_details="$ASSET_NAME_LIST")
+    rows = [row(), row("a2", "v2", "s2"), row("a3", "v3", "s3", "remediated")]
+    body = plan(world(*rows, settings=texts, parent=None)).steps[0].body
+    assert (body["summary"], body["details"]) == ("2 2 2", "a1.lan, a2.lan")
+
+
+def test_lists_are_capped() -> None:
+    made = plan(
+        world(*(row(f"a{number:03}") for number in range(232)), settings=Settings(child_details="$ASSET_NAME_LIST"))
+    )
+    assert made.steps[0].body["details"].endswith("a019.lan ... and 212 more")
+    assert len(made.steps[0].evidence["assets"]) == 232
+
+
+@pytest.mark.parametrize("state", ["remediated", "excepted", "left"])
+def test_what_was_settled_before_is_no_ticket_and_in_none(state: str) -> None:
+    assert plan(world(row(state=state))) == Plan()
+    made = plan(world(row(state=state), row("a2")))
+    assert made.steps[0].told == {"a2|v1": "open"}
+    assert plan(after(world(row(state=state), row("a2")), made)) == Plan()
+
+
+def test_a_ticket_that_was_planned_and_not_made_is_planned_again() -> None:
+    pending = Ticket("s1", generation=3)
+    assert steps(plan(world(row(), tickets=[pending]))) == [("create", "s1/3")]
+    made = plan(world(row(state="remediated"), tickets=[pending]))
+    assert made.steps == () and reasons(made) == {"s1/3": "nothing of it is open any more"}
+
+
+def test_a_key_whose_reference_is_used_up_gets_the_next_generation() -> None:
+    assert steps(plan(world(row(), generations={"s1": 2}))) == [("create", "s1/3")]
+
+
+def test_a_project_without_a_source() -> None:
+    made = plan(World("DMZ", Settings(), pl.DataFrame(), [ticket()], PARENT, TODAY))
+    assert made.steps == () and reasons(made) == {"project": "the project has no source yet"}
+
+
+def test_the_same_ticket_is_the_same_step_on_another_day() -> None:
+    first, later = plan(world(row())), plan(replace(world(row()), today=TODAY + DAY))
+    assert first.steps[0].body["due"] != later.steps[0].body["due"]
+    assert "2026-04-01" in first.steps[0].body["details"] and "2026-04-02" in later.steps[0].body["details"]
+    assert first.steps[0].key == later.steps[0].key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": Settings(child_summary="$SOL_NAME!")},
+        {"settings": Settings(child_details="$SOL_NAME!")},
+        {"settings": Settings(due_days={"high": 31})},
+        {"settings": Settings(due=date(2026, 3, 9))},
+        {"settings": Settings(default_agent="ann")},
+        {"findings": findings(row(), row("a2"))},
+    ],
+    ids=["summary", "details", "days", "cap", "agent", "findings"],
+)
+def test_another_ticket_is_another_step(change: dict[str, Any]) -> None:
+    assert plan(world(row())).steps[0].key != plan(replace(world(row()), **change)).steps[0].key
+
+
+# Membership is sticky
+
+
+@pytest.mark.parametrize("severity", ["low", None])
+def test_below_the_filter(severity: str | None) -> None:
+    made = plan(world(row(severity=severity), row("a2", severity=severity), settings=Settings(min_severity="medium")))
+    assert made.steps == ()
+    assert reasons(made) == {"s1": "below the filter: 2 findings less severe than medium"}
+
+
+def test_a_score_that_drifts_takes_nothing_out_of_its_ticket() -> None:
+    assert plan(world(row(severity="none"), tickets=[ticket()])) == Plan()
+
+
+def test_a_score_that_drifts_adds() -> None:
+    made = plan(world(row(), row("a2"), tickets=[ticket()]))
+    assert steps(made) == [("comment", "s1/1")]
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "open"}
+
+
+def test_an_owner_that_drifts_takes_nothing_out_of_its_ticket() -> None:
+    owned = Settings(granularity=Granularity.SOLUTION_OWNER)
+    before = ticket("s1@ann", {"a1/v1": "open", "a2/v1": "open"})
+    rows = [row(owner_tags=["bob"]), row("a2", owner_tags=["ann"]), row("a3", owner_tags=["bob"])]
+    made = plan(world(*rows, tickets=[before], settings=owned))
+    assert steps(made) == [("create", "s1@bob/1")]
+    assert made.steps[0].told == {"a3|v1": "open"}
+
+
+def test_what_the_project_sees_no_more_is_told_and_waits_for_an_approver() -> None:
+    made = plan(world(tickets=[ticket()]))
+    assert steps(made) == [("comment", "s1/1")]
+    assert made.steps[0].told == {"a1|v1": "out"}
+    assert "No longer in the project: a1." in made.steps[0].body["text"]
+    assert reasons(made) == {"s1/1": "withdrawn: 1 no longer in the project; an approver decides"}
+    again = plan(after(world(tickets=[ticket()]), made))
+    assert again.steps == () and reasons(again) == reasons(made)
+
+
+def test_one_of_several_that_the_project_sees_no_more_is_told() -> None:
+    both = ticket(told={"a1/v1": "open", "a2/v1": "remediated", "a3/v1": "open"})
+    made = plan(world(row(), tickets=[both]))
+    assert steps(made) == [("comment", "s1/1")]
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "remediated", "a3|v1": "out"}
+
+
+def test_an_approver_lets_a_withdrawn_ticket_end() -> None:
+    gone = ticket(told={"a1/v1": "left"})
+    made = plan(world(row(state="left"), tickets=[gone], released=["s1/1"]))
+    assert steps(made)[:2] == [("comment", "s1/1"), ("set-status", "s1/1", "Exception")]
+
+
+# Findings that move
+
+
+def test_all_findings_moved_and_the_ticket_follows() -> None:
+    told = ticket(told={"a1/v1": "open", "a2/v1": "open", "a3/v1": "open"})
+    rows = [row(solution="s2"), row("a2", solution="s2"), row("a3", state="remediated", day=1)]
+    before = world(*rows, tickets=[told])
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1"), ("follow", "s1/1")]
+    assert made.steps[0].body["text"].startswith("All that is left of this moved to another solution: s2.")
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "open", "a3|v1": "remediated"}
+    assert (made.steps[1].body, made.steps[1].reason) == ({"key": "s2"}, "its findings moved to s2")
+    assert plan(after(before, made)) == Plan()
+
+
+def test_some_findings_moved_and_the_ticket_keeps_the_others() -> None:
+    before = world(row(), row("a2", solution="s2"), tickets=[ticket(told={"a1/v1": "open", "a2/v1": "open"})])
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1"), ("create", "s2/1")]
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "superseded"}
+    assert (
+        made.steps[0]
+        .body["text"]
+        .startswith("Moved to another solution: a2.lan.\n\nNow: 1 open, 1 moved to another solution.")
+    )
+    settled = replace(after(before, made), findings=findings(row(state="remediated", day=1), row("a2", solution="s2")))
+    made = plan(settled)
+    assert steps(made) == [("comment", "s1/1"), ("set-status", "s1/1", "Remediated")]
+    assert made.steps[1].reason == "settled: 1 remediated, 1 moved to another solution"
+
+
+def test_what_moved_and_is_fixed_there_is_no_news_here() -> None:
+    tickets = [
+        ticket(told={"a1/v1": "open", "a2/v1": "superseded"}),
+        ticket("s2", {"a2/v1": "remediated"}, DONE, agreed=DONE),
+    ]
+    assert plan(world(row(), row("a2", solution="s2", state="remediated"), tickets=tickets)) == Plan()
+
+
+def test_what_moves_back_is_told() -> None:
+    tickets = [ticket(told={"a1/v1": "open", "a2/v1": "superseded"})]
+    made = plan(world(row(), row("a2"), tickets=tickets))
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "open"}
+
+
+def test_findings_that_moved_to_a_key_with_a_ticket_are_withdrawn() -> None:
+    before = world(row(solution="s2"), row("a2", solution="s2"), tickets=[ticket(), ticket("s2", {"a2/v1": "open"})])
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1"), ("comment", "s2/1")]
+    assert reasons(made) == {"s1/1": "withdrawn: 1 moved to another solution; an approver decides"}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_two_tickets_that_moved_to_one_key_the_first_open_one_follows(backwards: bool) -> None:
+    tickets = [
+        ticket("s1", {"a1/v1": "open"}, WONT),
+        ticket("s2", {"a2/v1": "open"}, halo_id=8),
+        ticket("s3", {"a3/v1": "open"}),
+    ]
+    before = world(
+        *(row(asset, solution="s9") for asset in ("a1", "a2", "a3")), tickets=tickets[::-1] if backwards else tickets
+    )
+    made = plan(before)
+    assert [step for step in steps(made) if step[0] == "follow"] == [("follow", "s2/1")]
+    assert {one.halo_id for one in after(before, made).tickets} == {7, 8}
+    assert set(reasons(made)) == {"s3/1"}
+    assert plan(after(before, made)).steps == ()
+
+
+def test_a_ticket_does_not_follow_to_what_another_project_has() -> None:
+    made = plan(world(row(solution="s2"), tickets=[ticket()], taken={"s2": "ticket 3 of project LAN"}))
+    assert steps(made) == [("comment", "s1/1")]
+    assert reasons(made) == {
+        "s1/1": "withdrawn: 1 moved to another solution; an approver decides",
+        "s2": "covered by ticket 3 of project LAN",
+    }
+
+
+# What comes back
+
+
+def test_what_comes_back_reopens_its_ticket() -> None:
+    done = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
+    before = world(row(day=5), tickets=[done], parent=replace(PARENT, status=DONE, agreed=DONE))
+    made = plan(before)
+    assert steps(made) == [
+        ("comment", "s1/1"),
+        ("reopen", "s1/1", "In Progress"),
+        ("set-status", "project/1", "In Progress"),
+    ]
+    assert plan(after(before, made)) == Plan()
+
+
+def test_what_comes_back_opens_a_linked_ticket() -> None:
+    done = ticket(told={"a1/v1": "remediated", "a2/v1": "remediated"}, status=DONE, agreed=DONE)
+    before = world(row(day=5), row("a2", state="remediated"), tickets=[done], settings=Settings(reopen_linked=True))
+    made = plan(before)
+    assert steps(made) == [("create", "s1/2"), ("comment", "s1/1")]
+    assert made.steps[0].body["follows"] == 7
+    assert made.steps[0].body["details"].endswith("Follows ticket 7, which was Remediated.")
+    assert made.steps[0].told == {"a1|v1": "open"}
+    assert "A new ticket has been opened for it." in made.steps[1].body["text"]
+    assert made.not_done == ()
+    assert plan(after(before, made)) == Plan()
+
+
+def test_a_linked_ticket_that_was_not_made_is_planned_again() -> None:
+    assert steps(plan(world(row(day=5), tickets=[Ticket("s1", 2)], settings=Settings(reopen_linked=True)))) == [
+        ("create", "s1/2")
+    ]
+
+
+# The parent
+
+
+@pytest.mark.parametrize("status", [one for one in Status if one is not NEW])
+def test_the_parent_has_its_childrens_status(status: Status) -> None:
+    state = "remediated" if status in ENDED else "open"
+    child = ticket(told={"a1/v1": state}, status=status, agreed=status)
+    made = plan(world(row(state=state), tickets=[child]))
+    assert steps(made) == [("set-status", "project/1", status.value)]
+    assert made.steps[0].reason == f"its children are {status.value} at the most urgent"
+
+
+def test_the_parent_has_the_status_that_its_children_will_have() -> None:
+    made = plan(world(row(state="remediated", day=1), tickets=[ticket()]))
+    assert steps(made)[-2:] == [("set-status", "s1/1", "Remediated"), ("set-status", "project/1", "Remediated")]
+
+
+def test_a_new_child_counts_as_not_started() -> None:
+    done = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
+    made = plan(world(row(state="remediated"), row("a2", "v2", "s2"), tickets=[done]))
+    assert steps(made) == [("create", "s2/1")]
+
+
+@pytest.mark.parametrize(
+    ("parent", "reason"),
+    [
+        pytest.param(
+            replace(PARENT, status=PROGRESS, agreed=DONE),
+            "somebody set it to In Progress, and its children are Remediated",
+            id="only-theirs-changed",
+        ),
+        pytest.param(
+            replace(PARENT, status=PROGRESS, agreed=NEW),
+            "somebody set it to In Progress, and its children are Remediated now: a person decides",
+            id="both-changed",
+        ),
+        pytest.param(
+            replace(PARENT, status=None), "its status in HaloITSM is not mapped to one of ours", id="unmapped"
+        ),
+    ],
+)
+def test_a_persons_word_on_the_parent_is_not_overruled(parent: Ticket, reason: str) -> None:
+    done = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
+    made = plan(world(row(state="remediated"), tickets=[done], parent=parent))
+    assert made.steps == () and reasons(made) == {"project": reason}
+
+
+def test_only_the_lead_settles_a_dynamic_projects_parent() -> None:
+    done = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
+    made = plan(world(row(state="remediated"), tickets=[done], settings=Settings(dynamic=True)))
+    assert made.steps == ()
+    assert reasons(made) == {"project": "its children are Remediated: the lead settles a dynamic project"}
+
+
+# Mass changes wait
+
+
+def settling(count: int, live: int, **values: Any) -> World:
+    rows = [row(f"a{n}", f"v{n}", f"s{n}", "remediated" if n < count else "open", n < count) for n in range(live)]
+    tickets = [ticket(f"s{n}", {f"a{n}/v{n}": "open"}, halo_id=10 + n) for n in range(live)]
+    return world(*rows, tickets=tickets, settings=Settings(**values))
+
+
+@pytest.mark.parametrize(
+    ("before", "held"),
+    [
+        pytest.param(settling(19, 19), "", id="fewer-than-20"),
+        pytest.param(settling(20, 66), "it would resolve 20 of 66 live tickets", id="20-and-more-than-30-percent"),
+        pytest.param(settling(20, 67), "", id="20-and-less-than-30-percent"),
+        pytest.param(settling(30, 100), "", id="30-percent"),
+        pytest.param(settling(31, 100), "it would resolve 31 of 100 live tickets", id="more-than-30-percent"),
+        pytest.param(settling(2, 2, mass_least=2), "it would resolve 2 of 2 live tickets", id="least-set"),
+        pytest.param(settling(20, 66, mass_share=0.5), "", id="share-set"),
+        pytest.param(world(*(row(f"a{n}", f"v{n}", f"s{n}") for n in range(100))), "", id="100-new"),
+        pytest.param(
+            world(*(row(f"a{n}", f"v{n}", f"s{n}") for n in range(101)), parent=None),
+            "it would create 101 tickets",
+            id="101-new",
+        ),
+        pytest.param(
+            world(row(), row("a2", "v2", "s2"), settings=Settings(most_creates=1)),
+            "it would create 2 tickets",
+            id="most-set",
+        ),
+    ],
+)
+def test_mass_changes_are_held(before: World, held: str) -> None:
+    assert plan(before).held == held
+
+
+def test_ended_tickets_are_not_live() -> None:
+    before = settling(20, 66)
+    ended = [ticket(f"e{n}", {f"e{n}/v": "open"}, WONT, halo_id=900 + n) for n in range(34)]
+    rows = [row(f"e{n}", "v", f"e{n}") for n in range(34)]
+    many = replace(before, tickets=[*before.tickets, *ended], findings=pl.concat([before.findings, findings(*rows)]))
+    assert plan(many).held == "it would resolve 20 of 66 live tickets"
+
+
+# One finding, one live ticket
+
+
+def test_what_another_project_has_is_covered() -> None:
+    taken = {"s1": "ticket 3 of project LAN"}
+    made = plan(world(row(), row("a2", "v2", "s2"), taken=taken))
+    assert steps(made) == [("create", "s2/1")]
+    assert reasons(made) == {"s1": "covered by ticket 3 of project LAN"}
+    assert plan(world(row(state="remediated"), taken=taken)) == Plan()
+
+
+def test_a_ticket_that_there_is_goes_on() -> None:
+    made = plan(world(row(state="remediated", day=1), tickets=[ticket()], taken={"s1": "ticket 3"}))
+    assert ("set-status", "s1/1", "Remediated") in steps(made)
+
+
+# Where absence proves nothing
+
+
+@pytest.mark.parametrize(
+    ("missed", "resolves", "expected"),
+    [
+        (1, False, [("comment", "s1/1"), ("set-status", "s1/1", "Awaiting Verification")]),
+        (2, False, [("comment", "s1/1"), ("set-status", "s1/1", "Awaiting Verification")]),
+        (1, True, [("comment", "s1/1"), ("set-status", "s1/1", "Awaiting Verification")]),
+        (2, True, [("comment", "s1/1"), ("set-status", "s1/1", "Remediated")]),
+    ],
+)
+def test_what_is_no_longer_reported(missed: int, resolves: bool, expected: list[tuple[str, ...]]) -> None:
+    before = world(
+        row(state="unconfirmed", missed=missed), tickets=[ticket()], settings=Settings(resolve_unreported=resolves)
+    )
+    made = plan(before)
+    assert steps(made)[:2] == expected
+    assert plan(after(before, made)).steps == ()
+
+
+def test_the_second_report_settles_what_the_first_left_waiting() -> None:
+    settings = Settings(resolve_unreported=True)
+    before = world(row(state="unconfirmed", missed=1), tickets=[ticket()], settings=settings)
+    waiting = after(before, plan(before))
+    made = plan(replace(waiting, findings=findings(row(state="unconfirmed", missed=2))))
+    assert ("set-status", "s1/1", "Remediated") in steps(made)
+
+
+def test_a_scans_unconfirmed_findings_stay_so() -> None:
+    settings = Settings(resolve_unreported=True)
+    made = plan(world(row(state="unconfirmed"), tickets=[ticket()], settings=settings))
+    assert steps(made) == [("comment", "s1/1")]
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(("skew", "refuted"), [(60, True), (600, False)])
+def test_the_skew_of_the_clocks(skew: int, refuted: bool) -> None:
+    waiting = ticket(status=AWAITING, changed=MONDAY - timedelta(minutes=5))
+    made = plan(
+        world(
+            row(),
+            tickets=[waiting],
+            parent=replace(PARENT, status=AWAITING, agreed=AWAITING),
+            skew=timedelta(seconds=skew),
+        )
+    )
+    assert bool(made.steps) is refuted
+
+
+# Properties
+
+ASSETS, VULNERABILITIES, SOLUTIONS = ["a1", "a2", "a3"], ["v1", "v2"], ["s1", "s2", "s3"]
+LEDGER_STATES = ["open", "unconfirmed", "remediated", "excepted", "left"]
+pairs = st.tuples(st.sampled_from(ASSETS), st.sampled_from(VULNERABILITIES))
+told_states = st.sampled_from([*LEDGER_STATES, "superseded", "out", "unreported"])
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> pl.DataFrame:
+    held = draw(st.lists(pairs, unique=True))
+    return findings(
+        *(
+            row(
+                *pair,
+                draw(st.sampled_from(SOLUTIONS)),
+                draw(st.sampled_from(LEDGER_STATES)),
+                draw(st.integers(0, 4)),
+                missed=draw(st.integers(0, 2)),
+                severity=draw(st.sampled_from(["critical", "low", "none"])),
+                owner_tags=draw(st.lists(st.sampled_from(["ann", "bob"]), max_size=1)),
+            )
+            for pair in held
+        )
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    granularity = draw(st.sampled_from(list(Granularity)))
+    keys = {
+        Granularity.SOLUTION: SOLUTIONS,
+        Granularity.SOLUTION_OWNER: [f"{one}@{owner}" for one in SOLUTIONS[:2] for owner in ("ann", "bob")],
+        Granularity.ASSET: ASSETS,
+        Granularity.VULNERABILITY: VULNERABILITIES,
+    }[granularity]
+    tickets = [
+        Ticket(
+            key,
+            draw(st.integers(1, 2)),
+            draw(st.sampled_from([10 + number, 10 + number, None])),
+            status=draw(st.sampled_from([*Status, None])),
+            agreed=draw(st.sampled_from([*Status, None])),
+            changed=draw(st.none() | st.integers(0, 4).map(lambda day: MONDAY + day * DAY - timedelta(hours=1))),
+            told=draw(st.dictionaries(pairs, told_states)),
+            told_of_reopening=draw(st.booleans()),
+        )
+        for number, key in enumerate(keys)
+        if draw(st.booleans())
+    ]
+    settings = Settings(
+        granularity=granularity,
+        reopen_linked=draw(st.booleans()),
+        resolve_unreported=draw(st.booleans()),
+        dynamic=draw(st.booleans()),
+        min_severity=draw(st.sampled_from(["low", "none"])),
+    )
+    parent = replace(PARENT, status=draw(st.sampled_from([NEW, DONE])), agreed=draw(st.sampled_from([NEW, DONE])))
+    return World("DMZ", settings, draw(ledgers()), tickets, parent, TODAY)
+
+
+@limits(deadline=None, max_examples=300)
+@given(worlds())
+def test_a_converged_world_plans_nothing(before: World) -> None:
+    done = after(before, plan(before))
+    assert plan(done).steps == ()
+    assert steps(plan(replace(done, today=TODAY + 40 * DAY))) == []
+
+
+@limits(deadline=None)
+@given(st.lists(ledgers(), min_size=2, max_size=5), st.booleans(), st.booleans(), st.sampled_from(list(Granularity)))
+def test_a_project_converges_after_every_scan(
+    scans: list[pl.DataFrame], linked: bool, unreported: bool, granularity: Granularity
+) -> None:
+    settings = Settings(reopen_linked=linked, resolve_unreported=unreported, granularity=granularity)
+    now = World("DMZ", settings, findings(), [], None, TODAY)
+    for ledger in scans:
+        now = replace(now, findings=ledger)
+        made = plan(now)
+        now = after(now, made)
+        assert plan(now).steps == ()
+        homes: dict[Any, int] = {}
+        for one in now.tickets:
+            for pair, state in one.told.items():
+                if state in ("open", "unconfirmed"):
+                    # One finding, one live ticket.
+                    assert homes.setdefault(pair, one.halo_id or 0) == one.halo_id
+        alive = ledger.filter(
+            pl.col("state").is_in(["open", "unconfirmed"]) & (pl.col("severity") != "none")
+        ).with_columns(done=(pl.col("missed") >= 2) & (pl.col("state") == "unconfirmed") & pl.lit(unreported))
+        for asset, vulnerability in alive.filter(~pl.col("done")).select("asset", "vulnerability").iter_rows():
+            assert (asset, vulnerability) in homes
+
+
+@limits(deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_plan_is_the_same_whatever_the_order(before: World, chance: random.Random) -> None:
+    tickets = list(before.tickets)
+    chance.shuffle(tickets)
+    rows = before.findings.sample(fraction=1, shuffle=True, seed=chance.randrange(1000))
+    assert plan(replace(before, tickets=tickets, findings=rows)) == plan(before)
+
+
+@limits(deadline=None)
+@given(worlds())
+def test_each_step_key_is_unique_and_each_ticket_has_one_comment(before: World) -> None:
+    made = plan(before)
+    keys = [step.key for step in made.steps]
+    assert len(set(keys)) == len(keys)
+    comments = [(step.ticket_key, step.generation) for step in made.steps if step.kind is Kind.COMMENT]
+    assert len(set(comments)) == len(comments)
+
+
+@limits(deadline=None)
+@given(worlds())
+def test_nothing_is_settled_while_an_open_or_unconfirmed_finding_is_there(before: World) -> None:
+    made = plan(before)
+    done = {(one.key, one.generation): one for one in after(before, made).tickets}
+    for step in made.steps:
+        if step.ticket_key != PARENT_KEY and step.body.get("status") in [one.value for one in ENDED]:
+            told = done[step.ticket_key, step.generation].told
+            assert not {"open", "unconfirmed"} & set(told.values())
+
+
+@limits(deadline=None)
+@given(worlds())
+def test_nothing_that_was_told_vanishes(before: World) -> None:
+    told = {(one.key, one.generation): set(one.told) for one in before.tickets}
+    for step in plan(before).steps:
+        if step.kind is Kind.COMMENT:
+            now = {tuple(pair.split("|")) for pair in step.told}
+            assert told[step.ticket_key, step.generation] <= now
