@@ -30,6 +30,7 @@ CALL_LASTS = timedelta(seconds=165)
 REQUEST_LASTS = 35.0
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
+_STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
 # Kinds of HaloError that say nothing against a step: it was not sent, because Halo was too slow before it.
 _PASSING = frozenset({"busy", "out_of_time"})
 
@@ -244,8 +245,9 @@ class Applier:
             self._waits(step, error.cause)
             return
         except HaloAway as error:
-            # Whatever creates something raises UncertainWrite where it may have been carried out.
-            self._note("failed", ticket, row, {"said": str(error)})
+            if step.kind not in _STATUSES:
+                # What may have been made raises UncertainWrite; a status may have been set.
+                self._note("failed", ticket, row, {"said": str(error)})
             raise
         except (HaloError, NotInHalo) as error:
             words = _words(error)

@@ -7,7 +7,7 @@ from typing import Mapping
 
 from haloitsm_client import NotFound, Unauthorized
 
-from ..domain.status import StatusMap
+from ..domain.status import Status, StatusMap
 from ..store import models
 from .instance import Instance, Shown
 
@@ -57,7 +57,20 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
     ours = statuses.read(status_id)
     if row.halo_status_id == status_id and (row.status or ours is None):
         return False
+    written = _written(row)
+    if written is not None and statuses.write.get(written) == status_id:
+        # Our own, by a process that ended before it could say so.
+        ours = written
+        row.agreed_status = written.value
     row.halo_status_id, row.halo_changed = status_id, moment
     row.status = ours.value if ours else ""
-    row.save(update_fields=["halo_status_id", "halo_changed", "status"])
+    row.save(update_fields=["halo_status_id", "halo_changed", "status", "agreed_status"])
     return True
+
+
+def _written(row: models.Ticket) -> Status | None:
+    """The status that was about to be set, where it is not known what became of that."""
+    newest = row.journal.order_by("-pk").first()
+    if newest is None or newest.event != "about" or newest.step is None or "status" not in newest.step.body:
+        return None
+    return Status(newest.step.body["status"])

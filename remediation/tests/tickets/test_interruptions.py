@@ -1,0 +1,306 @@
+"""An apply that dies, is cut off from Halo or does not know what became of a write: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection as database
+
+from halo_emulator import Fault
+from remediation.store import models
+from remediation.tickets.apply import Busy, HaloAway, _LOCK
+from remediation.tickets.instance import Instance
+
+CALLS = ("create", "comment", "set_status", "references", "has_comment")
+
+
+class Death(KeyboardInterrupt):
+    """The process ends here."""
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> None:
+    """Dies before or after the call with this number, of all writes of the journal and all requests to Halo."""
+    count = iter(range(1, 10_000))
+
+    def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            dies = next(count) == number
+            if dies and not after:
+                raise Death
+            result = real(*arguments, **named)
+            if dies:
+                raise Death
+            return result
+
+        return call
+
+    monkeypatch.setattr(models.Journal, "save", mortal(models.Journal.save))
+    for name in CALLS:
+        monkeypatch.setattr(Instance, name, mortal(getattr(Instance, name)))
+
+
+def walk(
+    new_scene: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+    prepare: Callable[[Any], None],
+    check: Callable[[Any], None],
+) -> int:
+    """Die at each point of one apply, apply again, and check; how many points there are."""
+    for number in range(1, 100):
+        scene = new_scene()
+        prepare(scene)
+        with monkeypatch.context() as patch:
+            dying(patch, number, after=after)
+            try:
+                scene.run().apply()
+                return number - 1
+            except Death:
+                pass
+        _, outcome = scene.run().apply()
+        assert not outcome.failed and not outcome.waiting, (number, outcome)
+        check(scene)
+        scene.halo.forget_requests()
+        plan, _ = scene.run().apply()
+        assert not plan.steps and not scene.writes(), number
+    raise AssertionError("it never ended")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_death_at_each_point_of_the_first_sync(
+    new_scene: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    def check(scene: Any) -> None:
+        counted = Counter({key: len(tickets) for key, tickets in scene.tickets().items()})
+        assert counted == {"project": 1, "s1": 1, "s2": 1}
+        assert not scene.comments("s1") and not scene.comments("s2")
+        assert models.Ticket.objects.filter(halo_id__isnull=False).count() >= 3
+        for key in ("s1", "s2"):
+            row = models.Ticket.objects.get(project=scene.project, key=key)
+            assert row.title == scene.ticket(key)["summary"]
+            assert row.note["told"] and row.status == "Not Started"
+
+    assert walk(new_scene, monkeypatch, after, lambda scene: scene.scan("a1 v1 s1", "a2 v2 s2"), check) >= 10
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_death_at_each_point_of_a_settling(
+    new_scene: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    def prepare(scene: Any) -> None:
+        scene.scan("a1 v1 s1", "a2 v2 s2", "a3 v2 s2")
+        scene.run().apply()
+        scene.later(days=1)
+        scene.scan("a3 v2 s2")
+
+    def check(scene: Any) -> None:
+        assert (scene.status("s1"), scene.status("s2")) == ("Remediated", "New")
+        assert [text[:16] for text in scene.comments("s1")] == ["Settled by scans"]
+        assert [text[:10] for text in scene.comments("s2")] == ["Remediated"]
+
+    assert walk(new_scene, monkeypatch, after, prepare, check) >= 9
+
+
+def test_a_cut_off_write_is_given_the_time_that_a_request_can_last(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.scan("a1 v1 s1")
+    with monkeypatch.context() as patch:
+        dying(patch, 6, after=False)
+        with pytest.raises(Death):
+            scene.run().apply()
+    assert not scene.pauses
+
+    # Halo gets to it only while the next run waits.
+    row = models.Ticket.objects.get(key="s1")
+    assert row.halo_id is None
+    parent = scene.ticket("project")["id"]
+
+    def late(seconds: float) -> None:
+        scene.pauses.append(seconds)
+        fields = {"summary": "Late", "details": f"Reference: {row.reference}", "parent_id": parent}
+        scene.halo.log_ticket(third_party_id_string=row.reference, **fields)
+
+    run = scene.run()
+    run._sleep = late
+    _, outcome = run.apply()
+    assert len(scene.pauses) == 1
+    assert len(scene.tickets()["s1"]) == 1
+    assert not outcome.failed and not outcome.waiting
+
+
+def test_what_was_found_between_death_and_resumption_is_told(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.scan("a1 v1 s1")
+    with monkeypatch.context() as patch:
+        dying(patch, 6, after=True)
+        with pytest.raises(Death):
+            scene.run().apply()
+    assert len(scene.tickets()["s1"]) == 1
+    scene.person_sets("s1", 2)
+    scene.later(days=1)
+    scene.scan("a1 v1 s1", "a2 v1 s1")
+    scene.run().apply()
+    assert models.Ticket.objects.get(key="s1").status == "In Progress"
+    scene.run().apply()
+    assert len(scene.tickets()["s1"]) == 1
+    assert [text for text in scene.comments("s1") if "a2.corp.example" in text]
+
+
+def test_halo_away_in_the_middle_for_an_hour(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v2 s2", "a3 v3 s3")
+    run = scene.run()
+    real = run._instance.create
+
+    def create(fields: Any, reference: str) -> Any:
+        if "s2" in reference:
+            scene.halo.inject(Fault("status", status=503, times=None))
+        return real(fields, reference)
+
+    run._instance.create = create
+    _, outcome = run.apply()
+    assert len(outcome.done) == 2 and len(outcome.waiting) == 2 and not outcome.failed
+    assert all(outcome.waiting.values())
+    waiting = models.Plan.objects.order_by("-pk")[0].steps.filter(state="waiting")
+    assert [row.result["said"] for row in waiting] == list(outcome.waiting.values())
+    for _ in range(3):
+        scene.later(minutes=20)
+        with pytest.raises(HaloAway):
+            scene.run().apply()
+    scene.halo.clear_faults()
+    _, outcome = scene.run().apply()
+    assert not outcome.failed and not outcome.waiting, outcome
+    assert {key: len(tickets) for key, tickets in scene.tickets().items()} == dict.fromkeys(
+        ("project", "s1", "s2", "s3"), 1
+    )
+
+
+def test_halo_cannot_be_reached_in_the_middle(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v2 s2")
+    run = scene.run()
+    real = run._instance.create
+
+    def create(fields: Any, reference: str) -> Any:
+        if "s2" in reference:
+            scene.halo.stop()
+        return real(fields, reference)
+
+    run._instance.create = create
+    _, outcome = run.apply()
+    assert len(outcome.done) == 2 and list(outcome.waiting) and not outcome.failed
+    scene.halo.start()
+    scene.later(hours=1)
+    _, outcome = scene.run().apply()
+    assert len(outcome.done) == 1
+    assert not scene.pauses
+    assert len(scene.tickets()["s2"]) == 1
+
+
+def test_a_create_that_was_made_although_nobody_saw_it_is_found(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    # Its answer is lost, and so is each look for it.
+    scene.halo.inject(Fault("drop", "POST", "tickets", after_commit=True, skip=1))
+    run = scene.run()
+    real = run._instance.create
+
+    def create(fields: Any, reference: str) -> Any:
+        if "s1" in reference:
+            scene.halo.inject(Fault("drop", "GET", "tickets", times=None))
+        return real(fields, reference)
+
+    run._instance.create = create
+    _, outcome = run.apply()
+    assert len(outcome.waiting) == 1 and "may exist" in next(iter(outcome.waiting.values()))
+    scene.halo.clear_faults()
+    _, outcome = scene.run().apply()
+    assert not outcome.waiting and len(outcome.done) == 1
+    assert len(scene.tickets()["s1"]) == 1
+    assert not scene.comments("s1")
+
+
+def test_a_create_that_was_not_made_is_made_again_after_ten_minutes_of_absence(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.halo.inject(Fault("drop", "POST", "tickets", skip=1, times=None))
+    _, outcome = scene.run().apply()
+    assert len(outcome.waiting) == 1
+    scene.halo.clear_faults()
+    scene.later(minutes=5)
+    scene.halo.forget_requests()
+    _, outcome = scene.run().apply()
+    assert not scene.writes()
+    assert "ten minutes" in next(iter(outcome.waiting.values()))
+    assert "ten minutes" in models.Step.objects.order_by("-pk")[0].result["said"]
+    scene.later(minutes=6)
+    _, outcome = scene.run().apply()
+    assert len(outcome.done) == 1 and not outcome.waiting
+    assert len(scene.tickets()["s1"]) == 1
+
+
+def test_a_comment_of_unknown_outcome_is_found_or_waits_as_long(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v2 s2")
+    scene.run().apply()
+    scene.later(days=1)
+    scene.scan()
+    scene.halo.inject(Fault("drop", "POST", "actions", after_commit=True))
+    scene.halo.inject(Fault("drop", "POST", "actions", times=None))
+    scene.halo.inject(Fault("drop", "GET", "actions", skip=1, times=None))
+    _, outcome = scene.run().apply()
+    # The status waits for the comment that says why.
+    assert len(outcome.waiting) >= 4
+    assert scene.status("s1") == scene.status("s2") == "New"
+    scene.halo.clear_faults()
+    scene.later(minutes=11)
+    _, outcome = scene.run().apply()
+    assert not outcome.waiting and not outcome.failed
+    assert (len(scene.comments("s1")), len(scene.comments("s2"))) == (1, 1)
+    assert scene.status("s1") == scene.status("s2") == "Remediated"
+
+
+def test_a_second_process_is_told_that_the_first_is_at_work(scene: Any, store: str) -> None:
+    scene.scan("a1 v1 s1")
+    run = scene.run()
+    with psycopg.connect(store, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, scene.connection.pk])
+        with pytest.raises(Busy):
+            run.apply()
+    assert not scene.tickets()
+    run.apply()
+    assert len(scene.tickets()) == 2
+
+
+def test_two_at_once_make_one_ticket(scene: Any) -> None:
+    scene.scan(*(f"a1 v{number} s{number}" for number in range(8)))
+    runs, ended = [scene.run(), scene.run()], []
+
+    def apply(run: Any) -> None:
+        try:
+            run.apply()
+            ended.append("done")
+        except Busy:
+            ended.append("busy")
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=apply, args=[run]) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "done" in ended
+    scene.run().apply()
+    assert all(len(tickets) == 1 for tickets in scene.tickets().values()) and len(scene.tickets()) == 9
+
+
+def test_a_lock_ends_with_its_apply(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.scan("a1 v1 s1")
+    with monkeypatch.context() as patch:
+        dying(patch, 1, after=False)
+        with pytest.raises(Death):
+            scene.run().apply()
+    assert models.Journal.objects.count() == 0
+    scene.later(seconds=timedelta(minutes=1).total_seconds())
+    _, outcome = scene.run().apply()
+    assert len(outcome.done) == 2
