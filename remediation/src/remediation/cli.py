@@ -21,7 +21,9 @@ project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, chan
 app.add_typer(source_app, name="source")
 app.add_typer(project_app, name="project")
 
-FAILED, HELD, REFUSED = 1, 3, 4
+FAILED, USAGE, HELD, REFUSED = 1, 2, 3, 4
+# By Ctrl-C.
+STOPPED = 130
 
 Data = Annotated[Optional[Path], typer.Option("--data", envvar="REMEDIATION_DATA", help="The folder of the service.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -33,17 +35,19 @@ class Refused(Exception):
 
 def main() -> None:
     """Entry point."""
+    code = STOPPED
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+    except typer.Exit as done:
+        code = done.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("Stopped. What was done is in the journal; the next apply goes on from there.", err=True)
-        sys.exit(130)
+        pass
     except Exception as error:  # pylint: disable=broad-exception-caught  # the last place that can tell a person
-        if isinstance(error, typer.Exit):
-            sys.exit(error.exit_code)
         text, code = told(error)
         typer.echo(text, err=True)
-        sys.exit(code)
+    if code == STOPPED:
+        typer.echo("Stopped. What was done is in the journal; the next apply goes on from there.", err=True)
+    sys.exit(code)
 
 
 def told(error: Exception) -> tuple[str, int]:
@@ -55,7 +59,7 @@ def told(error: Exception) -> tuple[str, int]:
     if isinstance(error, usage):
         context = getattr(error, "ctx", None)
         shown = str(getattr(error, "format_message")())
-        return (f"{context.get_usage()}\n{shown}" if context else shown), 2
+        return (f"{context.get_usage()}\n{shown}" if context else shown), USAGE
     code = _exit_code(error)
     if code:
         cause, assistance = getattr(error, "cause", str(error)), getattr(error, "assistance", "")

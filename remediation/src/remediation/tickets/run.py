@@ -93,8 +93,11 @@ class ProjectRun:
         """
         with one_writer(self._project.connection_id):
             plan, stored = self.plan()
-            if plan.held and not self._is_approved(plan, approved):
-                return plan, Outcome(waiting=self._held(plan, stored, approved))
+            if plan.held:
+                if approved is None or not self._is_approved(plan, approved):
+                    return plan, Outcome(waiting=self._held(plan, stored, approved))
+                stored.approved_at, stored.approved_by = approved.approved_at, approved.approved_by
+                stored.save(update_fields=["approved_at", "approved_by"])
             applier = Applier(
                 self._project, self._instance, self._statuses, now=self._now, sleep=self._sleep, say=self._say
             )
@@ -108,8 +111,8 @@ class ProjectRun:
         return {step.key: held for step in plan.steps}
 
     @staticmethod
-    def _is_approved(plan: Plan, approved: models.Plan | None) -> bool:
-        if approved is None or approved.approved_at is None:
+    def _is_approved(plan: Plan, approved: models.Plan) -> bool:
+        if approved.approved_at is None:
             return False
         # What was carried out of it before an interruption is in the plan no more.
         return {step.key for step in plan.steps} <= set(approved.steps.values_list("key", flat=True))

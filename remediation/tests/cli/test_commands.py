@@ -1,0 +1,189 @@
+"""Each command: its exit code, its JSON, and what it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+
+from halo_emulator import HaloEmulator
+from remediation.sources.errors import Unreachable
+from remediation.sources.insightvm_console import InsightVmConsole
+from remediation.store import models
+from remediation.tickets.apply import _LOCK
+
+TWO = ("1 v1 s1", "2 v1 s1", "1 v2 s2")
+
+
+def test_import_plan_apply_status(line: Any, halo: HaloEmulator) -> None:
+    assert line("connect", "halo", "--ticket-type", "Vulnerability").code == 0
+    read = line("import", line.report("second.csv", *TWO), "--source", "weekly", "--json")
+    assert read.code == 0 and not read.err
+    assert set(read.json) == {
+        *("snapshot", "rows", "findings", "instances", "assets", "vulnerabilities", "cves"),
+        *("severities", "errors", "unchanged"),
+    }
+    assert [read.json[name] for name in ("rows", "findings", "instances", "assets", "vulnerabilities", "cves")] == [
+        *(3, 3, 6, 2, 2, 2)
+    ]
+    assert read.json["severities"] == {"critical": 0, "high": 3, "medium": 0, "low": 0, "none": 0}
+    assert (read.json["errors"], read.json["unchanged"]) == ([], False)
+    again = line("import", line.report("second.csv", *TWO), "--source", "weekly", "--json")
+    assert again.json == {**read.json, "unchanged": True}
+
+    made = line("project", "create", "p", "--connection", "halo", "--json")
+    assert made.json == {"name": "p", "id": models.Project.objects.get().pk}
+    planned = line("plan", "p", "--json")
+    assert planned.code == 0
+    assert set(planned.json) == {"id", "steps", "held", "not_done"}
+    assert [(step["kind"], step["ticket"]) for step in planned.json["steps"]] == [
+        ("create-parent", "project"),
+        ("create", "s1"),
+        ("create", "s2"),
+    ]
+    assert all(set(step) == {"key", "kind", "reason", "ticket"} for step in planned.json["steps"])
+    assert (planned.json["held"], planned.json["not_done"]) == (False, [])
+    assert line("status").code == 3
+
+    applied = line("apply", "p", "--json")
+    assert applied.code == 0
+    assert applied.json["done"] == [step["key"] for step in planned.json["steps"]]
+    assert (applied.json["failed"], applied.json["waiting"]) == ([], [])
+    assert applied.json["tickets"] == sorted(number for number in halo.tickets if number > 2106)
+    assert line("plan", "p").out.endswith("nothing to do\n")
+    assert line("status", "--json").json == {
+        "projects": [{"project": "p", "tickets": 3, "held": False, "waiting": [], "not_done": []}],
+        "ok": True,
+    }
+    assert line("status").code == 0
+
+
+def test_a_failed_step_is_1_and_said_by_status(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, default_agent="Nobody Nowhere")
+    ended = line("apply", "p")
+    assert ended.code == 1 and "Nobody Nowhere" in ended.out
+    value = line("apply", "p", "--json").json
+    assert len(value["failed"]) == 1 and len(value["waiting"]) == 2
+    assert [set(item) for item in value["not_done"]] == [{"key", "reason"}] * 3
+    status = line("status")
+    assert status.code == 3 and "Nobody Nowhere" in status.out and "does not exist yet" in status.out
+
+
+def test_a_held_plan_is_3_until_it_is_approved(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, most_creates=1)
+    planned = line("plan", "p", "--json")
+    assert (planned.code, planned.json["held"]) == (3, True)
+    assert "HELD" in line("plan", "p").out
+    applied = line("apply", "p", "--json")
+    assert applied.code == 3 and len(applied.json["waiting"]) == 3 and not applied.json["done"]
+    status = line("status")
+    assert status.code == 3 and "HELD" in status.out and "it would create 2 tickets" in status.out
+    assert line("apply", "p", "--approve", "99999").code == 4
+    # Without a number the newest is meant, wherever the option stands.
+    assert line("apply", "--approve", "p").code == 0
+    # The plan that was approved, and the same as it was carried out.
+    assert models.Plan.objects.filter(approved_at__isnull=False).count() == 2
+    assert line("status").code == 0
+    assert line("apply", "p", "--approve", "--json").json["done"] == []
+
+
+def test_an_approval_by_number(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, most_creates=1)
+    number = line("plan", "p", "--json").json["id"]
+    line("plan", "p")
+    assert line("apply", "p", "--approve", str(number), "--json").code == 0
+
+
+def test_halo_away_is_3_and_says_why(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO)
+    line("plan", "p")
+    halo.stop()
+    ended = line("apply", "p")
+    assert ended.code == 3 and "cannot be reached" in ended.err
+    assert line("status").code == 3
+    halo.start()
+    assert line("apply", "p").code == 0
+
+
+def test_another_process_at_work_is_3(line: Any, halo: HaloEmulator, store: str) -> None:
+    line.project(*TWO)
+    with psycopg.connect(store, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
+        ended = line("apply", "p")
+    assert ended.code == 3 and "Another process" in ended.err
+    assert max(halo.tickets) == 2106
+
+
+def test_run_does_all_projects_and_one_that_fails_stops_no_other(
+    line: Any, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.project(*TWO, default_agent="Nobody Nowhere")
+    line("import", line.report("other.csv", "7 v7 s7"), "--source", "other")
+    line("project", "create", "q", "--connection", "halo", "--source", "other")
+    password = line.file("password", "secret")
+    words = ("--kind", "insightvm", "--url", "http://127.0.0.1:9", "--user", "u", "--password-file", password)
+    assert line("source", "add", "console", *words).code == 0
+
+    def unreachable(_: InsightVmConsole) -> None:
+        raise Unreachable("The console gives no answer.", "Check the address.")
+
+    monkeypatch.setattr(InsightVmConsole, "snapshot", unreachable)
+    ended = line("run", "--json")
+    assert ended.code == 1
+    assert ended.json["sources"] == {"console": {"error": "The console gives no answer. Check the address."}}
+    assert len(ended.json["projects"]["p"]["failed"]) == 1
+    assert len(ended.json["projects"]["q"]["done"]) == 2
+    out = line("run").out
+    assert "console: The console gives no answer" in out and "q: 0 done, 0 failed, 0 waiting" in out
+
+
+def test_settings_are_changed_and_the_others_stay(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, owner="the team", due="2099-01-31")
+    file = line.file("more.toml", 'default_team = "Infrastructure"\ndue = 2098-01-31\n')
+    assert line("project", "set", "p", "--settings", file).code == 0
+    settings = models.Project.objects.get().settings
+    assert (settings["owner"], settings["default_team"], settings["due"]) == (
+        "the team",
+        "Infrastructure",
+        "2098-01-31",
+    )
+    assert line("apply", "p").code == 0
+    assert {halo.tickets[number]["team"] for number in halo.tickets if number > 2106} == {"Infrastructure"}
+
+
+def test_a_connection_says_how_statuses_are_mapped(line: Any, halo: HaloEmulator) -> None:
+    ended = line("connect", "halo", "--status", "remediated=Closed", "--json")
+    assert ended.code == 0
+    assert ended.json["statuses"] == {"Not Started": "New", "In Progress": "In Progress", "Remediated": "Closed"}
+    assert halo.client_secret not in models.Connection.objects.get().secret
+
+
+def test_usage_is_2(line: Any) -> None:
+    for words in (("plan",), ("apply", "p", "--approve=x"), ("nothing",), ("import", "x.csv"), ()):
+        ended = line(*words)
+        assert ended.code == 2, words
+    assert line("--help").code == 0
+
+
+def test_ctrl_c_says_that_nothing_is_lost(line: Any, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.project(*TWO)
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("remediation.tickets.run.read_back", stopped)
+    ended = line("apply", "p")
+    assert ended.code == 130 and "journal" in ended.err
+
+
+def test_as_a_process_of_its_own(store: str, tmp_path: Any) -> None:
+    own = {"DATABASE_URL": store, "REMEDIATION_DATA": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    environment = {**os.environ, **own}
+    command = [sys.executable, "-m", "remediation.cli", "plan", "nowhere"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 4
+    assert ended.stderr == "There is no project named 'nowhere'. There are: none.\n"

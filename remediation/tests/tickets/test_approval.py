@@ -1,0 +1,93 @@
+"""Mass changes wait until somebody releases the identical steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from remediation.store import models
+from remediation.tickets.apply import Outcome
+from remediation.tickets.run import waiting_reasons
+
+FIVE = [f"a1 v{number} s{number}" for number in range(5)]
+
+
+def held(scene: Any) -> Outcome:
+    _, outcome = scene.run().apply()
+    assert not outcome.done and not outcome.failed and outcome.waiting
+    return outcome
+
+
+def approve() -> models.Plan:
+    plan = models.Plan.objects.filter(held=True).order_by("-pk")[0]
+    plan.approved_at = timezone.now()
+    plan.save()
+    return plan
+
+
+@pytest.fixture
+def scene(scene: Any) -> Any:
+    scene.settings(most_creates=3)
+    scene.scan(*FIVE)
+    return scene
+
+
+def test_it_waits_with_its_reason_and_writes_nothing(scene: Any) -> None:
+    outcome = held(scene)
+    assert len(outcome.waiting) == 6
+    assert {row.state for row in models.Step.objects.all()} == {"waiting"}
+    assert "it would create 5 tickets" in models.Step.objects.all()[0].result["said"]
+    assert not scene.writes()
+
+
+def test_an_approval_releases_the_identical_steps(scene: Any) -> None:
+    held(scene)
+    plan, outcome = scene.run().apply(approve())
+    assert len(outcome.done) == 6 and not waiting_reasons(plan, outcome)
+    assert len(scene.tickets()) == 6
+
+
+def test_an_approval_expires_when_the_world_changes(scene: Any) -> None:
+    held(scene)
+    approved = approve()
+    scene.later(days=1)
+    scene.scan(*FIVE, "a2 v9 s9")
+    _, outcome = scene.run().apply(approved)
+    assert not outcome.done and not scene.tickets()
+    assert "these are other steps" in next(iter(outcome.waiting.values()))
+    _, outcome = scene.run().apply(approve())
+    assert len(scene.tickets()) == 7
+
+
+def test_an_approval_holds_for_what_an_interruption_left_over(scene: Any) -> None:
+    scene.settings(most_creates=1)
+    held(scene)
+    approved = approve()
+    run = scene.run()
+    real = run._instance.create
+
+    def create(fields: Any, reference: str) -> Any:
+        if ":s2:" in reference:
+            raise KeyboardInterrupt
+        return real(fields, reference)
+
+    run._instance.create = create
+    with pytest.raises(KeyboardInterrupt):
+        run.apply(approved)
+    held(scene)
+    _, outcome = scene.run().apply(approved)
+    assert len(outcome.done) == 3 and not outcome.waiting
+    assert all(len(tickets) == 1 for tickets in scene.tickets().values()) and len(scene.tickets()) == 6
+
+
+def test_a_mass_resolution_waits(scene: Any) -> None:
+    scene.settings(most_creates=100, mass_least=2)
+    scene.run().apply()
+    scene.later(days=1)
+    scene.scan()
+    outcome = held(scene)
+    assert "would resolve 5 of 5" in next(iter(outcome.waiting.values()))
+    scene.run().apply(approve())
+    assert {scene.status(f"s{number}") for number in range(5)} == {"Remediated"}
