@@ -165,7 +165,10 @@ def connect(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """A Halo connection, from HALO_RESOURCE_SERVER, HALO_AUTH_SERVER, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT."""
+    """A Halo connection, from HALO_RESOURCE_SERVER, HALO_AUTH_SERVER, HALO_CLIENT_ID, HALO_CLIENT_SECRET.
+
+    HALO_TENANT is for hosted instances that share an authorisation server.
+    """
     names = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
     needed = {variable: os.environ.get(variable, "") for variable in names}
     missing = [variable for variable, value in needed.items() if not value]
@@ -498,8 +501,8 @@ def run(data: Data = None, as_json: AsJson = False) -> None:
             raise typer.Exit(code)
 
 
-@app.command()
-def status(data: Data = None, as_json: AsJson = False) -> None:
+@app.command("status")
+def show_status(data: Data = None, as_json: AsJson = False) -> None:
     """Whether anything is wrong or waits; exit code 0 only when nothing does."""
     with _service(data):
         from .store import models

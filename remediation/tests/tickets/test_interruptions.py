@@ -1,4 +1,7 @@
-"""An apply that dies, is cut off from Halo or does not know what became of a write: nothing is lost, nothing happens twice."""
+"""An apply that dies, is cut off from Halo or does not know what became of a write.
+
+Nothing is lost, and nothing happens twice.
+"""
 
 from __future__ import annotations
 
@@ -237,6 +240,21 @@ def test_a_create_that_was_not_made_is_made_again_after_ten_minutes_of_absence(s
     _, outcome = scene.run().apply()
     assert len(outcome.done) == 1 and not outcome.waiting
     assert len(scene.tickets()["s1"]) == 1
+
+
+def test_a_create_that_nobody_needs_any_more_is_looked_for_ten_minutes(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v2 s2")
+    scene.halo.inject(Fault("drop", "POST", "tickets", skip=1, times=2))
+    scene.run().apply()
+    assert set(scene.tickets()) == {"project", "s2"}
+    scene.later(days=1)
+    scene.scan("a2 v2 s2")
+    scene.run().apply()
+    scene.later(hours=1)
+    scene.halo.forget_requests()
+    plan, outcome = scene.run().apply()
+    assert not plan.steps and not outcome.waiting and len(scene.lists()) <= 3
+    assert "nothing of it is open any more" in plan.not_done[0].reason
 
 
 def test_a_comment_of_unknown_outcome_is_found_or_waits_as_long(scene: Any) -> None:

@@ -142,8 +142,9 @@ class Applier:
         """Find the tickets of all creates at once, before anything is created: some may have been made before."""
         steps = {(step.ticket_key, step.generation): step for step in plan.steps if step.kind in _CREATES}
         rows = [self._ticket(*wanted) for wanted in steps]
-        sent = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True, journal__isnull=False)
-        missing = {row.pk: row for row in [*rows, *sent.distinct()] if row.halo_id is None}
+        made = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True)
+        open_ended = [row for row in made if _newest(row, "about", "unknown")]
+        missing = {row.reference: row for row in [*rows, *open_ended] if row.halo_id is None}
         try:
             self._look(missing, steps)
             if any(self._is_cut_off(row) for row in missing.values()):
@@ -151,20 +152,30 @@ class Applier:
                 self._look(missing, steps)
         except HaloError as error:
             self._unsearched = f"it could not be looked up whether it exists already. {_words(error)}"
+            return
+        for row in missing.values():
+            newest = _newest(row, "about", "unknown")
+            if (row.key, row.generation) not in steps and newest and newest.at <= self._now() - ABSENT_BEFORE_RETRY:
+                self._note("failed", row, None, {"said": "it was not made, and nobody needs it any more"})
 
-    def _look(self, missing: dict[int, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
+    def _look(self, missing: dict[str, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
         """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
-        parents = {row.reference: row for row in missing.values() if row.key == PARENT_KEY}
-        children = {row.reference: row for row in missing.values() if row.key != PARENT_KEY}
-        for rows, are_children in ((parents, False), (children, True)):
-            parent_id = self._parent_id()
-            if not rows or (are_children and parent_id is None):
-                continue
-            within = parent_id if are_children else None
-            found = asked(lambda: self._instance.references(list(rows), within))
-            for reference, shown in found.items():
-                row = missing.pop(rows[reference].pk)
-                self._adopted(row, shown, steps.get((row.key, row.generation)))
+        parents = [reference for reference, row in missing.items() if row.key == PARENT_KEY]
+        found = asked(lambda: self._instance.references(parents, None)) if parents else {}
+        self._found(found, missing, steps)
+        children, parent_id = [name for name, row in missing.items() if row.key != PARENT_KEY], self._parent_id()
+        found = asked(lambda: self._instance.references(children, parent_id)) if children and parent_id else {}
+        self._found(found, missing, steps)
+
+    def _found(
+        self,
+        found: Mapping[str, Shown],
+        missing: dict[str, models.Ticket],
+        steps: Mapping[tuple[str, int], Step],
+    ) -> None:
+        for reference, shown in found.items():
+            row = missing.pop(reference)
+            self._adopted(row, shown, steps.get((row.key, row.generation)))
 
     def _adopted(self, row: models.Ticket, shown: Shown, step: Step | None) -> None:
         """A ticket was made before. What it has told is what was about to be sent then; where nobody knows, nothing."""
@@ -195,8 +206,8 @@ class Applier:
 
     def _is_cut_off(self, row: models.Ticket) -> bool:
         """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
-        newest = row.journal.order_by("-pk").first()
-        return newest is not None and newest.event == "about" and newest.at > self._now() - CALL_LASTS
+        newest = _newest(row, "about")
+        return newest is not None and newest.at > self._now() - CALL_LASTS
 
     def _wait_for_cut_off(self) -> None:
         if not self._waited:
@@ -235,7 +246,7 @@ class Applier:
         if obstacle:
             self._waits(step, obstacle)
             return
-        before = ticket.journal.order_by("-pk").first()
+        before = _newest(ticket, "about", "unknown")
         sent = {"told": dict(step.told), "title": str(step.body["summary"])} if step.kind in _CREATES else {}
         self._note("about", ticket, row, sent)
         try:
@@ -271,9 +282,10 @@ class Applier:
             return "the project's own ticket does not exist yet"
         if step.kind not in (*_CREATES, Kind.FOLLOW) and ticket.halo_id is None:
             return "its ticket does not exist yet"
-        newest = ticket.journal.order_by("-pk").first()
-        if newest and newest.event == "unknown" and newest.at > self._now() - ABSENT_BEFORE_RETRY:
-            return f"the outcome of a write is unknown, and it has not been absent for ten minutes. {newest.detail['said']}"
+        newest = _newest(ticket, "unknown")
+        if newest and newest.at > self._now() - ABSENT_BEFORE_RETRY:
+            said = newest.detail["said"]
+            return f"the outcome of a write is unknown, and it has not been absent for ten minutes. {said}"
         return ""
 
     def _waits(self, step: Step, reason: str) -> None:
@@ -291,7 +303,7 @@ class Applier:
         row.save()
 
     def _do(self, step: Step, ticket: models.Ticket, before: models.Journal | None) -> dict[str, Any]:
-        """The result of a step; ``before`` is the newest entry in the journal of its ticket before it.
+        """The result of a step; ``before`` is the write before it on its ticket, where its end is not known.
 
         Raises HaloError and NotInHalo.
         """
@@ -317,16 +329,17 @@ class Applier:
         return {"ticket": shown.halo_id, "status": shown.status_id}
 
     def _comment(self, step: Step, ticket: models.Ticket, number: int, before: models.Journal | None) -> dict[str, Any]:
-        """Adds a comment, unless it is there: the same may be said again later, so that its mark counts how often it was.
+        """Adds a comment, unless it is there.
 
-        It is not said again where it was the last that was done: then the status after it was not.
+        It is not said again where it was the last that was done: then the status after it was not. The same may have to
+        be said again after other things: its mark counts how often it was.
         """
         done = ticket.journal.filter(event="done")
         newest = done.order_by("-pk").first()
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
         mark = f"[{digest([step.key, done.filter(step__key=step.key).count()])}]"
-        if before and before.event in ("about", "unknown") and before.step and before.step.key == step.key:
+        if before and before.step and before.step.key == step.key:
             is_there = self._instance.has_comment(number, mark)
             if not is_there and before.event == "about" and before.at > self._now() - CALL_LASTS:
                 self._wait_for_cut_off()
@@ -350,6 +363,12 @@ class Applier:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
         ticket.save()
+
+
+def _newest(row: models.Ticket, *events: str) -> models.Journal | None:
+    """The newest entry in a ticket's journal, if it is one of these events."""
+    newest = row.journal.order_by("-pk").first()
+    return newest if newest and newest.event in events else None
 
 
 def _words(error: HaloError | NotInHalo) -> str:

@@ -143,7 +143,7 @@ class Instance:
         return shown, changes.halo_time or since
 
     def children(self, parent_id: int) -> list[Shown]:
-        """The children of a ticket, open and closed; some of them where the list ignores the parent. Raises HaloError."""
+        """The children of a ticket; some of them where the list ignores the parent. Raises HaloError."""
         reader, shown = self._client.reader(RetryPolicy()), []
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in reader.pages({"parent_id": str(parent_id), **state}):
