@@ -182,3 +182,12 @@ def test_a_second_failure_does_not_hide_that_the_first_send_may_come_late(halo):
     while not made(halo) and time.monotonic() < until:
         time.sleep(0.01)
     assert len(made(halo)) == 1
+
+
+def test_an_answer_without_key_and_text_is_not_taken_for_absence(halo):
+    """Keys are kept; but a rule gives one ticket another summary and clears its key."""
+    client = fast_client(halo)
+    client.create_ticket(FIRST)
+    halo.rules = [lambda ticket: {"third_party_id_string": "", "summary": "Rewritten"}]
+    error = outcome(lambda: client.create_ticket(NEW))
+    assert isinstance(error, UncertainWrite) and error.kind == "may_exist" and len(made(halo, "Rewritten")) == 1

@@ -95,7 +95,8 @@ class Session:
         UncertainWrite is raised. In all other cases HaloError is raised.
         """
         waiting = self.waiting
-        if self.elapsed > waiting.policy.max_wait:
+        # A policy without waiting makes one attempt of each request, however long those before it took.
+        if 0 < waiting.policy.max_wait < self.elapsed:
             raise _out_of_time(request, waiting.policy.max_wait)
         attempt, refreshed = 0, self._tokens is None
         while True:

@@ -7,7 +7,8 @@ from typing import Any, Callable, ContextManager, Mapping, Sequence
 from ..errors import HaloError, UncertainWrite
 from ..http.session import Session
 from ..values.ids import as_id, positive_id
-from ..values.markup import same_text, to_text
+from ..values.markup import to_text
+from ..values.stored_text import may_be_stored_as
 from .comment import CommentWriter
 from .exactly_once import ExactlyOnce
 from .lookups import Lookups
@@ -126,8 +127,8 @@ def has_status(ticket: Row, status_id: int) -> bool:
 def kept_note(ticket: Row, resolution: str) -> bool:
     """Whether Halo's answer to a close shows the resolution as its closure note (documented fields)."""
     plain, markup = ticket.get("closure_note"), ticket.get("closure_note_html")
-    return (isinstance(plain, str) and same_text(resolution, plain)) or (
-        isinstance(markup, str) and same_text(resolution, to_text(markup))
+    return (isinstance(plain, str) and may_be_stored_as(resolution, plain)) or (
+        isinstance(markup, str) and may_be_stored_as(resolution, to_text(markup))
     )
 
 

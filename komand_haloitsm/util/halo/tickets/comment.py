@@ -22,7 +22,7 @@ from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.dates import parse_date
 from ..values.ids import as_id, positive_id
-from ..values.markup import same_text, text_of, to_html
+from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
 from .own_agent import OwnAgent
@@ -90,7 +90,7 @@ class CommentWriter:
         """Whether the ticket got a note with this text in this operation. Raises HaloError."""
         rows, response = self._reader.actions(ticket_id)
         since = (response.date or self._session.clock.now()) - timedelta(seconds=self._session.elapsed) - _CLOCK_SLACK
-        return any(same_text(text, note_of(row)) and (made_at(row) or since) >= since for row in rows)
+        return any(may_be_stored_as(text, note_of(row)) and (made_at(row) or since) >= since for row in rows)
 
     def _newer(self, ticket_id: int) -> list[Action]:
         """The ticket's actions that are newer than the sending. Raises HaloError where that cannot be told."""

@@ -22,9 +22,6 @@ from .references import MOST_OPENED, ReferenceSearch, Unanswered, has_reference,
 
 Ticket = dict[str, Any]
 
-# How many of the newest tickets are held against a new one before it is sent again.
-_LOOKALIKES = 20
-
 
 class CreatedTicket(Ticket):
     """A ticket as Halo answers, and what became of its creation.
@@ -106,7 +103,10 @@ class TicketCreator:
                 return has_key
             if self._newest_before is not None:
                 return _number(ticket) > self._newest_before
-            return self._has_summary(ticket, body) or not self._finds_by_filter
+            fitting = self._has_summary(ticket, body) or not self._finds_by_filter
+            # Without its key and its text it cannot be told from another: then no look proves that it is not there.
+            self._kept = self._kept and fitting
+            return fitting
 
         return self._once.create(request, find, identity, reliable=lambda: self._kept, fits=fits)
 
@@ -164,7 +164,7 @@ class TicketCreator:
         The instance has kept keys so far; but a rule may have cleared this one, and then the key proves no absence.
         """
         rows, _ = next(iter(self._reader.pages({})))
-        for row in rows[:_LOOKALIKES]:
+        for row in rows:
             if self._has_summary(row, body) and not self._claims.is_claimed(identity(row)):
                 ticket = self._reader.find(_number(row))
                 if ticket and not self._key_field.of(ticket) and self._may_be_it(ticket, body, key, ""):
@@ -273,7 +273,7 @@ def _details(ticket: Mapping[str, Any]) -> str:
 def _with_line(body: Ticket, reference: str) -> Ticket:
     """A ticket's fields with the reference's line at the end of its text."""
     if not body.get("details") and isinstance(body.get("details_html"), str):
-        return {**body, "details_html": f"{body['details_html']}<p>{to_html(reference_line(reference))}</p>"}
+        return {**body, "details_html": f"{body['details_html']}<br><br>{to_html(reference_line(reference))}"}
     details = str(body.get("details") or "").rstrip()
     return {**body, "details": f"{details}\n\n{reference_line(reference)}".lstrip()}
 

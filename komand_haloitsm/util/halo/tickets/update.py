@@ -71,7 +71,7 @@ class TicketUpdater:
             if isinstance(body.get("details"), str):
                 body = {**body, "details": f"{body['details'].rstrip()}\n\n{reference_line(reference)}"}
             else:
-                body = {**body, "details_html": f"{body['details_html']}<p>{to_html(reference_line(reference))}</p>"}
+                body = {**body, "details_html": f"{body['details_html']}<br><br>{to_html(reference_line(reference))}"}
         return self.update(ticket_id, body)
 
     def assign(self, ticket_id: int, agent_id: int | None, team: str | None, notify: bool) -> Ticket:

@@ -1,10 +1,9 @@
-"""Converts plain text to Halo's HTML and back, and compares texts. Pure."""
+"""Converts plain text to Halo's HTML and back. Pure."""
 
 from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from typing import Any, Mapping
 
 
@@ -35,18 +34,3 @@ def text_of(fields: Mapping[str, Any], plain: str, markup: str) -> str:
     if isinstance(fields.get(plain), str) and fields[plain]:
         return str(fields[plain])
     return to_text(fields[markup]) if isinstance(fields.get(markup), str) else ""
-
-
-def same_text(sent: str, stored: str) -> bool:
-    """Whether a stored text is the one that was sent.
-
-    When it stores a text, Halo may remove HTML, change line ends or trim it (how far is not known).
-    """
-    kept = comparison_key(stored)
-    return kept == comparison_key(sent) or (bool(kept) and "<" in sent and kept == comparison_key(to_text(sent)))
-
-
-def comparison_key(text: str) -> str:
-    """A text without white space, control characters and differences of case."""
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(char for char in plain if char.isprintable() and not char.isspace()).casefold()
