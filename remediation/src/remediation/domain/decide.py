@@ -1,7 +1,7 @@
 """What to do about a ticket, from what is believed of its findings and what Halo shows of it. Pure.
 
-The table of the design, "From a scan to tickets", row by row. People's texts are never written again: news are comments,
-one for each run and ticket.
+The table of the design, "From a scan to tickets", row by row. People's texts are never written again: news are
+comments, one for each run and ticket.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _AT_WORK = (Status.NOT_STARTED, Status.IN_PROGRESS)
 
 @dataclass(frozen=True)
 class Decision:
-    """Steps for one ticket, in order, and what is not done. ``linked``: what a new linked ticket has to be opened for."""
+    """Steps for one ticket, in order, and what is not done. ``linked``: what a new linked ticket is opened for."""
 
     steps: tuple[Step, ...] = ()
     not_done: tuple[NotDone, ...] = ()
@@ -157,6 +157,12 @@ def _settled(
         if not news:
             return Decision()
         return Decision((_comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news),))
+    if counts.is_withdrawn and not released:
+        withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
+        if not news:
+            return withdrawn
+        comment = _comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
+        return replace(withdrawn, steps=(comment,))
     if ticket.agreed in ENDED and status in _AT_WORK and not news:
         # A person reopened what scans have settled. That is respected, and told once.
         reopened = _nothing(ticket, f"somebody opened it again after it was settled: {words}")
@@ -165,12 +171,6 @@ def _settled(
         text = f"This is settled: {words}. It stays open, because somebody opened it again."
         comment = _comment(ticket, findings, text, "reopened by a person", findings, reopened=True)
         return replace(reopened, steps=(comment,))
-    if counts.is_withdrawn and not released:
-        withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
-        if not news:
-            return withdrawn
-        comment = _comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
-        return replace(withdrawn, steps=(comment,))
     reason = f"withdrawn, released by an approver: {words}" if counts.is_withdrawn else f"settled: {words}"
     steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
     if news or counts.is_withdrawn:
@@ -201,7 +201,7 @@ def _news_text(news: list[Finding], counts: Counts) -> str:
     by_state: dict[str, list[Finding]] = {}
     for finding in news:
         by_state.setdefault(finding.state, []).append(finding)
-    lines = [f"{WORDS[state][0]}: {_hosts(by_state[state])}." for state in WORDS if state in by_state]
+    lines = [f"{words[0]}: {_hosts(by_state[state])}." for state, words in WORDS.items() if state in by_state]
     return "\n".join([*lines, "", f"Now: {counts.in_words()}."])
 
 

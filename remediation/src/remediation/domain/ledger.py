@@ -10,8 +10,8 @@ from .snapshot import UTC_TIME
 
 
 class State(str, Enum):
-    """OPEN: the asset has it. UNCONFIRMED: it is missing, and no scan has proved that it is gone. REMEDIATED: a later scan
-    proved that it is gone. EXCEPTED: somebody accepted it. LEFT: its asset left the source's coverage."""
+    """OPEN: the asset has it. UNCONFIRMED: it is missing, and no scan has proved that it is gone. REMEDIATED: a later
+    scan proved that it is gone. EXCEPTED: somebody accepted it. LEFT: its asset left the source's coverage."""
 
     OPEN = "open"
     UNCONFIRMED = "unconfirmed"

@@ -1,8 +1,8 @@
 """What a snapshot changes in the ledger. Pure.
 
-A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled by
-a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was scanned
-again, by a scan that started after the finding was last seen and with credentials no worse than those that saw it. The
+A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
+by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
+scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw it. The
 same snapshot again changes nothing, and an older one neither.
 """
 

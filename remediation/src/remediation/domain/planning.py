@@ -84,7 +84,7 @@ def plan(world: World) -> Plan:
             _create(world, key, known.generation, rows.living(key), steps, not_done, known)
         else:
             _decide(world, known, key, rows, steps, not_done)
-    not_done += _below_the_filter(world, tickets, rows)
+    not_done += _below_the_filter(world, tickets)
     if world.parent is None or world.parent.halo_id is None:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, _parent(world, rows))
@@ -274,7 +274,7 @@ def _create(
     steps.append(Step(Kind.CREATE, key, generation, reason, body, evidence(findings), told, same))
 
 
-def _below_the_filter(world: World, tickets: Sequence[Ticket], rows: _Rows) -> list[NotDone]:
+def _below_the_filter(world: World, tickets: Sequence[Ticket]) -> list[NotDone]:
     column = _column(world.settings)
     left = (
         _believed(world)

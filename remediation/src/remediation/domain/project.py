@@ -39,7 +39,7 @@ class Granularity(str, Enum):
 
 @dataclass(frozen=True)
 class AssignmentRule:
-    """Assigns a ticket to ``agent`` and ``team`` when so many of its assets as ``share`` says have ``value`` in ``field``.
+    """Assigns a ticket to ``agent`` and ``team`` when a ``share`` of its assets, or more, has ``value`` in ``field``.
 
     ``field`` is a column of the assets' frame; text in it is compared without regard to case, a list by its members.
     """

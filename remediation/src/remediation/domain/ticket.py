@@ -12,9 +12,9 @@ from .status import Status
 
 Pair = tuple[str, str]
 
-# What a ticket tells of a finding is a state of the ledger, or one of these. SUPERSEDED: it moved to another solution, and
-# so to another ticket. OUT: the project sees it no more. UNREPORTED: enough reports in a row no longer held it, and the
-# project takes that for done.
+# What a ticket tells of a finding is a state of the ledger, or one of these. SUPERSEDED: it moved to another solution,
+# and so to another ticket. OUT: the project sees it no more. UNREPORTED: enough reports in a row no longer held it, and
+# the project takes that for done.
 SUPERSEDED = "superseded"
 OUT = "out"
 UNREPORTED = "unreported"
