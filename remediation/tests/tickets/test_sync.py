@@ -41,12 +41,14 @@ def test_a_converged_run_sends_nothing_and_reads_three_lists(scene: Any) -> None
 
 
 def test_tickets_say_what_is_wanted_by_when_and_of_whom(scene: Any) -> None:
-    scene.settings(default_team="Infrastructure", default_agent="Priya Raman")
+    scene.settings(
+        default_team="Infrastructure", default_agent="Priya Raman", child_details="Scanned $SCAN_DATE: $ASSET_NAME_LIST"
+    )
     scene.scan("a1 v1 s1", "a2 v1 s1")
     scene.run().apply()
     ticket = scene.ticket("s1")
     assert ticket["summary"] == "Apply s1 (2 assets, high)"
-    assert "a1.corp.example, a2.corp.example" in ticket["details"]
+    assert ticket["details"].startswith("Scanned 2026-11-20: a1.corp.example, a2.corp.example")
     assert (ticket["agent_id"], ticket["team"]) == (4, "Infrastructure")
     assert ticket["parent_id"] == scene.ticket("project")["id"]
     assert ticket["deadlinedate"].startswith("2026-12-20")

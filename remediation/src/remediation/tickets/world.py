@@ -20,6 +20,7 @@ def world_of(project: models.Project, today: date) -> World:
     parent = newest.pop(PARENT_KEY, None)
     # There is no source 0: a project without a source has no findings.
     findings = bulk.read_findings(project.source_id or 0)
+    snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
@@ -27,6 +28,7 @@ def world_of(project: models.Project, today: date) -> World:
         tickets=[ticket_of(row) for row in newest.values()],
         parent=ticket_of(parent) if parent else None,
         today=today,
+        scanned=snapshot.taken if snapshot else None,
         taken=_taken(project),
     )
 
