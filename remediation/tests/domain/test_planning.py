@@ -294,6 +294,13 @@ def test_what_the_project_sees_no_more_is_told_and_waits_for_an_approver() -> No
     assert again.steps == () and reasons(again) == reasons(made)
 
 
+def test_what_is_withdrawn_from_a_reopened_ticket_is_told_once() -> None:
+    before = world(tickets=[ticket(agreed=DONE)])
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1")]
+    assert plan(after(before, made)).steps == ()
+
+
 def test_one_of_several_that_the_project_sees_no_more_is_told() -> None:
     both = ticket(told={"a1/v1": "open", "a2/v1": "remediated", "a3/v1": "open"})
     made = plan(world(row(), tickets=[both]))
@@ -717,3 +724,10 @@ def test_nothing_that_was_told_vanishes(before: World) -> None:
         if step.kind is Kind.COMMENT:
             now = {tuple(pair.split("|")) for pair in step.told}
             assert told[step.ticket_key, step.generation] <= now
+
+
+def test_a_ticket_that_was_to_be_opened_again_is_opened_with_whatever_is_new() -> None:
+    """The run before ended between its comment and its status; since then one of the findings has moved away."""
+    ended = ticket(status=Status.EXCEPTION, agreed=Status.EXCEPTION, told={"a1/v1": "open", "a1/v2": "open"})
+    made = plan(world(row(), tickets=[ended]))
+    assert steps(made)[:2] == [("comment", "s1/1"), ("reopen", "s1/1", "In Progress")]

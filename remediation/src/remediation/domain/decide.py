@@ -74,10 +74,12 @@ def _alive(
         return _came_back(ticket, status, findings, counts, back, linked)
     if status in _CLOSED_BY_PEOPLE:
         return _verified(ticket, findings, counts, news, skew)
-    if settled_by_us and not news and not linked:
+    if settled_by_us and not linked:
         # The ticket was told that it opens again, and was not opened.
         reason = f"it is to be open again: {counts.in_words()}"
-        return Decision((_status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings),))
+        reopen = _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings)
+        told = (_comment(ticket, findings, _news_text(news, counts), reason, news),) if news else ()
+        return Decision((*told, reopen))
     if not news:
         return Decision()
     text = _news_text(news, counts)

@@ -2,8 +2,8 @@
 
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
-scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw it. The
-same snapshot again changes nothing, and an older one neither.
+scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
+it. The same snapshot again changes nothing, and an older one neither.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
         pl.when("found").then(pl.max_horizontal("last_found", seen)).otherwise("last_found").alias("last_found"),
         pl.coalesce("f_instances", "instances").alias("instances"),
         pl.when(judged_by_scan).then(pl.coalesce("c_scan", "scan")).otherwise("scan").alias("scan"),
-        pl.when(missed)
+        pl.when(missed | (~pl.col("found") & (snapshot.proof is Proof.DEVICES) & judged_by_scan))
         .then(pl.coalesce("c_started", taken))
         .when(judged_by_scan)
         .then(pl.coalesce("c_started", "scan_started"))
