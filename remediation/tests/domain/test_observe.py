@@ -321,6 +321,14 @@ def test_a_source_that_tells_its_devices(said: list[Snapshot], kind: list[str], 
     assert (states(ledger), ledger["missed"].to_list()) == ([state], [missed])
 
 
+@pytest.mark.parametrize("dated", [0, None], ids=["dated", "undated"])
+def test_the_report_with_which_an_exception_lapses_is_not_counted_again(dated: int | None) -> None:
+    excepted = ledger_of(report(0, found(), dated=dated), report(1, dated=dated, exceptions=[accepted()]))
+    lapsed = observe(report(2, dated=dated), excepted)
+    assert kinds(lapsed) == ["exception_lapsed"]
+    assert observe(report(2, dated=dated), after(excepted, lapsed)).delta.is_empty()
+
+
 def test_an_exception_of_a_source_that_tells_its_devices() -> None:
     ledger = ledger_of(report(0, found(), dated=0))
     assert kinds(observe(report(1, dated=1, exceptions=[accepted()]), ledger)) == ["excepted"]
