@@ -168,16 +168,17 @@ def test_the_body_of_a_ticket() -> None:
     rules = (AssignmentRule("os", "linux", "ann", "blue"),)
     texts = {
         "child_summary": "$SOL_NAME for $DEVICE in $PROJ_NAME",
-        "child_details": "$VULN_LIST|$CVE_LIST|$TOP_CVE|$TOP_CVSS|$RISK_SCORE|$DUE_DATE|$KEV|$TOP_EPSS|$LINK|$ASSET_IP_LIST",
+        "child_details": "$VULN_LIST|$CVE_LIST|$TOP_CVE|$TOP_CVSS|$RISK_SCORE|$DUE_DATE|$KEV|$LINK|$ASSET_IP_LIST",
     }
     rows = [
         row(os="Linux", cvss=5.0, risk=10.4, cves=["CVE-2"], ip="10.0.0.1"),
         row(vulnerability="v2", os="Linux", cvss=9.8, risk=20.0, cves=["CVE-9", "CVE-3"], severity="critical"),
     ]
-    made = plan(world(*rows, settings=Settings(rules=rules, **texts), link="https://here/p/1"))  # type: ignore[arg-type]
+    settings = Settings.from_table(texts)
+    made = plan(world(*rows, settings=replace(settings, rules=rules), link="https://here/p/1"))
     assert made.steps[0].body == {
         "summary": "Do s1 for a1.lan in DMZ",
-        "details": "Title of v1, Title of v2|CVE-2, CVE-3, CVE-9|CVE-3|9.8|30|2026-03-09|||https://here/p/1|10.0.0.1",
+        "details": "Title of v1, Title of v2|CVE-2, CVE-3, CVE-9|CVE-3|9.8|30|2026-03-09||https://here/p/1|10.0.0.1",
         "priority": "Critical",
         "due": "2026-03-09",
         "agent": "ann",

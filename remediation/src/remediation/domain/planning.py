@@ -95,7 +95,13 @@ def plan(world: World) -> Plan:
 
 def _rows(world: World, tickets: Sequence[Ticket]) -> _Rows:
     """The findings of the project. What a ticket has told of stays in it, whatever its score or its owner is now."""
-    homes = {pair: ticket for ticket in tickets for pair, state in ticket.told.items() if state in ALIVE}
+    homes = {
+        (pair, ticket.key.rpartition("@")[0]): ticket.key
+        for ticket in tickets
+        if ticket.halo_id is not None
+        for pair, state in ticket.told.items()
+        if state in ALIVE
+    }
     column = _column(world.settings)
     groups: dict[str, list[Row]] = {}
     key_of: dict[Pair, str] = {}
@@ -108,10 +114,8 @@ def _rows(world: World, tickets: Sequence[Ticket]) -> _Rows:
         pair = row["asset"], row["vulnerability"]
         key = str(row[column])
         if world.settings.granularity is Granularity.SOLUTION_OWNER:
-            home = homes.get(pair)
             owners = sorted(row.get("owner_tags") or [])
-            own = f"{key}@{owners[0] if owners else 'nobody'}"
-            key = home.key if home and home.key.rpartition("@")[0] == key else own
+            key = homes.get((pair, key), f"{key}@{owners[0] if owners else 'nobody'}")
         groups.setdefault(key, []).append(row)
         key_of[pair] = key
         row_of[pair] = row
