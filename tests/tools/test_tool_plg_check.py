@@ -100,7 +100,7 @@ def test_a_key_inside_the_code_is_found(tmp_path: Path) -> None:
 
 def test_too_much_is_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, {**PLUGIN, "workspace/komand_haloitsm/util/big.py": b"#" * plg_check.LARGEST})
-    assert "to the base image, more than 1000000" in problem
+    assert f"to the base image, more than {plg_check.LARGEST}" in problem
 
 
 def test_another_spec_than_the_trees_is_refused(tmp_path: Path) -> None:
