@@ -346,6 +346,14 @@ def test_some_findings_moved_and_the_ticket_keeps_the_others() -> None:
     assert made.steps[1].reason == "settled: 1 remediated, 1 moved to another solution"
 
 
+def test_a_ticket_whose_key_has_new_findings_does_not_follow_the_old_ones() -> None:
+    before = world(row(solution="s2"), row("a2"), tickets=[ticket()])
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1"), ("create", "s2/1")]
+    assert made.steps[0].told == {"a1|v1": "superseded", "a2|v1": "open"}
+    assert plan(after(before, made)) == Plan()
+
+
 def test_what_moved_and_is_fixed_there_is_no_news_here() -> None:
     tickets = [
         ticket(told={"a1/v1": "open", "a2/v1": "superseded"}),
@@ -614,6 +622,7 @@ def ledgers(draw: st.DrawFn) -> pl.DataFrame:
                 missed=draw(st.integers(0, 2)),
                 severity=draw(st.sampled_from(["critical", "low", "none"])),
                 owner_tags=draw(st.lists(st.sampled_from(["ann", "bob"]), max_size=1)),
+                solution_name=draw(st.sampled_from(["Patch", "Update"])),
             )
             for pair in held
         )

@@ -315,17 +315,13 @@ def _set_parent(
     world: World, parent: Ticket, tickets: Sequence[Ticket], steps: list[Step], not_done: list[NotDone]
 ) -> None:
     """The parent's status, by what its children will have after the steps before. A person's word is not overruled."""
-    replaced = {(step.ticket_key, step.generation - 1) for step in steps if step.kind is Kind.CREATE}
     coming = {
         (step.ticket_key, step.generation): Status(step.body["status"])
         for step in steps
         if step.kind in (Kind.SET_STATUS, Kind.REOPEN)
     }
-    children = [
-        coming.get((ticket.key, ticket.generation), ticket.status)
-        for ticket in tickets
-        if ticket.halo_id and (ticket.key, ticket.generation) not in replaced
-    ]
+    # A linked ticket is newer than an ended one, and Not Started comes before all that is ended.
+    children = [coming.get((ticket.key, ticket.generation), ticket.status) for ticket in tickets if ticket.halo_id]
     created = [Status.NOT_STARTED for step in steps if step.kind is Kind.CREATE]
     wanted = of_parent([*(status for status in children if status), *created])
     if wanted is None or parent.status is wanted:
