@@ -14,6 +14,8 @@ from typing import Annotated, Any, Callable, Iterator, Optional
 import typer
 from typer.core import TyperCommand
 
+from .data_folder import data_folder
+
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
@@ -107,7 +109,7 @@ def _exit_code(error: Exception) -> int:
 @contextmanager
 def _service(data: Path | None) -> Iterator[None]:
     """The store, ready to be used: the embedded PostgreSQL of the data folder, or the one that DATABASE_URL names."""
-    folder = data or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "haloitsm-remediation"
+    folder = data or data_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ["REMEDIATION_DATA"] = str(folder)
     if not os.environ.get("DATABASE_URL"):

@@ -7,15 +7,13 @@ DATABASE_URL        the database, as a URL or as libpq's words; whoever starts t
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-DATA = Path(
-    os.environ.get("REMEDIATION_DATA")
-    or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "haloitsm-remediation"
-)
+from .data_folder import data_folder
+
+DATA = data_folder()
 
 
 def database(address: str) -> dict[str, Any]:
