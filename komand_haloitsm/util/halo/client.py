@@ -40,7 +40,7 @@ from .tickets.own_agent import OwnAgent
 from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
 from .tickets.references import ReferenceSearch, Unanswered
 from .tickets.update import TicketUpdater
-from .values.ids import as_id, positive_id
+from .values.ids import positive_id
 
 Fields = Mapping[str, Any]
 Ticket = dict[str, Any]
@@ -140,7 +140,7 @@ class HaloClient:
     def _creating(self, body: Ticket) -> Iterator[TicketCreator]:
         """One create at a time, whose time counts from its turn; several, where the instance keeps the key of each."""
         claims = claim_registry(self.address, _TICKET)
-        with claims.paced(LONGEST_QUEUE, self._clock, (self._key_field.name, as_id(body.get("tickettype_id")))):
+        with claims.paced(LONGEST_QUEUE, self._clock, self._key_field.kept_for(body)):
             session = self._session.begin()
             yield TicketCreator(
                 session,

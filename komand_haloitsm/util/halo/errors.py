@@ -10,7 +10,7 @@ each placeholder; ``HaloError.in_words`` fills in other words.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Mapping, TypeVar
+from typing import Any, Mapping, TypeVar
 
 WORDS: Mapping[str, str] = {
     "machine": "this machine",
@@ -140,17 +140,7 @@ class UncertainWrite(HaloError):
     @classmethod
     def of(cls, error: HaloError, loss: Loss, wait: float = 0.0) -> UncertainWrite:
         """The same error, about a write that may have been carried out."""
-        cause, assistance = error.in_words({})
-        return cls(
-            kind=error.kind,
-            cause=cause,
-            assistance=assistance,
-            data=error.data,
-            status=error.status,
-            said=error.said,
-            loss=loss,
-            wait=wait,
-        )
+        return converted_to(error, cls, loss=loss, wait=wait)
 
     def plain(self) -> HaloError:
         """The same error, of the class that it has where it is certain that nothing was carried out."""
@@ -180,11 +170,11 @@ def error_of_kind(
 _Error = TypeVar("_Error", bound=HaloError)
 
 
-def converted_to(error: HaloError, into: type[_Error], **other: str) -> _Error:
-    """The same error as another class; ``other`` replaces its ``kind``, ``cause``, ``assistance`` or ``data``."""
+def converted_to(error: HaloError, into: type[_Error], **other: Any) -> _Error:
+    """The same error as another class; ``other`` replaces what it has, or is what only that class takes."""
     cause, assistance = error.in_words({})
-    words = {"kind": error.kind, "cause": cause, "assistance": assistance, "data": error.data, **other}
-    return into(**words, status=error.status, said=error.said)
+    same = {"kind": error.kind, "cause": cause, "assistance": assistance, "data": error.data}
+    return into(**{**same, "status": error.status, "said": error.said, **other})
 
 
 def invalid_input(name: str, what: str) -> InvalidInput:

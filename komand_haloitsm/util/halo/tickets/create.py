@@ -92,12 +92,12 @@ class TicketCreator:
 
     def _create(self, body: Ticket, key: str, find: Callable[[], list[Ticket]]) -> Ticket:
         request = Request("POST", "/Tickets", body=[self._key_field.written(body, key)], repeatable=False)
-        self._kept = self._claims.keeps_key.get(self._kept_for(body), False)
+        self._kept = self._claims.keeps_key.get(self._key_field.kept_for(body), False)
         self._newest_before = None if self._finds_by_filter else self._newest_id()
 
         def fits(ticket: Ticket) -> bool:
             has_key = self._search.has_key(ticket, key)
-            self._claims.keeps_key[self._kept_for(body)] = has_key
+            self._claims.keeps_key[self._key_field.kept_for(body)] = has_key
             self._shown = has_key
             if has_key or self._search.has_other_key(ticket, key):
                 return has_key
@@ -109,10 +109,6 @@ class TicketCreator:
             return fitting
 
         return self._once.create(request, find, identity, reliable=lambda: self._kept, fits=fits)
-
-    def _kept_for(self, body: Ticket) -> tuple[str, int | None]:
-        """What it depends on whether a key is kept: its field, and the type, for which a rule may clear it."""
-        return self._key_field.name, as_id(body.get("tickettype_id"))
 
     @property
     def _finds_by_filter(self) -> bool:
@@ -128,7 +124,7 @@ class TicketCreator:
             except (Forbidden, NotFound, Unauthorized):
                 # An agent that may create but not read: nothing can be looked up either.
                 return None
-            numbers = [as_id(row.get("id")) or 0 for row in rows]
+            numbers = [_number(row) for row in rows]
             if numbers != sorted(numbers, reverse=True):
                 return None
             newest = max([newest, *numbers])
@@ -145,7 +141,7 @@ class TicketCreator:
         if reference:
             found = [ticket for ticket in found if self._search.is_ours(ticket, reference)]
         if found:
-            self._claims.keeps_key[self._kept_for(body)] = self._kept = True
+            self._claims.keeps_key[self._key_field.kept_for(body)] = self._kept = True
             return found
         if self._finds_by_filter:
             self._refuse_lookalikes(body, key)
@@ -153,7 +149,7 @@ class TicketCreator:
         newer = list(self._newer_tickets(body))
         found = [ticket for ticket in newer if self._search.has_key(ticket, key)]
         if found:
-            self._claims.keeps_key[self._kept_for(body)] = self._kept = True
+            self._claims.keeps_key[self._key_field.kept_for(body)] = self._kept = True
         if found or self._kept:
             return found
         return [ticket for ticket in newer if self._may_be_it(ticket, body, key, reference)]
@@ -202,9 +198,9 @@ class TicketCreator:
         seen: set[int] = set()
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in self._reader.newest(state):
-                newer = [row for row in rows if (as_id(row.get("id")) or 0) > self._newest_before]
+                newer = [row for row in rows if _number(row) > self._newest_before]
                 for row in newer:
-                    number = as_id(row.get("id")) or 0
+                    number = _number(row)
                     if number not in seen and not self._claims.is_claimed(identity(row)):
                         seen.add(number)
                         yield row
@@ -213,7 +209,7 @@ class TicketCreator:
 
     def _of_twins(self, ticket: Ticket, reference: str) -> CreatedTicket:
         """The ticket that counts for a reference, when another process may have made one at the same time."""
-        own = as_id(ticket["id"]) or 0
+        own = _number(ticket)
         twins = self._twins(lambda: self._with_reference(reference))
         if own not in map(_number, twins) and self._session.left > LIST_LAG:
             # The list does not show our own ticket yet, so it would not show another either.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
+from ..values.ids import as_id
+
 Ticket = Mapping[str, Any]
 
 THIRD_PARTY_ID = "third_party_id_string"
@@ -41,6 +43,10 @@ class KeyField:
             return {**body, THIRD_PARTY_ID: key}
         others = [item for item in body.get("customfields") or [] if item.get("name") != self.name]
         return {**body, "customfields": [*others, {"name": self.name, "value": key}]}
+
+    def kept_for(self, body: Mapping[str, Any]) -> tuple[str, int | None]:
+        """What it depends on whether a key is kept: its field, and the type, for which a rule may clear it."""
+        return self.name, as_id(body.get("tickettype_id"))
 
     def of(self, ticket: Ticket) -> str | None:
         """The key of a ticket, "" where it has none; None where the ticket does not show the field."""
