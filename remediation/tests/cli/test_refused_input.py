@@ -9,6 +9,7 @@ import pytest
 
 from halo_emulator import HaloEmulator
 from remediation import cli
+from remediation.cli.ending import Refused
 from remediation.sources import errors
 from remediation.store import models
 from remediation.store.intake import Suspicious
@@ -160,12 +161,12 @@ def test_exit_codes_are_by_class(store: str) -> None:
         (errors.Unreachable("What.", "Do."), 1),
         (errors.SourceBusy("What.", "Do."), 1),
         (Suspicious("What. Do."), 4),
-        (cli.Refused("What. Do."), 4),
+        (Refused("What. Do."), 4),
         (NotInHalo("What. Do."), 4),
         (Busy("What. Do."), 3),
         (HaloAway("What. Do."), 3),
     ):
-        assert cli.told(error) == ("What. Do.", code)
+        assert cli.told(error) == ("What. Do.", code), error
 
 
 def test_of_an_unexpected_error_only_kind_and_place_are_told() -> None:

@@ -222,6 +222,8 @@ def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None
 
 
 def load_snapshot(snapshot_id: int) -> Snapshot:
-    """A snapshot as it was saved. Raises SnapshotRecord.DoesNotExist."""
-    record = models.SnapshotRecord.objects.get(pk=snapshot_id)
-    return Snapshot(taken=record.taken, proof=Proof(record.proof), rows=record.rows, **unpack(bytes(record.frames)))
+    """A snapshot as it was saved. Raises SnapshotRecord.DoesNotExist, also where its frames were too old to be kept."""
+    record = models.SnapshotRecord.objects.get(pk=snapshot_id, frames__isnull=False)
+    return Snapshot(
+        taken=record.taken, proof=Proof(record.proof), rows=record.rows, **unpack(bytes(record.frames or b""))
+    )

@@ -49,10 +49,22 @@ class SnapshotRecord(models.Model):
     findings = models.BigIntegerField()
     assets = models.BigIntegerField(db_comment="assets in the coverage")
     content_hash = models.TextField(db_comment="the same for the same content, whenever and in which order it is read")
-    frames = models.BinaryField(db_comment="a zip of a parquet file for each of the four frames")
+    frames = models.BinaryField(
+        null=True, db_comment="a zip of a parquet file for each of the four frames; null: too old to be kept"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["source", "taken"], name="snapshot_source_taken")]
+
+
+class Device(models.Model):
+    """The assets of all sources that are one machine."""
+
+    name = models.TextField()
+    by_hand = models.BooleanField(
+        default=False, db_comment="a person put its assets together: no rule takes them apart"
+    )
+    created = models.DateTimeField(default=timezone.now)
 
 
 class Asset(models.Model):
@@ -75,6 +87,7 @@ class Asset(models.Model):
     assessed = models.DateTimeField(null=True)
     credentials = models.SmallIntegerField(null=True, db_comment="-1 not applicable, 1 none, 2 failed, 3 partly, 4 all")
     covered = models.BooleanField(default=False, db_comment="whether the source's last snapshot covered it")
+    device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="assets", db_constraint=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "asset"], name="asset_once")]
@@ -133,6 +146,31 @@ class Finding(models.Model):
         indexes = [
             models.Index(fields=["source", "solution"], name="finding_solution"),
             models.Index(fields=["source", "state"], name="finding_state"),
+        ]
+
+
+class RiskAcceptance(models.Model):
+    """A risk that somebody accepts until a day: of an asset, a solution or a vulnerability, or of what all of the given
+    ones have in common. It excepts the findings that it covers, whatever their source says."""
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="acceptances")
+    asset = key_text(null=True)
+    solution = key_text(null=True)
+    vulnerability = key_text(null=True)
+    reason = models.TextField()
+    approver = models.TextField()
+    accepted = models.DateTimeField(default=timezone.now)
+    expires = models.DateField(db_comment="the last day on which it holds")
+    withdrawn = models.DateTimeField(null=True, db_comment="when somebody ended it before its time")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(asset__isnull=False)
+                | models.Q(solution__isnull=False)
+                | models.Q(vulnerability__isnull=False),
+                name="acceptance_of_something",
+            )
         ]
 
 

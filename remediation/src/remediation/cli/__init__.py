@@ -1,0 +1,45 @@
+"""The command line: ``remediation``. Exit code 0 done, 1 failed, 2 usage, 3 held or waiting, 4 input refused."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from . import connections, projects, rounds, sources
+from .ending import STOPPED, told
+
+# A traceback with the values of variables would show secrets.
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
+project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
+
+app.command("connect")(connections.connect)
+app.add_typer(source_app, name="source")
+source_app.command("add")(sources.add)
+source_app.command("read")(sources.read)
+app.command("import")(sources.import_file)
+app.add_typer(project_app, name="project")
+project_app.command("create")(projects.create)
+project_app.command("set")(projects.change)
+app.command("plan")(projects.plan)
+app.command("apply", cls=projects.Approving)(projects.apply)
+app.command("run")(rounds.run)
+app.command("status")(rounds.status)
+
+
+def main() -> None:
+    """Entry point."""
+    code = STOPPED
+    try:
+        code = app(standalone_mode=False) or 0
+    except typer.Exit as done:
+        code = done.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        pass
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the last place that can tell a person
+        text, code = told(error)
+        typer.echo(text, err=True)
+    if code == STOPPED:
+        typer.echo("Stopped. What was done is in the journal; the next apply goes on from there.", err=True)
+    sys.exit(code)

@@ -1,0 +1,69 @@
+"""The command ``connect``."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Optional
+
+import typer
+
+from .ending import Refused
+from .opened import AsJson, Data, answer, opened
+
+
+def _pairs(values: list[str]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        ours, separator, theirs = value.partition("=")
+        if not separator or not theirs.strip():
+            raise Refused(f"{value!r} is no mapping. Write it as OURS=THEIRS.")
+        found[ours.strip()] = theirs.strip()
+    return found
+
+
+def connect(
+    name: str,
+    ticket_type: Annotated[str, typer.Option(help="Type of a solution's ticket, by name.")] = "",
+    parent_type: Annotated[str, typer.Option(help="Type of a project's ticket, by name.")] = "",
+    status: Annotated[Optional[list[str]], typer.Option(help='A status, as in "Remediated=Closed".')] = None,
+    closing_agent: Annotated[str, typer.Option(help="Assigned where Halo closes no unassigned ticket.")] = "",
+    private_outcome: Annotated[bool, typer.Option("--private-outcome/--public-outcome")] = True,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """A Halo connection, from HALO_RESOURCE_SERVER, HALO_AUTH_SERVER, HALO_CLIENT_ID, HALO_CLIENT_SECRET.
+
+    HALO_TENANT is for hosted instances that share an authorisation server.
+    """
+    names = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
+    needed = {variable: os.environ.get(variable, "") for variable in names}
+    missing = [variable for variable, value in needed.items() if not value]
+    if missing:
+        raise Refused(f"These variables are not set: {', '.join(missing)}.")
+    with opened(data):
+        from ..store import models
+        from ..store.secrets import seal
+        from ..tickets.instance import Instance, Options
+        from ..tickets.run import client_of
+
+        settings = {
+            "resource_server": needed["HALO_RESOURCE_SERVER"],
+            "auth_server": needed["HALO_AUTH_SERVER"],
+            "client_id": needed["HALO_CLIENT_ID"],
+            "tenant": os.environ.get("HALO_TENANT", ""),
+            "ticket_type": ticket_type,
+            "parent_type": parent_type or ticket_type,
+            "statuses": _pairs(status or []),
+            "closing_agent": closing_agent,
+            "private": private_outcome,
+        }
+        connection = models.Connection(name=name, settings=settings, secret=seal(needed["HALO_CLIENT_SECRET"]))
+        halo = client_of(connection)
+        halo.test()
+        mapped = Instance(halo, Options.from_table(settings)).status_map()
+        models.Connection.objects.update_or_create(
+            name=name, defaults={"settings": settings, "secret": connection.secret}
+        )
+        shown = {ours.value: mapped.names[number] for ours, number in mapped.write.items()}
+        lines = [f"  {ours} = {theirs}" for ours, theirs in shown.items()]
+        answer(as_json, {"name": name, "statuses": shown}, "\n".join([f"Connected to Halo as {name!r}:", *lines]))

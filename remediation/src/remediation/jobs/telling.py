@@ -1,0 +1,47 @@
+"""An error as a person reads it, and how the work ended by it."""
+
+from __future__ import annotations
+
+from django.db import OperationalError
+
+from haloitsm_client import HaloError
+
+from ..ending import Ending, unexpected
+from ..sources.errors import SourceBusy, SourceError, Unreachable
+from ..store.intake import Suspicious
+from ..store.secrets import KeyTrouble
+from ..tickets.apply import Busy, HaloAway
+from ..tickets.instance import NotInHalo
+
+# Refusals of Halo that are about what was typed into the connection.
+_HALO_REFUSED = frozenset({"credential", "input", "invalid_client", "invalid_scope", "unauthorized_client"})
+
+# The first that fits counts.
+_ENDINGS: tuple[tuple[type[Exception], Ending], ...] = (
+    (SourceBusy, Ending.FAILED),
+    (Unreachable, Ending.FAILED),
+    (KeyTrouble, Ending.FAILED),
+    (OperationalError, Ending.FAILED),
+    (OSError, Ending.FAILED),
+    (SourceError, Ending.REFUSED),
+    (Suspicious, Ending.REFUSED),
+    (NotInHalo, Ending.REFUSED),
+    (Busy, Ending.HELD),
+    (HaloAway, Ending.HELD),
+)
+
+
+def told(error: Exception) -> tuple[str, Ending]:
+    """The text and the ending. Only texts that are known to hold no secret and no finding are shown."""
+    ending = _ending(error)
+    if ending is None:
+        return unexpected(error), Ending.FAILED
+    cause, assistance = getattr(error, "cause", str(error)), getattr(error, "assistance", "")
+    return f"{cause} {assistance}".strip(), ending
+
+
+def _ending(error: Exception) -> Ending | None:
+    """None for an error that has no text for people."""
+    if isinstance(error, HaloError):
+        return Ending.REFUSED if error.kind in _HALO_REFUSED else Ending.FAILED
+    return next((ending for kind, ending in _ENDINGS if isinstance(error, kind)), None)

@@ -1,0 +1,146 @@
+"""The work of the service, whoever asks for it: read a source, run a project, or do all that is due.
+
+Each reading and each run of a project is recorded in the table of runs, with how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..domain.snapshot import Snapshot
+from ..ending import Ending
+from ..sources.reading import is_read, snapshot_of
+from ..store import models
+from ..store.intake import take_in
+from ..tickets.run import ProjectRun, waiting_reasons
+from .telling import told
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a piece of work did: ``value`` for programs (JSON-able), ``text`` for people."""
+
+    value: dict[str, Any]
+    text: str
+    ending: Ending = Ending.DONE
+
+
+@dataclass
+class Round:
+    """What a round did, by the names of sources and projects."""
+
+    sources: dict[str, Ended] = field(default_factory=dict)
+    projects: dict[str, Ended] = field(default_factory=dict)
+
+    @property
+    def ending(self) -> Ending:
+        """The worst of all."""
+        return Ending.worst(ended.ending for ended in (*self.sources.values(), *self.projects.values()))
+
+
+def read_source(source: models.Source, *, accept: bool = False) -> Ended:
+    """Read a source and take in what it says. ``accept``: coverage that shrank is real.
+
+    Raises SourceError, Suspicious and KeyTrouble.
+    """
+    with _recorded("read", source=source) as record:
+        return record(taken_in(source, snapshot_of(source), accept))
+
+
+def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False) -> Ended:
+    """Take in what a file says. A file that is not believed leaves no new source behind. Raises Suspicious."""
+    with transaction.atomic():
+        source.save()
+        with _recorded("import", source=source) as record:
+            return record(taken_in(source, snapshot, accept))
+
+
+def taken_in(source: models.Source, snapshot: Snapshot, accept: bool) -> Ended:
+    """What taking a snapshot in has changed. Raises Suspicious."""
+    taken = take_in(source, snapshot, accept=accept)
+    value = {"snapshot": taken.snapshot, **taken.counts, "errors": [], "unchanged": taken.unchanged}
+    changed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(taken.observations.items()))
+    news = "the same as before, nothing changed" if taken.unchanged else changed or "nothing changed"
+    return Ended(value, f"{taken.counts['findings']} findings on {taken.counts['assets']} assets: {news}.")
+
+
+def run_project(project: models.Project, approved: models.Plan | None = None, say: Say = lambda text: None) -> Ended:
+    """Plan a project and carry out what needs no approval or is in ``approved``; ``say`` gets a line for each step.
+
+    Raises HaloError, HaloAway, Busy and NotInHalo.
+    """
+    with _recorded("project", project=project) as record:
+        made, outcome = ProjectRun(project, say=say).apply(approved)
+        not_done = [vars(item) for item in waiting_reasons(made, outcome)]
+        value = {
+            "done": outcome.done,
+            "failed": list(outcome.failed),
+            "waiting": list(outcome.waiting),
+            "tickets": outcome.tickets,
+            "not_done": not_done,
+        }
+        text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
+        lines = [text, *(f"  {item['key']}: {item['reason']}" for item in not_done)]
+        ending = Ending.FAILED if outcome.failed else Ending.HELD if outcome.waiting else Ending.DONE
+        return record(Ended(value, "\n".join(lines), ending))
+
+
+def is_due(source: models.Source, now: datetime) -> bool:
+    """Whether a source is to be read: its last complete reading began longer ago than its interval, if it has one."""
+    if not is_read(source):
+        return False
+    done = models.Run.objects.filter(source=source, kind="read", outcome=Ending.DONE.name.lower())
+    last = done.order_by("-started").values_list("started", flat=True).first()
+    return last is None or now - last >= timedelta(minutes=source.settings.get("every", 0))
+
+
+def run_all(say: Say = lambda text: None) -> Round:
+    """Read the sources that are due, then run all projects. One that fails stops no other."""
+    done = Round()
+    for source in models.Source.objects.order_by("pk"):
+        if is_due(source, timezone.now()):
+            done.sources[source.name] = _attempt(lambda one=source: read_source(one))  # type: ignore[misc]
+            say(f"{source.name}: {done.sources[source.name].text}")
+    for project in models.Project.objects.order_by("position"):
+        done.projects[project.name] = _attempt(lambda one=project: run_project(one, say=say))  # type: ignore[misc]
+        say(f"{project.name}: {done.projects[project.name].text}")
+    return done
+
+
+def _attempt(work: Callable[[], Ended]) -> Ended:
+    try:
+        return work()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        text, ending = told(error)
+        return Ended({"error": text}, text, ending)
+
+
+@contextmanager
+def _recorded(kind: str, **of: Any) -> Iterator[Callable[[Ended], Ended]]:
+    """A row in the table of runs: begun now, ended with what the block hands over, or with its error."""
+    row = models.Run.objects.create(kind=kind, **of)
+
+    def record(ended: Ended) -> Ended:
+        _end(row, ended.ending, ended.text)
+        return ended
+
+    try:
+        yield record
+    except Exception as error:
+        text, ending = told(error)
+        _end(row, ending, text)
+        raise
+
+
+def _end(row: models.Run, ending: Ending, text: str) -> None:
+    row.finished, row.outcome, row.detail = timezone.now(), ending.name.lower(), {"text": text}
+    row.save(update_fields=["finished", "outcome", "detail"])

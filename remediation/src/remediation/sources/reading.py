@@ -1,0 +1,28 @@
+"""A stored source as what it says now."""
+
+from __future__ import annotations
+
+from ..domain.snapshot import Snapshot
+from ..store import models
+from ..store.secrets import open_
+from .errors import SourceError
+from .insightvm_console import InsightVmConsole
+
+
+class NotAsked(SourceError):
+    """A source that is a series of files, which people bring."""
+
+
+def is_read(source: models.Source) -> bool:
+    """Whether the source can be asked at any time."""
+    return source.kind == "insightvm"
+
+
+def snapshot_of(source: models.Source) -> Snapshot:
+    """What the source says now. Raises SourceError, and KeyTrouble where its password cannot be opened."""
+    if not is_read(source):
+        name = source.name
+        raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
+    settings = source.settings
+    ca_file = settings.get("ca_file") or None
+    return InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file).snapshot()
