@@ -42,7 +42,7 @@ LOST = [{"kind": "drop"}, {"kind": "status", "status": 502}, {"kind": "status", 
 @pytest.mark.parametrize("fault", LOST, ids=str)
 def test_a_file_whose_answer_was_lost_is_found(halo, fault):
     halo.inject(Fault(**fault, method="POST", path="attachment", after_commit=True))
-    assert files(halo) == [(attach(halo), NAME)]
+    assert [(attach(halo), NAME)] == files(halo)
 
 
 @pytest.mark.parametrize("fault", LOST, ids=str)
