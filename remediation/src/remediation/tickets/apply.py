@@ -15,13 +15,22 @@ from typing import Any, Callable, Iterator, Mapping, TypeVar
 from django.db import connection as database
 from django.db import transaction
 
-from haloitsm_client import HaloError, RateLimited, ServerTrouble, UncertainWrite, Unreachable
+from haloitsm_client import (
+    HaloError,
+    NotFound,
+    RateLimited,
+    ServerTrouble,
+    Unauthorized,
+    UncertainWrite,
+    Unreachable,
+)
 
 from ..domain.plan import Kind, Plan, Step, digest
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..store import models
 from .instance import Instance, NotInHalo, Shown
+from .missing import found_again, gone, is_missing, mark_missing
 
 # A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
@@ -31,6 +40,8 @@ REQUEST_LASTS = 35.0
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
+# In a ticket's note: when it was made or found, until its twins have been looked for.
+_UNLOOKED = "twins_unlooked"
 # Kinds of HaloError that say nothing against a step: it was not sent, because Halo was too slow before it.
 _PASSING = frozenset({"busy", "out_of_time"})
 
@@ -53,9 +64,14 @@ def asked(ask: Callable[[], _Answer]) -> _Answer:
     except UncertainWrite:
         raise
     except HaloError as error:
-        if isinstance(error, (Unreachable, ServerTrouble, RateLimited)) or error.kind in _PASSING:
+        if _is_away(error):
             raise HaloAway(f"{error.cause} {error.assistance}") from None
         raise
+
+
+def _is_away(error: HaloError) -> bool:
+    """Whether an error says that Halo cannot be reached, is too slow or wants fewer requests."""
+    return isinstance(error, (Unreachable, ServerTrouble, RateLimited)) or error.kind in _PASSING
 
 
 @contextmanager
@@ -113,6 +129,8 @@ class Applier:
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
         self._waited = False
+        # Tickets that were seen in this run although something of theirs was refused.
+        self._seen: set[int] = set()
         # Why nothing can be created, "" where it can.
         self._unsearched = ""
 
@@ -122,12 +140,14 @@ class Applier:
         self._rows = {row.key: row for row in stored.steps.all()}
         try:
             self._adopt(plan)
+            self._settle_twins()
             stuck: set[str] = set()
             for step in plan.steps:
                 if step.key not in outcome.done:
                     self._carry_out(step, step.ticket_key in stuck)
                 if step.key not in outcome.done:
                     stuck.add(step.ticket_key)
+            self._settle_twins()
         except HaloAway as error:
             for step in plan.steps:
                 if not outcome.has(step):
@@ -160,22 +180,18 @@ class Applier:
 
     def _look(self, missing: dict[str, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
         """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
-        parents = [reference for reference, row in missing.items() if row.key == PARENT_KEY]
-        found = asked(lambda: self._instance.references(parents, None)) if parents else {}
-        self._found(found, missing, steps)
-        children, parent_id = [name for name, row in missing.items() if row.key != PARENT_KEY], self._parent_id()
-        found = asked(lambda: self._instance.references(children, parent_id)) if children and parent_id else {}
-        self._found(found, missing, steps)
+        for are_parents in (True, False):
+            for reference, shown in self._referred(missing, are_parents).items():
+                row = missing.pop(reference)
+                self._adopted(row, shown[0], steps.get((row.key, row.generation)))
 
-    def _found(
-        self,
-        found: Mapping[str, Shown],
-        missing: dict[str, models.Ticket],
-        steps: Mapping[tuple[str, int], Step],
-    ) -> None:
-        for reference, shown in found.items():
-            row = missing.pop(reference)
-            self._adopted(row, shown, steps.get((row.key, row.generation)))
+    def _referred(self, rows: Mapping[str, models.Ticket], are_parents: bool) -> Mapping[str, list[Shown]]:
+        """The tickets in Halo, by reference, the oldest first: of the parents among ``rows``, or of the children."""
+        wanted = [reference for reference, row in rows.items() if (row.key == PARENT_KEY) is are_parents]
+        parent_id = None if are_parents else self._parent_id()
+        if not wanted or (parent_id is None and not are_parents):
+            return {}
+        return asked(lambda: self._instance.references(wanted, parent_id))
 
     def _adopted(self, row: models.Ticket, shown: Shown, step: Step | None) -> None:
         """A ticket was made before. What it has told is what was about to be sent then; where nobody knows, nothing."""
@@ -201,8 +217,68 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"]}
+        row.note = {**row.note, "told": sent["told"], _UNLOOKED: self._now().isoformat()}
         row.save()
+
+    # What was made twice
+
+    def _settle_twins(self) -> None:
+        """Look once for all tickets with the references that were made or found, and close the later ones of each.
+
+        A look that was impossible, or that does not show the ticket itself yet, is for the next run to repeat.
+        """
+        made = models.Ticket.objects.filter(project=self._project, note__has_key=_UNLOOKED, halo_id__isnull=False)
+        rows = {row.reference: row for row in made}
+        try:
+            for are_parents in (True, False):
+                found = self._referred(rows, are_parents)
+                for reference, row in rows.items():
+                    if (row.key == PARENT_KEY) is are_parents:
+                        self._settled(row, found.get(reference, []))
+        except (HaloError, HaloAway) as error:
+            words = _words(error) if isinstance(error, HaloError) else str(error)
+            self._say(f"  WARNING  whether a ticket was made twice could not be looked up. {words}")
+
+    def _settled(self, row: models.Ticket, shown: list[Shown]) -> None:
+        """The first of a reference's tickets is the ticket, and the others are closed. Raises HaloAway."""
+        looked_at = datetime.fromisoformat(row.note[_UNLOOKED])
+        if row.halo_id not in [one.halo_id for one in shown] and looked_at > self._now() - ABSENT_BEFORE_RETRY:
+            # The list does not show it yet, so it would not show another either.
+            return
+        result: dict[str, Any] = {}
+        for twin in shown[1:]:
+            told = f"ticket {twin.halo_id} was made for the same as ticket {shown[0].halo_id}"
+            try:
+                asked(lambda one=twin: self._instance.close_twin(one, shown[0].halo_id))  # type: ignore[misc]
+            except UncertainWrite:
+                # A closed one is left as it is: the next run looks again.
+                return
+            except (HaloError, NotInHalo) as error:
+                result["warning"] = f"{told} and is open. {_words(error)}"
+                self._say(f"  WARNING  {row.key}: {result['warning']}")
+                continue
+            result["closed"] = [*result.get("closed", []), twin.halo_id]
+            self._say(f"  closed   {row.key}: {told}")
+        with transaction.atomic():
+            if shown and shown[0].halo_id != row.halo_id:
+                self._take_on(row, shown[0])
+            row.note = {name: value for name, value in row.note.items() if name != _UNLOOKED}
+            row.save()
+            if result:
+                self._add_to_create(row, {"ticket": row.halo_id, **result})
+
+    def _add_to_create(self, row: models.Ticket, result: Mapping[str, Any]) -> None:
+        """Add to the result of the step that made a ticket."""
+        creates = [kind.value for kind in _CREATES]
+        made = row.journal.filter(event="done", step__kind__in=creates).order_by("-pk").first()
+        if made is not None and made.step is not None:
+            made.step.result = {**made.step.result, **result}
+            made.step.save()
+
+    def _take_on(self, row: models.Ticket, shown: Shown) -> None:
+        ours = self._statuses.read(shown.status_id)
+        row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, shown.status_id, shown.changed
+        row.status = ours.value if ours else ""
 
     def _is_cut_off(self, row: models.Ticket) -> bool:
         """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
@@ -217,8 +293,11 @@ class Applier:
             self._sleep(REQUEST_LASTS)
             self._waited = True
 
+    def _parent(self) -> models.Ticket | None:
+        return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
+
     def _parent_id(self) -> int | None:
-        row = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
+        row = self._parent()
         return row.halo_id if row else None
 
     def _ticket(self, key: str, generation: int) -> models.Ticket:
@@ -263,6 +342,10 @@ class Applier:
         except (HaloError, NotInHalo) as error:
             words = _words(error)
             self._note("failed", ticket, row, {"said": words})
+            lost = self._lost(step, ticket, error)
+            if lost:
+                self._waits(step, lost)
+                return
             self._end(row, "failed", {"said": words})
             self._outcome.failed[step.key] = words
             self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {words}")
@@ -273,6 +356,29 @@ class Applier:
             self._end(row, "done", result)
         self._outcome.done.append(step.key)
         self._say(f"  done     {step.kind.value} {step.ticket_key}: {step.reason}")
+        if "warning" in result:
+            self._say(f"  WARNING  {step.kind.value} {step.ticket_key}: {result['warning']}")
+        if step.kind is Kind.CREATE_PARENT:
+            # Before it has children: they would be those of the wrong one.
+            self._settle_twins()
+
+    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> str:
+        """Why a refused step waits: its ticket, or a new ticket's parent, is gone. "" where that is not the reason."""
+        is_likely = isinstance(error, HaloError if step.kind is Kind.CREATE else (NotFound, Unauthorized))
+        row = self._parent() if step.kind is Kind.CREATE else ticket
+        if not is_likely or row is None or row.halo_id is None or row.halo_id in self._seen:
+            return ""
+        return self._missing(row)
+
+    def _missing(self, row: models.Ticket) -> str:
+        """Why steps of a ticket wait, "" where Halo shows it; what is found is kept with the ticket. Raises HaloAway."""
+        number = row.halo_id or 0
+        if asked(lambda: self._instance.show(number)) is None:
+            mark_missing(row, self._now())
+            return gone(number)
+        found_again(row)
+        self._seen.add(number)
+        return ""
 
     def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
         """Why a step cannot be begun yet, "" where it can."""
@@ -282,6 +388,11 @@ class Applier:
             return "the project's own ticket does not exist yet"
         if step.kind not in (*_CREATES, Kind.FOLLOW) and ticket.halo_id is None:
             return "its ticket does not exist yet"
+        needed = self._parent() if step.kind is Kind.CREATE else ticket if step.kind not in _CREATES else None
+        if needed is not None and step.kind is not Kind.FOLLOW and is_missing(needed):
+            reason = self._missing(needed)
+            if reason:
+                return reason
         newest = _newest(ticket, "unknown")
         if newest and newest.at > self._now() - ABSENT_BEFORE_RETRY:
             said = newest.detail["said"]
@@ -325,8 +436,12 @@ class Applier:
         is_parent = step.kind is Kind.CREATE_PARENT
         parent_id = None if is_parent else self._parent_id()
         fields = self._instance.fields(step.body, parent_id=parent_id, is_parent=is_parent)
-        shown = self._instance.create(fields, ticket.reference)
-        return {"ticket": shown.halo_id, "status": shown.status_id}
+        shown, dropped = self._instance.create(fields, ticket.reference)
+        result: dict[str, Any] = {"ticket": shown.halo_id, "status": shown.status_id}
+        if dropped:
+            names = ", ".join(dropped)
+            result["warning"] = f"ticket {shown.halo_id} does not show what was written into its custom fields: {names}"
+        return result
 
     def _comment(self, step: Step, ticket: models.Ticket, number: int, before: models.Journal | None) -> dict[str, Any]:
         """Adds a comment, unless it is there.
@@ -346,7 +461,26 @@ class Applier:
                 is_there = self._instance.has_comment(number, mark)
             if is_there:
                 return {"found": mark}
-        return {"comment": self._instance.comment(number, f"{step.body['text']}\n\n{mark}")}
+        result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
+        if "warning" in result:
+            text += f"\n({step.body['attachment']['name']} could not be attached.)"
+        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark}")}
+
+    def _attach(self, attachment: Mapping[str, str] | None, number: int) -> dict[str, Any]:
+        """Attaches a comment's file, unless it is there. One that Halo refuses holds no comment back.
+
+        Raises HaloError where it may have been attached, where Halo is away, and where the ticket is gone.
+        """
+        if not attachment:
+            return {}
+        try:
+            return {"attachment": self._instance.attach(number, attachment["name"], attachment["text"])}
+        except (UncertainWrite, NotFound, Unauthorized):
+            raise
+        except HaloError as error:
+            if _is_away(error):
+                raise
+            return {"warning": f"{attachment['name']} could not be attached. {_words(error)}"}
 
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in _CREATES:
