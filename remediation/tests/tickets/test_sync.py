@@ -27,14 +27,6 @@ def test_the_first_sync_costs_one_request_for_each_ticket(scene: Any) -> None:
     before = requests.index(next(request for request in requests if request.method == "POST"))
     # The look for twins among them: the parent's, and the children's lists.
     assert len(requests) - before <= 1.1 * 101
-    print(
-        "first sync of 101:",
-        before,
-        "before,",
-        len(requests) - before,
-        "from the first create,",
-        [f"{r.method} {r.path} {r.query}" for r in requests if r.method == "GET"],
-    )
     # The look-up of references, the cursor, and the lists of names.
     assert before <= 12
 

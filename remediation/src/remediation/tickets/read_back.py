@@ -20,7 +20,6 @@ def read_back(
     connection: models.Connection,
     instance: Instance,
     statuses: StatusMap,
-    *,
     now: Callable[[], datetime] = timezone.now,
 ) -> int:
     """Bring the stored statuses of a connection's tickets up to date; how many changed. Raises HaloError.

@@ -60,7 +60,7 @@ class ProjectRun:
 
     def plan(self) -> tuple[Plan, models.Plan]:
         """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway."""
-        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, now=self._now))
+        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, self._now))
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
         return plan, self._stored(plan)
