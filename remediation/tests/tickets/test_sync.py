@@ -176,7 +176,8 @@ def test_what_a_rule_does_to_a_new_ticket_is_seen_at_once(scene: Any) -> None:
     _, outcome = scene.run().apply()
     assert not outcome.failed
     plan, _ = scene.run().apply()
-    assert [item.key for item in plan.not_done] == ["s1/1"]
+    assert [item.key for item in plan.not_done] == ["s1/1", "project"]
+    assert "the next summary is due" in plan.not_done[1].reason
     assert "not mapped" in plan.not_done[0].reason
     assert len(scene.tickets()["s1"]) == 1
     # With Closed mapped, it is as if a person had closed it: a scan decides.

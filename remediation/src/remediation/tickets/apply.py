@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, Mapping, TypeVar
 
 from django.db import connection as database
 from django.db import transaction
+from django.utils import timezone
 
 from haloitsm_client import HaloError, RateLimited, ServerTrouble, UncertainWrite, Unreachable
 
@@ -201,8 +202,13 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"]}
+        row.note = {**row.note, "told": sent["told"], **self._numbers(sent)}
         row.save()
+
+    def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
+        """What a project's ticket tells of its children, and the day on which it does."""
+        today = timezone.localdate(self._now()).isoformat()
+        return {"numbers": sent["numbers"], "numbers_told": today} if "numbers" in sent else {}
 
     def _is_cut_off(self, row: models.Ticket) -> bool:
         """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
@@ -247,7 +253,7 @@ class Applier:
             self._waits(step, obstacle)
             return
         before = _newest(ticket, "about", "unknown")
-        sent = {"told": dict(step.told), "title": str(step.body["summary"])} if step.kind in _CREATES else {}
+        sent = _sent(step) if step.kind in _CREATES else {}
         self._note("about", ticket, row, sent)
         try:
             result = asked(lambda: self._do(step, ticket, before))
@@ -351,18 +357,30 @@ class Applier:
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in _CREATES:
             shown = Shown(result["ticket"], result["status"], None, None)
-            self._made(ticket, shown, {"told": dict(step.told), "title": str(step.body["summary"])})
+            self._made(ticket, shown, _sent(step))
             return
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
         elif step.kind is Kind.COMMENT:
-            ticket.note = {**ticket.note, "told": dict(step.told), "reopened": step.body.get("reopened", "")}
+            ticket.note = {
+                **ticket.note,
+                "told": dict(step.told),
+                "reopened": step.body.get("reopened", ""),
+                "listed": bool(step.body.get("listed") or ticket.note.get("listed")),
+                **self._numbers(step.body),
+            }
             if step.body.get("agreed"):
                 ticket.agreed_status = str(step.body["agreed"])
         else:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
         ticket.save()
+
+
+def _sent(step: Step) -> dict[str, Any]:
+    """What has to be known of a create when only its ticket is found later."""
+    numbers = {"numbers": step.body["numbers"]} if "numbers" in step.body else {}
+    return {"told": dict(step.told), "title": str(step.body["summary"]), **numbers}
 
 
 def _newest(row: models.Ticket, *events: str) -> models.Journal | None:
