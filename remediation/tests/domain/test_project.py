@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remediation.domain.project import AssignmentRule, Granularity, Settings
+from remediation.domain.scope import Scope
 from remediation.domain.snapshot import severity_of_score
 
 CREATED = date(2026, 3, 2)
@@ -204,3 +208,13 @@ def test_what_is_not_said_of_a_severity_is_as_usual() -> None:
 def test_a_bad_table_is_refused(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Settings.from_table(table)
+
+
+def test_the_example_names_every_setting_and_its_default() -> None:
+    table = tomllib.loads((Path(__file__).parents[2] / "project.example.toml").read_text(encoding="utf-8"))
+    assert set(table) == set(Settings.__dataclass_fields__)
+    assert set(table["scope"]) == set(Scope.__dataclass_fields__)
+    assert set(table["rules"][0]) == set(AssignmentRule.__dataclass_fields__)
+    example = Settings.from_table(table)
+    examples = {name: getattr(example, name) for name in ("owner", "due", "default_agent", "default_team", "rules")}
+    assert example == replace(Settings(), **examples)
