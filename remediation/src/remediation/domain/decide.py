@@ -13,7 +13,7 @@ from .ledger import State
 from .plan import Kind, NotDone, Step
 from .status import ENDED, Status
 from .template import listed
-from .ticket import WORDS, Counts, Finding, Ticket, evidence
+from .ticket import WORDS, Counts, Finding, Ticket, counted, evidence
 
 # A scan refutes a person's word only if it began so long after it: clocks differ.
 SKEW = timedelta(seconds=60)
@@ -85,7 +85,7 @@ def _alive(
     text = _news_text(news, counts)
     if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
         text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
-    said = comment(ticket, findings, text, f"news of {len(news)} findings", news)
+    said = comment(ticket, findings, text, f"news of {counted(len(news))}", news)
     living = [finding for finding in findings if finding.is_alive]
     if status in _AT_WORK and not counts.open and all(finding.missed for finding in living):
         reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
@@ -107,7 +107,7 @@ def _came_back(
     lines = [
         f"{words} after this ticket was {status.value}: {_hosts(those)}." for words, those in sorts.items() if those
     ]
-    reason = f"{len(back)} findings are back on {_hosts(back)}"
+    reason = f"{counted(len(back))} came back on {_hosts(back)}"
     if linked:
         text = "\n".join([*lines, "", "A new ticket has been opened for it. This one stays as it is."])
         return Decision((comment(ticket, findings, text, f"{reason}: a new ticket", back),), linked=tuple(back))
@@ -135,7 +135,7 @@ def _verified(
         )
         if not any(_is_new(ticket, finding) for finding in news):
             return waiting
-        said = comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news)
+        said = comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news)
         return replace(waiting, steps=(said,))
     hosts = _hosts(refuted)
     text = f"A later scan still finds this on {hosts}.\n\nNow: {counts.in_words()}."
@@ -158,7 +158,7 @@ def _settled(
     if status in ENDED:
         if not news:
             return Decision()
-        return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news),))
+        return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news),))
     if counts.is_withdrawn and not released:
         withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
         if not news:

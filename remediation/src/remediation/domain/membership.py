@@ -17,7 +17,7 @@ from .ledger import ALIVE, ENOUGH_MISSES, KEY, State
 from .plan import NotDone
 from .project import Granularity, Settings
 from .snapshot import SEVERITIES
-from .ticket import OUT, UNREPORTED, Pair, Ticket
+from .ticket import OUT, UNREPORTED, Pair, Ticket, counted
 
 Row = Mapping[str, Any]
 
@@ -126,14 +126,12 @@ class Membership:
         told = pairs_frame({pair for ticket in self.tickets for pair in ticket.told})
         there = self.findings.filter(scope.where() & pl.col("state").is_in(ALIVE)).join(told, on=KEY, how="anti")
         passes = scope.bad_enough(settings.min_severity)
-        below = self._counted(
-            there.filter(~passes), f"below the filter: {{}} findings {scope.in_words(settings.min_severity)}"
-        )
+        below = self._counted(there.filter(~passes), f"below the filter: {{}} {scope.in_words(settings.min_severity)}")
         late = (
             []
             if not settings.static
             else self._counted(
-                there.filter(passes & ~self.wanted()), "the project is static: {} findings came up after it was made"
+                there.filter(passes & ~self.wanted()), "the project is static: {} came up after it was made"
             )
         )
         return [*below, *late, *self._covered(there.filter(self.wanted()))]
@@ -141,7 +139,7 @@ class Membership:
     def _counted(self, rows: pl.DataFrame, reason: str) -> list[NotDone]:
         column = key_column(self.settings)
         counts = rows.group_by(column).len().sort(column)
-        return [NotDone(str(key), reason.format(count)) for key, count in counts.iter_rows()]
+        return [NotDone(str(key), reason.format(counted(count))) for key, count in counts.iter_rows()]
 
     def _covered(self, rows: pl.DataFrame) -> list[NotDone]:
         """What other projects have, told once for each key and ticket of theirs."""

@@ -67,24 +67,16 @@ def follow_children(
 
 
 def summarise(
-    project: Project,
-    parent: Ticket,
-    rows: Rows,
-    tickets: Sequence[Ticket],
-    steps: list[Step],
-    not_done: list[NotDone],
-) -> None:
+    project: Project, parent: Ticket, rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]
+) -> list[Step]:
     """A comment with the children's numbers as they will be after the steps, if they changed, and not too often."""
     days = project.settings.summary_days
     now = numbers(rows, tickets, steps)
-    if not days or now == parent.numbers:
-        return
-    due = parent.numbers_told + timedelta(days=days) if parent.numbers_told else project.today
-    if project.today < due:
-        not_done.append(NotDone(PARENT_KEY, f"its children's numbers changed: the next summary is due on {due}"))
-        return
+    is_too_soon = parent.numbers_told is not None and project.today < parent.numbers_told + timedelta(days=days)
+    if not days or now == parent.numbers or is_too_soon:
+        return []
     body = {"text": now, "numbers": now}
-    steps.append(Step(Kind.COMMENT, PARENT_KEY, parent.generation, "its children's numbers changed", body))
+    return [Step(Kind.COMMENT, PARENT_KEY, parent.generation, "its children's numbers changed", body)]
 
 
 def numbers(rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> str:

@@ -84,7 +84,7 @@ def plan(world: World) -> Plan:
         not_done.append(_missing(world.parent, PARENT_KEY))
     else:
         follow_children(world, world.parent, tickets, steps, not_done)
-        summarise(world, world.parent, rows, tickets, steps, not_done)
+        steps += summarise(world, world.parent, rows, tickets, steps)
     return Plan(tuple(steps), tuple(not_done), _held(world, steps))
 
 

@@ -162,3 +162,8 @@ def evidence(findings: list[Finding]) -> dict[str, Any]:
         "scans": sorted({finding.scan for finding in findings if finding.scan}),
         "findings": len(findings),
     }
+
+
+def counted(findings: int) -> str:
+    """``1 finding``, ``2 findings``."""
+    return f"{findings} finding" + "s" * (findings != 1)
