@@ -1,6 +1,7 @@
 """Django's settings, out of the environment.
 
 REMEDIATION_DATA    the data folder: key file, embedded database
+REMEDIATION_URL     the address at which people reach the pages, for links in tickets
 DATABASE_URL        the database, as a URL or as libpq's words; whoever starts the embedded server sets it
 """
 
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from .data_folder import data_folder
 
 DATA = data_folder()
+PUBLIC_URL = os.environ.get("REMEDIATION_URL", "").rstrip("/")
 
 
 def database(address: str) -> dict[str, Any]:

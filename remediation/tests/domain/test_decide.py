@@ -199,7 +199,7 @@ def test_what_comes_back_reopens(status: Status, told: dict[str, str], now: Find
     decision = decide(ticket(status, told, status), [now])
     assert steps(decision) == ["comment", ("reopen", "In Progress")]
     assert text(decision).startswith(f"{words} this ticket was {status.value}: a1.lan.")
-    assert {step.reason for step in decision.steps} == {"1 findings are back on a1.lan"}
+    assert {step.reason for step in decision.steps} == {"1 finding came back on a1.lan"}
     assert decision.linked == ()
 
 
@@ -237,7 +237,7 @@ def test_closing_again_what_is_alive_waits_for_a_scan() -> None:
 def test_a_new_asset_or_vulnerability_is_one_comment(status: Status, new: Finding) -> None:
     decision = decide(ticket(status, {"a1": "open"}, changed=MONDAY + DAY), [finding("a1", "open"), new])
     assert steps(decision) == ["comment"]
-    assert decision.steps[0].reason == "news of 1 findings"
+    assert decision.steps[0].reason == "news of 1 finding"
     assert text(decision).startswith(f"Open: {new.host}.")
     asked = f"The ticket is {status.value}. Does that hold for what is new as well?" in text(decision)
     assert asked is (status in (WONT, EXCEPTION))

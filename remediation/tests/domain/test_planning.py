@@ -14,9 +14,10 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from remediation.domain.ledger import LEDGER
+from remediation.domain.membership import taken_out
 from remediation.domain.plan import Kind, Plan
 from remediation.domain.planning import PARENT_KEY, World, plan
-from remediation.domain.project import AssignmentRule, Granularity, Settings
+from remediation.domain.project import AssignmentRule, Granularity, Raise, Settings
 from remediation.domain.status import ENDED, Status
 from remediation.domain.ticket import Ticket
 
@@ -35,6 +36,7 @@ COLUMNS: dict[str, Any] = {
     "severity": pl.String,
     "cvss": pl.Float64,
     "risk": pl.Float64,
+    "exploits": pl.Int64,
     "cves": pl.List(pl.String),
     "solution_name": pl.String,
     "solution_fix": pl.String,
@@ -79,9 +81,12 @@ def world(
     tickets: list[Ticket] | None = None,
     parent: Ticket | None = PARENT,
     settings: Settings | None = None,
+    summary_days: int = 0,
     **more: Any,
 ) -> World:
-    return World("DMZ", settings or Settings(), findings(*rows), tickets or [], parent, TODAY, **more)
+    """A world whose parent tells no numbers unless it is asked to."""
+    chosen = replace(settings or Settings(), summary_days=summary_days)
+    return World("DMZ", chosen, findings(*rows), tickets or [], parent, TODAY, **more)
 
 
 def ticket(key: str = "s1", told: dict[str, str] | None = None, status: Status | None = NEW, **more: Any) -> Ticket:
@@ -116,7 +121,8 @@ def after(before: World, made: Plan) -> World:
         told = {tuple(pair.split("|")): state for pair, state in step.told.items()}
         if step.kind in (Kind.CREATE, Kind.CREATE_PARENT):
             ids += 1
-            known[name] = Ticket(*name, halo_id=ids, status=NEW, agreed=NEW, told=told)  # type: ignore[arg-type]
+            numbers = {"numbers": step.body["numbers"], "numbers_told": before.today} if "numbers" in step.body else {}
+            known[name] = Ticket(*name, halo_id=ids, status=NEW, agreed=NEW, told=told, **numbers)  # type: ignore[arg-type]
         elif step.kind is Kind.FOLLOW:
             one = known.pop(name)
             assert (step.body["key"], step.generation) not in known
@@ -125,6 +131,10 @@ def after(before: World, made: Plan) -> World:
             agreed = Status(step.body["agreed"]) if "agreed" in step.body else known[name].agreed
             reopened = "reopened" in step.body
             known[name] = replace(known[name], told=told, agreed=agreed, told_of_reopening=reopened)
+            if step.body.get("listed"):
+                known[name] = replace(known[name], listed=True)
+            if "numbers" in step.body:
+                known[name] = replace(known[name], numbers=step.body["numbers"], numbers_told=before.today)
         else:
             status = Status(step.body["status"])
             known[name] = replace(known[name], status=status, agreed=status)
@@ -315,6 +325,40 @@ def test_an_approver_lets_a_withdrawn_ticket_end() -> None:
     assert steps(made)[:2] == [("comment", "s1/1"), ("set-status", "s1/1", "Exception")]
 
 
+def test_a_static_project_holds_what_was_there_when_it_was_made() -> None:
+    early, late = {"first_found": MONDAY - DAY}, {"first_found": MONDAY + DAY}
+    rows = [row(**early), row("a2", **late), row("a3", "v2", "s2", **late), row("a4", first_found=None)]
+    made = plan(world(*rows, settings=Settings(static=True), made=MONDAY))
+    assert steps(made) == [("create", "s1/1")]
+    assert set(made.steps[0].told) == {"a1|v1", "a4|v1"}
+    assert reasons(made) == {
+        "s1": "the project is static: 1 finding came up after it was made",
+        "s2": "the project is static: 1 finding came up after it was made",
+    }
+    assert len(plan(world(*rows, made=MONDAY)).steps) == 2
+
+
+def test_what_a_lead_has_taken_out_is_told_once_and_drift_brings_it_back() -> None:
+    high = Settings(min_severity="high")
+    both = ticket(told={"a1/v1": "open", "a2/v1": "open"}, out=frozenset({("a2", "v1")}))
+    before = world(row(), row("a2", severity="low"), tickets=[both], settings=high)
+    made = plan(before)
+    assert steps(made) == [("comment", "s1/1")]
+    assert made.steps[0].told == {"a1|v1": "open", "a2|v1": "out"}
+    assert "No longer in the project: a2" in made.steps[0].body["text"]
+    told = after(before, made)
+    assert plan(told).steps == ()
+    back = plan(replace(told, findings=findings(row(), row("a2", severity="high"))))
+    assert back.steps[0].told == {"a1|v1": "open", "a2|v1": "open"}
+
+
+def test_which_findings_a_leads_edit_takes_out() -> None:
+    rows = findings(row(severity="low"), row("a2", severity="high"), row("a3", severity="low", state="remediated"))
+    told = ticket(told={"a1/v1": "open", "a2/v1": "open", "a3/v1": "remediated", "a4/v1": "open"})
+    assert taken_out(rows, Settings(min_severity="high"), [told]) == {"s1/1": [("a1", "v1")]}
+    assert taken_out(rows, Settings(), [told]) == {}
+
+
 # Findings that move
 
 
@@ -392,13 +436,11 @@ def test_of_two_tickets_that_moved_to_one_key_the_first_open_one_follows(backwar
     assert plan(after(before, made)).steps == ()
 
 
-def test_a_ticket_does_not_follow_to_what_another_project_has() -> None:
-    made = plan(world(row(solution="s2"), tickets=[ticket()], taken={"s2": "ticket 3 of project LAN"}))
-    assert steps(made) == [("comment", "s1/1")]
-    assert reasons(made) == {
-        "s1/1": "withdrawn: 1 moved to another solution; an approver decides",
-        "s2": "covered by ticket 3 of project LAN",
-    }
+def test_a_ticket_follows_to_a_solution_of_which_another_project_has_other_findings() -> None:
+    rows = [row(solution="s2"), row("a2", solution="s2")]
+    made = plan(world(*rows, tickets=[ticket()], taken={("a2", "v1"): "ticket 3 of project LAN"}))
+    assert steps(made) == [("comment", "s1/1"), ("follow", "s1/1")]
+    assert reasons(made) == {"s2": "covered by ticket 3 of project LAN"}
 
 
 # What comes back
@@ -537,15 +579,24 @@ def test_ended_tickets_are_not_live() -> None:
 
 
 def test_what_another_project_has_is_covered() -> None:
-    taken = {"s1": "ticket 3 of project LAN"}
+    taken = {("a1", "v1"): "ticket 3 of project LAN"}
     made = plan(world(row(), row("a2", "v2", "s2"), taken=taken))
     assert steps(made) == [("create", "s2/1")]
     assert reasons(made) == {"s1": "covered by ticket 3 of project LAN"}
     assert plan(world(row(state="remediated"), taken=taken)) == Plan()
 
 
+def test_only_what_another_project_has_is_covered_whatever_its_tickets_stand_for() -> None:
+    made = plan(world(row(), row("a2"), taken={("a1", "v1"): "ticket 3 of project LAN"}))
+    assert steps(made) == [("create", "s1/1")]
+    assert made.steps[0].told == {"a2|v1": "open"}
+    assert reasons(made) == {"s1": "covered by ticket 3 of project LAN"}
+    known = plan(world(row(), row("a2"), tickets=[ticket()], taken={("a2", "v1"): "ticket 3 of project LAN"}))
+    assert known.steps == () and reasons(known) == reasons(made)
+
+
 def test_a_ticket_that_there_is_goes_on() -> None:
-    made = plan(world(row(state="remediated", day=1), tickets=[ticket()], taken={"s1": "ticket 3"}))
+    made = plan(world(row(state="remediated", day=1), tickets=[ticket()], taken={("a1", "v1"): "ticket 3"}))
     assert ("set-status", "s1/1", "Remediated") in steps(made)
 
 
@@ -658,6 +709,7 @@ def worlds(draw: st.DrawFn) -> World:
         resolve_unreported=draw(st.booleans()),
         dynamic=draw(st.booleans()),
         min_severity=draw(st.sampled_from(["low", "none"])),
+        summary_days=draw(st.sampled_from([0, 1])),
     )
     parent = replace(PARENT, status=draw(st.sampled_from([NEW, DONE])), agreed=draw(st.sampled_from([NEW, DONE])))
     return World("DMZ", settings, draw(ledgers()), tickets, parent, TODAY)
@@ -731,7 +783,7 @@ def test_nothing_is_settled_while_an_open_or_unconfirmed_finding_is_there(before
 def test_nothing_that_was_told_vanishes(before: World) -> None:
     told = {(one.key, one.generation): set(one.told) for one in before.tickets}
     for step in plan(before).steps:
-        if step.kind is Kind.COMMENT:
+        if step.kind is Kind.COMMENT and (step.ticket_key, step.generation) in told:
             now = {tuple(pair.split("|")) for pair in step.told}
             assert told[step.ticket_key, step.generation] <= now
 
@@ -741,3 +793,115 @@ def test_a_ticket_that_was_to_be_opened_again_is_opened_with_whatever_is_new() -
     ended = ticket(status=Status.EXCEPTION, agreed=Status.EXCEPTION, told={"a1/v1": "open", "a1/v2": "open"})
     made = plan(world(row(), tickets=[ended]))
     assert steps(made)[:2] == [("comment", "s1/1"), ("reopen", "s1/1", "In Progress")]
+
+
+# What a ticket carries
+
+
+def test_custom_fields_take_any_variable_and_the_due_date_of_the_day() -> None:
+    settings = Settings(
+        fields={"CFtopcve": "$TOP_CVE", "CFdue": "by $DUE_DATE"}, parent_fields={"CFproject": "$PROJ_ID"}
+    )
+    before = world(row(cvss=9.0, cves=["CVE-2026-2"]), parent=None, settings=settings, slug="dmz")
+    parent, child = plan(before).steps
+    assert parent.body["customfields"] == {"CFproject": "dmz"}
+    assert child.body["customfields"] == {"CFtopcve": "CVE-2026-2", "CFdue": "by 2026-04-01"}
+    assert plan(replace(before, today=TODAY + DAY)).steps[1].key == child.key
+
+
+def test_an_exploit_raises_priority_and_due_date_and_says_so() -> None:
+    made = plan(world(row(exploits=2), settings=Settings(raise_for=(Raise.EXPLOIT,))))
+    (step,) = made.steps
+    assert (step.body["priority"], step.body["due"]) == ("Critical", "2026-03-09")
+    assert "high, as urgent as critical because an exploit is known, due 2026-03-09" in step.reason
+    assert "high" in step.body["summary"]
+    assert (
+        plan(world(row(exploits=0), settings=Settings(raise_for=(Raise.EXPLOIT,)))).steps[0].body["priority"] == "High"
+    )
+
+
+def test_a_comment_in_the_words_of_the_projects_template() -> None:
+    settings = Settings(comment="$PROJ_NAME, $ASSET_COUNT assets:\n$NEWS")
+    (step,) = plan(world(row(), row("a2"), tickets=[ticket()], settings=settings)).steps
+    assert step.body["text"].startswith("DMZ, 2 assets:\nOpen: a2.lan.")
+
+
+def many(count: int, state: str = "open", day: int = 0) -> list[dict[str, Any]]:
+    return [row(f"a{number:03}", state=state, day=day) for number in range(count)]
+
+
+def test_the_whole_list_is_attached_beyond_twenty_assets() -> None:
+    assert steps(plan(world(*many(20)))) == [("create", "s1/1")]
+    before = world(*many(21))
+    made = plan(before)
+    assert steps(made) == [("create", "s1/1"), ("comment", "s1/1")]
+    body = made.steps[1].body
+    assert body["listed"] and "All 21 assets are in the attached list." in body["text"]
+    assert body["attachment"]["name"].startswith("assets-") and body["attachment"]["text"].count("\r\n") == 22
+    assert made.steps[1].told == made.steps[0].told
+    assert plan(after(before, made)).steps == ()
+
+
+def test_a_list_that_was_not_attached_is_made_up_for() -> None:
+    told = {f"a{number:03}/v1": "open" for number in range(21)}
+    assert steps(plan(world(*many(21), tickets=[ticket(told=told)]))) == [("comment", "s1/1")]
+    assert plan(world(*many(21), tickets=[ticket(told=told, listed=True)])).steps == ()
+
+
+def test_a_comment_about_many_assets_brings_the_list() -> None:
+    told = {f"a{number:03}/v1": "open" for number in range(25)}
+    before = world(*many(25, "remediated", 1), tickets=[ticket(told=told, listed=True)])
+    comment = plan(before).steps[0]
+    assert "... and 5 more" in comment.body["text"]
+    assert comment.body["attachment"]["text"].count(",remediated,") == 25
+    few = world(*many(5, "remediated", 1), *many(25)[5:], tickets=[ticket(told=told, listed=True)])
+    assert "attachment" not in plan(few).steps[0].body
+
+
+def test_a_ticket_that_halo_does_not_show_waits() -> None:
+    gone = world(row(state="remediated", day=1), tickets=[ticket(missing=True)])
+    assert plan(gone).steps == ()
+    reason = "ticket 7 does not exist in HaloITSM any more, or the API's agent may not see it"
+    assert reasons(plan(gone)) == {"s1/1": reason}
+    parent = replace(PARENT, missing=True)
+    assert plan(world(row(), tickets=[ticket(status=PROGRESS)], parent=parent)).steps == ()
+
+
+# What the parent tells of its children
+
+
+TOLD = "Tickets: 1 Not Started. Findings: 1 open."
+
+
+def test_a_parent_that_is_made_has_told_its_numbers() -> None:
+    before = world(row(), parent=None, summary_days=1)
+    made = plan(before)
+    assert made.steps[0].body["numbers"] == TOLD
+    assert plan(after(before, made)) == Plan()
+
+
+@pytest.mark.parametrize(
+    ("days", "since", "tells"),
+    [(1, 1, True), (1, None, True), (1, 0, False), (7, 6, False), (7, 7, True), (0, 9, False)],
+)
+def test_a_summary_when_numbers_changed_at_most_every_so_many_days(days: int, since: int | None, tells: bool) -> None:
+    last = None if since is None else TODAY - since * DAY
+    parent = replace(PARENT, numbers=TOLD, numbers_told=last)
+    before = world(row(state="remediated", day=1), tickets=[ticket()], parent=parent, summary_days=days)
+    made = plan(before)
+    summaries = [step for step in made.steps if step.ticket_key == PARENT_KEY and step.kind is Kind.COMMENT]
+    assert [step.body["text"] for step in summaries] == ["Tickets: 1 Remediated. Findings: 1 remediated."] * tells
+    assert made.steps[-1:] == tuple(summaries) or not tells
+    if tells:
+        assert plan(after(before, made)).steps == ()
+
+
+def test_the_numbers_of_a_parent_count_what_the_steps_will_change() -> None:
+    linked = Settings(reopen_linked=True)
+    ended = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
+    unmapped = ticket("s2", {"a2/v2": "open"}, None, halo_id=8)
+    rows = [row(), row("a2", "v2", "s2"), row("a3", "v3", "s3")]
+    made = plan(world(*rows, tickets=[ended, unmapped], settings=linked, summary_days=1))
+    assert made.steps[-1].body["numbers"] == (
+        "Tickets: 2 Not Started, 1 with a status that is not mapped. Findings: 3 open."
+    )

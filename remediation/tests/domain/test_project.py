@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+import tomllib
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remediation.domain.project import AssignmentRule, Granularity, Settings
-from remediation.domain.snapshot import SEVERITIES, severity_of_score
+from remediation.domain.scope import Scope
+from remediation.domain.snapshot import severity_of_score
 
 CREATED = date(2026, 3, 2)
 
@@ -66,9 +70,50 @@ def test_the_projects_date_caps(cap: date | None, due: date) -> None:
     assert Settings(due=cap).due_on("high", CREATED) == due
 
 
-@pytest.mark.parametrize("number", range(len(SEVERITIES)), ids=SEVERITIES)
-def test_the_severities_of_a_project(number: int) -> None:
-    assert Settings(min_severity=SEVERITIES[number]).severities() == SEVERITIES[: number + 1]
+FOUND = datetime(2026, 2, 20, 5, tzinfo=UTC)
+KEV_DUE = date(2026, 3, 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "due"),
+    [
+        ({}, [{"first_found": FOUND}], date(2026, 4, 1)),
+        (
+            {"due_from": "first_found"},
+            [{"first_found": FOUND + timedelta(days=2)}, {"first_found": FOUND}],
+            date(2026, 3, 22),
+        ),
+        ({"due_from": "first_found"}, [{"first_found": None}], date(2026, 4, 1)),
+        ({}, [{"kev_due": KEV_DUE}, {"kev_due": None}], KEV_DUE),
+        ({}, [{"kev_due": date(2026, 9, 1)}], date(2026, 4, 1)),
+        ({"due": "2026-03-05"}, [{"kev_due": KEV_DUE}], date(2026, 3, 5)),
+    ],
+    ids=["from its creation", "from the first find", "nobody knows when", "the catalogue's", "a later one", "the cap"],
+)
+def test_from_when_and_until_when(settings: dict[str, Any], rows: list[dict[str, Any]], due: date) -> None:
+    assert Settings.from_table(settings).due_on("high", CREATED, rows) == due
+
+
+@pytest.mark.parametrize(
+    ("raise_for", "severity", "row", "urgency"),
+    [
+        (["exploit"], "high", {"exploits": 1}, "critical"),
+        (["exploit"], "critical", {"exploits": 1}, "critical"),
+        (["exploit"], "none", {"exploits": 1}, "low"),
+        (["exploit"], "high", {"exploits": 0}, "high"),
+        (["exploit"], "high", {"exploits": None}, "high"),
+        ([], "high", {"exploits": 1, "kev": True}, "high"),
+        (["kev"], "medium", {"kev": True}, "high"),
+        (["epss"], "medium", {"epss": 0.5}, "high"),
+        (["epss"], "medium", {"epss": 0.49}, "medium"),
+        (["criticality"], "low", {"criticality_tags": ["very high"]}, "medium"),
+        (["criticality"], "low", {"criticality_tags": ["Low"]}, "low"),
+    ],
+)
+def test_what_raises_urgency(raise_for: list[str], severity: str, row: dict[str, Any], urgency: str) -> None:
+    settings = Settings.from_table({"raise_for": raise_for})
+    raised, why = settings.urgency(severity, [{}, row])
+    assert raised == urgency and bool(why) == (raised != severity)
 
 
 LINUX, WINDOWS, UNKNOWN = {"os": "Red Hat Linux 9"}, {"os": "Windows"}, {"os": None}
@@ -114,6 +159,11 @@ TABLE = {
     "min_severity": "high",
     "rules": [{"field": "os", "value": "linux", "team": "blue", "share": "any"}],
     "due_days": {"critical": 3},
+    "scope": {"sites": ["DMZ"], "min_cvss": 7},
+    "raise_for": ["kev", "exploit"],
+    "due_from": "first_found",
+    "fields": {"CFtopcve": "$TOP_CVE"},
+    "comment": "News: $NEWS",
 }
 
 
@@ -144,9 +194,27 @@ def test_what_is_not_said_of_a_severity_is_as_usual() -> None:
         ({"rules": [{"field": "os"}]}, "An assignment rule lacks its 'value'"),
         ({"rules": [{"field": "os", "value": "x", "share": "some"}]}, "'some' is not a valid Share"),
         ({"due": "June"}, "Invalid isoformat"),
+        ({"scope": {"site": ["x"]}}, "A scope has no 'site'"),
+        ({"scope": {"sites": "DMZ"}}, "sites of a scope is a list"),
+        ({"scope": {"min_cvss": 70}}, "min_cvss of a scope is a number from 0 to 10"),
+        ({"raise_for": ["luck"]}, "'luck' is not a valid Raise"),
+        ({"fields": {"CFx": "$NOTHING"}}, "There is no variable"),
+        ({"comment": "no news"}, r"The template has no \$NEWS"),
+        ({"child_details": "$NEWS"}, r"There is no variable \$NEWS"),
+        ({"static": True, "dynamic": True}, "static or dynamic"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_bad_table_is_refused(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Settings.from_table(table)
+
+
+def test_the_example_names_every_setting_and_its_default() -> None:
+    table = tomllib.loads((Path(__file__).parents[2] / "project.example.toml").read_text(encoding="utf-8"))
+    assert set(table) == set(Settings.__dataclass_fields__)
+    assert set(table["scope"]) == set(Scope.__dataclass_fields__)
+    assert set(table["rules"][0]) == set(AssignmentRule.__dataclass_fields__)
+    example = Settings.from_table(table)
+    examples = {name: getattr(example, name) for name in ("owner", "due", "default_agent", "default_team", "rules")}
+    assert example == replace(Settings(), **examples)

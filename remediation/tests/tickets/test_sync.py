@@ -207,3 +207,19 @@ def test_reading_back_does_not_undo_what_another_process_stores_meanwhile(
     assert read_back(models.Connection.objects.get(), run._instance, run._statuses) == 1
     ticket = models.Ticket.objects.get(key="s1")
     assert (ticket.status, ticket.note) == ("In Progress", {"told": {"kept": "open"}})
+
+
+def test_the_parent_tells_its_childrens_numbers_when_they_changed_once_a_day(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v2 s2")
+    scene.run().apply()
+    scene.later(hours=1)
+    scene.scan("a2 v2 s2")
+    scene.run().apply()
+    assert scene.comments("project") == []
+    scene.later(days=1)
+    scene.run().apply()
+    (told,) = scene.comments("project")
+    assert told.startswith("Tickets: 1 Not Started, 1 Remediated. Findings: 1 open, 1 remediated.")
+    scene.later(days=1)
+    plan, _ = scene.run().apply()
+    assert plan.steps == () and scene.comments("project") == [told]

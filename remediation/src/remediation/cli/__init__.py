@@ -6,12 +6,13 @@ import sys
 
 import typer
 
-from . import connections, projects, rounds, sources
+from . import approvals, connections, projects, rounds, sources
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
+acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -24,6 +25,12 @@ project_app.command("create")(projects.create)
 project_app.command("set")(projects.change)
 app.command("plan")(projects.plan)
 app.command("apply", cls=projects.Approving)(projects.apply)
+app.command("release")(approvals.release)
+app.add_typer(acceptance_app, name="acceptance")
+acceptance_app.command("add")(approvals.accept)
+acceptance_app.command("renew")(approvals.renew)
+acceptance_app.command("withdraw")(approvals.withdraw)
+acceptance_app.command("list")(approvals.show)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
 

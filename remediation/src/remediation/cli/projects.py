@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -10,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..ending import Ending
+from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, quiet, table_of
 
@@ -148,6 +148,6 @@ def _approved(project: Any, number: int) -> Any:
     plan_ = plans.first() if number == 0 else plans.filter(pk=number).first()
     if plan_ is None:
         raise Refused(f"The project {project.name!r} has no such held plan.")
-    plan_.approved_at, plan_.approved_by = timezone.now(), os.environ.get("USER", "the command line")
+    plan_.approved_at, plan_.approved_by = timezone.now(), approver()
     plan_.save(update_fields=["approved_at", "approved_by"])
     return plan_

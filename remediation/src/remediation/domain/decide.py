@@ -13,7 +13,7 @@ from .ledger import State
 from .plan import Kind, NotDone, Step
 from .status import ENDED, Status
 from .template import listed
-from .ticket import WORDS, Counts, Finding, Ticket, evidence
+from .ticket import WORDS, Counts, Finding, Ticket, counted, evidence
 
 # A scan refutes a person's word only if it began so long after it: clocks differ.
 SKEW = timedelta(seconds=60)
@@ -78,20 +78,20 @@ def _alive(
         # The ticket was told that it opens again, and was not opened.
         reason = f"it is to be open again: {counts.in_words()}"
         reopen = _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings)
-        told = (_comment(ticket, findings, _news_text(news, counts), reason, news),) if news else ()
+        told = (comment(ticket, findings, _news_text(news, counts), reason, news),) if news else ()
         return Decision((*told, reopen))
     if not news:
         return Decision()
     text = _news_text(news, counts)
     if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
         text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
-    comment = _comment(ticket, findings, text, f"news of {len(news)} findings", news)
+    said = comment(ticket, findings, text, f"news of {counted(len(news))}", news)
     living = [finding for finding in findings if finding.is_alive]
     if status in _AT_WORK and not counts.open and all(finding.missed for finding in living):
         reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
         awaiting = _status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living)
-        return Decision((comment, awaiting))
-    return Decision((comment,))
+        return Decision((said, awaiting))
+    return Decision((said,))
 
 
 def _came_back(
@@ -107,13 +107,13 @@ def _came_back(
     lines = [
         f"{words} after this ticket was {status.value}: {_hosts(those)}." for words, those in sorts.items() if those
     ]
-    reason = f"{len(back)} findings are back on {_hosts(back)}"
+    reason = f"{counted(len(back))} came back on {_hosts(back)}"
     if linked:
         text = "\n".join([*lines, "", "A new ticket has been opened for it. This one stays as it is."])
-        return Decision((_comment(ticket, findings, text, f"{reason}: a new ticket", back),), linked=tuple(back))
+        return Decision((comment(ticket, findings, text, f"{reason}: a new ticket", back),), linked=tuple(back))
     text = "\n".join([*lines, "", f"Now: {counts.in_words()}."])
-    comment = _comment(ticket, findings, text, reason, back)
-    return Decision((comment, _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, back)))
+    said = comment(ticket, findings, text, reason, back)
+    return Decision((said, _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, back)))
 
 
 def _verified(
@@ -135,14 +135,14 @@ def _verified(
         )
         if not any(_is_new(ticket, finding) for finding in news):
             return waiting
-        comment = _comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news)
-        return replace(waiting, steps=(comment,))
+        said = comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news)
+        return replace(waiting, steps=(said,))
     hosts = _hosts(refuted)
     text = f"A later scan still finds this on {hosts}.\n\nNow: {counts.in_words()}."
     reason = f"a scan after it was called done still finds it on {hosts}"
     return Decision(
         (
-            _comment(ticket, findings, text, reason, refuted),
+            comment(ticket, findings, text, reason, refuted),
             _status(ticket, Kind.SET_STATUS, Status.IN_PROGRESS, reason, refuted),
         )
     )
@@ -154,30 +154,30 @@ def _settled(
     words = counts.in_words()
     if status in ENDED and status != ticket.agreed:
         text = f"Confirmed by scans: {words}." if counts.remediated else f"Nothing of it is left to be done: {words}."
-        return Decision((_comment(ticket, findings, text, f"confirmed: {words}", findings, agreed=status),))
+        return Decision((comment(ticket, findings, text, f"confirmed: {words}", findings, agreed=status),))
     if status in ENDED:
         if not news:
             return Decision()
-        return Decision((_comment(ticket, findings, _news_text(news, counts), f"news of {len(news)} findings", news),))
+        return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news),))
     if counts.is_withdrawn and not released:
         withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
         if not news:
             return withdrawn
-        comment = _comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
-        return replace(withdrawn, steps=(comment,))
+        said = comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
+        return replace(withdrawn, steps=(said,))
     if ticket.agreed in ENDED and status in _AT_WORK and not news:
         # A person reopened what scans have settled. That is respected, and told once.
         reopened = _nothing(ticket, f"somebody opened it again after it was settled: {words}")
         if ticket.told_of_reopening:
             return reopened
         text = f"This is settled: {words}. It stays open, because somebody opened it again."
-        comment = _comment(ticket, findings, text, "reopened by a person", findings, reopened=True)
-        return replace(reopened, steps=(comment,))
+        said = comment(ticket, findings, text, "reopened by a person", findings, reopened=True)
+        return replace(reopened, steps=(said,))
     reason = f"withdrawn, released by an approver: {words}" if counts.is_withdrawn else f"settled: {words}"
     steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
     if news or counts.is_withdrawn:
         text = f"{'Settled by scans' if counts.remediated else 'Settled'}: {words}, on {_hosts(findings)}."
-        steps.insert(0, _comment(ticket, findings, text, reason, findings))
+        steps.insert(0, comment(ticket, findings, text, reason, findings))
     return Decision(tuple(steps))
 
 
@@ -190,8 +190,8 @@ def _told_of_move(ticket: Ticket, findings: list[Finding], decision: Decision, m
             steps[number] = replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
             return replace(decision, steps=tuple(steps))
     living = [finding for finding in findings if finding.is_alive]
-    comment = _comment(ticket, findings, text, f"its findings moved to {moved}", living)
-    return replace(decision, steps=(comment, *steps))
+    said = comment(ticket, findings, text, f"its findings moved to {moved}", living)
+    return replace(decision, steps=(said, *steps))
 
 
 def _is_new(ticket: Ticket, finding: Finding) -> bool:
@@ -223,7 +223,7 @@ def _scans(findings: list[Finding]) -> str:
     )
 
 
-def _comment(
+def comment(
     ticket: Ticket,
     findings: list[Finding],
     text: str,
@@ -233,6 +233,10 @@ def _comment(
     agreed: Status | None = None,
     reopened: bool = False,
 ) -> Step:
+    """A comment on a ticket, after which it has told of all its ``findings``; ``behind`` are those it is about.
+
+    ``agreed`` is the status that both sides have by it; ``reopened``: it tells why the ticket was settled.
+    """
     told = {"|".join(finding.pair): finding.state for finding in findings}
     scans = _scans(behind)
     body = {"text": f"{text}\n\nEvidence: {scans}." if scans else text}

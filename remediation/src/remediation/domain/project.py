@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
 from typing import Any, Mapping, Sequence
 
 from . import template
+from .scope import Scope
 from .snapshot import SEVERITIES
 
 DUE_DAYS: Mapping[str, int] = {"critical": 7, "high": 30, "medium": 60, "low": 90, "none": 90}
@@ -26,6 +28,23 @@ class Share(str, Enum):
     ANY = "any"
     MOST = "most"
     ALL = "all"
+
+
+class DueFrom(str, Enum):
+    """The day from which a ticket's days are counted: its creation, or when the first of its findings was found."""
+
+    CREATED = "created"
+    FIRST_FOUND = "first_found"
+
+
+class Raise(str, Enum):
+    """What makes a ticket more urgent than its severity: a known exploit, CISA's catalogue of what is exploited, a
+    likely exploit by EPSS, or an asset whose criticality is one of ``critical_tags``."""
+
+    EXPLOIT = "exploit"
+    KEV = "kev"
+    EPSS = "epss"
+    CRITICALITY = "criticality"
 
 
 class Granularity(str, Enum):
@@ -70,44 +89,71 @@ class AssignmentRule:
 class Settings:
     """What a lead may change. ``due_days`` and ``priorities`` are by severity; ``rules`` are in order.
 
+    ``min_severity`` and ``scope`` say which findings are in the project. ``static``: those that come up after the
+    project was made are not. ``dynamic``: only the lead settles the project's own ticket.
+
+    ``raise_for`` (see Raise) raises priority and due date by one severity. ``epss_from`` is 0 to 1.
+
+    ``fields`` and ``parent_fields`` are custom fields of a solution's and of the project's ticket: Halo's name of the
+    field, and a template for its value. ``comment`` is the template of comments, which has to hold ``$NEWS``.
+
+    ``summary_days``: after so many days at the earliest the project's ticket gets another comment with its children's
+    numbers, if they changed; 0: never.
+
     ``mass_share`` and ``mass_least`` hold a plan that would resolve more than this share of the live tickets and at
     least so many; ``most_creates`` holds one that would create more. ``reopen_linked``: what comes back opens a new
     ticket. ``resolve_unreported``: what two reports in a row no longer held counts as done, where absence proves
-    nothing. ``dynamic``: only the lead settles the project's own ticket.
+    nothing.
     """
 
     owner: str = ""
     priority: str = ""
     due: date | None = None
     min_severity: str = "low"
+    scope: Scope = Scope()
+    static: bool = False
+    dynamic: bool = False
     granularity: Granularity = Granularity.SOLUTION
     due_days: Mapping[str, int] = field(default_factory=lambda: dict(DUE_DAYS))
+    due_from: DueFrom = DueFrom.CREATED
     priorities: Mapping[str, str] = field(default_factory=lambda: dict(PRIORITY_NAMES))
+    raise_for: tuple[Raise, ...] = ()
+    epss_from: float = 0.5
+    critical_tags: tuple[str, ...] = ("Very High", "High")
     rules: tuple[AssignmentRule, ...] = ()
     default_agent: str | None = None
     default_team: str | None = None
     parent_summary: str = template.PARENT_SUMMARY
     parent_details: str = template.PARENT_DETAILS
+    parent_fields: Mapping[str, str] = field(default_factory=dict)
     child_summary: str = template.CHILD_SUMMARY
     child_details: str = template.CHILD_DETAILS
+    fields: Mapping[str, str] = field(default_factory=dict)
+    comment: str = template.COMMENT
+    summary_days: int = 1
     mass_share: float = 0.3
     mass_least: int = 20
     most_creates: int = 100
     reopen_linked: bool = False
     resolve_unreported: bool = False
-    dynamic: bool = False
 
     def __post_init__(self) -> None:
         if self.min_severity not in SEVERITIES:
             raise ValueError(f"There is no severity {self.min_severity!r}. Use one of {', '.join(SEVERITIES)}.")
+        if self.static and self.dynamic:
+            raise ValueError("A project is static or dynamic, not both.")
         for table, known in ((self.due_days, DUE_DAYS), (self.priorities, PRIORITY_NAMES)):
             if unknown := sorted(set(table) - set(known)):
                 raise ValueError(f"There is no severity {unknown[0]!r}. Use one of {', '.join(SEVERITIES)}.")
         # What a lead does not say of a severity is as usual.
         object.__setattr__(self, "due_days", {**DUE_DAYS, **self.due_days})
         object.__setattr__(self, "priorities", {**PRIORITY_NAMES, **self.priorities})
-        for text in (self.parent_summary, self.parent_details, self.child_summary, self.child_details):
+        for text in (
+            *(self.parent_summary, self.parent_details, *self.parent_fields.values()),
+            *(self.child_summary, self.child_details, *self.fields.values()),
+        ):
             template.check(text)
+        template.check(self.comment, more=template.NEWS)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Settings:
@@ -119,10 +165,9 @@ class Settings:
         values = dict(table)
         if isinstance(values.get("due"), str):
             values["due"] = date.fromisoformat(values["due"])
-        if "granularity" in values:
-            values["granularity"] = Granularity(values["granularity"])
-        if "rules" in values:
-            values["rules"] = tuple(_rule(rule) for rule in values["rules"])
+        for name, read in _READ.items():
+            if name in values:
+                values[name] = read(values[name])
         return cls(**values)
 
     def to_table(self) -> dict[str, Any]:
@@ -130,20 +175,45 @@ class Settings:
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
             "due": self.due.isoformat() if self.due else None,
+            "scope": self.scope.to_table(),
             "granularity": self.granularity.value,
+            "due_from": self.due_from.value,
+            "raise_for": [one.value for one in self.raise_for],
+            "critical_tags": list(self.critical_tags),
             "rules": [vars(rule) for rule in self.rules],
-            "due_days": dict(self.due_days),
-            "priorities": dict(self.priorities),
+            **{name: dict(getattr(self, name)) for name in ("due_days", "priorities", "fields", "parent_fields")},
         }
 
-    def severities(self) -> tuple[str, ...]:
-        """The severities that are in the project."""
-        return SEVERITIES[: SEVERITIES.index(self.min_severity) + 1]
+    def urgency(self, severity: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+        """The severity by which a ticket's priority and due date go, and why it is raised, "" where it is not."""
+        why = next(
+            (
+                reason
+                for raised, reason in _REASONS.items()
+                if raised in self.raise_for and any(self._raises(raised, row) for row in rows)
+            ),
+            "",
+        )
+        place = SEVERITIES.index(severity)
+        return (SEVERITIES[place - 1], why) if why and place else (severity, "")
 
-    def due_on(self, severity: str, created: date) -> date:
-        """When a ticket is due: so many days after its creation by severity, at the latest when the project is."""
-        due = created + timedelta(days=self.due_days[severity])
-        return min(due, self.due) if self.due else due
+    def _raises(self, raised: Raise, row: Mapping[str, Any]) -> bool:
+        if raised is Raise.EXPLOIT:
+            return bool(row.get("exploits"))
+        if raised is Raise.KEV:
+            return bool(row.get("kev"))
+        if raised is Raise.EPSS:
+            return (row.get("epss") or 0.0) >= self.epss_from
+        tags = {tag.casefold() for tag in row.get("criticality_tags") or []}
+        return any(tag.casefold() in tags for tag in self.critical_tags)
+
+    def due_on(self, severity: str, created: date, rows: Sequence[Mapping[str, Any]] = ()) -> date:
+        """When a ticket with these findings is due: so many days after its creation, or after the first was found, by
+        severity; at the latest when CISA's catalogue or the project says."""
+        found: list[date] = [row["first_found"].date() for row in rows if row.get("first_found")]
+        begins = min(found, default=created) if self.due_from is DueFrom.FIRST_FOUND else created
+        latest: list[date] = [row["kev_due"] for row in rows if row.get("kev_due")] + ([self.due] if self.due else [])
+        return min([begins + timedelta(days=self.due_days[severity]), *latest])
 
     def assigned(self, assets: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None, str]:
         """Agent, team and the reason: by the first rule that matches, else the defaults."""
@@ -153,6 +223,14 @@ class Settings:
         return self.default_agent, self.default_team, "default assignment"
 
 
+_REASONS: Mapping[Raise, str] = {
+    Raise.KEV: "it is in CISA's catalogue",
+    Raise.EXPLOIT: "an exploit is known",
+    Raise.EPSS: "an exploit is likely",
+    Raise.CRITICALITY: "a critical asset has it",
+}
+
+
 def _rule(table: Mapping[str, Any]) -> AssignmentRule:
     known = AssignmentRule.__dataclass_fields__
     if unknown := sorted(set(table) - set(known)):
@@ -160,3 +238,13 @@ def _rule(table: Mapping[str, Any]) -> AssignmentRule:
     if missing := sorted({"field", "value"} - set(table)):
         raise ValueError(f"An assignment rule lacks its {missing[0]!r}.")
     return AssignmentRule(**table)
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "scope": Scope.from_table,
+    "granularity": Granularity,
+    "due_from": DueFrom,
+    "raise_for": lambda names: tuple(Raise(name) for name in names),
+    "critical_tags": tuple,
+    "rules": lambda tables: tuple(_rule(table) for table in tables),
+}

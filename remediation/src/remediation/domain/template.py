@@ -24,17 +24,26 @@ CHILD_DETAILS = (
     "$SOL_NAME\n\n$SOL_FIX\n\nSeverity: $SEVERITY. Risk: $RISK_SCORE. Due: $DUE_DATE.\n\n"
     "Assets ($ASSET_COUNT): $ASSET_NAME_LIST\n\nVulnerabilities ($VULN_COUNT): $VULN_LIST\n\nCVEs: $CVE_LIST"
 )
+# What has happened, in words: all that a comment says unless its template says more.
+NEWS = frozenset({"NEWS"})
+COMMENT = "$NEWS"
 
 
-def check(text: str) -> None:
-    """Raises ValueError for a template with an unknown variable, with the nearest known name."""
+def check(text: str, *, more: frozenset[str] = frozenset()) -> None:
+    """Raises ValueError for a template with an unknown variable, with the nearest known name.
+
+    ``more``: variables that this template alone may use, and has to.
+    """
     template = Template(text)
     if not template.is_valid():
         raise ValueError("A $ in the template is followed by no name. Write $$ for a dollar sign.")
-    for name in template.get_identifiers():
-        if name not in VARIABLES:
-            near = difflib.get_close_matches(name.upper(), sorted(VARIABLES), 1, 0)
+    used = template.get_identifiers()
+    for name in used:
+        if name not in VARIABLES | more:
+            near = difflib.get_close_matches(name.upper(), sorted(VARIABLES | more), 1, 0)
             raise ValueError(f"There is no variable ${name}. The nearest is ${near[0]}.")
+    if missing := sorted(more - set(used)):
+        raise ValueError(f"The template has no ${missing[0]}.")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Mapping
 
 from .ledger import ALIVE, State
@@ -66,7 +66,11 @@ class Ticket:
 
     ``told`` is the state of each finding that its text and comments have told; ``status`` what Halo shows now, None
     where it is not mapped; ``agreed`` the status that both sides last had; ``changed`` when Halo's ticket last changed.
-    ``told_of_reopening`` says that a person has been told why the ticket was settled.
+    ``told_of_reopening`` says that a person has been told why the ticket was settled. ``out`` are findings that an edit
+    of the lead's has taken out of the project. ``listed`` says that the whole list of its assets was attached once.
+    ``missing``: Halo does not show the ticket any more.
+
+    Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
 
     key: str
@@ -78,6 +82,11 @@ class Ticket:
     changed: datetime | None = None
     told: Mapping[Pair, str] = field(default_factory=dict)
     told_of_reopening: bool = False
+    out: frozenset[Pair] = frozenset()
+    listed: bool = False
+    missing: bool = False
+    numbers: str = ""
+    numbers_told: date | None = None
 
     @property
     def name(self) -> str:
@@ -153,3 +162,8 @@ def evidence(findings: list[Finding]) -> dict[str, Any]:
         "scans": sorted({finding.scan for finding in findings if finding.scan}),
         "findings": len(findings),
     }
+
+
+def counted(findings: int) -> str:
+    """``1 finding``, ``2 findings``."""
+    return f"{findings} finding" + "s" * (findings != 1)

@@ -154,9 +154,9 @@ class RiskAcceptance(models.Model):
     ones have in common. It excepts the findings that it covers, whatever their source says."""
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="acceptances")
-    asset = key_text(null=True)
-    solution = key_text(null=True)
-    vulnerability = key_text(null=True)
+    asset = models.TextField(null=True, db_collation="C")
+    solution = models.TextField(null=True, db_collation="C")
+    vulnerability = models.TextField(null=True, db_collation="C")
     reason = models.TextField()
     approver = models.TextField()
     accepted = models.DateTimeField(default=timezone.now)

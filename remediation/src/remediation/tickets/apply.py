@@ -10,27 +10,24 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Callable, Iterator, Mapping, TypeVar
+from typing import Any, Callable, Iterator, Mapping
 
 from django.db import connection as database
 from django.db import transaction
+from django.utils import timezone
 
-from haloitsm_client import (
-    HaloError,
-    NotFound,
-    RateLimited,
-    ServerTrouble,
-    Unauthorized,
-    UncertainWrite,
-    Unreachable,
-)
+from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
 from ..domain.plan import Kind, Plan, Step, digest
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..store import models
+from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
 from .missing import found_again, gone, is_missing, mark_missing
+from .twins import UNLOOKED, Twins, by_reference
+
+__all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
 
 # A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
@@ -40,38 +37,10 @@ REQUEST_LASTS = 35.0
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
-# In a ticket's note: when it was made or found, until its twins have been looked for.
-_UNLOOKED = "twins_unlooked"
-# Kinds of HaloError that say nothing against a step: it was not sent, because Halo was too slow before it.
-_PASSING = frozenset({"busy", "out_of_time"})
-
-
-class HaloAway(Exception):
-    """Halo cannot be reached, or wants fewer requests: the rest of the plan waits. The text says why."""
 
 
 class Busy(Exception):
     """Another process is writing to the same connection."""
-
-
-_Answer = TypeVar("_Answer")
-
-
-def asked(ask: Callable[[], _Answer]) -> _Answer:
-    """What ``ask`` gives. Raises HaloAway where Halo cannot be reached, is too slow or wants fewer requests."""
-    try:
-        return ask()
-    except UncertainWrite:
-        raise
-    except HaloError as error:
-        if _is_away(error):
-            raise HaloAway(f"{error.cause} {error.assistance}") from None
-        raise
-
-
-def _is_away(error: HaloError) -> bool:
-    """Whether an error says that Halo cannot be reached, is too slow or wants fewer requests."""
-    return isinstance(error, (Unreachable, ServerTrouble, RateLimited)) or error.kind in _PASSING
 
 
 @contextmanager
@@ -129,6 +98,7 @@ class Applier:
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
         self._waited = False
+        self._twins = Twins(project, instance, statuses, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
         # Why nothing can be created, "" where it can.
@@ -140,14 +110,14 @@ class Applier:
         self._rows = {row.key: row for row in stored.steps.all()}
         try:
             self._adopt(plan)
-            self._settle_twins()
+            self._twins.settle(self._parent_id)
             stuck: set[str] = set()
             for step in plan.steps:
                 if step.key not in outcome.done:
                     self._carry_out(step, step.ticket_key in stuck)
                 if step.key not in outcome.done:
                     stuck.add(step.ticket_key)
-            self._settle_twins()
+            self._twins.settle(self._parent_id)
         except HaloAway as error:
             for step in plan.steps:
                 if not outcome.has(step):
@@ -171,7 +141,7 @@ class Applier:
                 self._wait_for_cut_off()
                 self._look(missing, steps)
         except HaloError as error:
-            self._unsearched = f"it could not be looked up whether it exists already. {_words(error)}"
+            self._unsearched = f"it could not be looked up whether it exists already. {in_words(error)}"
             return
         for row in missing.values():
             newest = _newest(row, "about", "unknown")
@@ -181,17 +151,10 @@ class Applier:
     def _look(self, missing: dict[str, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
         """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
         for are_parents in (True, False):
-            for reference, shown in self._referred(missing, are_parents).items():
+            found = by_reference(self._instance, missing, self._parent_id(), are_parents=are_parents)
+            for reference, shown in found.items():
                 row = missing.pop(reference)
                 self._adopted(row, shown[0], steps.get((row.key, row.generation)))
-
-    def _referred(self, rows: Mapping[str, models.Ticket], are_parents: bool) -> Mapping[str, list[Shown]]:
-        """The tickets in Halo, by reference, the oldest first: of the parents among ``rows``, or of the children."""
-        wanted = [reference for reference, row in rows.items() if (row.key == PARENT_KEY) is are_parents]
-        parent_id = None if are_parents else self._parent_id()
-        if not wanted or (parent_id is None and not are_parents):
-            return {}
-        return asked(lambda: self._instance.references(wanted, parent_id))
 
     def _adopted(self, row: models.Ticket, shown: Shown, step: Step | None) -> None:
         """A ticket was made before. What it has told is what was about to be sent then; where nobody knows, nothing."""
@@ -217,68 +180,13 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"], _UNLOOKED: self._now().isoformat()}
+        row.note = {**row.note, "told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
         row.save()
 
-    # What was made twice
-
-    def _settle_twins(self) -> None:
-        """Look once for all tickets with the references that were made or found, and close the later ones of each.
-
-        A look that was impossible, or that does not show the ticket itself yet, is for the next run to repeat.
-        """
-        made = models.Ticket.objects.filter(project=self._project, note__has_key=_UNLOOKED, halo_id__isnull=False)
-        rows = {row.reference: row for row in made}
-        try:
-            for are_parents in (True, False):
-                found = self._referred(rows, are_parents)
-                for reference, row in rows.items():
-                    if (row.key == PARENT_KEY) is are_parents:
-                        self._settled(row, found.get(reference, []))
-        except (HaloError, HaloAway) as error:
-            words = _words(error) if isinstance(error, HaloError) else str(error)
-            self._say(f"  WARNING  whether a ticket was made twice could not be looked up. {words}")
-
-    def _settled(self, row: models.Ticket, shown: list[Shown]) -> None:
-        """The first of a reference's tickets is the ticket, and the others are closed. Raises HaloAway."""
-        looked_at = datetime.fromisoformat(row.note[_UNLOOKED])
-        if row.halo_id not in [one.halo_id for one in shown] and looked_at > self._now() - ABSENT_BEFORE_RETRY:
-            # The list does not show it yet, so it would not show another either.
-            return
-        result: dict[str, Any] = {}
-        for twin in shown[1:]:
-            told = f"ticket {twin.halo_id} was made for the same as ticket {shown[0].halo_id}"
-            try:
-                asked(lambda one=twin: self._instance.close_twin(one, shown[0].halo_id))  # type: ignore[misc]
-            except UncertainWrite:
-                # A closed one is left as it is: the next run looks again.
-                return
-            except (HaloError, NotInHalo) as error:
-                result["warning"] = f"{told} and is open. {_words(error)}"
-                self._say(f"  WARNING  {row.key}: {result['warning']}")
-                continue
-            result["closed"] = [*result.get("closed", []), twin.halo_id]
-            self._say(f"  closed   {row.key}: {told}")
-        with transaction.atomic():
-            if shown and shown[0].halo_id != row.halo_id:
-                self._take_on(row, shown[0])
-            row.note = {name: value for name, value in row.note.items() if name != _UNLOOKED}
-            row.save()
-            if result:
-                self._add_to_create(row, {"ticket": row.halo_id, **result})
-
-    def _add_to_create(self, row: models.Ticket, result: Mapping[str, Any]) -> None:
-        """Add to the result of the step that made a ticket."""
-        creates = [kind.value for kind in _CREATES]
-        made = row.journal.filter(event="done", step__kind__in=creates).order_by("-pk").first()
-        if made is not None and made.step is not None:
-            made.step.result = {**made.step.result, **result}
-            made.step.save()
-
-    def _take_on(self, row: models.Ticket, shown: Shown) -> None:
-        ours = self._statuses.read(shown.status_id)
-        row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, shown.status_id, shown.changed
-        row.status = ours.value if ours else ""
+    def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
+        """What a project's ticket tells of its children, and the day on which it does."""
+        today = timezone.localdate(self._now()).isoformat()
+        return {"numbers": sent["numbers"], "numbers_told": today} if "numbers" in sent else {}
 
     def _is_cut_off(self, row: models.Ticket) -> bool:
         """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
@@ -326,7 +234,7 @@ class Applier:
             self._waits(step, obstacle)
             return
         before = _newest(ticket, "about", "unknown")
-        sent = {"told": dict(step.told), "title": str(step.body["summary"])} if step.kind in _CREATES else {}
+        sent = _sent(step) if step.kind in _CREATES else {}
         self._note("about", ticket, row, sent)
         try:
             result = asked(lambda: self._do(step, ticket, before))
@@ -340,7 +248,7 @@ class Applier:
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
         except (HaloError, NotInHalo) as error:
-            words = _words(error)
+            words = in_words(error)
             self._note("failed", ticket, row, {"said": words})
             lost = self._lost(step, ticket, error)
             if lost:
@@ -360,7 +268,7 @@ class Applier:
             self._say(f"  WARNING  {step.kind.value} {step.ticket_key}: {result['warning']}")
         if step.kind is Kind.CREATE_PARENT:
             # Before it has children: they would be those of the wrong one.
-            self._settle_twins()
+            self._twins.settle(self._parent_id)
 
     def _lost(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> str:
         """Why a refused step waits: its ticket, or a new ticket's parent, is gone. "" where that is not the reason."""
@@ -478,19 +386,25 @@ class Applier:
         except (UncertainWrite, NotFound, Unauthorized):
             raise
         except HaloError as error:
-            if _is_away(error):
+            if is_away(error):
                 raise
-            return {"warning": f"{attachment['name']} could not be attached. {_words(error)}"}
+            return {"warning": f"{attachment['name']} could not be attached. {in_words(error)}"}
 
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in _CREATES:
             shown = Shown(result["ticket"], result["status"], None, None)
-            self._made(ticket, shown, {"told": dict(step.told), "title": str(step.body["summary"])})
+            self._made(ticket, shown, _sent(step))
             return
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
         elif step.kind is Kind.COMMENT:
-            ticket.note = {**ticket.note, "told": dict(step.told), "reopened": step.body.get("reopened", "")}
+            ticket.note = {
+                **ticket.note,
+                "told": dict(step.told),
+                "reopened": step.body.get("reopened", ""),
+                "listed": bool(step.body.get("listed") or ticket.note.get("listed")),
+                **self._numbers(step.body),
+            }
             if step.body.get("agreed"):
                 ticket.agreed_status = str(step.body["agreed"])
         else:
@@ -499,15 +413,13 @@ class Applier:
         ticket.save()
 
 
+def _sent(step: Step) -> dict[str, Any]:
+    """What has to be known of a create when only its ticket is found later."""
+    numbers = {"numbers": step.body["numbers"]} if "numbers" in step.body else {}
+    return {"told": dict(step.told), "title": str(step.body["summary"]), **numbers}
+
+
 def _newest(row: models.Ticket, *events: str) -> models.Journal | None:
     """The newest entry in a ticket's journal, if it is one of these events."""
     newest = row.journal.order_by("-pk").first()
     return newest if newest and newest.event in events else None
-
-
-def _words(error: HaloError | NotInHalo) -> str:
-    """Halo's words and the way out."""
-    if not isinstance(error, HaloError):
-        return str(error)
-    more = "Or name an agent for that case: connect --closing-agent." if error.kind == "unassigned" else ""
-    return " ".join(filter(None, (error.cause, error.assistance, more, error.data)))

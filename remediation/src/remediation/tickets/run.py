@@ -15,7 +15,8 @@ from ..domain.plan import NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Outcome, asked, one_writer
+from .apply import Applier, Outcome, one_writer
+from .asking import asked
 from .instance import Instance, Options
 from .read_back import read_back
 from .world import world_of

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
+import polars as pl
+from django.conf import settings
+
+from ..domain.acceptance import Acceptance, excepted
+from ..domain.decide import SKEW
+from ..domain.ledger import ALIVE
 from ..domain.planning import PARENT_KEY, World
 from ..domain.project import Settings
 from ..domain.status import Status
-from ..domain.ticket import Ticket
+from ..domain.ticket import Pair, Ticket
 from ..store import bulk, models
 
 
@@ -18,24 +25,40 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
-    # There is no source 0: a project without a source has no findings.
-    findings = bulk.read_findings(project.source_id or 0)
     snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
-        findings=findings,
+        findings=findings_of(project.source_id, today),
         tickets=[ticket_of(row) for row in newest.values()],
         parent=ticket_of(parent) if parent else None,
         today=today,
         scanned=snapshot.taken if snapshot else None,
         taken=_taken(project),
+        generations=_generations(rows),
+        released=[f"{row.key}/{row.generation}" for row in rows if row.note.get("released")],
+        skew=_skew(project),
+        made=project.created,
+        slug=project.slug,
+        link=f"{settings.PUBLIC_URL}/projects/{project.slug}" if settings.PUBLIC_URL else "",
     )
+
+
+def findings_of(source_id: int | None, today: date) -> pl.DataFrame:
+    """A source's findings with all that is known of them; those whose risk is accepted today are excepted.
+
+    Columns as in ``bulk.read_findings``. A project without a source has no findings.
+    """
+    # There is no source 0.
+    source = source_id or 0
+    rows = models.RiskAcceptance.objects.filter(source=source, expires__gte=today, withdrawn__isnull=True)
+    accepted = [Acceptance(row.expires, row.asset, row.solution, row.vulnerability) for row in rows]
+    return excepted(bulk.read_findings(source), accepted, today)
 
 
 def ticket_of(row: models.Ticket) -> Ticket:
     """The domain's ticket of a stored one."""
-    told = {_pair(pair): state for pair, state in (row.note.get("told") or {}).items()}
+    note: dict[str, Any] = row.note
     return Ticket(
         key=row.key,
         generation=row.generation,
@@ -44,22 +67,57 @@ def ticket_of(row: models.Ticket) -> Ticket:
         status=Status(row.status) if row.status else None,
         agreed=Status(row.agreed_status) if row.agreed_status else None,
         changed=row.halo_changed,
-        told=told,
-        told_of_reopening=bool(row.note.get("reopened")),
+        told={_pair(pair): state for pair, state in (note.get("told") or {}).items()},
+        told_of_reopening=bool(note.get("reopened")),
+        out=frozenset(_pair(pair) for pair in note.get("out") or ()),
+        listed=bool(note.get("listed")),
+        missing=bool(note.get("missing")),
+        numbers=note.get("numbers", ""),
+        numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str) -> Pair:
     asset, _, vulnerability = text.partition("|")
     return asset, vulnerability
 
 
-def _taken(project: models.Project) -> dict[str, str]:
-    """Keys that a project before this one has a ticket for, in the same connection and source."""
-    others = models.Ticket.objects.filter(
-        project__connection=project.connection, project__source=project.source, project__position__lt=project.position
-    ).exclude(key=PARENT_KEY)
-    return {
-        row.key: f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
-        for row in others.select_related("project")
-    }
+def _taken(project: models.Project) -> dict[Pair, str]:
+    """The findings that a ticket of another project has, in the same connection and source; also one that is being
+    made, or of which it is not known whether it was."""
+    same = models.Ticket.objects.filter(project__connection=project.connection, project__source=project.source)
+    taken: dict[Pair, str] = {}
+    for row in same.exclude(project=project).select_related("project").order_by("-project__position", "pk"):
+        name = f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
+        taken |= {_pair(pair): name for pair, state in _tells(row).items() if state in ALIVE}
+    return taken
+
+
+def _tells(row: models.Ticket) -> dict[str, str]:
+    """What a ticket tells of its findings, or will tell if it exists."""
+    if row.halo_id is not None:
+        return row.note.get("told") or {}
+    newest = row.journal.order_by("-pk").first()
+    if newest is None or newest.event not in (models.Journal.Event.ABOUT, models.Journal.Event.UNKNOWN):
+        return {}
+    about = row.journal.filter(event=models.Journal.Event.ABOUT).order_by("-pk").first()
+    told: dict[str, str] = about.detail.get("told", {}) if about else {}
+    return told
+
+
+def _generations(rows: list[models.Ticket]) -> dict[str, int]:
+    """The highest number that a reference was ever made with, by key: a ticket keeps its reference when it follows its
+    findings to another key."""
+    highest: dict[str, int] = {}
+    for row in rows:
+        _, _, rest = row.reference.split(":", 2)
+        key, _, number = rest.rpartition(":")
+        highest[key] = max(highest.get(key, 0), int(number))
+    return highest
+
+
+def _skew(project: models.Project) -> timedelta:
+    """How far a scan has to begin after a person's word: each side's clock may be off by what it was seen to be."""
+    source = project.source.settings if project.source else {}
+    seconds = abs(project.connection.settings.get("skew", 0)) + abs(source.get("skew", 0))
+    return SKEW + timedelta(seconds=seconds)

@@ -1,0 +1,35 @@
+"""The findings of a ticket as a file for a spreadsheet. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from .plan import digest
+from .template import LONGEST_LIST
+from .ticket import Finding
+
+HEADER = ("asset", "host", "vulnerability", "title", "state", "scan", "scan_started")
+
+
+def is_long(findings: Iterable[Finding]) -> bool:
+    """Whether there are more assets than a text names."""
+    return len({finding.asset for finding in findings}) > LONGEST_LIST
+
+
+def attachment(findings: Iterable[Finding]) -> dict[str, str]:
+    """``name`` and ``text`` of the list. The same list has the same name."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\r\n")
+    lines.writerow(HEADER)
+    for one in findings:
+        started = f"{one.scan_started:%Y-%m-%d %H:%M} UTC" if one.scan_started else ""
+        cells = (one.asset, one.host, one.vulnerability, one.title, one.state, one.scan or "", started)
+        lines.writerow([harmless(cell) for cell in cells])
+    return {"name": f"assets-{digest(text.getvalue())}.csv", "text": text.getvalue()}
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: scanners repeat what hosts call themselves."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

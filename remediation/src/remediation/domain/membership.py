@@ -1,0 +1,179 @@
+"""Which findings a project holds, and under which keys. Pure.
+
+Membership is sticky: what a ticket has told of stays in it, whatever its score, its tags or its owner are now. Only a
+lead's own edit takes it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from .ledger import ALIVE, ENOUGH_MISSES, KEY, State
+from .plan import NotDone
+from .project import Granularity, Settings
+from .snapshot import SEVERITIES
+from .ticket import OUT, UNREPORTED, Pair, Ticket, counted
+
+Row = Mapping[str, Any]
+
+# What only some sources or feeds tell.
+OPTIONAL: Mapping[str, Any] = {
+    "cvss": pl.Float64,
+    "risk": pl.Float64,
+    "exploits": pl.Int64,
+    "epss": pl.Float64,
+    "kev": pl.Boolean,
+    "kev_due": pl.Date,
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """``groups``: the rows of each key, by key. ``key_of`` and ``row_of`` find a finding's key and row."""
+
+    groups: Mapping[str, Sequence[Row]]
+    key_of: Mapping[Pair, str]
+    row_of: Mapping[Pair, Row]
+
+    def living(self, key: str) -> list[Row]:
+        """The rows of a key that are there, as far as anybody has proved."""
+        return [row for row in self.groups.get(key, ()) if row["state"] in ALIVE]
+
+
+def believed(findings: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """The findings; where the project says so, those that were long not reported are no longer unconfirmed."""
+    frame = findings.with_columns(
+        pl.col("severity").fill_null(SEVERITIES[-1]),
+        # Without a solution the vulnerability stands for it.
+        pl.coalesce("solution", "vulnerability").alias("solution"),
+        *(pl.lit(None, kind).alias(name) for name, kind in OPTIONAL.items() if name not in findings.columns),
+    )
+    if not settings.resolve_unreported or "missed" not in frame.columns:
+        return frame
+    is_unreported = (pl.col("state") == State.UNCONFIRMED.value) & (pl.col("missed") >= ENOUGH_MISSES)
+    state = pl.when(is_unreported.fill_null(False)).then(pl.lit(UNREPORTED)).otherwise("state")
+    return frame.with_columns(state.alias("state"))
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The findings of a project, as ``believed`` gives them, and its tickets.
+
+    ``taken`` are findings that another project's ticket has, with that ticket's name. ``made`` is when the project was
+    made, which matters to a static one.
+    """
+
+    settings: Settings
+    findings: pl.DataFrame
+    tickets: Sequence[Ticket]
+    taken: Mapping[Pair, str]
+    made: datetime | None = None
+
+    def rows(self) -> Rows:
+        """The findings that are in the project, by key."""
+        frame = self.findings
+        wanted = frame.filter(self.wanted() & pl.col("state").is_in(ALIVE))
+        if self.taken:
+            wanted = wanted.join(pairs_frame(self.taken), on=KEY, how="anti")
+        made = [ticket for ticket in self.tickets if ticket.halo_id is not None]
+        # What is in a ticket stays in it, also when nobody would put it there now.
+        kept = frame.join(pairs_frame({pair for ticket in made for pair in ticket.told}), on=KEY, how="semi")
+        kept = kept.join(wanted, on=KEY, how="anti")
+        out = pairs_frame({pair for ticket in made for pair in ticket.out}).with_columns(pl.lit(OUT).alias("taken_out"))
+        kept = kept.join(out, on=KEY, how="left").with_columns(pl.coalesce("taken_out", "state").alias("state"))
+        kept = kept.drop("taken_out")
+        return self._by_key(pl.concat([wanted, kept]))
+
+    def wanted(self) -> pl.Expr:
+        """Whether the project would take a finding in now."""
+        scope, settings = self.settings.scope, self.settings
+        wanted = scope.where() & scope.bad_enough(settings.min_severity)
+        if settings.static and self.made:
+            wanted = wanted & (pl.col("first_found") <= self.made).fill_null(True)
+        return wanted
+
+    def _by_key(self, rows: pl.DataFrame) -> Rows:
+        homes = {
+            (pair, ticket.key.rpartition("@")[0]): ticket.key
+            for ticket in self.tickets
+            if ticket.halo_id is not None
+            for pair, state in ticket.told.items()
+            if state in ALIVE
+        }
+        column = key_column(self.settings)
+        groups: dict[str, list[Row]] = {}
+        key_of: dict[Pair, str] = {}
+        row_of: dict[Pair, Row] = {}
+        for row in rows.sort(KEY).iter_rows(named=True):
+            pair = row["asset"], row["vulnerability"]
+            key = str(row[column])
+            if self.settings.granularity is Granularity.SOLUTION_OWNER:
+                owners = sorted(row.get("owner_tags") or [])
+                key = homes.get((pair, key), f"{key}@{owners[0] if owners else 'nobody'}")
+            groups.setdefault(key, []).append(row)
+            key_of[pair] = key
+            row_of[pair] = row
+        return Rows(groups, key_of, row_of)
+
+    def left_out(self) -> list[NotDone]:
+        """The living findings on the project's assets that are in none of its tickets, by key, and why."""
+        settings, scope = self.settings, self.settings.scope
+        told = pairs_frame({pair for ticket in self.tickets for pair in ticket.told})
+        there = self.findings.filter(scope.where() & pl.col("state").is_in(ALIVE)).join(told, on=KEY, how="anti")
+        passes = scope.bad_enough(settings.min_severity)
+        below = self._counted(there.filter(~passes), f"below the filter: {{}} {scope.in_words(settings.min_severity)}")
+        late = (
+            []
+            if not settings.static
+            else self._counted(
+                there.filter(passes & ~self.wanted()), "the project is static: {} came up after it was made"
+            )
+        )
+        return [*below, *late, *self._covered(there.filter(self.wanted()))]
+
+    def _counted(self, rows: pl.DataFrame, reason: str) -> list[NotDone]:
+        column = key_column(self.settings)
+        counts = rows.group_by(column).len().sort(column)
+        return [NotDone(str(key), reason.format(counted(count))) for key, count in counts.iter_rows()]
+
+    def _covered(self, rows: pl.DataFrame) -> list[NotDone]:
+        """What other projects have, told once for each key and ticket of theirs."""
+        if not self.taken:
+            return []
+        column = key_column(self.settings)
+        found = rows.join(pairs_frame(self.taken), on=KEY, how="semi").select(column, *KEY).sort(column, *KEY)
+        covered = sorted({(key, self.taken[asset, vulnerability]) for key, asset, vulnerability in found.iter_rows()})
+        return [NotDone(str(key), f"covered by {name}") for key, name in covered]
+
+
+def taken_out(findings: pl.DataFrame, settings: Settings, tickets: Sequence[Ticket]) -> dict[str, list[Pair]]:
+    """By the name of a ticket: which of the findings that it tells of as there are in the project no more, now that a
+    lead has given it these settings. What merely drifts later is none of this."""
+    frame = believed(findings, settings)
+    held = Membership(settings, frame, (), {}).wanted()
+    outside = set(frame.filter(~held).select(KEY).iter_rows())
+    found = {
+        ticket.name: sorted(pair for pair, state in ticket.told.items() if state in ALIVE and pair in outside)
+        for ticket in tickets
+    }
+    return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def key_column(settings: Settings) -> str:
+    """The column whose values are the keys of tickets, perhaps with an owner added."""
+    return {
+        Granularity.SOLUTION: "solution",
+        Granularity.SOLUTION_OWNER: "solution",
+        Granularity.ASSET: "asset",
+        Granularity.VULNERABILITY: "vulnerability",
+    }[settings.granularity]
+
+
+def pairs_frame(pairs: Collection[Pair]) -> pl.DataFrame:
+    """A frame of the keys of findings."""
+    return pl.DataFrame(sorted(pairs), schema=dict.fromkeys(KEY, pl.String), orient="row")

@@ -1,0 +1,36 @@
+"""A lead gives a project other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..domain.membership import taken_out
+from ..domain.project import Settings
+from ..store import models
+from .world import findings_of, ticket_of
+
+
+def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
+    """Change some settings; they act on new tickets. Raises ValueError for a setting that cannot be used.
+
+    Where the filters change, what they leave out now leaves its ticket with the next apply. Nothing else ever takes a
+    finding out of its ticket. Returns how many findings that are.
+    """
+    before, after = Settings.from_table(project.settings), Settings.from_table({**project.settings, **changes})
+    with transaction.atomic():
+        project.settings = after.to_table()
+        project.save(update_fields=["settings"])
+        if (before.scope, before.min_severity) == (after.scope, after.min_severity):
+            return 0
+        rows = list(models.Ticket.objects.filter(project=project, halo_id__isnull=False))
+        out = taken_out(findings_of(project.source_id, timezone.localdate()), after, [ticket_of(row) for row in rows])
+        for row in rows:
+            pairs = ["|".join(pair) for pair in out.get(ticket_of(row).name, [])]
+            if pairs != row.note.get("out", []):
+                row.note = {**row.note, "out": pairs}
+                row.save(update_fields=["note"])
+        return sum(len(pairs) for pairs in out.values())
