@@ -279,7 +279,7 @@ class Applier:
         return self._missing(row)
 
     def _missing(self, row: models.Ticket) -> str:
-        """Why steps of a ticket wait, "" where Halo shows it; what is found is kept with the ticket. Raises HaloAway."""
+        """Why steps of a ticket wait, "" where Halo shows it. It is kept with the ticket. Raises HaloAway."""
         number = row.halo_id or 0
         if asked(lambda: self._instance.show(number)) is None:
             mark_missing(row, self._now())

@@ -172,7 +172,7 @@ class Instance:
             self._assigned(twin.halo_id, lambda: self._client.close_duplicate(twin.halo_id, first_id))
 
     def attach(self, halo_id: int, name: str, text: str) -> int:
-        """The number of a ticket's file with this name, a CSV, which is attached unless it is there. Raises HaloError."""
+        """The number of a ticket's CSV with this name, which is attached unless it is there. Raises HaloError."""
         return self._client.attach(halo_id, name, text.encode(), "text/csv")
 
     def comment(self, halo_id: int, text: str) -> int:
@@ -211,7 +211,7 @@ class Instance:
         if not since:
             _, response = next(iter(reader.pages({"page_size": "1"})))
             return Changes([], clock_of(response), skew_of(response, reader.now))
-        # Whether an instance hides closed tickets from this list would take more requests to find out than to list them.
+        # To find out whether an instance hides closed tickets from this list would take more requests than to list them.
         changes = changed_since(reader, SortKey(since).earlier(OVERLAP), closed=True)
         return Changes([self._shown(row) for _, row in changes.rows], changes.halo_time or since, changes.skew)
 
