@@ -137,3 +137,16 @@ def test_halo_away_between_the_file_and_the_comment(scene: Any) -> None:
     _, outcome = scene.run().apply()
     assert not outcome.waiting and not outcome.failed
     once(scene)
+
+
+def test_a_halo_that_is_busy_with_files_is_waited_for(scene: Any) -> None:
+    settled(scene)
+    scene.halo.inject(Fault("status", "GET", "attachment", status=503, times=None))
+    _, outcome = scene.run().apply()
+    assert not outcome.failed and outcome.waiting
+    assert not scene.comments("s1") and scene.status("s1") == "New"
+    scene.halo.clear_faults()
+    scene.later(hours=1)
+    _, outcome = scene.run().apply()
+    assert not outcome.failed and not outcome.waiting
+    once(scene)

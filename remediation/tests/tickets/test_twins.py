@@ -154,3 +154,45 @@ def test_what_is_never_shown_is_not_looked_for_without_end(scene: Any) -> None:
     scene.later(minutes=20)
     scene.run().apply()
     assert not models.Ticket.objects.filter(note__has_key="twins_unlooked")
+
+
+def test_children_are_made_under_the_parent_that_counts_after_a_death(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.scan("a1 v1 s1")
+    run = with_twin(scene, "project", before=True)
+    real, looks = run._instance.references, []
+
+    def references(wanted: Any, parent_id: Any) -> Any:
+        looks.append(parent_id)
+        # The second look is the one for the parent's twins.
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        return real(wanted, parent_id)
+
+    monkeypatch.setattr(run._instance, "references", references)
+    with pytest.raises(KeyboardInterrupt):
+        run.apply()
+    scene.later(minutes=1)
+    scene.run().apply()
+    first, second = numbers(scene, "project")
+    assert scene.ticket("s1")["parent_id"] == first and scene.halo.tickets[second]["status_id"] == 9
+
+
+def test_a_twin_that_was_closed_before_a_death_gets_no_second_note(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    run = with_twin(scene, "s1", before=False)
+    real = run._instance.close_twin
+
+    def close_twin(*given: Any) -> None:
+        real(*given)
+        raise KeyboardInterrupt
+
+    run._instance.close_twin = close_twin
+    with pytest.raises(KeyboardInterrupt):
+        run.apply()
+    scene.later(minutes=1)
+    scene.run().apply()
+    _, second = numbers(scene, "s1")
+    assert len([note for note in notes(scene, second) if "Duplicate of" in note]) == 1
+    assert not models.Ticket.objects.filter(note__has_key="twins_unlooked")
