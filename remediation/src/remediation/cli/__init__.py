@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import connections, projects, rounds, sources
+from . import comparing, connections, projects, rounds, sources, upkeep
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
@@ -18,6 +18,7 @@ app.command("connect")(connections.connect)
 app.add_typer(source_app, name="source")
 source_app.command("add")(sources.add)
 source_app.command("read")(sources.read)
+source_app.command("compare")(comparing.compare)
 app.command("import")(sources.import_file)
 app.add_typer(project_app, name="project")
 project_app.command("create")(projects.create)
@@ -26,6 +27,9 @@ app.command("plan")(projects.plan)
 app.command("apply", cls=projects.Approving)(projects.apply)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
+app.command("check")(upkeep.check)
+app.command("backup")(upkeep.backup)
+app.command("restore")(upkeep.restore)
 
 
 def main() -> None:
