@@ -68,7 +68,7 @@ class InsightVmConsole:
         self._report_timeout = report_timeout
 
     def test(self) -> None:
-        """Logs in and asks for one of the user's reports. Raises SourceError. Whether it may make one shows only then."""
+        """Logs in and asks for a report that is there, which proves no right to make one. Raises SourceError."""
         http = self._connect()
         try:
             http.ask("GET", "/reports?page=0&size=1")

@@ -29,7 +29,7 @@ def snapshot_of(source: models.Source) -> Snapshot:
 
 
 def log_in(source: models.Source) -> None:
-    """Logs in to a source that can be asked, and reads nothing. Raises SourceError and KeyTrouble; does not wait long."""
+    """Logs in to a source that can be asked, without long waits. Raises SourceError and KeyTrouble."""
     _console(source, sleep=lambda seconds: None, request_timeout=15.0).test()
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -67,14 +67,15 @@ def kept_labels() -> set[str]:
     return {config.label for config in apps.get_app_configs()} - LEFT_OUT
 
 
+def tables_of(labels: Collection[str]) -> set[str]:
+    """The tables of apps, by their labels, also those that join two others, as the code has them."""
+    options = [model._meta for model in apps.get_models(include_auto_created=True)]  # pylint: disable=protected-access
+    return {one.db_table for one in options if one.app_label in labels and one.managed and not one.proxy}
+
+
 def kept_tables() -> list[str]:
-    """The tables of the kept apps that are in the database, also those that join two others."""
-    managed = {
-        model._meta.db_table  # pylint: disable=protected-access  # Django documents it
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in kept_labels() and model._meta.managed and not model._meta.proxy
-    }
-    return sorted(managed & set(connection.introspection.table_names()))
+    """The tables of the kept apps that are in the database."""
+    return sorted(tables_of(kept_labels()) & set(connection.introspection.table_names()))
 
 
 def applied_migrations() -> list[tuple[str, str]]:
@@ -163,7 +164,7 @@ def _server_version() -> str:
 
 @contextmanager
 def _written_beside(target: Path, force: bool) -> Iterator[IO[bytes]]:
-    """A new file (0600) beside the target, which becomes the target at the end of the block, and is gone on an error."""
+    """A new file (0600) beside the target, which becomes the target at the end of the block and is gone on an error."""
     exists = BackupError(f"{target} exists. Choose another name, or replace it with --force.")
     if target.exists() and not force:
         raise exists

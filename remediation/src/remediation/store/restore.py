@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
-from .backup import LEFT_OUT, SESSION, kept_labels, kept_tables
+from .backup import LEFT_OUT, SESSION, kept_labels, kept_tables, tables_of
 from .backup_file import Backup, BackupError, Table
 from .copy import listed, names
 
@@ -23,16 +24,17 @@ def restore(backup: Backup, *, replace: bool = False) -> None:
     The backup is read whole before anything is changed. Raises BackupError where it is damaged or of a newer release,
     where the database holds anything and ``replace`` is not set, and where others use what would be replaced.
     """
-    backup.verify()
     _refuse_unknown_migrations(backup)
     there = tables_there()
     if there and not replace:
         raise BackupError(
-            f"The database is not empty: {_described(there)}. Restore into an empty one, or drop all that with --replace."
+            f"The database is not empty: {_described(there)}. "
+            "Restore into an empty one, or drop what is there with --replace."
         )
     _refuse_strangers(there)
     if there:
         _refuse_company()
+    backup.verify()
     with transaction.atomic():
         _clear(there)
         migrate_to(backup.manifest.migrations)
@@ -52,10 +54,9 @@ def tables_there() -> list[str]:
 
 def _described(tables: list[str]) -> str:
     """The tables that have rows, with how many, and how many others there are."""
-    counted = {table: _count(table) for table in tables}
-    full = [f"{table} ({rows} rows)" for table, rows in counted.items() if rows and table != RECORD]
-    empty = f"{len(tables) - len(full)} tables without rows of interest"
-    return f"{', '.join(full)}, and {empty}" if full else f"{len(tables)} tables without rows"
+    counted = {table: _count(table) for table in tables if table != RECORD}
+    full = [f"{table} ({rows} rows)" for table, rows in counted.items() if rows]
+    return ", ".join([*full, f"{len(counted) - len(full)} tables without rows"])
 
 
 def _count(table: str) -> int:
@@ -76,9 +77,12 @@ def _refuse_unknown_migrations(backup: Backup) -> None:
 
 def _is_ours(table: str) -> bool:
     """Whether a table is the service's, also one of another release. Django names tables after their apps."""
-    labels = tuple(f"{config.label}_" for config in apps.get_app_configs())
-    own = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    return table == RECORD or table in own or table.startswith(labels)
+    labels = {config.label for config in apps.get_app_configs()}
+    return table == RECORD or table in tables_of(labels) or table.startswith(_prefixes(labels))
+
+
+def _prefixes(labels: Collection[str]) -> tuple[str, ...]:
+    return tuple(f"{label}_" for label in labels)
 
 
 def _refuse_strangers(there: list[str]) -> None:
@@ -111,12 +115,8 @@ def _clear(there: list[str]) -> None:
         _execute(setting)
     if not there:
         return
-    left = {
-        model._meta.db_table
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in LEFT_OUT
-    }
-    emptied = [table for table in there if table in left or table.startswith(tuple(f"{label}_" for label in LEFT_OUT))]
+    left = tables_of(LEFT_OUT)
+    emptied = [table for table in there if table in left or table.startswith(_prefixes(LEFT_OUT))]
     if emptied:
         _execute(sql.SQL("TRUNCATE {}").format(listed(map(sql.Identifier, emptied))))
     dropped = [table for table in there if table != RECORD and table not in emptied]

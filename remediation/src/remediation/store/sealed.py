@@ -12,9 +12,10 @@ MARK = "sealed by store.secrets"
 
 def unopened() -> tuple[int, dict[str, str]]:
     """How many secrets there are, and why some cannot be opened, by what they belong to: "source console"."""
+    # pylint: disable=protected-access  # Django documents both
     count, trouble = 0, {}
     for model in apps.get_models():
-        for field in model._meta.fields:  # pylint: disable=protected-access  # Django documents it
+        for field in model._meta.fields:
             if field.db_comment != MARK:
                 continue
             for row in model._default_manager.exclude(**{field.name: ""}).order_by("pk"):
