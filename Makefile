@@ -108,7 +108,7 @@ fuzz: ## coverage-guided fuzzing of the webhook parser (ARGS="--seconds N")
 proof: ## run or collect all of these and write docs/proof.md (ARGS="--bench F --faults F --storm F --soak F")
 	@$(call in,develop)python -m tools.proof $(ARGS)
 
-sbom: ## write the software bill of materials (CycloneDX) of the image's Python packages to dist/
+sbom: ## write the software bills of materials (CycloneDX), of the image's and of the service's Python packages, to dist/
 	@$(call in,supply-chain)python -m tools.sbom
 
 audit: ## look the locked versions up in the vulnerability data bases (needs the internet)
@@ -126,5 +126,5 @@ lock: ## resolve the dependencies anew and write the lock files
 	done
 
 clean: ## remove what builds and tests leave in the tree (not the caches outside of it)
-	rm -rf build dist *.egg-info .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
+	rm -rf build dist *.egg-info .coverage .coverage.* remediation/.coverage remediation/.coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

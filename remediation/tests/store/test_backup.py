@@ -188,11 +188,18 @@ def test_a_backup_of_older_migrations_is_brought_to_the_newest(
     with django_at(databases()):
         migrate_to([("store", "0001_tables")])
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO store_connection (name, settings, secret) VALUES ('old', '{}', '')")
+            cursor.execute(
+                "INSERT INTO store_source (name, kind, settings, secret, created) VALUES ('old', '', '{}', '', now())"
+            )
+            # Later migrations alter this table, while its reference to the source is still to be checked.
+            cursor.execute(
+                "INSERT INTO store_snapshotrecord (source_id, taken, read, proof, rows, findings, assets, content_hash, "
+                "frames) SELECT id, now(), now(), 'scan', 1, 1, 1, '', '' FROM store_source"
+            )
         write_backup(tmp_path / "old", NOW)
     with django_at(databases()):
         restore_from(tmp_path / "old")
-        assert models.Connection.objects.get().name == "old"
+        assert models.SnapshotRecord.objects.get().source.name == "old"
         assert models.Device.objects.count() == 0
         call_command("migrate", check_unapplied=True, verbosity=0)
 
@@ -299,6 +306,19 @@ def with_manifest(path: Path, **changes: Any) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (members | {backup_file.MANIFEST: json.dumps(manifest).encode()}).items():
             archive.writestr(name, content)
+
+
+def test_a_table_with_other_rows_is_refused(made: Path, databases: Databases, django_at: DjangoAt) -> None:
+    with zipfile.ZipFile(made) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["tables/store_ticket"] = members["tables/store_ticket"].replace(b"1001", b"1003")
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with django_at(databases()):
+        with pytest.raises(BackupError, match="damaged, in store_ticket"):
+            restore_from(made)
+        assert not connection.introspection.table_names()
 
 
 @pytest.mark.parametrize(
