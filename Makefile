@@ -18,12 +18,12 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation test test-plugin test-remediation check-generated regenerate validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench faults fuzz proof soak storm
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 # Usage: $(call remediation,ARGUMENTS) runs python in the service's environment and folder, on the tree as it is.
 remediation = venv=$$(tools/venv.sh remediation) && cd remediation && \
@@ -42,9 +42,16 @@ test: test-plugin test-remediation ## run all tests
 test-plugin: ## the plugin's tests, with line and branch coverage of what is not generated (TESTS=... for some)
 	@$(call in,develop)python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(TESTS)
 
-test-remediation: ## the service's tests and mypy
+test-remediation: ## the service's tests with coverage, mypy, and the store's tests on PostgreSQL 15
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q)
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q --cov --cov-report=term)
+	@$(MAKE) --no-print-directory test-postgres15
+
+test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
+	@code=0; REMEDIATION_TEST_POSTGRES_BIN=$$(tools/postgres15.sh) || code=$$?; \
+	    if [ $$code = 77 ]; then echo "SKIPPED: the tests of the store on PostgreSQL 15, which cannot be had here (see above)"; exit; fi; \
+	    test $$code = 0 && export REMEDIATION_TEST_POSTGRES_BIN && \
+	    $(call remediation,-m pytest -n 2 --dist worksteal -q tests/store)
 
 check-generated: ## fail where a generated file is not what the spec generates
 	@$(call in,rapid7)python -m tools.check_generated
@@ -101,7 +108,7 @@ fuzz: ## coverage-guided fuzzing of the webhook parser (ARGS="--seconds N")
 proof: ## run or collect all of these and write docs/proof.md (ARGS="--bench F --faults F --storm F --soak F")
 	@$(call in,develop)python -m tools.proof $(ARGS)
 
-sbom: ## write the software bill of materials (CycloneDX) of the image's Python packages to dist/
+sbom: ## write the software bills of materials (CycloneDX), of the image's and of the service's Python packages, to dist/
 	@$(call in,supply-chain)python -m tools.sbom
 
 audit: ## look the locked versions up in the vulnerability data bases (needs the internet)
@@ -119,5 +126,5 @@ lock: ## resolve the dependencies anew and write the lock files
 	done
 
 clean: ## remove what builds and tests leave in the tree (not the caches outside of it)
-	rm -rf build dist *.egg-info .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
+	rm -rf build dist *.egg-info .coverage .coverage.* remediation/.coverage remediation/.coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

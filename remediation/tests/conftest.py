@@ -7,8 +7,8 @@ REMEDIATION_TEST_POSTGRES_BIN other programs for the embedded one, such as /usr/
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -95,6 +95,27 @@ def empty_store(database: str) -> Iterator[str]:
     """The address of a database without tables, which Django uses for the time of the test."""
     with django_on(database):
         yield database
+
+
+@pytest.fixture
+def databases(postgres: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases, and drops them after the test. Each call gives the address of one."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"test_{uuid4().hex}")
+        make_database(postgres, made[-1])
+        return urlsplit(postgres)._replace(path=f"/{made[-1]}").geturl()
+
+    yield make
+    for name in made:
+        drop_database(postgres, name)
+
+
+@pytest.fixture
+def django_at() -> Callable[[str], AbstractContextManager[None]]:
+    """``with django_at(address):`` Django uses another database for the block."""
+    return django_on
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def stages(repository: Path) -> Path:
     (repository / "tools/venv.sh").write_text(f"#!/bin/sh\necho {repository}/venv\n")
     names = "check-generated release-check validate style types test client-check image-check plg-check"
     (repository / "Makefile").write_text(
-        f"test:\n\t@echo '=== 3 passed in 0.01s ==='; exit $${{TEST:-0}}\n{names.replace(' test', '')}:\n\t@echo did $@ $(BUILT)\n"
+        f"test:\n\t@echo '=== 3 passed in 0.01s ==='; echo \"$$SAID\"; exit $${{TEST:-0}}\n{names.replace(' test', '')}:\n\t@echo did $@ $(BUILT)\n"
     )
     return repository / ".ci/run"
 
@@ -72,6 +72,12 @@ def test_all_stages_run_in_order_and_are_summed_up(stages: Path) -> None:
     assert "did plg-check 1" in done.stdout
     assert done.stdout.rstrip().endswith("=== 3 passed in 0.01s ===")
     assert done.stdout.count("passed ") >= len(names)
+
+
+def test_what_the_tests_left_out_is_summed_up(stages: Path) -> None:
+    done = run(stages, "test", SAID="SKIPPED: the tests on another server")
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("=== 3 passed in 0.01s ===\nSKIPPED: the tests on another server")
 
 
 def test_a_failed_stage_fails_the_run_and_does_not_hide_the_others(stages: Path) -> None:
@@ -94,3 +100,58 @@ def test_an_image_that_does_not_build_is_a_failure(stages: Path) -> None:
 def test_single_stages_can_be_asked_for(stages: Path) -> None:
     done = run(stages, "style", "test")
     assert done.returncode == 0 and "did types" not in done.stdout
+
+
+def server_15(tmp_path: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+    """tools/postgres15.sh where /usr/lib has no server and apt-get is a script of the test's."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in programs.items():
+        (folder / name.replace("_", "-")).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name.replace("_", "-")).chmod(0o755)
+    script = tmp_path / "postgres15.sh"
+    text = (ROOT / "tools/postgres15.sh").read_text()
+    script.write_text(text.replace('"/$place/initdb"', f'"{tmp_path}/usr/initdb"'))
+    script.chmod(0o755)
+    return run(script, HALOITSM_VENVS=str(tmp_path / "kept"), PATH=f"{folder}:{os.environ['PATH']}")
+
+
+def test_without_packages_there_is_no_server_and_it_is_said(tmp_path: Path) -> None:
+    done = server_15(tmp_path, apt_get="exit 100", dpkg_deb="exit 1")
+    assert done.returncode == 77 and not done.stdout
+    assert "package lists have no postgresql-15" in done.stderr
+    assert not list((tmp_path / "kept").glob("postgresql*"))
+
+
+def test_a_server_that_cannot_be_downloaded_leaves_nothing(tmp_path: Path) -> None:
+    listed = 'case "$1" in install) echo "Inst postgresql-15 (15.1 Debian)";; *) echo no network >&2; exit 100;; esac'
+    done = server_15(tmp_path, apt_get=listed, dpkg_deb="exit 1")
+    assert done.returncode == 77 and not done.stdout
+    assert "no network" in done.stderr and "cannot be had" in done.stderr
+    assert not list((tmp_path / "kept").glob("postgresql*"))
+
+
+def test_a_package_that_cannot_be_unpacked_is_an_error(tmp_path: Path) -> None:
+    listed = 'case "$1" in install) echo "Inst postgresql-15 (15.1 Debian)";; download) touch one.deb;; esac'
+    done = server_15(tmp_path, apt_get=listed, dpkg_deb="exit 2")
+    assert done.returncode == 2 and not done.stdout
+    assert not list((tmp_path / "kept").glob("postgresql*"))
+
+
+def test_what_is_unpacked_is_kept_and_its_programs_find_their_libraries(tmp_path: Path) -> None:
+    listed = (
+        'case "$1" in install) echo "Inst postgresql-15 (15.1 Debian)"; echo "Inst libllvm14 (1 Debian)";; '
+        "download) echo $* > asked; touch one.deb;; esac"
+    )
+    initdb = "usr/lib/postgresql/15/bin/initdb"
+    unpacked = (
+        f'mkdir -p "$3/usr/lib/x86_64-linux-gnu" "$3/{Path(initdb).parent}"; cp "$(dirname "$2")/asked" "$3"; '
+        f'printf \'#!/bin/sh\\necho $LD_LIBRARY_PATH\\n\' > "$3/{initdb}"; chmod 755 "$3/{initdb}"'
+    )
+    done = server_15(tmp_path, apt_get=listed, dpkg_deb=unpacked)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert folder.parent.parent == tmp_path / "kept"
+    assert (folder.parent / "root" / "asked").read_text() == "download -qq postgresql-15\n"
+    said = subprocess.run([folder / "initdb"], capture_output=True, text=True, check=True).stdout
+    assert Path(said.strip().split(":")[0]).samefile(folder.parent / "root/usr/lib/x86_64-linux-gnu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -281,6 +282,15 @@ def test_root_without_namespaces_runs_a_copy_as_nobody(monkeypatch: pytest.Monke
         assert mode(made.folder) == 0o711
         os.kill(pid_of(made), signal.SIGKILL)
         assert ask(made.start(), "SELECT 1") == "1"
+
+
+@as_root
+def test_the_namespaces_number_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    # initdb asks for it, and a fresh system has no user with the number 1000.
+    number = next(word for word in unprivileged.namespace() if word.startswith("--map-user=")).split("=")[1]
+    assert pwd.getpwuid(int(number)).pw_name == "nobody"
+    monkeypatch.setattr(unprivileged, "ACCOUNT", "no-such-user")
+    assert "--map-user=1000" in unprivileged.namespace()
 
 
 @as_root

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import approvals, connections, projects, rounds, sources
+from . import approvals, comparing, connections, projects, rounds, sources, upkeep
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
@@ -19,6 +19,7 @@ app.command("connect")(connections.connect)
 app.add_typer(source_app, name="source")
 source_app.command("add")(sources.add)
 source_app.command("read")(sources.read)
+source_app.command("compare")(comparing.compare)
 app.command("import")(sources.import_file)
 app.add_typer(project_app, name="project")
 project_app.command("create")(projects.create)
@@ -33,6 +34,9 @@ acceptance_app.command("withdraw")(approvals.withdraw)
 acceptance_app.command("list")(approvals.show)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
+app.command("check")(upkeep.check)
+app.command("backup")(upkeep.backup)
+app.command("restore")(upkeep.restore)
 
 
 def main() -> None:

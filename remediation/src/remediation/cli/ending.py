@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 
 from ..ending import Ending, unexpected
 from ..store.unprivileged import EmbeddedError
@@ -25,7 +26,7 @@ def told(error: Exception) -> tuple[str, int]:
         return (f"{context.get_usage()}\n{shown}" if context else shown), Ending.USAGE
     if isinstance(error, Refused):
         return str(error), Ending.REFUSED
-    if isinstance(error, (EmbeddedError, OSError)):
+    if isinstance(error, (EmbeddedError, ImproperlyConfigured, OSError)):
         return str(error), Ending.FAILED
     if not apps.ready:
         # Nothing of the service's work has begun, and what knows its errors cannot be imported.

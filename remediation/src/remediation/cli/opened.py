@@ -20,8 +20,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def opened(data: Path | None) -> Iterator[None]:
-    """The store, ready to be used: the embedded PostgreSQL of the data folder, or the one that DATABASE_URL names."""
+def opened(data: Path | None, *, migrated: bool = True) -> Iterator[None]:
+    """The store, ready to be used: the embedded PostgreSQL of the data folder, or the one that DATABASE_URL names.
+
+    ``migrated=False`` leaves the database as it is.
+    """
     folder = data or data_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ["REMEDIATION_DATA"] = str(folder)
@@ -34,7 +37,8 @@ def opened(data: Path | None) -> Iterator[None]:
     from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    if migrated:
+        call_command("migrate", verbosity=0, interactive=False)
     yield
 
 

@@ -67,6 +67,14 @@ class InsightVmConsole:
         self._sleep = sleep
         self._report_timeout = report_timeout
 
+    def test(self) -> None:
+        """Logs in and asks for a report that is there, which proves no right to make one. Raises SourceError."""
+        http = self._connect()
+        try:
+            http.ask("GET", "/reports?page=0&size=1")
+        finally:
+            http.close()
+
     def snapshot(self) -> Snapshot:
         """All that the console knows, unfiltered. Raises SourceError and gives nothing when any part fails."""
         http = self._connect()

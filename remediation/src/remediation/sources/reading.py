@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..domain.snapshot import Snapshot
 from ..store import models
 from ..store.secrets import open_
@@ -23,6 +25,15 @@ def snapshot_of(source: models.Source) -> Snapshot:
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
+    return _console(source).snapshot()
+
+
+def log_in(source: models.Source) -> None:
+    """Logs in to a source that can be asked, without long waits. Raises SourceError and KeyTrouble."""
+    _console(source, sleep=lambda seconds: None, request_timeout=15.0).test()
+
+
+def _console(source: models.Source, **options: Any) -> InsightVmConsole:
     settings = source.settings
     ca_file = settings.get("ca_file") or None
-    return InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file).snapshot()
+    return InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file, **options)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from ..domain.observe import observe
 from ..domain.snapshot import SEVERITIES, Snapshot
 from ..domain.suspicion import suspicions
 from . import bulk, models
+from .retention import empty_old_frames
 
 
 class Suspicious(Exception):
@@ -31,6 +34,8 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
     """Take a snapshot in. ``accept``: an approver accepts what would be suspicious. Raises Suspicious."""
     with transaction.atomic():
         bulk.lock(source.pk)
+        # First, so that it is also done where the source says the same again.
+        empty_old_frames(source.pk, timezone.now(), settings.KEEP_DAYS)
         content = bulk.content_hash(snapshot)
         before = models.SnapshotRecord.objects.filter(source=source).order_by("-pk").first()
         if before is not None and before.content_hash == content:

@@ -22,6 +22,8 @@ class KeyTrouble(RuntimeError):
 
 def seal(text: str) -> str:
     """The text, sealed with the first key. Raises KeyTrouble."""
+    if not os.environ.get("REMEDIATION_KEY"):
+        _make_unless_there(_file())
     return _keys().encrypt(text.encode()).decode("ascii")
 
 
@@ -36,33 +38,39 @@ def open_(sealed: str) -> str:
         return _keys().decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise KeyTrouble(
-            f"A secret in the database was sealed with another key than {_where()}. Restore that key, "
+            f"A secret in the database was sealed with another key than {key_place()}. Restore that key, "
             "or enter the secret again."
         ) from None
 
 
 def _keys() -> MultiFernet:
-    text = os.environ.get("REMEDIATION_KEY") or _file_text(Path(settings.DATA) / FILE)
+    text = os.environ.get("REMEDIATION_KEY") or _file_text(_file())
     try:
         return MultiFernet([Fernet(part) for part in text.replace(",", " ").split()])
     except ValueError:
         raise KeyTrouble(
-            f"{_where()} holds no key. A key is what this prints: "
+            f"{key_place()} holds no key. A key is what this prints: "
             'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
         ) from None
 
 
-def _where() -> str:
-    return "REMEDIATION_KEY" if os.environ.get("REMEDIATION_KEY") else f"the file {Path(settings.DATA) / FILE}"
+def _file() -> Path:
+    return Path(settings.DATA) / FILE
+
+
+def key_place() -> str:
+    """Where the key is, or would be, in words."""
+    return "REMEDIATION_KEY" if os.environ.get("REMEDIATION_KEY") else f"the file {_file()}"
 
 
 def _file_text(path: Path) -> str:
-    """What the file holds. It is made where it is missing; of two processes that make it, one wins and both read it."""
     try:
         _refuse_open_file(path)
+        return path.read_text(encoding="ascii")
     except FileNotFoundError:
-        _make(path)
-    return path.read_text(encoding="ascii")
+        raise KeyTrouble(
+            f"There is no key: {path} is missing. Restore it, set REMEDIATION_KEY, or enter the secrets again."
+        ) from None
 
 
 def _refuse_open_file(path: Path) -> None:
@@ -70,8 +78,10 @@ def _refuse_open_file(path: Path) -> None:
         raise KeyTrouble(f"Others can read {path}. Take their rights away: chmod 600 {path}")
 
 
-def _make(path: Path) -> None:
-    """Write a new key, whole or not at all, and never over another."""
+def _make_unless_there(path: Path) -> None:
+    """Write a new key, whole or not at all, and never over another; of two processes that do, one wins."""
+    if path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
     made = Path(name)

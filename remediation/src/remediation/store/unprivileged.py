@@ -13,7 +13,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 ACCOUNT = "nobody"
 
 
@@ -68,15 +67,25 @@ def account() -> Account:
     if os.geteuid() != 0:
         return Account()
     if namespaces_allowed():
-        return Account(prefix=NAMESPACE)
+        return Account(prefix=namespace())
     return unprivileged_account()
+
+
+def namespace() -> tuple[str, ...]:
+    """What makes a command run in a namespace. Its number there is one that has a name, for which initdb asks."""
+    try:
+        found = pwd.getpwnam(ACCOUNT)
+        uid, gid = found.pw_uid, found.pw_gid
+    except KeyError:
+        uid, gid = 1000, 1000
+    return "unshare", "--user", f"--map-user={uid}", f"--map-group={gid}"
 
 
 def namespaces_allowed() -> bool:
     """Whether root may make a user namespace here; containers and hardened systems often refuse."""
-    if shutil.which(NAMESPACE[0]) is None:
+    if shutil.which("unshare") is None:
         return False
-    return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False, timeout=30).returncode == 0
+    return subprocess.run([*namespace(), "true"], capture_output=True, check=False, timeout=30).returncode == 0
 
 
 def unprivileged_account() -> Account:

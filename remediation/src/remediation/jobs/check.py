@@ -1,0 +1,134 @@
+"""Looks whether all that the service needs is there and answers. Writes nothing, neither here nor elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from haloitsm_client import HaloClient
+
+from ..domain.status import Status
+from ..folder_check import Checked
+from ..sources.reading import is_read, log_in
+from ..store import models
+from ..store.sealed import unopened
+from ..store.secrets import key_place
+from ..tickets import run
+from ..tickets.instance import Instance, Options
+from .telling import told
+
+OLDEST_SERVER = 15
+
+
+def check_all() -> Iterator[Checked]:
+    """Database, secrets, Halo connections, sources. Without a database at its migrations, nothing else can be told."""
+    usable = True
+    for one in check_database():
+        usable = usable and one.ok
+        yield one
+    if not usable:
+        return
+    yield check_secrets()
+    for halo in models.Connection.objects.order_by("name"):
+        yield from check_connection(halo)
+    for source in models.Source.objects.order_by("name"):
+        if is_read(source):
+            yield check_source(source)
+
+
+def check_database() -> Iterator[Checked]:
+    """Whether it answers, its version, its migrations."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+            number, version = cursor.fetchone()
+    except Error as error:
+        # psycopg's text names host, database and role, and no password.
+        text = f"It does not answer: {str(error).strip()}. Start it, or correct DATABASE_URL."
+        yield Checked("database", text, False)
+        return
+    if number // 10000 < OLDEST_SERVER:
+        text = f"PostgreSQL {version} is too old. Move to {OLDEST_SERVER} or newer by backup and restore."
+        yield Checked("database", text, False)
+    else:
+        yield Checked("database", f"PostgreSQL {version} answers.")
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan)
+        text = f"Not applied: {names}. Any other command applies them, as does: remediation status"
+        yield Checked("migrations", text, False)
+    else:
+        yield Checked("migrations", "All are applied.")
+
+
+def check_secrets() -> Checked:
+    """Whether the present key opens every secret."""
+    count, trouble = unopened()
+    if not trouble:
+        return Checked("key", f"The key in {key_place()} opens all of {count} secrets.")
+    said = "; ".join(f"{what}: {why}" for what, why in trouble.items())
+    return Checked("key", f"{len(trouble)} of {count} secrets cannot be opened. {said}", False)
+
+
+def check_source(source: models.Source) -> Checked:
+    """Whether a scanner answers and accepts its user. That it may make reports shows only when it makes one."""
+    what = f"source {source.name}"
+    try:
+        log_in(source)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        return Checked(what, told(error)[0], False)
+    return Checked(what, f"{source.settings['url']} answers and accepts the user.")
+
+
+def check_connection(halo: models.Connection) -> Iterator[Checked]:
+    """Whether a Halo instance accepts the application, and has what the connection names. Reads only."""
+    what = f"connection {halo.name}"
+    try:
+        client = run.client_of(halo)
+        client.test()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        yield Checked(what, told(error)[0], False)
+        return
+    yield Checked(what, f"{client.address} accepts the application.")
+    options = Options.from_table(halo.settings)
+    yield _statuses(what, halo.name, Instance(client, options))
+    types = dict.fromkeys([options.ticket_type, options.parent_type])
+    yield _names(f"{what}, ticket types", client, "tickettype", [name for name in types if name])
+    agents = [options.closing_agent] if options.closing_agent else []
+    yield _names(f"{what}, closing agent", client, "agent", agents)
+
+
+def _statuses(what: str, name: str, instance: Instance) -> Checked:
+    what = f"{what}, statuses"
+    try:
+        mapped = instance.status_map()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        return Checked(what, told(error)[0], False)
+    missing = [status.value for status in Status if status not in mapped.write]
+    if not missing:
+        return Checked(what, "All six are mapped.")
+    text = (
+        f"Not mapped: {', '.join(missing)}. Steps that would set them are not done. Map each: "
+        f'remediation connect {name} --status "{missing[0]}=..."'
+    )
+    return Checked(what, text, False)
+
+
+def _names(what: str, client: HaloClient, kind: str, wanted: list[str]) -> Checked:
+    """Whether the instance has each name exactly once."""
+    if not wanted:
+        return Checked(what, "None is named, so HaloITSM's own rules count.")
+    try:
+        there = sorted({str(row.get("name")) for row in client.lookups.rows(kind) if row.get("name")})
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        return Checked(what, told(error)[0], False)
+    missing = [name for name in wanted if client.lookups.number(kind, name) is None]
+    if missing:
+        text = (
+            f"HaloITSM has none, or more than one, named {', '.join(map(repr, missing))}. It has: {', '.join(there)}."
+        )
+        return Checked(what, text, False)
+    return Checked(what, f"HaloITSM has {', '.join(map(repr, wanted))}.")
