@@ -21,11 +21,19 @@ def is_read(source: models.Source) -> bool:
 
 
 def snapshot_of(source: models.Source) -> Snapshot:
-    """What the source says now. Raises SourceError, and KeyTrouble where its password cannot be opened."""
+    """What the source says now. By how many seconds its clock is ahead of ours is kept in its settings, as ``skew``.
+
+    Raises SourceError, and KeyTrouble where its password cannot be opened.
+    """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
-    return _console(source).snapshot()
+    console = _console(source)
+    snapshot = console.snapshot()
+    if console.skew is not None:
+        source.settings = {**source.settings, "skew": console.skew}
+        source.save(update_fields=["settings"])
+    return snapshot
 
 
 def log_in(source: models.Source) -> None:

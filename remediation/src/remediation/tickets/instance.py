@@ -123,7 +123,8 @@ class Instance:
             return rows[0]
         where = " there" if within else ""
         if rows:
-            raise NotInHalo(f"HaloITSM has {len(rows)} {kind}s named {name!r}{where}: name what only one of them has.")
+            more = {"site": "Name its client as well.", "user": "Give the e-mail address."}.get(kind, "Rename one.")
+            raise NotInHalo(f"HaloITSM has {len(rows)} {kind}s named {name!r}{where}. {more}")
         there = sorted(
             {str(row["name"]) for row in lookups.search(kind, "", most_pages=1, **within) if row.get("name")}
         )
