@@ -12,6 +12,7 @@ import pytest
 
 from halo_emulator import HaloEmulator
 from haloitsm_client import HaloClient
+from haloitsm_client.tickets import exactly_once
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import models
 from remediation.store.intake import take_in
@@ -124,6 +125,8 @@ class Scene:
         self.later(hours=1)
 
     def client(self) -> HaloClient:
+        """A client that knows nothing of those before it, which may have had another Halo at the same port."""
+        exactly_once._REGISTRIES.clear()
         return HaloClient(
             client_id=self.halo.client_id,
             client_secret=self.halo.client_secret,

@@ -212,7 +212,7 @@ class Instance:
         if not since:
             _, response = next(iter(reader.pages({"page_size": "1"})))
             return Changes([], clock_of(response), skew_of(response, reader.now))
-        # To find out whether an instance hides closed tickets from this list would take more requests than to list them.
+        # To ask whether an instance hides closed tickets from this list would take more requests than to list them.
         changes = changed_since(reader, SortKey(since).earlier(OVERLAP), closed=True)
         return Changes([self._shown(row) for _, row in changes.rows], changes.halo_time or since, changes.skew)
 
