@@ -42,7 +42,7 @@ PAGE = 500
 class InsightVmConsole:
     """A console, asked with a user that may make reports. Each snapshot is a conversation of its own.
 
-    ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where it is not told.
+    ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where unknown.
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
     longest silence in seconds, ``report_timeout`` how long the console may take for one report.
     """
