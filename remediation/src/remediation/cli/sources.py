@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, text_of
+
+if TYPE_CHECKING:
+    from ..sources.report_file import Holds
 
 
 def add(
@@ -54,22 +57,62 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
+    kind: Annotated[str, typer.Option(help="insightvm-report; by the header where it is not given.")] = "",
+    coverage: Annotated[str, typer.Option(help="devices: all findings of the devices in it; or listed.")] = "devices",
+    clean: Annotated[
+        Optional[list[str]], typer.Option(help="A device that the file should hold, and is clean.")
+    ] = None,
     accept_coverage: AcceptCoverage = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in a report file that has the header of the console's findings report."""
-    if not file.is_file():
-        raise Refused(f"There is no file {file}.")
-    with opened(data):
+    """Take in a report file that has the header of the console's findings report.
+
+    --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
+    """
+    from ..sources.copied import copied
+    from ..sources.report_file import KIND, KINDS, read_report
+
+    if kind and kind not in KINDS:
+        raise Refused(f"There is no kind of file {kind!r}. There is: {', '.join(KINDS)}.")
+    holds = _holds(coverage, clean)
+    with copied(file) as copy, opened(data):
         from django.utils import timezone
 
         from ..jobs.work import import_report
-        from ..sources.report_file import read_report
+        from ..sources.clean_devices import named, with_clean
         from ..store import models
+        from ..store.bulk import read_assets
 
-        known = models.Source.objects.filter(name=source).first()
-        snapshot = read_report(file, taken=timezone.now())
-        row = known or models.Source(name=source, kind="insightvm-report")
-        ended = import_report(row, snapshot, accept=accept_coverage)
-        answer(as_json, ended.value, ended.text)
+        row = models.Source.objects.filter(name=source).first() or models.Source(name=source, kind=KIND)
+        if row.kind != KIND:
+            raise Refused(
+                f"The source {source!r} is no series of such files, but {row.kind}. Give files a source of their own."
+            )
+        snapshot = read_report(copy, taken=timezone.now(), holds=holds)
+        if not snapshot.rows and not clean:
+            raise Refused(
+                f"{file} is empty: the source covers no asset at all. Name each device that is clean: --clean HOST."
+            )
+        known = read_assets(row.pk or 0)
+        assets = named(clean or (), known)
+        ended = import_report(row, with_clean(snapshot, assets, known), accept=accept_coverage)
+        lines = [_clean_line(host, same) for host, same in assets.items()]
+        answer(as_json, {**ended.value, **({"clean": assets} if assets else {})}, "\n".join([ended.text, *lines]))
+
+
+def _holds(coverage: str, clean: list[str] | None) -> Holds:
+    from ..sources.report_file import Holds
+
+    known = [one.value for one in Holds]
+    if coverage not in known:
+        raise Refused(f"There is no coverage {coverage!r}. There are: {', '.join(known)}.")
+    holds = Holds(coverage)
+    if clean and holds is Holds.LISTED:
+        raise Refused("With --coverage listed only what is listed is known, so no device is clean: leave --clean out.")
+    return holds
+
+
+def _clean_line(host: str, assets: list[str]) -> str:
+    several = f", all {len(assets)} of that name" if len(assets) > 1 else ""
+    return f"Clean: {host} (asset {', '.join(assets)}{several})."

@@ -6,11 +6,8 @@ at worst, and an exception that is approved in between is never taken for a fix.
 
 from __future__ import annotations
 
-import gzip
 import logging
-import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -25,8 +22,8 @@ import polars as pl
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
 from .console_http import ConsoleHttp
-from .errors import CutOff, NotUnderstood, ReportFailed, SourceError, Unreachable
-from .report_csv import ROWS, read_csv
+from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
+from .report_csv import ROWS, read_csv, unpacked
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +90,7 @@ class InsightVmConsole:
             self._wait(http, f"/reports/{number}/history/{run}", title)
             raw = Path(folder) / "output"
             http.download(f"/reports/{number}/history/{run}/output", raw)
-            return read_csv(_unpacked(raw), (*columns, ROWS)), _time(date)
+            return read_csv(unpacked(raw), (*columns, ROWS)), _time(date)
 
     def _wait(self, http: ConsoleHttp, path: str, title: str) -> None:
         end = self._clock() + self._report_timeout
@@ -171,17 +168,3 @@ def _time(date: str) -> datetime:
         return parsedate_to_datetime(date).astimezone(timezone.utc)
     except ValueError:
         return datetime.now(timezone.utc)
-
-
-def _unpacked(raw: Path) -> Path:
-    """The output itself, where it may be a gzip file."""
-    with raw.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return raw
-    plain = raw.with_suffix(".csv")
-    try:
-        with gzip.open(raw) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
-    except (EOFError, OSError, zlib.error):
-        raise CutOff("The compressed output breaks off.", "Run again.") from None
-    return plain
