@@ -11,6 +11,7 @@ from ..domain.observe import observe
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions
 from . import bulk, models
+from .devices import regroup
 
 # What a person can do about a snapshot that is not believed.
 REAL = "Nothing was changed. If this is real, take it in with --accept-coverage."
@@ -59,6 +60,8 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         bulk.write_solutions(source.pk, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
+        # Devices are of all sources, and those are not locked here.
+        transaction.on_commit(regroup)
     kinds = observed.observations["kind"].value_counts().iter_rows()
     return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds})
 
