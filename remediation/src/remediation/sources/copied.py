@@ -42,11 +42,12 @@ def _copy(file: Path, to: Path, tell: Callable[[int], None]) -> None:
         raise NotReadable(f"There is no file {file}.", "Check its name and folder.") from None
     except OSError as error:
         raise NotReadable(f"{file} cannot be read: {error.strerror}.", "Check who may read it.") from None
+    before = os.fstat(number)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(number)
+        what = "a folder" if stat.S_ISDIR(before.st_mode) else "no regular file"
+        raise NotReadable(f"{file} is {what}.", "Name a file that holds the report.")
     with os.fdopen(number, "rb") as source, to.open("wb") as copy:
-        before = os.fstat(number)
-        if not stat.S_ISREG(before.st_mode):
-            what = "a folder" if stat.S_ISDIR(before.st_mode) else "no regular file"
-            raise NotReadable(f"{file} is {what}.", "Name a file that holds the report.")
         done = 0
         while block := source.read(BLOCK):
             done += copy.write(block)

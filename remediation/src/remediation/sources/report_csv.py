@@ -41,10 +41,10 @@ def read_csv(source: Path | bytes, required: Collection[str], optional: Collecti
     except pl.exceptions.PolarsError:
         # The error quotes cells.
         raise _broken_row(source) or CutOff("The report cannot be read as CSV to its end.", AGAIN) from None
+    _check_lengths(rows)
     # To polars, a row with too few cells is one that ends with empty cells.
     if rows.height and rows[rows.columns[-1]].null_count() and (error := _broken_row(source)):
         raise error
-    _check_lengths(rows)
     return _counted(rows) if ROWS in rows.columns else rows
 
 
