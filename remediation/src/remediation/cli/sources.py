@@ -9,6 +9,7 @@ import typer
 
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, text_of
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..sources.report_file import Holds
@@ -50,7 +51,9 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
         from ..jobs.work import read_source
         from ..store import models
 
-        ended = read_source(one(models.Source.objects, name, "source"), accept=accept_coverage)
+        row = one(models.Source.objects, name, "source")
+        with progress(name, as_json) as tell:
+            ended = read_source(row, accept=accept_coverage, tell=tell)
         answer(as_json, ended.value, ended.text)
 
 
@@ -76,7 +79,7 @@ def import_file(
     if kind and kind not in KINDS:
         raise Refused(f"There is no kind of file {kind!r}. There is: {', '.join(KINDS)}.")
     holds = _holds(coverage, clean)
-    with copied(file) as copy, opened(data):
+    with progress(file.name, as_json) as tell, copied(file, tell) as copy, opened(data):
         from django.utils import timezone
 
         from ..jobs.work import import_report
@@ -89,6 +92,7 @@ def import_file(
             raise Refused(
                 f"The source {source!r} is no series of such files, but {row.kind}. Give files a source of their own."
             )
+        tell("the rows are read")
         snapshot = read_report(copy, taken=timezone.now(), holds=holds)
         if not snapshot.rows and not clean:
             raise Refused(
@@ -96,9 +100,9 @@ def import_file(
             )
         known = read_assets(row.pk or 0)
         assets = named(clean or (), known)
-        ended = import_report(row, with_clean(snapshot, assets, known), accept=accept_coverage)
-        lines = [_clean_line(host, same) for host, same in assets.items()]
-        answer(as_json, {**ended.value, **({"clean": assets} if assets else {})}, "\n".join([ended.text, *lines]))
+        ended = import_report(row, with_clean(snapshot, assets, known), accept=accept_coverage, tell=tell)
+    lines = [_clean_line(host, same) for host, same in assets.items()]
+    answer(as_json, {**ended.value, **({"clean": assets} if assets else {})}, "\n".join([ended.text, *lines]))
 
 
 def _holds(coverage: str, clean: list[str] | None) -> Holds:

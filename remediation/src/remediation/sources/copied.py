@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .errors import NotUnderstood, SourceError
+from .progress import Tell, unheard
 from .report_csv import unpacked
 
 BLOCK = 1 << 20
@@ -20,10 +21,10 @@ class NotReadable(SourceError):
 
 
 @contextmanager
-def copied(file: Path, tell: Callable[[int], None] = lambda done: None) -> Iterator[Path]:
+def copied(file: Path, tell: Tell = unheard) -> Iterator[Path]:
     """A copy, unpacked where the file is a gzip file, that is there for the time of the block.
 
-    ``tell`` hears how many bytes have been copied. Raises NotReadable, NotUnderstood for a file that is no text, and
+    ``tell`` hears how far the copying is. Raises NotReadable, NotUnderstood for a file that is no text, and
     CutOff for a gzip file that breaks off.
     """
     with TemporaryDirectory(prefix="remediation-import-") as folder:
@@ -34,7 +35,7 @@ def copied(file: Path, tell: Callable[[int], None] = lambda done: None) -> Itera
         yield plain
 
 
-def _copy(file: Path, to: Path, tell: Callable[[int], None]) -> None:
+def _copy(file: Path, to: Path, tell: Tell) -> None:
     try:
         # A FIFO without a writer would keep the opener waiting for ever.
         number = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -51,7 +52,7 @@ def _copy(file: Path, to: Path, tell: Callable[[int], None]) -> None:
         done = 0
         while block := source.read(BLOCK):
             done += copy.write(block)
-            tell(done)
+            tell(f"{done:,} of {before.st_size:,} bytes copied")
         after = os.fstat(number)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or done != before.st_size:
         raise NotReadable(f"{file} changed while it was read.", "Import it again once it is written to its end.")

@@ -23,6 +23,7 @@ from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
 from .console_http import ConsoleHttp
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
+from .progress import Tell, unheard
 from .report_csv import ROWS, read_csv, unpacked
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ class InsightVmConsole:
     """A console, asked with a user that may make reports. Each snapshot is a conversation of its own.
 
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
-    longest silence in seconds, ``report_timeout`` how long the console may take for one report.
+    longest silence in seconds, ``report_timeout`` how long the console may take for one report. ``tell`` hears, in
+    words, how far a reading is: it takes minutes.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class InsightVmConsole:
         sleep: Callable[[float], None] = time.sleep,
         request_timeout: float = 60.0,
         report_timeout: float = 3600.0,
+        tell: Tell = unheard,
     ) -> None:
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
@@ -63,6 +66,7 @@ class InsightVmConsole:
         self._clock = clock
         self._sleep = sleep
         self._report_timeout = report_timeout
+        self._tell = tell
 
     def snapshot(self) -> Snapshot:
         """All that the console knows, unfiltered. Raises SourceError and gives nothing when any part fails."""
@@ -85,15 +89,23 @@ class InsightVmConsole:
 
     def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:
         """The rows of one report, and when it was begun by the console's clock."""
+        self._tell(f"report of the {title}: requested")
         with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title) as (number, date):
             run = _number(http.ask("POST", f"/reports/{number}/generate")[0])
             self._wait(http, f"/reports/{number}/history/{run}", title)
             raw = Path(folder) / "output"
-            http.download(f"/reports/{number}/history/{run}/output", raw)
-            return read_csv(unpacked(raw), (*columns, ROWS)), _time(date)
+            http.download(
+                f"/reports/{number}/history/{run}/output",
+                raw,
+                lambda done: self._tell(f"report of the {title}: {done:,} bytes fetched"),
+            )
+            rows = read_csv(unpacked(raw), (*columns, ROWS))
+            self._tell(f"report of the {title}: {rows.height:,} rows")
+            return rows, _time(date)
 
     def _wait(self, http: ConsoleHttp, path: str, title: str) -> None:
-        end = self._clock() + self._report_timeout
+        begin = self._clock()
+        end = begin + self._report_timeout
         pause = 1.0
         while (status := http.ask("GET", path)[0].get("status")) in WAITING:
             if self._clock() + pause > end:
@@ -101,6 +113,7 @@ class InsightVmConsole:
                     f"The report of the {title} was not done within {self._report_timeout:.0f} seconds.",
                     "Give it more time, or run it when the console has less to do.",
                 )
+            self._tell(f"report of the {title}: the console generates it, for {self._clock() - begin:.0f} s so far")
             self._sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         if status != "complete":

@@ -7,6 +7,7 @@ from ..store import models
 from ..store.secrets import open_
 from .errors import SourceError
 from .insightvm_console import InsightVmConsole
+from .progress import Tell, unheard
 
 
 class NotAsked(SourceError):
@@ -18,11 +19,15 @@ def is_read(source: models.Source) -> bool:
     return source.kind == "insightvm"
 
 
-def snapshot_of(source: models.Source) -> Snapshot:
-    """What the source says now. Raises SourceError, and KeyTrouble where its password cannot be opened."""
+def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
+    """What the source says now; ``tell`` hears how far that is.
+
+    Raises SourceError, and KeyTrouble where its password cannot be opened.
+    """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
     settings = source.settings
     ca_file = settings.get("ca_file") or None
-    return InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file).snapshot()
+    console = InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file, tell=tell)
+    return console.snapshot()
