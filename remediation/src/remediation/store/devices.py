@@ -43,9 +43,8 @@ def regroup() -> int:
     )
     _move(moved)
     _rename(devices.names(assets, found))
-    if moved.height:
-        with connection.cursor() as cursor:
-            cursor.execute(_EMPTY)
+    with connection.cursor() as cursor:
+        cursor.execute(_EMPTY)
     return moved.height
 
 
