@@ -34,13 +34,27 @@ def _source(name: str) -> Any:
     return one(models.Source.objects, name, "source") if name else models.Source.objects.get()
 
 
+Source = Annotated[str, typer.Option("--source", help="The source of findings.")]
+MinSeverity = Annotated[str, typer.Option("--min-severity", help="critical, high, medium, low or none")]
+Granularity = Annotated[str, typer.Option("--granularity", help="solution, solution-owner, asset or vulnerability")]
+SettingsFile = Annotated[
+    Optional[Path], typer.Option("--settings", help="A TOML file: owner, due, rules, templates ...")
+]
+
+
+def _given(settings: Path | None, min_severity: str, granularity: str) -> dict[str, Any]:
+    """The settings that the options give; an option counts before the file. Raises Refused."""
+    options = {"min_severity": min_severity, "granularity": granularity}
+    return {**(table_of(settings) if settings else {}), **{name: value for name, value in options.items() if value}}
+
+
 def create(
     name: str,
     connection: Annotated[str, typer.Option(help="The Halo connection.")],
-    source: Annotated[str, typer.Option(help="The source of findings.")] = "",
-    min_severity: Annotated[str, typer.Option(help="critical, high, medium, low or none")] = "",
-    granularity: Annotated[str, typer.Option(help="solution, solution-owner, asset or vulnerability")] = "",
-    settings: Annotated[Optional[Path], typer.Option(help="A TOML file: owner, due, rules, templates ...")] = None,
+    source: Source = "",
+    min_severity: MinSeverity = "",
+    granularity: Granularity = "",
+    settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,10 +66,7 @@ def create(
 
         if models.Project.objects.filter(name=name).exists():
             raise Refused(f"There is a project named {name!r} already.")
-        given = {"min_severity": min_severity, "granularity": granularity}
-        table = _settings(
-            {**(table_of(settings) if settings else {}), **{name: value for name, value in given.items() if value}}
-        )
+        table = _settings(_given(settings, min_severity, granularity))
         slug = slugify(name) or "project"
         if models.Project.objects.filter(slug=slug).exists():
             slug = f"{slug}-{models.Project.objects.count() + 1}"
@@ -72,18 +83,51 @@ def create(
 
 def change(
     name: str,
-    settings: Annotated[Path, typer.Option(help="A TOML file with what changes.")],
+    connection: Annotated[str, typer.Option(help="The Halo connection.")] = "",
+    source: Source = "",
+    min_severity: MinSeverity = "",
+    granularity: Granularity = "",
+    settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a project's settings; they act on new tickets."""
+    given = _given(settings, min_severity, granularity)
+    if not (given or connection or source or settings):
+        raise Refused("Say what is to change: --connection, --source, --min-severity, --granularity or --settings.")
     with opened(data):
+        from django.db import transaction
+
         from ..store import models
 
-        row = one(models.Project.objects, name, "project")
-        row.settings = _settings({**row.settings, **table_of(settings)})
-        row.save(update_fields=["settings"])
+        with transaction.atomic():
+            # Locked, so that no ticket is made in between.
+            row = one(models.Project.objects.select_for_update(), name, "project")
+            if connection:
+                row.connection = _moved(row, "connection", one(models.Connection.objects, connection, "connection"))
+            if source:
+                row.source = _moved(row, "source", one(models.Source.objects, source, "source"))
+            row.settings = _settings({**row.settings, **given})
+            row.save(update_fields=["connection", "source", "settings"])
         answer(as_json, {"name": name}, f"Project {name!r} is changed.")
+
+
+# Why a project with tickets keeps what it was made with.
+FIXED = {
+    "connection": "they are in the other Halo, where nobody would settle them any more",
+    "source": "only the source that reported their findings can say that these are gone",
+}
+
+
+def _moved(project: Any, what: str, to: Any) -> Any:
+    """The other connection or source. Raises Refused where the project has tickets."""
+    before = getattr(project, what)
+    if before != to and project.tickets.exists():
+        raise Refused(
+            f"The project {project.name!r} has tickets, so its {what} stays {getattr(before, 'name', 'none')!r}: "
+            f"{FIXED[what]}. Make another project for {to.name!r}."
+        )
+    return to
 
 
 def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:
