@@ -140,7 +140,7 @@ def test_clean_devices_that_cannot_be(line: Any) -> None:
     refused(line, *words, "--clean", "host2", says="The nearest: host2.corp.example")
     refused(line, *words, "--clean", "", says="no device ''")
     refused(line, *words, "--clean", "host1.corp.example", says="has findings of 'host1.corp.example'")
-    refused(line, *words, "--coverage", "listed", "--clean", "2", says="leave --clean out")
+    refused(line, *words, "--coverage", "listed", "--clean", "2", says="Leave --clean out")
     refused(line, *words, "--coverage", "all", says="There are: listed, devices.")
     refused(line, *words, "--kind", "nessus", says="There is: insightvm-report.")
     refused(line, "import", file, "--source", "new", "--clean", "2", says="It knows no device yet")
@@ -154,7 +154,7 @@ def test_a_file_is_not_read_into_a_console(line: Any) -> None:
     password = line.file("password", "secret")
     words = ("--kind", "insightvm", "--url", "http://127.0.0.1:9", "--user", "u", "--password-file", password)
     assert line("source", "add", "c", *words).code == 0
-    refused(line, "import", line.report("a.csv", "1 v1 s1"), "--source", "c", says="a source of their own")
+    refused(line, "import", line.report("a.csv", "1 v1 s1"), "--source", "c", says="their own source")
 
 
 def test_a_packed_report(line: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 from urllib.parse import urlsplit
 
 import typer
@@ -11,9 +11,6 @@ import typer
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, text_of
 from .progress import progress
-
-if TYPE_CHECKING:
-    from ..sources.report_file import Holds
 
 
 def add(
@@ -132,50 +129,8 @@ def import_file(
 
     --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
     """
-    from ..sources.copied import copied
-    from ..sources.report_file import KIND, KINDS, read_report
+    with progress(file.name, as_json) as tell, opened(data):
+        from ..jobs.imports import import_file as work
 
-    if kind and kind not in KINDS:
-        raise Refused(f"There is no kind of file {kind!r}. There is: {', '.join(KINDS)}.")
-    holds = _holds(coverage, clean)
-    with progress(file.name, as_json) as tell, copied(file, tell) as copy, opened(data):
-        from django.utils import timezone
-
-        from ..jobs.work import import_report
-        from ..sources.clean_devices import named, with_clean
-        from ..store import models
-        from ..store.bulk import read_assets
-
-        row = models.Source.objects.filter(name=source).first() or models.Source(name=source, kind=KIND)
-        if row.kind != KIND:
-            raise Refused(
-                f"The source {source!r} is no series of such files, but {row.kind}. Give files a source of their own."
-            )
-        tell("the rows are read")
-        snapshot = read_report(copy, taken=timezone.now(), holds=holds)
-        if not snapshot.rows and not clean:
-            raise Refused(
-                f"{file} is empty: the source covers no asset at all. Name each device that is clean: --clean HOST."
-            )
-        known = read_assets(row.pk or 0)
-        assets = named(clean or (), known)
-        ended = import_report(row, with_clean(snapshot, assets, known), accept=accept_coverage, tell=tell)
-    lines = [_clean_line(host, same) for host, same in assets.items()]
-    answer(as_json, {**ended.value, **({"clean": assets} if assets else {})}, "\n".join([ended.text, *lines]))
-
-
-def _holds(coverage: str, clean: list[str] | None) -> Holds:
-    from ..sources.report_file import Holds
-
-    known = [one.value for one in Holds]
-    if coverage not in known:
-        raise Refused(f"There is no coverage {coverage!r}. There are: {', '.join(known)}.")
-    holds = Holds(coverage)
-    if clean and holds is Holds.LISTED:
-        raise Refused("With --coverage listed only what is listed is known, so no device is clean: leave --clean out.")
-    return holds
-
-
-def _clean_line(host: str, assets: list[str]) -> str:
-    several = f", all {len(assets)} of that name" if len(assets) > 1 else ""
-    return f"Clean: {host} (asset {', '.join(assets)}{several})."
+        ended = work(file, source, kind=kind, coverage=coverage, clean=clean or (), accept=accept_coverage, tell=tell)
+    answer(as_json, ended.value, ended.text)
