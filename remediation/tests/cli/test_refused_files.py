@@ -48,6 +48,10 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "an-american-date": (cell(DAY, "11/20/2026"), "Row 2 of the report holds no time"),
     "a-day-that-is-none": (cell(DAY, "2026-02-30 01:00:00"), "Row 2 of the report holds no time"),
+    "no-date-in-a-later-row-of-an-asset": (
+        second_row(lambda row: row.replace(",2,host2", ",1,host1").replace(DAY, "yesterday", 1)),
+        "Row 2 of the report holds no time",
+    ),
     "a-score-above-ten": (
         cell(",8,8.1,", ",8,81,"),
         "Row 2 of the report holds no number from 0 to 10 in the column cvss_v3",

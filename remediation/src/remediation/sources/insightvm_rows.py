@@ -79,21 +79,17 @@ def findings(rows: pl.DataFrame) -> pl.DataFrame:
 
 def assets(rows: pl.DataFrame) -> pl.DataFrame:
     """The assets, one row each, of rows that have the columns of the coverage."""
-    return _framed(_first_of_each_asset(rows), ASSETS)
+    return _framed(rows.with_row_index(ROW).unique("asset_id", keep="first", maintain_order=True), ASSETS)
 
 
 def coverage(rows: pl.DataFrame) -> pl.DataFrame:
-    """The coverage, one row for each asset, of rows that have its columns."""
-    return _framed(_first_of_each_asset(rows), COVERAGE)
+    """The coverage, one row for each asset, of rows that have its columns. Every row is checked, if only one counts."""
+    return _framed(rows, COVERAGE).unique("asset", keep="first", maintain_order=True)
 
 
 def exceptions(rows: pl.DataFrame) -> pl.DataFrame:
     """The exceptions with their status, in the source's own words. Only an approved one excepts."""
     return _framed(rows, EXCEPTIONS)
-
-
-def _first_of_each_asset(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_row_index(ROW).unique("asset_id", keep="first", maintain_order=True)
 
 
 def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
