@@ -9,6 +9,7 @@ from ..store import models
 from ..store.secrets import open_
 from .errors import SourceError
 from .insightvm_console import InsightVmConsole
+from .progress import Tell, unheard
 
 
 class NotAsked(SourceError):
@@ -20,12 +21,15 @@ def is_read(source: models.Source) -> bool:
     return source.kind == "insightvm"
 
 
-def snapshot_of(source: models.Source) -> Snapshot:
-    """What the source says now. Raises SourceError, and KeyTrouble where its password cannot be opened."""
+def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
+    """What the source says now; ``tell`` hears how far that is.
+
+    Raises SourceError, and KeyTrouble where its password cannot be opened.
+    """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
-    return _console(source).snapshot()
+    return _console(source, tell=tell).snapshot()
 
 
 def log_in(source: models.Source) -> None:
