@@ -7,6 +7,7 @@ from .answers import page, refused
 from .paths import below_api, starts_with
 from .refusals import Refusal, message
 from .routes_actions import action_routes
+from .routes_attachments import attachment_routes
 from .routes_auth import auth_routes
 from .routes_lookups import lookup_routes
 from .routes_tickets import ticket_routes
@@ -23,6 +24,7 @@ def build_app(store: Store, issuer: TokenIssuer) -> Flask:
         auth_routes(store.settings, issuer),
         ticket_routes(store),
         action_routes(store),
+        attachment_routes(store),
         lookup_routes(store),
     ):
         app.register_blueprint(routes)

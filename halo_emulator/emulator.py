@@ -142,6 +142,12 @@ class HaloEmulator(Settings):
             return {number: list(rows) for number, rows in self._store.actions.items()}
 
     @property
+    def attachments(self) -> dict[int, list[dict[str, Any]]]:
+        """The files of each ticket as they are now, oldest first, each with its bytes as `content`. A copy as well."""
+        with self._store.lock:
+            return {number: list(rows) for number, rows in self._store.attachments.items()}
+
+    @property
     def lists(self) -> Store:
         """The lists that tickets refer to (`statuses`, `closed_statuses`, `teams`, `agents`, `categories`, ...): a test
         may change them before it sends requests."""

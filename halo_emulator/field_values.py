@@ -124,6 +124,8 @@ _LABELS = {"summary": "Summary", "details": "Details", "category_1": "Category",
 def check_mandatory(store: Store, ticket_type: int, fields: dict[str, Any]) -> None:
     """Refuses a create that lacks a mandatory field of its type (seen live: 400 and a bare JSON text)."""
     wanted = store.settings.mandatory_fields.get(ticket_type, set())
+    custom = merged_custom_fields(store, [], fields.get("customfields"))
+    fields = {**{row["name"]: row["value"] for row in custom}, **fields}
     order = {name: place for place, name in enumerate(_LABELS)}
     missing = sorted((name for name in wanted if not fields.get(name)), key=lambda name: (order.get(name, 99), name))
     if missing:

@@ -26,6 +26,10 @@ _LISTS = (
 )
 
 
+# Filters of the lists of places and users (official).
+_PLACES = {"sites": ("client_id",), "users": ("client_id", "site_id")}
+
+
 def lookup_routes(store: Store) -> Blueprint:
     """Every list, and single rows by id (documented only)."""
     routes = Blueprint("lookups", __name__)
@@ -48,9 +52,18 @@ def lookup_routes(store: Store) -> Blueprint:
 def _listing(store: Store, table: str, envelope: str | None) -> Callable[[], Response]:
     def listing() -> Response:
         rows = [_shown(row) for row in _filtered(store, table, request.args)]
-        return answer(rows if envelope is None else {"record_count": len(rows), envelope: rows})
+        return answer(rows if envelope is None else _page(rows, envelope, request.args))
 
     return listing
+
+
+def _page(rows: list[Row], envelope: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """Paging is official for these lists; that it is as in the list of tickets is a guess."""
+    if not is_on(query, "pageinate"):
+        return {"record_count": len(rows), envelope: rows}
+    size, page = (max(numbers(query.get(name, "")), default=1) for name in ("page_size", "page_no"))
+    shown = rows[(page - 1) * size : page * size]
+    return {"page_no": page, "page_size": size, "record_count": len(rows), envelope: shown}
 
 
 def _single(store: Store, table: str) -> Callable[[int], Response]:
@@ -71,6 +84,10 @@ def _filtered(store: Store, table: str, query: Mapping[str, str]) -> list[Row]:
     if narrowed_by is not None and query.get(narrowed_by):
         wanted = numbers(query[narrowed_by])
         rows = [row for row in rows if row[narrowed_by] in wanted]
+    for name in _PLACES.get(table, ()):
+        wanted = numbers(query.get(name, ""))
+        if wanted:
+            rows = [row for row in rows if int(row[name]) in wanted]
     if query.get("search"):
         rows = named_rows(rows, query["search"])
     return rows

@@ -31,6 +31,7 @@ class Store:
         self.lock = threading.RLock()
         self.tickets: dict[int, Ticket] = {}
         self.actions: dict[int, list[Action]] = {}
+        self.attachments: dict[int, list[Row]] = {}
         self.by_update: list[tuple[str, int]] = []
         self.ticket_lag: Lag[Ticket | None] = Lag(settings)
         self.action_lag: Lag[list[Action]] = Lag(settings)

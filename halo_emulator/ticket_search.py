@@ -137,7 +137,7 @@ def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
         tests.append(lambda ticket: ticket["status_id"] not in closed)
     elif is_on(query, "closed_only"):
         tests.append(lambda ticket: ticket["status_id"] in closed)
-    elif not _asks_for_old(query):
+    elif not _asks_for_old(query, changes=not store.settings.hides_closed_changes):
         days = store.settings.recently_closed_days
         # With no days at all, not even a ticket that was closed at this very moment counts as recently closed.
         oldest = store.clock.database_ago(days) if days > 0 else _NEVER
@@ -145,9 +145,10 @@ def _visibility_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
     return tests
 
 
-def _asks_for_old(query: Mapping[str, str]) -> bool:
+def _asks_for_old(query: Mapping[str, str], *, changes: bool) -> bool:
     dated = query.get("datesearch", "").lower() in _DATE_FIELDS and ("startdate" in query or "enddate" in query)
-    return dated or any(name in query for name in ("lastupdatefromdate", "lastupdatetodate", "ticketids", "search_id"))
+    since = changes and ("lastupdatefromdate" in query or "lastupdatetodate" in query)
+    return dated or since or "ticketids" in query or "search_id" in query
 
 
 def _candidates(store: Store, query: Mapping[str, str], late: Mapping[int, Ticket | None]) -> list[Ticket]:
@@ -182,7 +183,8 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
     """All tickets that match the query, in its order. The list is kept until a ticket changes: so paging is cheap."""
     wanted = frozenset((key, value) for key, value in query.items() if key not in _PRESENTATION)
     settings = store.settings
-    seen_as = (frozenset(settings.hidden_tickets), frozenset(store.closed_statuses), settings.recently_closed_days)
+    closed = (frozenset(store.closed_statuses), settings.recently_closed_days, settings.hides_closed_changes)
+    seen_as = (frozenset(settings.hidden_tickets), closed)
     key = (wanted, seen_as, store.clock.offset, store.clock.database_ahead)
     with store.lock:
         late = store.ticket_lag.still_shown()

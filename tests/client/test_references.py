@@ -216,3 +216,69 @@ def test_a_reference_is_in_no_error(halo):
     with pytest.raises(HaloError) as error:
         fast_client(halo).create_ticket_once(NEW, "patient-Jane-Roe")
     assert "Jane" not in str(error.value) + error.value.said
+
+
+# ------------------------------------------------------------------------------------------ one among very many
+
+
+def siblings(halo, count, **more):
+    client = fast_client(halo, read_timeout=1)
+    parent = client.create_ticket(FIRST)["id"]
+    for number in range(count):
+        child = {**NEW, "details": f"x\n\nReference: R-{number}", "third_party_id_string": f"R-{number}", **more}
+        create_ticket(halo.lists, {**child, "parent_id": parent}, halo.api_agent_id)
+    return parent
+
+
+def lists(halo):
+    return [request for request in halo.requests if (request.method, request.path) == ("GET", "/api/Tickets")]
+
+
+def test_one_reference_among_many_children_is_asked_for_by_itself(halo):
+    parent = siblings(halo, 500)
+    halo.forget_requests()
+    client = in_another_process(halo, read_timeout=1)
+    found = client.find_references(["R-7"], parent_id=parent)
+    assert [ticket["third_party_id_string"] for ticket in found["R-7"]] == ["R-7"]
+    assert not client.find_references(["R-none"], parent_id=parent)
+    # The first page of children, and the open and the closed tickets with the key.
+    assert len(lists(halo)) == 2 * 3
+    halo.forget_requests()
+    assert len(client.find_references([f"R-{number}" for number in range(9)], parent_id=parent)) == 9
+    assert len(lists(halo)) == 6
+
+
+@pytest.mark.parametrize("trust", ["filter ignored", "a sibling without a key"])
+def test_all_children_are_listed_where_the_key_proves_nothing(halo, trust):
+    parent = siblings(halo, 500)
+    if trust == "filter ignored":
+        halo.ignored_parameters = {"third_party_id_string"}
+    else:
+        create_ticket(halo.lists, {**NEW, "parent_id": parent}, halo.screen_agent_id)
+    halo.forget_requests()
+    client = in_another_process(halo, read_timeout=1)
+    assert set(client.find_references(["R-7"], parent_id=parent)) == {"R-7"}
+    assert len(lists(halo)) >= 6
+
+
+# ------------------------------------------------------------------------------------------ twins
+
+
+def test_a_twin_is_closed_with_a_note_that_names_the_first(halo):
+    halo.closing_needs_agent = False
+    client = fast_client(halo)
+    first, second = (client.create_ticket_once(NEW, "INV-1", known_absent=True)[0]["id"] for _ in range(2))
+    client.close_duplicate(second, first)
+    assert halo.tickets[second]["status_id"] == 9 and halo.tickets[first]["status_id"] == 1
+    assert any(f"Duplicate of ticket {first}" in action["note"] for action in halo.actions[second])
+
+
+def test_a_copy_that_a_person_made_is_not_closed(halo):
+    halo.closing_needs_agent = False
+    client = fast_client(halo)
+    first = client.create_ticket_once(NEW, "INV-1")[0]
+    copy = {name: first[name] for name in ("summary", "details", "third_party_id_string")}
+    theirs = create_ticket(halo.lists, copy, halo.screen_agent_id)["id"]
+    with pytest.raises(HaloError) as error:
+        client.close_duplicate(theirs, first["id"])
+    assert error.value.kind == "not_ours" and halo.tickets[theirs]["status_id"] == 1

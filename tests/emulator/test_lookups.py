@@ -44,3 +44,10 @@ def test_categories_say_where_they_belong(api):
 def test_users_are_searched_and_carry_float_ids(api):
     found = api.get("/Users", search="ALICE.brandt@").json()["users"]
     assert [user["id"] for user in found] == [52] and type(found[0]["site_id"]) is float
+
+
+def test_places_and_users_are_narrowed_and_paged(api):
+    assert [row["id"] for row in api.get("/Site", client_id=12).json()["sites"]] == [18, 19]
+    assert [row["id"] for row in api.get("/Users", site_id=19).json()["users"]] == [53]
+    page = api.get("/Users", pageinate="true", page_size=3, page_no=2).json()
+    assert (page["record_count"], page["page_size"], [row["id"] for row in page["users"]]) == (4, 3, [54])

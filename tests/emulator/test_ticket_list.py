@@ -191,3 +191,11 @@ def test_ten_thousand_tickets_stay_quick(halo, api):
     for page in range(1, 11):
         assert len(api.ids(pageinate="true", page_size=100, page_no=page, order="id", orderdesc="false")) == 100
     assert time.perf_counter() - started < 1
+
+
+def test_closed_tickets_may_be_hidden_from_the_list_of_changes(halo, api):
+    halo.recently_closed_days = 0
+    since = {"lastupdatefromdate": "2020-01-01T00:00:00Z"}
+    assert 2106 in api.ids(**since) and 2106 not in api.ids()
+    halo.hides_closed_changes = True
+    assert 2106 not in api.ids(**since) and api.ids(**since, closed_only="true") == [2106]

@@ -202,3 +202,10 @@ def test_tags_site_user_and_parent(halo, api):
 def test_forced_dates_must_be_dates(halo):
     with pytest.raises(ValueError):
         halo.log_ticket(last_update="yesterday")
+
+
+def test_a_custom_field_may_be_mandatory(halo, api):
+    halo.mandatory_fields[1] = {"CFRiskScore"}
+    given = {"summary": "x", "tickettype_id": 1}
+    assert api.post("/Tickets", [given]).json() == "Cfriskscore was required"
+    assert api.post("/Tickets", [{**given, "customfields": [{"name": "CFRiskScore", "value": "7"}]}]).status_code == 201

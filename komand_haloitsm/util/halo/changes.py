@@ -2,7 +2,8 @@
 
 ``changed_since`` asks for the tickets updated since then, last updated first. A build of Halo may ignore either
 parameter, so neither is relied on: every row's date is checked, and reading stops early only where the rows themselves
-prove the order.
+prove the order. Where the plain list hides closed tickets, nobody has said whether this one does: ``closed`` asks for
+them expressly.
 
 A ticket that changes while pages are read moves to the front of this order and pushes others back. So a row can come
 twice, but none is skipped. Where rows can move forward (another order, a deleted ticket), the list is read again.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Mapping
 
 from .http.messages import Response
@@ -75,23 +76,34 @@ def _checksum(text: str) -> int:
 
 @dataclass(frozen=True)
 class Changes:
-    """The changed tickets, oldest change first, and Halo's clock when reading began ("" when Halo sent no Date)."""
+    """The changed tickets, oldest change first, and Halo's clock when reading began ("" when Halo sent no Date).
+
+    ``skew``: the seconds by which Halo's clock was ahead of ours then, to a second; None without a Date.
+    """
 
     rows: list[tuple[Snapshot, Row]]
     halo_time: SortKey
+    skew: float | None = None
 
 
-def changed_since(reader: TicketReader, since: SortKey) -> Changes:
-    """All tickets with a last_update at ``since`` or later. Raises HaloError."""
-    halo_time = SortKey()
+def changed_since(reader: TicketReader, since: SortKey, *, closed: bool = False) -> Changes:
+    """All tickets with a last_update at ``since`` or later. Raises HaloError.
+
+    ``closed``: those that are closed are listed by themselves as well, after the others. A ticket that is closed
+    meanwhile is then in one list or in both.
+    """
+    halo_time, skew = SortKey(), None
     found: dict[int, tuple[Snapshot, Row]] = {}
-    for _ in range(_PASSES):
-        before = len(found)
-        one = _read_list(reader, since, found)
-        halo_time = halo_time or one.halo_time
-        if one.complete or (len(found) == before and not one.vanished):
-            break
-    return Changes(sorted(found.values(), key=lambda item: (item[0].sort_key, item[0].ticket_id)), halo_time)
+    for state in ({}, {"closed_only": "true"}) if closed else ({},):
+        for _ in range(_PASSES):
+            before = len(found)
+            one = _read_list(reader, since, found, state)
+            if not halo_time:
+                halo_time, skew = one.halo_time, one.skew
+            if one.complete or (len(found) == before and not one.vanished):
+                break
+    rows = sorted(found.values(), key=lambda item: (item[0].sort_key, item[0].ticket_id))
+    return Changes(rows, halo_time, skew)
 
 
 @dataclass
@@ -99,17 +111,18 @@ class _Reading:
     """One reading of the list, page by page: what the pages say about its order and completeness."""
 
     halo_time: SortKey = SortKey()
+    skew: float | None = None
     pages: int = 0
     total: int = 0
     vanished: bool = False
     sort_keys: list[SortKey] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
-    def take(self, response: Response, snapshots: list[Snapshot]) -> None:
-        """Take note of a page."""
+    def take(self, response: Response, snapshots: list[Snapshot], now: datetime) -> None:
+        """Take note of a page that came just now."""
         self.pages += 1
         if self.pages == 1:
-            self.halo_time = clock_of(response)
+            self.halo_time, self.skew = clock_of(response), skew_of(response, now)
         total = total_of(response.data) or 0
         self.vanished = self.vanished or total < self.total
         self.total = total
@@ -135,15 +148,17 @@ class _Reading:
         return not self.vanished and (self.pages == 1 or by_update or by_id)
 
 
-def _read_list(reader: TicketReader, since: SortKey, found: dict[int, tuple[Snapshot, Row]]) -> _Reading:
+def _read_list(
+    reader: TicketReader, since: SortKey, found: dict[int, tuple[Snapshot, Row]], state: Mapping[str, str]
+) -> _Reading:
     """Read the list once into ``found``."""
-    query = {"order": "last_update", "orderdesc": "true"}
+    query = {"order": "last_update", "orderdesc": "true", **state}
     if since.moment:
         query["lastupdatefromdate"] = format_date(since.moment)
     reading = _Reading()
     for rows, response in reader.pages(query):
         pairs = [(snapshot, row) for snapshot, row in ((snapshot_of(row), row) for row in rows) if snapshot]
-        reading.take(response, [snapshot for snapshot, _ in pairs])
+        reading.take(response, [snapshot for snapshot, _ in pairs], reader.now)
         for snapshot, row in pairs:
             known = found.get(snapshot.ticket_id)
             if snapshot.sort_key >= since and (known is None or known[0].sort_key <= snapshot.sort_key):
@@ -156,3 +171,8 @@ def _read_list(reader: TicketReader, since: SortKey, found: dict[int, tuple[Snap
 def clock_of(response: Response) -> SortKey:
     """Halo's clock, "" when the response has no Date."""
     return SortKey.at(response.date)
+
+
+def skew_of(response: Response, now: datetime) -> float | None:
+    """The seconds by which Halo's clock is ahead of ours, by a response that came just now; None without a Date."""
+    return (response.date - now).total_seconds() if response.date else None

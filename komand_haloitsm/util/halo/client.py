@@ -26,6 +26,7 @@ from .http.retry import RetryPolicy
 from .http.rows import rows_of
 from .http.session import Session
 from .http.transport import Transport
+from .tickets.attachment import AttachmentWriter
 from .tickets.close import TicketCloser
 from .tickets.closed_tickets import ClosedTickets
 from .tickets.comment import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
@@ -48,7 +49,7 @@ Ticket = dict[str, Any]
 # Who tests a connection waits for the answer at a screen.
 _TEST_POLICY = RetryPolicy(max_wait=5.0)
 # What is created, as errors name it.
-_TICKET, _COMMENT = "The ticket", "The comment"
+_TICKET, _COMMENT, _ATTACHMENT = "The ticket", "The comment", "The attachment"
 
 
 class HaloClient:
@@ -62,7 +63,8 @@ class HaloClient:
     Timeouts and waits are in seconds: ``max_wait`` bounds one call with all its retries and look-ups, ``recheck_delay``
     is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter``, ``now``: see Clock.
 
-    ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types.
+    ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types, and searches its
+    clients, sites and users.
 
     Raises HaloError for an address that cannot be used or a missing credential.
     """
@@ -161,7 +163,7 @@ class HaloClient:
     def _close_duplicate(self, ticket_id: int, first_id: int) -> None:
         """Close a ticket that was made twice for one external reference. That it cannot be closed is only told."""
         try:
-            self._close(ticket_id, None, f"Duplicate of ticket {first_id}: both were created for the same reference.")
+            self._close(ticket_id, None, _duplicate_of(first_id))
             self._logger.warning(f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and was closed.")
         except HaloError as error:
             told = f"HaloITSM: ticket {ticket_id} is a duplicate of {first_id}, and could not be closed ({error.kind})."
@@ -256,8 +258,9 @@ class HaloClient:
     def find_references(self, references: Iterable[str], parent_id: int | None = None) -> dict[str, list[Ticket]]:
         """The tickets that carry external references, by reference, the oldest first; references of none are absent.
 
-        With ``parent_id`` only the children of that ticket are looked at, a page of 100 at a time. Without, each
-        reference is asked for by itself. Raises HaloError.
+        With ``parent_id`` only the children of that ticket are looked at, a page of 100 at a time; where they are many,
+        the references are few and the first page shows that keys are kept, each reference is asked for by itself, as it
+        is without ``parent_id``. Raises HaloError.
         """
         wanted = {reference: _reference(reference) for reference in references}
         claims = claim_registry(self.address, _TICKET)
@@ -281,6 +284,32 @@ class HaloClient:
         """
         with self._commenting() as comments:
             return comments.add(ticket_id, text, private)
+
+    def close_duplicate(self, ticket_id: int, first_id: int) -> None:
+        """Closes a ticket that was made twice for one external reference, with a note that names the first.
+
+        Raises HaloError; ``not_ours`` where somebody else made it, as a person does who copies a ticket.
+        """
+        if not self._own_agent.may_have_made(positive_id(ticket_id), self._reader):
+            raise HaloError(
+                kind="not_ours",
+                cause=f"Ticket {ticket_id} carries the same reference as ticket {first_id}, and somebody else made it.",
+                assistance="Close the one that is not needed.",
+            )
+        self._close(ticket_id, None, _duplicate_of(first_id))
+
+    def attach(self, ticket_id: int, name: str, content: bytes, content_type: str) -> int:
+        """Attaches a file to a ticket, exactly once, and returns its id.
+
+        A ticket's file is known by its name: one that is there is not sent again, so a name has to tell of its content.
+        ``content_type`` is a MIME type, such as ``text/csv``. Raises HaloError; NotFound where there is no such ticket,
+        UncertainWrite where it may have been attached.
+        """
+        with claim_registry(self.address, _ATTACHMENT).exclusive(LONGEST_QUEUE):
+            session = self._session.begin()
+            return AttachmentWriter(session, self._once(session, _ATTACHMENT)).add(
+                ticket_id, name, content, content_type
+            )
 
     def update_ticket(self, ticket_id: int, fields: Fields) -> Ticket:
         """Changes the given fields of a ticket and returns it as Halo answers; ``fields`` as for create_ticket.
@@ -318,6 +347,10 @@ class HaloClient:
         self._session.call(
             Request("DELETE", f"/Tickets/{positive_id(ticket_id)}", {"reason": reason} if reason else {})
         )
+
+
+def _duplicate_of(first_id: int) -> str:
+    return f"Duplicate of ticket {first_id}: both were created for the same reference."
 
 
 def _reference(text: str) -> str:

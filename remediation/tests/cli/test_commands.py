@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.utils import timezone
 
-from halo_emulator import HaloEmulator
+from halo_emulator import Fault, HaloEmulator
 from remediation.sources.errors import Unreachable
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.store import models
@@ -183,6 +185,49 @@ def test_a_connection_says_how_statuses_are_mapped(line: Any, halo: HaloEmulator
     assert ended.code == 0
     assert ended.json["statuses"] == {"Not Started": "New", "In Progress": "In Progress", "Remediated": "Closed"}
     assert halo.client_secret not in models.Connection.objects.get().secret
+
+
+def test_a_connection_knows_whose_its_tickets_are(line: Any, halo: HaloEmulator) -> None:
+    words = ("connect", "halo", "--ticket-type", "Vulnerability")
+    refused = line(*words, "--client", "Northwind")
+    assert refused.code == 4 and "Northwind Clinics" in refused.err and not models.Connection.objects.exists()
+    refused = line(*words, "--client", "Harbour Logistics", "--requester", "Alice Brandt")
+    assert refused.code == 4 and "Jo Lindqvist" in refused.err and "Samir" not in refused.err
+    place = (
+        "--client",
+        "Northwind Clinics",
+        "--site",
+        "Northwind Lab",
+        "--requester",
+        "samir.haddad@northwind.example",
+    )
+    line.project(*TWO)
+    assert line(*words, *place).code == 0
+    assert line("apply", "p").code == 0
+    made = [ticket for number, ticket in halo.tickets.items() if number > 2106]
+    assert {(ticket["client_id"], ticket["site_id"], ticket["user_id"]) for ticket in made} == {(12, 19, 53)}
+
+
+def test_status_says_what_waits_and_why_when_halo_is_lost_in_the_middle(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO)
+    halo.inject(Fault("status", "POST", "tickets", status=503, skip=2, times=None))
+    halo.inject(Fault("status", "GET", "tickets", status=503, skip=20, times=None))
+    first = line("apply", "p", "--json")
+    assert first.code == 3 and len(first.json["done"]) == 2 and len(first.json["waiting"]) == 1
+    status = line("status")
+    assert status.code == 3 and "waits: create s2/" in status.out and "may exist" in status.out
+    halo.stop()
+    for _ in range(2):
+        assert line("run").code == 3
+    status = line("status")
+    assert status.code == 3 and "waits: create s2/" in status.out
+    halo.start()
+    halo.clear_faults()
+    models.Journal.objects.update(at=timezone.now() - timedelta(hours=1))
+    assert line("apply", "p").code == 0
+    assert line("status").code == 0
+    made = [ticket["summary"] for number, ticket in halo.tickets.items() if number > 2106]
+    assert len(made) == len(set(made)) == 3
 
 
 def test_usage_is_2(line: Any) -> None:

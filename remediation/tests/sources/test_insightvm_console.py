@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +15,9 @@ import requests
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
+from remediation.sources.reading import snapshot_of
+from remediation.store import models
+from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 
 WEB01 = "web01.corp.example"
@@ -383,3 +386,14 @@ def test_a_certificate_is_verified(database: str) -> None:
         assert console.requests == []
         assert source(ca_file=console.ca_file).snapshot().rows == 21
         assert source(verify=False).snapshot().rows == 21
+
+
+@pytest.mark.parametrize("ahead", [0, 600, -86400])
+def test_the_consoles_skew_is_kept_with_the_source(console: Console, store: str, ahead: int) -> None:
+    settings = {"url": console.url, "user": console.user, "every": 5}
+    source = models.Source.objects.create(name="c", kind="insightvm", settings=settings, secret=seal(console.password))
+    console.now = datetime.now(timezone.utc) + timedelta(seconds=ahead)
+    snapshot_of(source)
+    kept = models.Source.objects.get().settings
+    # The console's clock stands still, and its Date has whole seconds.
+    assert ahead - 30 < kept["skew"] <= ahead + 1 and kept["every"] == 5

@@ -132,6 +132,7 @@ class Scene:
             clock=self.time.clock,
             sleep=self.time.sleep,
             jitter=lambda: 1.0,
+            now=lambda: self.now,
         )
 
     def run(self) -> ProjectRun:

@@ -20,7 +20,7 @@ from remediation.store import models
 from remediation.tickets.apply import Busy, HaloAway, _LOCK
 from remediation.tickets.instance import Instance
 
-CALLS = ("create", "comment", "set_status", "references", "has_comment")
+CALLS = ("create", "comment", "attach", "set_status", "references", "has_comment", "close_twin")
 
 
 class Death(KeyboardInterrupt):
@@ -113,7 +113,7 @@ def test_death_at_each_point_of_a_settling(
 def test_a_cut_off_write_is_given_the_time_that_a_request_can_last(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1")
     with monkeypatch.context() as patch:
-        dying(patch, 6, after=False)
+        dying(patch, 7, after=False)
         with pytest.raises(Death):
             scene.run().apply()
     assert not scene.pauses
@@ -139,7 +139,7 @@ def test_a_cut_off_write_is_given_the_time_that_a_request_can_last(scene: Any, m
 def test_what_was_found_between_death_and_resumption_is_told(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1")
     with monkeypatch.context() as patch:
-        dying(patch, 6, after=True)
+        dying(patch, 7, after=True)
         with pytest.raises(Death):
             scene.run().apply()
     assert len(scene.tickets()["s1"]) == 1
@@ -253,7 +253,7 @@ def test_a_create_that_nobody_needs_any_more_is_looked_for_ten_minutes(scene: An
     scene.later(hours=1)
     scene.halo.forget_requests()
     plan, outcome = scene.run().apply()
-    assert not plan.steps and not outcome.waiting and len(scene.lists()) <= 3
+    assert not plan.steps and not outcome.waiting and len(scene.lists()) <= 4
     assert "nothing of it is open any more" in plan.not_done[0].reason
 
 

@@ -83,25 +83,6 @@ def test_a_status_that_is_not_mapped_for_writing(scene: Any) -> None:
     assert len(scene.comments("s1")) == 1
 
 
-def test_a_deleted_ticket_is_told_and_not_created_again(scene: Any) -> None:
-    scene.scan("a1 v1 s1", "a2 v2 s2")
-    scene.run().apply()
-    scene.halo.delete_ticket(scene.ticket("s1")["id"])
-    scene.later(days=1)
-    scene.scan()
-    for _ in range(2):
-        _, outcome = scene.run().apply()
-        assert "does not exist" in failed(outcome)["s1/comment"]
-        assert any(key.startswith("s1/1/set-status") for key in outcome.waiting)
-        scene.later(hours=1)
-    assert len(scene.tickets()["s1"]) == 1
-    assert scene.status("s2") == "Remediated"
-    # A lost cursor changes nothing about it.
-    scene.options(cursor="")
-    scene.run().apply()
-    assert len(scene.tickets()["s1"]) == 1
-
-
 def test_nothing_is_created_that_could_not_be_looked_for(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1", "a2 v2 s2")
     scene.run().apply()

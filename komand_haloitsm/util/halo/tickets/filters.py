@@ -113,13 +113,12 @@ class TicketFilter:
 
 def page_query(number: int) -> dict[str, str]:
     """The query for page ``number`` (from 1) of a list, newest ticket first. ``pageinate`` is Halo's spelling."""
-    return {
-        "pageinate": "true",
-        "page_size": str(PAGE_SIZE),
-        "page_no": str(number),
-        "order": "id",
-        "orderdesc": "true",
-    }
+    return {**paged(number), "order": "id", "orderdesc": "true"}
+
+
+def paged(number: int) -> dict[str, str]:
+    """The query for page ``number`` (from 1) of any list, in its own order."""
+    return {"pageinate": "true", "page_size": str(PAGE_SIZE), "page_no": str(number)}
 
 
 def is_last_page(number: int, rows: int, envelope: Mapping[str, Any] | Any) -> bool:

@@ -1,6 +1,7 @@
 """The instance's statuses, priorities, teams, agents, categories and ticket types, by id and by name.
 
-These are settings that change rarely. Each list is read when it is first needed and then kept for ten minutes.
+These are settings that change rarely. Each list is read when it is first needed and then kept for ten minutes. Clients,
+sites and users are too many for that: they are searched for each time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..http.retry import RetryPolicy
 from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.ids import as_id
+from .filters import is_last_page, paged
 from .output import UNASSIGNED, Ticket
 
 Row = Mapping[str, Any]
@@ -64,6 +66,16 @@ _LISTS = {
     "tickettype": _List("/TicketType", ("tickettypes", "results")),
     "category": _List("/Category", ("categories", "results"), name_fields=("value", "category_name", "name")),
 }
+
+
+# All three can be searched, narrowed and paged (official). That a search finds a user by e-mail address is seen live.
+_SEARCHED = {
+    "client": _List("/Client", ("clients", "results")),
+    "site": _List("/Site", ("sites", "results")),
+    "user": _List("/Users", ("users", "results"), name_fields=("name", "emailaddress")),
+}
+# How many pages of hits are read: who searches for a whole name has few.
+_MOST_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,33 @@ class Lookups:
             if any(name_of(kind, row).casefold() == wanted for row in rows)
         }
         return found.pop() if len(found) == 1 else None
+
+    def named(self, kind: str, name: str, **within: int) -> list[Row]:
+        """The clients, sites or users with this whole name, ignoring case; of a user also by e-mail address.
+
+        ``within`` narrows by ``client_id`` and ``site_id``. Raises HaloError.
+        """
+        wanted = name.strip().casefold()
+        rows = self.search(kind, name.strip(), **within)
+        fields = _SEARCHED[kind].name_fields
+        return [row for row in rows if wanted in (str(row.get(field) or "").strip().casefold() for field in fields)]
+
+    def search(self, kind: str, text: str, *, most_pages: int = _MOST_PAGES, **within: int) -> list[Row]:
+        """The clients, sites or users that Halo finds for a text, all for "", a hundred a page. Raises HaloError."""
+        one = _SEARCHED[kind]
+        query = {"search": text, **{name: str(number) for name, number in within.items()}}
+        found: dict[int, Row] = {}
+        for number in range(1, most_pages + 1):
+            request = Request(
+                "GET", one.path, {**{name: value for name, value in query.items() if value}, **paged(number)}
+            )
+            data = self._session.call(request).data
+            rows, known = rows_of(request, data, *one.keys), len(found)
+            found |= {as_id(row.get("id")) or 0: row for row in rows}
+            if len(found) == known or is_last_page(number, len(rows), data):
+                break
+        # A build that ignores a parameter lists what is elsewhere as well.
+        return [row for row in found.values() if all(as_id(row.get(key)) in (None, n) for key, n in within.items())]
 
     def names_for(self, ticket: Ticket) -> Mapping[str, Any]:
         """What the lists say about a ticket but the ticket itself does not, by output names.

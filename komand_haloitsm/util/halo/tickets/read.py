@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Iterator, Mapping
 
 from ..errors import NotFound, missing_ticket
@@ -26,6 +27,11 @@ class TicketReader:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    @property
+    def now(self) -> datetime:
+        """The present time by our own clock."""
+        return self._session.clock.now()
 
     def get(self, ticket_id: int, *, details: bool = True) -> Ticket:
         """A ticket. Raises HaloError, NotFound when there is none, Unauthorized when the agent may not see it."""

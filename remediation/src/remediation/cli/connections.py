@@ -27,6 +27,9 @@ def connect(
     parent_type: Annotated[str, typer.Option(help="Type of a project's ticket, by name.")] = "",
     status: Annotated[Optional[list[str]], typer.Option(help='A status, as in "Remediated=Closed".')] = None,
     closing_agent: Annotated[str, typer.Option(help="Assigned where Halo closes no unassigned ticket.")] = "",
+    client: Annotated[str, typer.Option(help="Client of new tickets, by name.")] = "",
+    site: Annotated[str, typer.Option(help="Site of new tickets, by name.")] = "",
+    requester: Annotated[str, typer.Option(help="User of new tickets, by name or e-mail address.")] = "",
     private_outcome: Annotated[bool, typer.Option("--private-outcome/--public-outcome")] = True,
     data: Data = None,
     as_json: AsJson = False,
@@ -56,11 +59,16 @@ def connect(
             "statuses": _pairs(status or []),
             "closing_agent": closing_agent,
             "private": private_outcome,
+            "client": client,
+            "site": site,
+            "requester": requester,
         }
         connection = models.Connection(name=name, settings=settings, secret=seal(needed["HALO_CLIENT_SECRET"]))
         halo = client_of(connection)
         halo.test()
-        mapped = Instance(halo, Options.from_table(settings)).status_map()
+        instance = Instance(halo, Options.from_table(settings))
+        mapped = instance.status_map()
+        instance.place()
         models.Connection.objects.update_or_create(
             name=name, defaults={"settings": settings, "secret": connection.secret}
         )

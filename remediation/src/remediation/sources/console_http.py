@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,7 +43,13 @@ SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNOR
 
 
 class ConsoleHttp:
-    """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all."""
+    """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all.
+
+    ``skew``: the seconds by which the console's clock is ahead of ours, to a second, by the Date of its last JSON
+    answer; None where none had one.
+    """
+
+    skew: float | None = None
 
     def __init__(
         self, url: str, user: str, password: str, verify: str | bool, timeout: float, sleep: Callable[[float], None]
@@ -60,13 +68,18 @@ class ConsoleHttp:
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
         """The JSON object of an answer, and its Date header."""
         response = self._send(method, path, body)
+        now, date = datetime.now(timezone.utc), response.headers.get("Date", "")
+        try:
+            self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
+        except ValueError:
+            pass
         try:
             answer = response.json()
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
             raise NotUnderstood("The answer is no JSON object.", "Check that the address is the console's.")
-        return answer, response.headers.get("Date", "")
+        return answer, date
 
     def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
         """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""

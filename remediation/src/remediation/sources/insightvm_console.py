@@ -40,6 +40,7 @@ PAGE = 500
 class InsightVmConsole:
     """A console, asked with a user that may make reports. Each snapshot is a conversation of its own.
 
+    ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where it did not tell.
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
     longest silence in seconds, ``report_timeout`` how long the console may take for one report. ``tell`` hears, in
     words, how far a reading is: it takes minutes.
@@ -59,6 +60,7 @@ class InsightVmConsole:
         report_timeout: float = 3600.0,
         tell: Tell = unheard,
     ) -> None:
+        self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
             url, user, password, trusted, request_timeout, sleep
@@ -83,6 +85,7 @@ class InsightVmConsole:
             covered, taken = self._rows(http, "coverage", rows_of.COVERAGE_COLUMNS)
             found, _ = self._rows(http, "findings", rows_of.FINDINGS_COLUMNS)
             excepted, _ = self._rows(http, "exceptions", rows_of.EXCEPTIONS_COLUMNS)
+            self.skew = http.skew
         finally:
             http.close()
         return Snapshot(

@@ -22,14 +22,20 @@ def is_read(source: models.Source) -> bool:
 
 
 def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
-    """What the source says now; ``tell`` hears how far that is.
+    """What the source says now; ``tell`` hears how far that is. By how many seconds the source's clock is ahead of ours
+    is kept in its settings, as ``skew``.
 
     Raises SourceError, and KeyTrouble where its password cannot be opened.
     """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
-    return _console(source, tell=tell).snapshot()
+    console = _console(source, tell=tell)
+    snapshot = console.snapshot()
+    if console.skew is not None:
+        source.settings = {**source.settings, "skew": console.skew}
+        source.save(update_fields=["settings"])
+    return snapshot
 
 
 def log_in(source: models.Source) -> None:

@@ -10,19 +10,25 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Callable, Iterator, Mapping, TypeVar
+from typing import Any, Callable, Iterator, Mapping
 
 from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
-from haloitsm_client import HaloError, RateLimited, ServerTrouble, UncertainWrite, Unreachable
+from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
 from ..domain.plan import Kind, Plan, Step, digest
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
+from ..domain.ticket import gone
 from ..store import models
+from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
+from .missing import found_again, is_missing, mark_missing
+from .twins import UNLOOKED, Twins, by_reference
+
+__all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
 
 # A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
@@ -32,31 +38,10 @@ REQUEST_LASTS = 35.0
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
-# Kinds of HaloError that say nothing against a step: it was not sent, because Halo was too slow before it.
-_PASSING = frozenset({"busy", "out_of_time"})
-
-
-class HaloAway(Exception):
-    """Halo cannot be reached, or wants fewer requests: the rest of the plan waits. The text says why."""
 
 
 class Busy(Exception):
     """Another process is writing to the same connection."""
-
-
-_Answer = TypeVar("_Answer")
-
-
-def asked(ask: Callable[[], _Answer]) -> _Answer:
-    """What ``ask`` gives. Raises HaloAway where Halo cannot be reached, is too slow or wants fewer requests."""
-    try:
-        return ask()
-    except UncertainWrite:
-        raise
-    except HaloError as error:
-        if isinstance(error, (Unreachable, ServerTrouble, RateLimited)) or error.kind in _PASSING:
-            raise HaloAway(f"{error.cause} {error.assistance}") from None
-        raise
 
 
 @contextmanager
@@ -114,6 +99,9 @@ class Applier:
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
         self._waited = False
+        self._twins = Twins(project, instance, statuses, now=now, say=say)
+        # Tickets that were seen in this run although something of theirs was refused.
+        self._seen: set[int] = set()
         # Why nothing can be created, "" where it can.
         self._unsearched = ""
 
@@ -123,12 +111,14 @@ class Applier:
         self._rows = {row.key: row for row in stored.steps.all()}
         try:
             self._adopt(plan)
+            self._twins.settle(self._parent_id)
             stuck: set[str] = set()
             for step in plan.steps:
                 if step.key not in outcome.done:
                     self._carry_out(step, step.ticket_key in stuck)
                 if step.key not in outcome.done:
                     stuck.add(step.ticket_key)
+            self._twins.settle(self._parent_id)
         except HaloAway as error:
             for step in plan.steps:
                 if not outcome.has(step):
@@ -152,7 +142,7 @@ class Applier:
                 self._wait_for_cut_off()
                 self._look(missing, steps)
         except HaloError as error:
-            self._unsearched = f"it could not be looked up whether it exists already. {_words(error)}"
+            self._unsearched = f"it could not be looked up whether it exists already. {in_words(error)}"
             return
         for row in missing.values():
             newest = _newest(row, "about", "unknown")
@@ -161,22 +151,11 @@ class Applier:
 
     def _look(self, missing: dict[str, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
         """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
-        parents = [reference for reference, row in missing.items() if row.key == PARENT_KEY]
-        found = asked(lambda: self._instance.references(parents, None)) if parents else {}
-        self._found(found, missing, steps)
-        children, parent_id = [name for name, row in missing.items() if row.key != PARENT_KEY], self._parent_id()
-        found = asked(lambda: self._instance.references(children, parent_id)) if children and parent_id else {}
-        self._found(found, missing, steps)
-
-    def _found(
-        self,
-        found: Mapping[str, Shown],
-        missing: dict[str, models.Ticket],
-        steps: Mapping[tuple[str, int], Step],
-    ) -> None:
-        for reference, shown in found.items():
-            row = missing.pop(reference)
-            self._adopted(row, shown, steps.get((row.key, row.generation)))
+        for are_parents in (True, False):
+            found = by_reference(self._instance, missing, self._parent_id(), are_parents=are_parents)
+            for reference, shown in found.items():
+                row = missing.pop(reference)
+                self._adopted(row, shown[0], steps.get((row.key, row.generation)))
 
     def _adopted(self, row: models.Ticket, shown: Shown, step: Step | None) -> None:
         """A ticket was made before. What it has told is what was about to be sent then; where nobody knows, nothing."""
@@ -202,7 +181,7 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"], **self._numbers(sent)}
+        row.note = {**row.note, "told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
         row.save()
 
     def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
@@ -223,8 +202,11 @@ class Applier:
             self._sleep(REQUEST_LASTS)
             self._waited = True
 
+    def _parent(self) -> models.Ticket | None:
+        return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
+
     def _parent_id(self) -> int | None:
-        row = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
+        row = self._parent()
         return row.halo_id if row else None
 
     def _ticket(self, key: str, generation: int) -> models.Ticket:
@@ -267,8 +249,12 @@ class Applier:
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
         except (HaloError, NotInHalo) as error:
-            words = _words(error)
+            words = in_words(error)
             self._note("failed", ticket, row, {"said": words})
+            lost = self._lost(step, ticket, error)
+            if lost:
+                self._waits(step, lost)
+                return
             self._end(row, "failed", {"said": words})
             self._outcome.failed[step.key] = words
             self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {words}")
@@ -279,6 +265,29 @@ class Applier:
             self._end(row, "done", result)
         self._outcome.done.append(step.key)
         self._say(f"  done     {step.kind.value} {step.ticket_key}: {step.reason}")
+        if "warning" in result:
+            self._say(f"  WARNING  {step.kind.value} {step.ticket_key}: {result['warning']}")
+        if step.kind is Kind.CREATE_PARENT:
+            # Before it has children: they would be those of the wrong one.
+            self._twins.settle(self._parent_id)
+
+    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> str:
+        """Why a refused step waits: its ticket, or a new ticket's parent, is gone. "" where that is not the reason."""
+        is_likely = isinstance(error, HaloError if step.kind is Kind.CREATE else (NotFound, Unauthorized))
+        row = self._parent() if step.kind is Kind.CREATE else ticket
+        if not is_likely or row is None or row.halo_id is None or row.halo_id in self._seen:
+            return ""
+        return self._missing(row)
+
+    def _missing(self, row: models.Ticket) -> str:
+        """Why steps of a ticket wait, "" where Halo shows it. It is kept with the ticket. Raises HaloAway."""
+        number = row.halo_id or 0
+        if asked(lambda: self._instance.show(number)) is None:
+            mark_missing(row, self._now())
+            return gone(number)
+        found_again(row)
+        self._seen.add(number)
+        return ""
 
     def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
         """Why a step cannot be begun yet, "" where it can."""
@@ -288,6 +297,11 @@ class Applier:
             return "the project's own ticket does not exist yet"
         if step.kind not in (*_CREATES, Kind.FOLLOW) and ticket.halo_id is None:
             return "its ticket does not exist yet"
+        needed = self._parent() if step.kind is Kind.CREATE else ticket if step.kind not in _CREATES else None
+        if needed is not None and step.kind is not Kind.FOLLOW and is_missing(needed):
+            reason = self._missing(needed)
+            if reason:
+                return reason
         newest = _newest(ticket, "unknown")
         if newest and newest.at > self._now() - ABSENT_BEFORE_RETRY:
             said = newest.detail["said"]
@@ -331,8 +345,12 @@ class Applier:
         is_parent = step.kind is Kind.CREATE_PARENT
         parent_id = None if is_parent else self._parent_id()
         fields = self._instance.fields(step.body, parent_id=parent_id, is_parent=is_parent)
-        shown = self._instance.create(fields, ticket.reference)
-        return {"ticket": shown.halo_id, "status": shown.status_id}
+        shown, dropped = self._instance.create(fields, ticket.reference)
+        result: dict[str, Any] = {"ticket": shown.halo_id, "status": shown.status_id}
+        if dropped:
+            names = ", ".join(dropped)
+            result["warning"] = f"ticket {shown.halo_id} does not show what was written into its custom fields: {names}"
+        return result
 
     def _comment(self, step: Step, ticket: models.Ticket, number: int, before: models.Journal | None) -> dict[str, Any]:
         """Adds a comment, unless it is there.
@@ -352,7 +370,26 @@ class Applier:
                 is_there = self._instance.has_comment(number, mark)
             if is_there:
                 return {"found": mark}
-        return {"comment": self._instance.comment(number, f"{step.body['text']}\n\n{mark}")}
+        result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
+        if "warning" in result:
+            text += f"\n({step.body['attachment']['name']} could not be attached.)"
+        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark}")}
+
+    def _attach(self, attachment: Mapping[str, str] | None, number: int) -> dict[str, Any]:
+        """Attaches a comment's file, unless it is there. One that Halo refuses holds no comment back.
+
+        Raises HaloError where it may have been attached, where Halo is away, and where the ticket is gone.
+        """
+        if not attachment:
+            return {}
+        try:
+            return {"attachment": self._instance.attach(number, attachment["name"], attachment["text"])}
+        except (UncertainWrite, NotFound, Unauthorized):
+            raise
+        except HaloError as error:
+            if is_away(error):
+                raise
+            return {"warning": f"{attachment['name']} could not be attached. {in_words(error)}"}
 
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in _CREATES:
@@ -387,11 +424,3 @@ def _newest(row: models.Ticket, *events: str) -> models.Journal | None:
     """The newest entry in a ticket's journal, if it is one of these events."""
     newest = row.journal.order_by("-pk").first()
     return newest if newest and newest.event in events else None
-
-
-def _words(error: HaloError | NotInHalo) -> str:
-    """Halo's words and the way out."""
-    if not isinstance(error, HaloError):
-        return str(error)
-    more = "Or name an agent for that case: connect --closing-agent." if error.kind == "unassigned" else ""
-    return " ".join(filter(None, (error.cause, error.assistance, more, error.data)))

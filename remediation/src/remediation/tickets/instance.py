@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
-from haloitsm_client import HaloClient, HaloError
-from haloitsm_client.changes import OVERLAP, changed_since, clock_of
+from haloitsm_client import HaloClient, HaloError, NotFound, Unauthorized
+from haloitsm_client.changes import OVERLAP, changed_since, clock_of, skew_of
 from haloitsm_client.http.retry import RetryPolicy
 from haloitsm_client.values.ids import as_id
 from haloitsm_client.values.sort_key import SortKey
 
 from ..domain.status import Status, StatusMap
+
+# How many names an error lists.
+_MOST_NAMES = 20
 
 
 class NotInHalo(Exception):
@@ -21,13 +24,16 @@ class NotInHalo(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What a person has chosen for a connection, all by name."""
+    """What a person has chosen for a connection, all by name; the requester by name or e-mail address."""
 
     ticket_type: str = ""
     parent_type: str = ""
     statuses: Mapping[str, str] = field(default_factory=dict)
     closing_agent: str = ""
     private: bool = True
+    client: str = ""
+    site: str = ""
+    requester: str = ""
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Options:
@@ -45,12 +51,25 @@ class Shown:
     changed: datetime | None
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What changed, and the moment of Halo's clock up to which that is complete.
+
+    ``skew``: the seconds by which Halo's clock is ahead of ours, to a second; None where Halo does not tell the time.
+    """
+
+    shown: list[Shown]
+    moment: str
+    skew: float | None
+
+
 class Instance:
     """Writes and reads by ``client``. Raises HaloError, and NotInHalo for a name that there is none of."""
 
     def __init__(self, client: HaloClient, options: Options) -> None:
         self._client = client
         self._options = options
+        self._place: dict[str, int] | None = None
 
     def status_map(self) -> StatusMap:
         """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out."""
@@ -79,8 +98,42 @@ class Instance:
             raise NotInHalo(f"HaloITSM has no {kind} named {name!r}, or more than one. It has: {known}.")
         return number
 
+    def place(self) -> dict[str, int]:
+        """Client, site and requester of new tickets as Halo's fields, looked up once. Raises HaloError, NotInHalo."""
+        if self._place is None:
+            place: dict[str, int] = {}
+            for kind, name, key in (
+                ("client", self._options.client, "client_id"),
+                ("site", self._options.site, "site_id"),
+                ("user", self._options.requester, "user_id"),
+            ):
+                if name:
+                    row = self._one(kind, name, place)
+                    # Halo wants a user's site with a user (one client); a site or user says whose it is.
+                    whole = {**{other: row.get(other) for other in ("client_id", "site_id")}, key: row.get("id")}
+                    known = {other: number for other, value in whole.items() if (number := as_id(value)) is not None}
+                    place = {**known, **place}
+            self._place = place
+        return self._place
+
+    def _one(self, kind: str, name: str, within: Mapping[str, int]) -> Mapping[str, Any]:
+        lookups = self._client.lookups
+        rows = lookups.named(kind, name, **within)
+        if len(rows) == 1:
+            return rows[0]
+        where = " there" if within else ""
+        if rows:
+            more = {"site": "Name its client as well.", "user": "Give the e-mail address."}.get(kind, "Rename one.")
+            raise NotInHalo(f"HaloITSM has {len(rows)} {kind}s named {name!r}{where}. {more}")
+        there = sorted(
+            {str(row["name"]) for row in lookups.search(kind, "", most_pages=1, **within) if row.get("name")}
+        )
+        more = f" and {len(there) - _MOST_NAMES} more or above" if len(there) > _MOST_NAMES else ""
+        known = ", ".join(there[:_MOST_NAMES]) or "none that the agent may see"
+        raise NotInHalo(f"HaloITSM has no {kind} named {name!r}{where}. It has{where}: {known}{more}.")
+
     def fields(self, body: Mapping[str, Any], *, parent_id: int | None, is_parent: bool) -> dict[str, Any]:
-        """Halo's fields for a new ticket from a step's body."""
+        """Halo's fields for a new ticket from a step's body. Raises HaloError, NotInHalo."""
         wanted = self._options.parent_type if is_parent else self._options.ticket_type
         made: dict[str, Any] = {
             "summary": body["summary"],
@@ -93,18 +146,35 @@ class Instance:
             # Documented only: Halo's API description has it beside fixbydate and targetdate.
             "deadlinedate": f"{body['due']}T00:00:00Z" if body.get("due") else None,
             "parent_id": parent_id,
+            "customfields": _custom_fields(body.get("customfields") or {}) or None,
+            **self.place(),
         }
         return {name: value for name, value in made.items() if value is not None}
 
-    def references(self, references: Iterable[str], parent_id: int | None) -> dict[str, Shown]:
-        """The tickets that carry references, by reference: the oldest of each. Raises HaloError."""
+    def references(self, references: Iterable[str], parent_id: int | None) -> dict[str, list[Shown]]:
+        """The tickets that carry references, by reference, the oldest first. Raises HaloError."""
         found = self._client.find_references(references, parent_id)
-        return {reference: self._shown(tickets[0]) for reference, tickets in found.items()}
+        return {reference: [self._shown(ticket) for ticket in tickets] for reference, tickets in found.items()}
 
-    def create(self, fields: Mapping[str, Any], reference: str) -> Shown:
-        """A new ticket, of which it is known that none has its reference. Raises HaloError."""
+    def create(self, fields: Mapping[str, Any], reference: str) -> tuple[Shown, list[str]]:
+        """A new ticket, of which it is known that none has its reference; and the custom fields that Halo dropped.
+
+        Raises HaloError.
+        """
         ticket, _ = self._client.create_ticket_once(fields, reference, known_absent=True)
-        return self._shown(ticket)
+        return self._shown(ticket), _dropped(fields.get("customfields") or [], ticket)
+
+    def close_twin(self, twin: Shown, first_id: int) -> None:
+        """Closes a ticket that was made twice, with a note that names the first. A closed one is left as it is.
+
+        Raises HaloError.
+        """
+        if not self._client.lookups.closed(twin.status_id):
+            self._assigned(twin.halo_id, lambda: self._client.close_duplicate(twin.halo_id, first_id))
+
+    def attach(self, halo_id: int, name: str, text: str) -> int:
+        """The number of a ticket's CSV with this name, which is attached unless it is there. Raises HaloError."""
+        return self._client.attach(halo_id, name, text.encode(), "text/csv")
 
     def comment(self, halo_id: int, text: str) -> int:
         """The number of a new comment. Raises HaloError."""
@@ -120,27 +190,31 @@ class Instance:
 
         Raises HaloError.
         """
+        self._assigned(halo_id, lambda: self._client.update_ticket(halo_id, {"status_id": status_id}))
+
+    def _assigned(self, halo_id: int, write: Callable[[], object]) -> None:
+        """Does ``write``, again with the closing agent where Halo wants the ticket to be assigned first."""
         try:
-            self._client.update_ticket(halo_id, {"status_id": status_id})
+            write()
         except HaloError as error:
             if error.kind != "unassigned" or not self._options.closing_agent:
                 raise
             agent = self._number("agent", self._options.closing_agent)
             self._client.update_ticket(halo_id, {"agent_id": agent})
-            self._client.update_ticket(halo_id, {"status_id": status_id})
+            write()
 
-    def changes(self, since: str) -> tuple[list[Shown], str]:
-        """The tickets that changed since a moment of Halo's clock, and the moment up to which that is complete.
+    def changes(self, since: str) -> Changes:
+        """The tickets that changed since a moment of Halo's clock, closed ones too.
 
         ``since`` is what the last call gave, "" for the first, which reads nothing. Raises HaloError.
         """
         reader = self._client.reader(RetryPolicy())
         if not since:
             _, response = next(iter(reader.pages({"page_size": "1"})))
-            return [], clock_of(response)
-        changes = changed_since(reader, SortKey(since).earlier(OVERLAP))
-        shown = [self._shown(row) for _, row in changes.rows]
-        return shown, changes.halo_time or since
+            return Changes([], clock_of(response), skew_of(response, reader.now))
+        # To find out whether an instance hides closed tickets from this list would take more requests than to list them.
+        changes = changed_since(reader, SortKey(since).earlier(OVERLAP), closed=True)
+        return Changes([self._shown(row) for _, row in changes.rows], changes.halo_time or since, changes.skew)
 
     def children(self, parent_id: int) -> list[Shown]:
         """The children of a ticket; some of them where the list ignores the parent. Raises HaloError."""
@@ -153,11 +227,40 @@ class Instance:
                     break
         return shown
 
-    def show(self, halo_id: int) -> Shown:
-        """One ticket. Raises HaloError, NotFound where it is deleted or hidden."""
-        return self._shown(self._client.get_ticket(halo_id))
+    def show(self, halo_id: int) -> Shown | None:
+        """One ticket; None where it does not exist, or the agent may not see it. Raises HaloError."""
+        try:
+            return self._shown(self._client.get_ticket(halo_id))
+        except (NotFound, Unauthorized):
+            return None
 
     @staticmethod
     def _shown(row: Mapping[str, Any]) -> Shown:
         updated = SortKey.of(row.get("last_update")) or SortKey.of(row.get("lastactiondate"))
         return Shown(as_id(row.get("id")) or 0, as_id(row.get("status_id")), as_id(row.get("agent_id")), updated.moment)
+
+
+def _custom_fields(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Custom fields as Halo takes them, by name, or by id where the name is a number. Empty ones are left out."""
+    made = []
+    for name, value in values.items():
+        number = as_id(name)
+        if value not in (None, ""):
+            made.append({"name": name, "value": value} if number is None else {"id": number, "value": value})
+    return made
+
+
+def _dropped(sent: Iterable[Mapping[str, Any]], ticket: Mapping[str, Any]) -> list[str]:
+    """The custom fields that a ticket shows without a value although one was sent.
+
+    None where the ticket shows no custom fields at all: then nothing is known. Another value is not a lost one: a list
+    shows the id of what was chosen.
+    """
+    shown = ticket.get("customfields")
+    if not isinstance(shown, list):
+        return []
+    rows = [row for row in shown if any(row.get(name) not in (None, "") for name in ("value", "display"))]
+    names = {str(row.get("name")).casefold() for row in rows}
+    numbers = {as_id(row.get("id")) for row in rows}
+    kept = [item["id"] in numbers if "id" in item else str(item["name"]).casefold() in names for item in sent]
+    return [str(item.get("name", item.get("id"))) for item, is_kept in zip(sent, kept) if not is_kept]

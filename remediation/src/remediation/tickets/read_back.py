@@ -3,53 +3,82 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Mapping
+from typing import Callable, Iterable, Mapping
 
-from haloitsm_client import NotFound, Unauthorized
+from django.utils import timezone
 
 from ..domain.status import Status, StatusMap
 from ..store import models
 from .instance import Instance, Shown
+from .missing import found_again, is_missing, mark_missing
+
+# So many missing tickets are looked for by themselves; more, by their parents' lists.
+_FEW = 10
 
 
-def read_back(connection: models.Connection, instance: Instance, statuses: StatusMap) -> int:
+def read_back(
+    connection: models.Connection,
+    instance: Instance,
+    statuses: StatusMap,
+    now: Callable[[], datetime] = timezone.now,
+) -> int:
     """Bring the stored statuses of a connection's tickets up to date; how many changed. Raises HaloError.
 
-    A poll alone is always complete: the moment up to which it read is saved only after what it found.
+    A poll alone is always complete: the moment up to which it read is saved only after what it found. How far Halo's
+    clock is ahead of ours is saved as well: ``skew`` in the connection's settings, in seconds.
     """
     tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
     known = {row.halo_id: row for row in tickets if row.halo_id}
     cursor = connection.settings.get("cursor", "")
-    shown, moment = instance.changes(cursor)
-    if not cursor:
+    changes = instance.changes(cursor)
+    shown = changes.shown
+    if cursor:
+        seen = {one.halo_id for one in shown}
+        lost = {number: row for number, row in known.items() if is_missing(row) and number not in seen}
+        shown += _lost(lost, known, instance)
+    else:
         shown = _all(known, instance)
-    changed = sum(
-        _take(known[one.halo_id], one.status_id, one.changed, statuses) for one in shown if one.halo_id in known
-    )
+        seen = {one.halo_id for one in shown}
+        for number, row in known.items():
+            if number not in seen:
+                mark_missing(row, now())
+    changed = 0
+    for one in shown:
+        if one.halo_id in known:
+            row = known[one.halo_id]
+            if is_missing(row):
+                found_again(row)
+            changed += _take(row, one.status_id, one.changed, statuses)
     # What nobody had mapped may be mapped by now.
     changed += sum(
         _take(row, row.halo_status_id, row.halo_changed, statuses) for row in known.values() if not row.status
     )
-    connection.settings = {**connection.settings, "cursor": str(moment)}
+    connection.settings = {**connection.settings, "cursor": str(changes.moment)}
+    if changes.skew is not None:
+        connection.settings["skew"] = changes.skew
     connection.save(update_fields=["settings"])
     return changed
 
 
 def _all(known: Mapping[int, models.Ticket], instance: Instance) -> list[Shown]:
-    """All tickets: the children by their parents' lists, what is in no list each by itself."""
-    listed: dict[int, Shown] = {}
-    for number, row in known.items():
-        if row.kind == "parent":
-            listed |= {one.halo_id: one for one in instance.children(number)}
-    others = (_shown(instance, number) for number in known if number not in listed)
+    """All tickets that there are: the children by their parents' lists, what is in no list each by itself."""
+    listed = _listed((number for number, row in known.items() if row.kind == "parent"), instance)
+    others = (instance.show(number) for number in known if number not in listed)
     return [*listed.values(), *(one for one in others if one is not None)]
 
 
-def _shown(instance: Instance, number: int) -> Shown | None:
-    try:
-        return instance.show(number)
-    except (NotFound, Unauthorized):
-        return None
+def _lost(lost: Mapping[int, models.Ticket], known: Mapping[int, models.Ticket], instance: Instance) -> list[Shown]:
+    """Those of the missing tickets that are there again."""
+    if len(lost) <= _FEW:
+        return [one for one in map(instance.show, lost) if one is not None]
+    projects = {row.project_id for row in lost.values()}
+    parents = (number for number, row in known.items() if row.kind == "parent" and row.project_id in projects)
+    return [one for number, one in _listed(parents, instance).items() if number in lost]
+
+
+def _listed(parents: Iterable[int], instance: Instance) -> dict[int, Shown]:
+    """The children of tickets, by number."""
+    return {one.halo_id: one for number in parents for one in instance.children(number)}
 
 
 def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, statuses: StatusMap) -> bool:

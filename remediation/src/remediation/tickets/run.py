@@ -15,7 +15,8 @@ from ..domain.plan import NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Outcome, asked, one_writer
+from .apply import Applier, Outcome, one_writer
+from .asking import asked
 from .instance import Instance, Options
 from .read_back import read_back
 from .world import world_of
@@ -60,7 +61,7 @@ class ProjectRun:
 
     def plan(self) -> tuple[Plan, models.Plan]:
         """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway."""
-        asked(lambda: read_back(self._project.connection, self._instance, self._statuses))
+        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, self._now))
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
         return plan, self._stored(plan)
