@@ -17,7 +17,7 @@ import pytest
 from halo_emulator import HaloEmulator
 from haloitsm_client import HaloClient
 from remediation import cli
-from remediation.sources.insightvm_rows import FINDINGS_COLUMNS
+from remediation.sources.insightvm_rows import FINDINGS_COLUMNS, SCAN
 from remediation.store import models
 from remediation.tickets import run
 from remediation.tickets.run import client_of
@@ -63,9 +63,10 @@ class Line:
         return str(path)
 
     def report(self, name: str, *found: str, day: int = 20, wide: bool = True) -> str:
-        """A report file: each row is "asset vulnerability solution"."""
+        """A report file: each row is "asset vulnerability solution"; ``wide``: with the scan."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, FINDINGS_COLUMNS)
+        names = [name for name in FINDINGS_COLUMNS if wide or name not in SCAN]
+        writer = csv.DictWriter(text, names, extrasaction="ignore")
         writer.writeheader()
         moment = f"2026-11-{day:02d} 01:00:00"
         for line in found:

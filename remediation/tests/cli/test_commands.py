@@ -157,6 +157,29 @@ def test_settings_are_changed_and_the_others_stay(line: Any, halo: HaloEmulator)
     assert {halo.tickets[number]["team"] for number in halo.tickets if number > 2106} == {"Infrastructure"}
 
 
+def test_options_change_a_project_until_it_has_tickets(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, owner="the team", min_severity="low")
+    line("import", line.report("other.csv", "7 v7 s7"), "--source", "other")
+    line("connect", "second")
+    file = line.file("more.toml", 'min_severity = "low"\ndefault_team = "Infrastructure"\n')
+    words = ("--source", "other", "--connection", "second", "--min-severity", "high", "--granularity", "asset")
+    assert line("project", "set", "p", *words, "--settings", file).code == 0
+    project = models.Project.objects.get()
+    assert (project.connection.name, project.source and project.source.name) == ("second", "other")
+    settings = project.settings
+    assert (settings["min_severity"], settings["granularity"], settings["owner"], settings["default_team"]) == (
+        *("high", "asset", "the team", "Infrastructure"),
+    )
+    assert line("project", "set", "p", "--source", "weekly", "--connection", "halo").code == 0
+    assert line("apply", "p").code == 0
+    for option, name in (("--source", "other"), ("--connection", "second")):
+        ended = line("project", "set", "p", option, name, "--min-severity", "critical")
+        assert ended.code == 4 and "has tickets" in ended.err
+    assert models.Project.objects.get().settings["min_severity"] == "high"
+    # What it has may be named again.
+    assert line("project", "set", "p", "--source", "weekly", "--connection", "halo", "--granularity", "asset").code == 0
+
+
 def test_a_connection_says_how_statuses_are_mapped(line: Any, halo: HaloEmulator) -> None:
     ended = line("connect", "halo", "--status", "remediated=Closed", "--json")
     assert ended.code == 0

@@ -114,6 +114,14 @@ def test_settings_that_cannot_be_used(line: Any, halo: HaloEmulator) -> None:
         refused(line, "project", "set", "p", "--settings", file, says=says)
         refused(line, "project", "create", "q", "--connection", "halo", "--settings", file, says=says)
     refused(line, "project", "set", "p", "--settings", "/nowhere.toml", says="cannot be read")
+    for words, says in (
+        ((), "Say what is to change"),
+        (("--min-severity", "bad"), "There is no severity 'bad'"),
+        (("--granularity", "bad"), "bad"),
+        (("--source", "nowhere"), "There are: weekly."),
+        (("--connection", "nowhere"), "There are: halo."),
+    ):
+        refused(line, "project", "set", "p", *words, says=says)
 
 
 def test_a_project_names_its_source_where_there_are_several(line: Any, halo: HaloEmulator) -> None:

@@ -166,6 +166,28 @@ def test_a_source_that_tells_its_scans(ledger: pl.DataFrame, said: Snapshot, kin
         assert row["before"] == (ledger["state"][0] if len(ledger) else None)
 
 
+FILE_TABLE = {
+    "asset-not-in-it": (OPEN, [], None, "open"),
+    "asset-not-in-it-unconfirmed": (UNCONFIRMED, [], None, "unconfirmed"),
+    "asset-not-in-it-excepted": (EXCEPTED, [], None, "excepted"),
+    "asset-not-in-it-and-gone-before": (LEFT, [], None, "left"),
+    "later-and-no-worse": (OPEN, [scanned(2)], "remediated", "remediated"),
+    "later-and-worse": (OPEN, [scanned(2, 1)], "unconfirmed", "unconfirmed"),
+    "the-same-scan": (OPEN, [scanned(0)], "unconfirmed", "unconfirmed"),
+    "never-assessed": (OPEN, [scanned(2, scan_started=None)], "unconfirmed", "unconfirmed"),
+    "an-older-scan": (REMEDIATED, [scanned(0)], None, "remediated"),
+}
+
+
+@pytest.mark.parametrize(("ledger", "covered", "kind", "state"), FILE_TABLE.values(), ids=FILE_TABLE.keys())
+def test_a_file_proves_what_a_scan_proves_for_the_assets_in_it(
+    ledger: pl.DataFrame, covered: list[dict[str, Any]], kind: str | None, state: str
+) -> None:
+    observed = observe(snapshot(2, [], covered, proof=Proof.FILE), ledger)
+    assert kinds(observed) == ([kind] if kind else [])
+    assert states(after(ledger, observed)) == [state]
+
+
 CREDENTIALS = (None, -1, 1, 2, 3, 4)
 # Which scans prove a finding gone that was seen with credentials 3 = 4, 1 = 2, -1 or untold ones.
 GOOD_ENOUGH = {None: {None}, -1: {-1}, 1: {1, 2, 3, 4}, 2: {1, 2, 3, 4}, 3: {3, 4}, 4: {3, 4}}
@@ -389,7 +411,7 @@ exception_rows = st.builds(
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Snapshot]:
-    proofs = draw(st.sampled_from([[Proof.SCAN], [Proof.DEVICES], [Proof.NOTHING], list(Proof)]))
+    proofs = draw(st.sampled_from([*([proof] for proof in Proof), list(Proof)]))
     return [
         snapshot(
             day,
@@ -436,7 +458,7 @@ def test_nothing_is_remediated_without_a_later_scan_and_good_enough_credentials(
         observed = observe(said, ledger)
         settled = observed.delta.filter(pl.col("state") == "remediated")
         for row in settled.iter_rows(named=True):
-            assert said.proof is Proof.SCAN
+            assert said.proof in (Proof.SCAN, Proof.FILE)
             before = ledger.filter(asset=row["asset"], vulnerability=row["vulnerability"]).row(0, named=True)
             scans = said.coverage.filter(pl.col("asset") == row["asset"]).rows(named=True)
             proofs = [one for one in scans if one["credentials"] in GOOD_ENOUGH[before["credentials"]]]

@@ -59,7 +59,7 @@ def test_it_says_what_the_console_says(console: Console, output: bytes, tmp_path
     (tmp_path / "report.csv").write_bytes(output)
     found = read_report(tmp_path / "report.csv", taken=TAKEN)
     live = insightvm_console.InsightVmConsole(console.url, console.user, console.password).snapshot()
-    assert (found.taken, found.proof, found.rows) == (TAKEN, Proof.SCAN, 21)
+    assert (found.taken, found.proof, found.rows) == (TAKEN, Proof.FILE, 21)
     assert found.findings.equals(live.findings)
     seen = pl.col("asset").is_in(live.findings["asset"].unique().to_list())
     assert found.coverage.equals(live.coverage.filter(seen))

@@ -55,3 +55,12 @@ def test_a_setting_that_cannot_be_used_changes_nothing(scene: Any) -> None:
     with pytest.raises(ValueError, match="no setting 'ovner'"):
         change(scene, min_severity="high", ovner="x")
     assert models.Project.objects.get(pk=scene.project.pk).settings == {}
+
+
+def test_tickets_keep_what_they_stand_for(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    change(scene, granularity="asset")
+    scene.run().apply()
+    change(scene, granularity="asset", owner="x")
+    with pytest.raises(ValueError, match="its tickets stand for assets"):
+        change(scene, granularity="solution")

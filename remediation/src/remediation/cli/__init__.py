@@ -11,15 +11,17 @@ from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
 acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
+source_app = typer.Typer(no_args_is_help=True, help="Scanners and series of files: add, list, read, remove.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
 app.add_typer(source_app, name="source")
 source_app.command("add")(sources.add)
+source_app.command("list")(sources.show)
 source_app.command("read")(sources.read)
 source_app.command("compare")(comparing.compare)
+source_app.command("remove")(sources.remove)
 app.command("import")(sources.import_file)
 app.add_typer(project_app, name="project")
 project_app.command("create")(projects.create)

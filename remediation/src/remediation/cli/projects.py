@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -14,14 +16,21 @@ from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, quiet, table_of
 
 
-def _settings(table: dict[str, Any]) -> dict[str, Any]:
-    """A project's settings as they are stored. Raises Refused for a key or value that there is none of."""
-    from ..domain.project import Settings
-
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turns what settings say of a key or value that there is none of into Refused."""
     try:
-        return Settings.from_table(table).to_table()
+        yield
     except (ValueError, TypeError, AttributeError) as error:
         raise Refused(f"The settings cannot be used: {error}") from None
+
+
+def _settings(table: dict[str, Any]) -> dict[str, Any]:
+    """A project's settings as they are stored. Raises Refused."""
+    from ..domain.project import Settings
+
+    with _understood():
+        return Settings.from_table(table).to_table()
 
 
 def _source(name: str) -> Any:
@@ -34,13 +43,27 @@ def _source(name: str) -> Any:
     return one(models.Source.objects, name, "source") if name else models.Source.objects.get()
 
 
+Source = Annotated[str, typer.Option("--source", help="The source of findings.")]
+MinSeverity = Annotated[str, typer.Option("--min-severity", help="critical, high, medium, low or none")]
+Granularity = Annotated[str, typer.Option("--granularity", help="solution, solution-owner, asset or vulnerability")]
+SettingsFile = Annotated[
+    Optional[Path], typer.Option("--settings", help="A TOML file: owner, due, rules, templates ...")
+]
+
+
+def _given(settings: Path | None, min_severity: str, granularity: str) -> dict[str, Any]:
+    """The settings that the options give; an option counts before the file. Raises Refused."""
+    options = {"min_severity": min_severity, "granularity": granularity}
+    return {**(table_of(settings) if settings else {}), **{name: value for name, value in options.items() if value}}
+
+
 def create(
     name: str,
     connection: Annotated[str, typer.Option(help="The Halo connection.")],
-    source: Annotated[str, typer.Option(help="The source of findings.")] = "",
-    min_severity: Annotated[str, typer.Option(help="critical, high, medium, low or none")] = "",
-    granularity: Annotated[str, typer.Option(help="solution, solution-owner, asset or vulnerability")] = "",
-    settings: Annotated[Optional[Path], typer.Option(help="A TOML file: owner, due, rules, templates ...")] = None,
+    source: Source = "",
+    min_severity: MinSeverity = "",
+    granularity: Granularity = "",
+    settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,10 +75,7 @@ def create(
 
         if models.Project.objects.filter(name=name).exists():
             raise Refused(f"There is a project named {name!r} already.")
-        given = {"min_severity": min_severity, "granularity": granularity}
-        table = _settings(
-            {**(table_of(settings) if settings else {}), **{name: value for name, value in given.items() if value}}
-        )
+        table = _settings(_given(settings, min_severity, granularity))
         slug = slugify(name) or "project"
         if models.Project.objects.filter(slug=slug).exists():
             slug = f"{slug}-{models.Project.objects.count() + 1}"
@@ -72,18 +92,54 @@ def create(
 
 def change(
     name: str,
-    settings: Annotated[Path, typer.Option(help="A TOML file with what changes.")],
+    connection: Annotated[str, typer.Option(help="The Halo connection.")] = "",
+    source: Source = "",
+    min_severity: MinSeverity = "",
+    granularity: Granularity = "",
+    settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a project's settings; they act on new tickets."""
+    given = _given(settings, min_severity, granularity)
+    if not (given or connection or source or settings):
+        raise Refused("Say what is to change: --connection, --source, --min-severity, --granularity or --settings.")
     with opened(data):
-        from ..store import models
+        from django.db import transaction
 
-        row = one(models.Project.objects, name, "project")
-        row.settings = _settings({**row.settings, **table_of(settings)})
-        row.save(update_fields=["settings"])
-        answer(as_json, {"name": name}, f"Project {name!r} is changed.")
+        from ..store import models
+        from ..tickets.editing import change_settings
+
+        with transaction.atomic():
+            # Locked, so that no ticket is made in between.
+            row = one(models.Project.objects.select_for_update(), name, "project")
+            if connection:
+                row.connection = _moved(row, "connection", one(models.Connection.objects, connection, "connection"))
+            if source:
+                row.source = _moved(row, "source", one(models.Source.objects, source, "source"))
+            row.save(update_fields=["connection", "source"])
+            with _understood():
+                left = change_settings(row, given)
+        more = f" {left} of its findings leave their tickets with the next apply." if left else ""
+        answer(as_json, {"name": name, "left_out": left}, f"Project {name!r} is changed.{more}")
+
+
+# Why a project with tickets keeps what it was made with.
+FIXED = {
+    "connection": "they are in the other Halo, where nobody would settle them any more",
+    "source": "only the source that reported their findings can say that these are gone",
+}
+
+
+def _moved(project: Any, what: str, to: Any) -> Any:
+    """The other connection or source. Raises Refused where the project has tickets."""
+    before = getattr(project, what)
+    if before != to and project.tickets.exists():
+        raise Refused(
+            f"The project {project.name!r} has tickets, so its {what} stays {getattr(before, 'name', 'none')!r}: "
+            f"{FIXED[what]}. Make another project for {to.name!r}."
+        )
+    return to
 
 
 def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:

@@ -1,14 +1,16 @@
-"""The commands about sources: ``source add``, ``source read``, ``import``."""
+"""The commands about sources: ``source add``, ``list``, ``remove`` and ``read``, ``import``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
+from urllib.parse import urlsplit
 
 import typer
 
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, text_of
+from .progress import progress
 
 
 def add(
@@ -17,25 +19,83 @@ def add(
     url: Annotated[str, typer.Option(help="https://console:3780")],
     user: Annotated[str, typer.Option(help="A user that may make reports.")],
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
+    mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
+    every: Annotated[int, typer.Option(min=0, help="Minutes between two readings; 0: whenever one is due.")] = 0,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """A scanner whose findings are read."""
+    """A scanner whose findings are read; of the same name again, with other settings."""
     if kind != "insightvm":
         raise Refused(f"There is no source kind {kind!r}. There is: insightvm.")
+    if mode == "rest":
+        raise Refused("A console cannot be read by its REST interface yet: that is a later issue. Use --mode sql.")
+    if mode != "sql":
+        raise Refused(f"There is no mode {mode!r}. There is: sql.")
+    _refuse_url(url)
     password = text_of(password_file).strip()
     if not password:
         raise Refused(f"{password_file} is empty.")
+    if ca_file:
+        text_of(ca_file)
     with opened(data):
         from ..store import models
         from ..store.secrets import seal
 
-        settings = {"url": url, "user": user, "ca_file": str(ca_file) if ca_file else ""}
+        if models.Source.objects.filter(name=name).exclude(kind=kind).exists():
+            raise Refused(f"The source {name!r} is a series of files. Give the console another name.")
+        # Absolute, because others read it from other folders.
+        trusted = str(ca_file.absolute()) if ca_file else ""
+        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every}
         models.Source.objects.update_or_create(
             name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )
         answer(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {url}.")
+
+
+def _refuse_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.username is not None:
+        raise Refused("The address holds a user. Give it with --user, and the password with --password-file.")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise Refused(f"{url!r} is no address of a console. Write it as https://console:3780.")
+
+
+def show(data: Data = None, as_json: AsJson = False) -> None:
+    """The sources, when each was read or brought last, and how that ended."""
+    with opened(data):
+        from ..store import models
+
+        rows = [_shown(source) for source in models.Source.objects.order_by("name")]
+        lines = [f"{row['name']} ({row['kind']}): {_last_line(row['last'])}" for row in rows]
+        answer(as_json, {"sources": rows}, "\n".join(lines or ["There is no source yet."]))
+
+
+def _shown(source: Any) -> dict[str, Any]:
+    newest = source.runs.order_by("-pk").values("kind", "started", "finished", "outcome", "detail").first()
+    if newest is not None:
+        newest["text"] = newest.pop("detail").get("text", "")
+    return {"name": source.name, "kind": source.kind, "every": source.settings.get("every", 0), "last": newest}
+
+
+def _last_line(last: dict[str, Any] | None) -> str:
+    if last is None:
+        return "never read"
+    ended = f"{last['outcome']}. {last['text']}" if last["finished"] else "not ended"
+    return f"{last['kind']} of {last['started']:%Y-%m-%d %H:%M} UTC: {ended}"
+
+
+def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
+    """Forget a source, and all that it ever said. Not while a project uses it."""
+    with opened(data):
+        from ..store import models
+        from ..store.removal import InUse, remove_source
+
+        try:
+            remove_source(one(models.Source.objects, name, "source"))
+        except InUse as error:
+            raise Refused(str(error)) from None
+        answer(as_json, {"name": name}, f"Source {name!r} is removed.")
 
 
 AcceptCoverage = Annotated[bool, typer.Option("--accept-coverage", help="Take in coverage that shrank as real.")]
@@ -47,29 +107,30 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
         from ..jobs.work import read_source
         from ..store import models
 
-        ended = read_source(one(models.Source.objects, name, "source"), accept=accept_coverage)
+        row = one(models.Source.objects, name, "source")
+        with progress(name, as_json) as tell:
+            ended = read_source(row, accept=accept_coverage, tell=tell)
         answer(as_json, ended.value, ended.text)
 
 
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
+    kind: Annotated[str, typer.Option(help="insightvm-report; by the header where it is not given.")] = "",
+    coverage: Annotated[str, typer.Option(help="devices: all findings of the devices in it; or listed.")] = "devices",
+    clean: Annotated[
+        Optional[list[str]], typer.Option(help="A device that the file should hold, and is clean.")
+    ] = None,
     accept_coverage: AcceptCoverage = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in a report file that has the header of the console's findings report."""
-    if not file.is_file():
-        raise Refused(f"There is no file {file}.")
-    with opened(data):
-        from django.utils import timezone
+    """Take in a report file that has the header of the console's findings report.
 
-        from ..jobs.work import import_report
-        from ..sources.report_file import read_report
-        from ..store import models
+    --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
+    """
+    with progress(file.name, as_json) as tell, opened(data):
+        from ..jobs.imports import import_file as work
 
-        known = models.Source.objects.filter(name=source).first()
-        snapshot = read_report(file, taken=timezone.now())
-        row = known or models.Source(name=source, kind="insightvm-report")
-        ended = import_report(row, snapshot, accept=accept_coverage)
-        answer(as_json, ended.value, ended.text)
+        ended = work(file, source, kind=kind, coverage=coverage, clean=clean or (), accept=accept_coverage, tell=tell)
+    answer(as_json, ended.value, ended.text)

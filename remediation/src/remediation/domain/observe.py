@@ -164,7 +164,7 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
         .when("excepted")
         .then(pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered"))).then(pl.lit("excepted")))
         .otherwise(
-            _missing_from_scans(state) if snapshot.proof is Proof.SCAN else _missing_from_report(snapshot, state)
+            _missing_from_scans(snapshot, state) if snapshot.proof.is_full else _missing_from_report(snapshot, state)
         )
         .alias("kind")
     )
@@ -192,11 +192,13 @@ def _present(state: pl.Expr) -> pl.Expr:
     )
 
 
-def _missing_from_scans(state: pl.Expr) -> pl.Expr:
+def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     covered = pl.col("covered")
+    # A file speaks of the assets in it only: by one that is not in it, nothing has left.
+    leaves = state.is_in([*ALIVE, State.EXCEPTED.value]) & (snapshot.proof is Proof.SCAN)
     return (
         pl.when(~covered)
-        .then(pl.when(state.is_in([*ALIVE, State.EXCEPTED.value])).then(pl.lit("left_coverage")))
+        .then(pl.when(leaves).then(pl.lit("left_coverage")))
         # The scans from the time of an exception did not show the finding: the next one decides.
         .when(state == State.EXCEPTED.value)
         .then(pl.lit("exception_lapsed"))

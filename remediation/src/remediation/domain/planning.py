@@ -18,7 +18,7 @@ from .plan import Kind, NotDone, Plan, Step, digest
 from .project import Settings
 from .snapshot import SEVERITIES
 from .status import ENDED
-from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence
+from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone
 from .variables import values
 
 __all__ = ["PARENT_KEY", "World", "plan"]
@@ -81,16 +81,11 @@ def plan(world: World) -> Plan:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, create_parent(world, rows, tickets, steps))
     elif world.parent.missing:
-        not_done.append(_missing(world.parent, PARENT_KEY))
+        not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id)))
     else:
         follow_children(world, world.parent, tickets, steps, not_done)
         steps += summarise(world, world.parent, rows, tickets, steps)
     return Plan(tuple(steps), tuple(not_done), _held(world, steps))
-
-
-def _missing(ticket: Ticket, name: str) -> NotDone:
-    gone = f"ticket {ticket.halo_id} does not exist in HaloITSM any more, or the API's agent may not see it"
-    return NotDone(name, gone)
 
 
 def _finding(row: Row) -> Finding:
@@ -155,7 +150,7 @@ def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
 def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step], not_done: list[NotDone]) -> None:
     """Steps for a ticket that exists; its findings are now under ``key``."""
     if ticket.missing:
-        not_done.append(_missing(ticket, ticket.name))
+        not_done.append(NotDone(ticket.name, gone(ticket.halo_id)))
         return
     moved = key if key != ticket.key else ""
     findings = _findings_of(ticket, key, rows)

@@ -80,13 +80,20 @@ EXCEPTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 class Proof(Enum):
     """What the absence of a finding proves, by the kind of source.
 
-    SCAN: remediated, if its asset was scanned again, later and with credentials no worse. DEVICES: no longer reported,
-    for the assets in it. NOTHING: only what is listed is known.
+    SCAN: remediated, if its asset was scanned again, later and with credentials no worse; an asset that is not there
+    has left. FILE: the same for the assets in it, and nothing about any other. DEVICES: no longer reported, for the
+    assets in it. NOTHING: only what is listed is known.
     """
 
     SCAN = "scan"
+    FILE = "file"
     DEVICES = "devices"
     NOTHING = "nothing"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a snapshot is meant to hold all that its source covers."""
+        return self in (Proof.SCAN, Proof.FILE)
 
 
 @dataclass(frozen=True)

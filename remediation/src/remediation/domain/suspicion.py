@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .snapshot import Proof, Snapshot
+from .snapshot import Snapshot
 
 # Coverage that shrinks by more than this share at once is more likely a scope or a right that was lost.
 LARGEST_SHRINKAGE = 0.5
@@ -11,10 +11,10 @@ LARGEST_SHRINKAGE = 0.5
 def suspicions(snapshot: Snapshot, covered_before: int) -> list[str]:
     """Why a snapshot is not believed, in words; empty when it is.
 
-    ``covered_before`` is how many assets the source covered before, 0 for a first snapshot. No findings with full
-    coverage is good news and not suspicious.
+    ``covered_before`` is how many assets the source covered before, 0 for a first snapshot: a console at its last
+    reading, a series of files by its last full file. No findings with full coverage is good news and not suspicious.
     """
-    if snapshot.proof is not Proof.SCAN:
+    if not snapshot.proof.is_full:
         return []
     covered = snapshot.coverage["asset"].n_unique()
     found = []

@@ -167,3 +167,8 @@ def evidence(findings: list[Finding]) -> dict[str, Any]:
 def counted(findings: int) -> str:
     """``1 finding``, ``2 findings``."""
     return f"{findings} finding" + "s" * (findings != 1)
+
+
+def gone(halo_id: int | None) -> str:
+    """Why nothing is done about a ticket that Halo does not show any more."""
+    return f"ticket {halo_id} does not exist in HaloITSM any more, or the API's agent may not see it"

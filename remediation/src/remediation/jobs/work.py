@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
+from ..sources.progress import Tell, unheard
 from ..sources.reading import is_read, snapshot_of
 from ..store import models
 from ..store.intake import take_in
@@ -47,25 +48,26 @@ class Round:
         return Ending.worst(ended.ending for ended in (*self.sources.values(), *self.projects.values()))
 
 
-def read_source(source: models.Source, *, accept: bool = False) -> Ended:
-    """Read a source and take in what it says. ``accept``: coverage that shrank is real.
+def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unheard) -> Ended:
+    """Read a source and take in what it says. ``accept``: coverage that shrank is real. ``tell`` hears how far it is.
 
     Raises SourceError, Suspicious and KeyTrouble.
     """
     with _recorded("read", source=source) as record:
-        return record(taken_in(source, snapshot_of(source), accept))
+        return record(taken_in(source, snapshot_of(source, tell), accept, tell))
 
 
-def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False) -> Ended:
+def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False, tell: Tell = unheard) -> Ended:
     """Take in what a file says. A file that is not believed leaves no new source behind. Raises Suspicious."""
     with transaction.atomic():
         source.save()
         with _recorded("import", source=source) as record:
-            return record(taken_in(source, snapshot, accept))
+            return record(taken_in(source, snapshot, accept, tell))
 
 
-def taken_in(source: models.Source, snapshot: Snapshot, accept: bool) -> Ended:
+def taken_in(source: models.Source, snapshot: Snapshot, accept: bool, tell: Tell = unheard) -> Ended:
     """What taking a snapshot in has changed. Raises Suspicious."""
+    tell(f"{snapshot.findings.height:,} findings are compared with what is known, and stored")
     taken = take_in(source, snapshot, accept=accept)
     value = {"snapshot": taken.snapshot, **taken.counts, "errors": [], "unchanged": taken.unchanged}
     changed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(taken.observations.items()))

@@ -81,12 +81,14 @@ class ConsoleHttp:
             raise NotUnderstood("The answer is no JSON object.", "Check that the address is the console's.")
         return answer, date
 
-    def download(self, path: str, to: Path) -> None:
-        """Write the CSV of an answer to a file, as it came."""
+    def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
+        """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""
         try:
             with self._send("GET", path, accept="text/csv") as response, to.open("wb") as file:
+                done = 0
                 for block in response.iter_content(1 << 20):
-                    file.write(block)
+                    done += file.write(block)
+                    tell(done)
         except requests.exceptions.RequestException as error:
             raise CutOff(f"The output broke off ({type(error).__name__}).", "Run again.") from None
 

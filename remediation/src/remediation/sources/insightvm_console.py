@@ -6,11 +6,8 @@ at worst, and an exception that is approved in between is never taken for a fix.
 
 from __future__ import annotations
 
-import gzip
 import logging
-import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -25,8 +22,9 @@ import polars as pl
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
 from .console_http import ConsoleHttp
-from .errors import CutOff, NotUnderstood, ReportFailed, SourceError, Unreachable
-from .report_csv import ROWS, read_csv
+from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
+from .progress import Tell, unheard
+from .report_csv import ROWS, read_csv, unpacked
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +42,8 @@ class InsightVmConsole:
 
     ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where unknown.
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
-    longest silence in seconds, ``report_timeout`` how long the console may take for one report.
+    longest silence in seconds, ``report_timeout`` how long the console may take for one report. ``tell`` hears, in
+    words, how far a reading is: it takes minutes.
     """
 
     def __init__(
@@ -59,6 +58,7 @@ class InsightVmConsole:
         sleep: Callable[[float], None] = time.sleep,
         request_timeout: float = 60.0,
         report_timeout: float = 3600.0,
+        tell: Tell = unheard,
     ) -> None:
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
@@ -68,6 +68,7 @@ class InsightVmConsole:
         self._clock = clock
         self._sleep = sleep
         self._report_timeout = report_timeout
+        self._tell = tell
 
     def test(self) -> None:
         """Logs in and asks for a report that is there, which proves no right to make one. Raises SourceError."""
@@ -99,15 +100,23 @@ class InsightVmConsole:
 
     def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:
         """The rows of one report, and when it was begun by the console's clock."""
+        self._tell(f"report of the {title}: requested")
         with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title) as (number, date):
             run = _number(http.ask("POST", f"/reports/{number}/generate")[0])
             self._wait(http, f"/reports/{number}/history/{run}", title)
             raw = Path(folder) / "output"
-            http.download(f"/reports/{number}/history/{run}/output", raw)
-            return read_csv(_unpacked(raw), (*columns, ROWS)), _time(date)
+            http.download(
+                f"/reports/{number}/history/{run}/output",
+                raw,
+                lambda done: self._tell(f"report of the {title}: {done:,} bytes fetched"),
+            )
+            rows = read_csv(unpacked(raw), (*columns, ROWS))
+            self._tell(f"report of the {title}: {rows.height:,} rows")
+            return rows, _time(date)
 
     def _wait(self, http: ConsoleHttp, path: str, title: str) -> None:
-        end = self._clock() + self._report_timeout
+        begin = self._clock()
+        end = begin + self._report_timeout
         pause = 1.0
         while (status := http.ask("GET", path)[0].get("status")) in WAITING:
             if self._clock() + pause > end:
@@ -115,6 +124,7 @@ class InsightVmConsole:
                     f"The report of the {title} was not done within {self._report_timeout:.0f} seconds.",
                     "Give it more time, or run it when the console has less to do.",
                 )
+            self._tell(f"report of the {title}: the console generates it, for {self._clock() - begin:.0f} s so far")
             self._sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         if status != "complete":
@@ -182,17 +192,3 @@ def _time(date: str) -> datetime:
         return parsedate_to_datetime(date).astimezone(timezone.utc)
     except ValueError:
         return datetime.now(timezone.utc)
-
-
-def _unpacked(raw: Path) -> Path:
-    """The output itself, where it may be a gzip file."""
-    with raw.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return raw
-    plain = raw.with_suffix(".csv")
-    try:
-        with gzip.open(raw) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
-    except (EOFError, OSError, zlib.error):
-        raise CutOff("The compressed output breaks off.", "Run again.") from None
-    return plain

@@ -26,6 +26,8 @@ EXCEPTIONS_COLUMNS = (
     *("submitted_by", "reviewed_by"),
 )
 
+Kind = pl.DataType | type[pl.DataType]
+
 # From a snapshot's column to the report's, where the names differ.
 NAMES = {
     "asset": "asset_id",
@@ -46,68 +48,107 @@ NAMES = {
     "reason": "exception_reason",
     "expires": "expiration_date",
 }
+# A snapshot's column that is made of others.
+MADE_OF = {
+    "severity": ("severity_score",),
+    "cvss": ("cvss_v3_score", "cvss_v2_score"),
+    "solution": ("solution_key", "vulnerability_key"),
+}
+# Least and most, where that is narrower than the type. Scores are official; the others are what the tables hold.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "severity_score": (0, 10),
+    "cvss_v3_score": (0, 10),
+    "cvss_v2_score": (0, 10),
+    "riskscore": (0, 1e15),
+    "exploits": (0, 2**31 - 1),
+    "instances": (0, 2**31 - 1),
+    "credential_status": (-1, 2**15 - 1),
+}
 # How a cell separates its values, where it is not a bar. Documented only for sites.
 SEPARATORS = {"sites": ", ", "cves": ","}
 SEVERITY_OF_SCORE = {score: severity_of_score(score) for score in range(11)}
 UNCHANGED = "Give the report as the source wrote it: a spreadsheet changes times and numbers."
+# The number of a row, where rows are left out.
+ROW = "row_of_report"
 
 
 def findings(rows: pl.DataFrame) -> pl.DataFrame:
     """The findings. A vulnerability without a solution stands for its solution itself."""
-    computed = rows.lazy().with_columns(
-        pl.col("severity_score").cast(pl.Int64).replace_strict(SEVERITY_OF_SCORE).fill_null("none").alias("severity"),
-        pl.coalesce("cvss_v3_score", "cvss_v2_score").alias("cvss"),
-        pl.coalesce("solution_key", "vulnerability_key").alias("solution"),
-    )
-    return _framed(computed, FINDINGS)
+    return _framed(rows, FINDINGS)
 
 
 def assets(rows: pl.DataFrame) -> pl.DataFrame:
     """The assets, one row each, of rows that have the columns of the coverage."""
-    return _framed(rows.lazy().unique("asset_id", maintain_order=True), ASSETS)
+    return _framed(rows.with_row_index(ROW).unique("asset_id", keep="first", maintain_order=True), ASSETS)
 
 
 def coverage(rows: pl.DataFrame) -> pl.DataFrame:
-    """The coverage, one row for each asset, of rows that have its columns."""
-    return _framed(rows.lazy().unique("asset_id", maintain_order=True), COVERAGE)
+    """The coverage, one row for each asset, of rows that have its columns. Every row is checked, if only one counts."""
+    return _framed(rows, COVERAGE).unique("asset", keep="first", maintain_order=True)
 
 
 def exceptions(rows: pl.DataFrame) -> pl.DataFrame:
     """The exceptions with their status, in the source's own words. Only an approved one excepts."""
-    return _framed(rows.lazy(), EXCEPTIONS)
+    return _framed(rows, EXCEPTIONS)
 
 
-def _framed(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
-    """The columns of the schema, in its order and types; refused where a cell is no such thing or a key is missing."""
-    cells = {name: _cells(name, kind) for name, kind in schema.items()}
-    try:
-        frame = rows.select(cells.values()).collect()
-    except pl.exceptions.PolarsError:
-        # The error quotes cells, and is not passed on.
-        broken = ", ".join(NAMES.get(name, name) for name, cell in cells.items() if not _readable(rows, cell))
-        raise NotUnderstood(
-            f"A cell holds no number, score or time where one is expected: {broken}.", UNCHANGED
-        ) from None
-    if any(frame[key].null_count() for key in ("asset", "vulnerability") if key in schema):
-        raise NotUnderstood("A row of the report names no asset or no vulnerability.", UNCHANGED)
-    return frame
+def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
+    """The columns of the schema, in its order and types. Raises NotUnderstood where a cell is no such thing or a key is
+    missing."""
+    kinds = {column: kind for name, kind in schema.items() for column in MADE_OF.get(name, (NAMES.get(name, name),))}
+    if "severity" in schema:
+        kinds["severity_score"] = pl.Int64
+    read = rows.select(_cells(column, kind) for column, kind in kinds.items())
+    for column, kind in kinds.items():
+        if read[column].null_count() > rows[column].null_count() and kind != pl.List:
+            place = (read[column].is_null() & rows[column].is_not_null()).arg_max()
+            raise NotUnderstood(
+                f"Row {_number(rows, place)} of the report holds no {_words(column, kind)} in the column {column}.",
+                UNCHANGED,
+            )
+    for column in (NAMES[key] for key in ("asset", "vulnerability") if key in schema):
+        if read[column].null_count():
+            row = _number(rows, read[column].is_null().arg_max())
+            raise NotUnderstood(f"Row {row} of the report names no asset or no vulnerability: {column}.", UNCHANGED)
+    return read.select(_made(name).alias(name) for name in schema)
 
 
-def _readable(rows: pl.LazyFrame, cells: pl.Expr) -> bool:
-    try:
-        return rows.select(cells).collect().width == 1
-    except pl.exceptions.PolarsError:
-        return False
+def _number(rows: pl.DataFrame, place: int | None) -> int:
+    """The number of a row in the report, the header not counted."""
+    return int(rows[ROW][place or 0] if ROW in rows.columns else place or 0) + 1
 
 
-def _cells(name: str, kind: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    """A column by its type. Times have a blank or a T before the hour: how the real console writes them is a guess."""
-    column = pl.col(NAMES.get(name, name))
+def _words(column: str, kind: Kind) -> str:
+    if kind == UTC_TIME:
+        return "time like 2026-11-30 18:00:00"
+    if kind == pl.Date:
+        return "date like 2026-11-30"
+    least, most = BOUNDS.get(column, (None, None))
+    return "number" if least is None else f"number from {least:g} to {most:g}"
+
+
+def _made(name: str) -> pl.Expr:
+    """A snapshot's column of what was read."""
+    if name == "severity":
+        return pl.col("severity_score").replace_strict(SEVERITY_OF_SCORE, return_dtype=pl.String).fill_null("none")
+    return pl.coalesce(MADE_OF.get(name, (NAMES.get(name, name),)))
+
+
+def _cells(name: str, kind: Kind) -> pl.Expr:
+    """A column by its type, null where a cell is no such thing.
+
+    Times have a blank or a T before the hour: how the real console writes them is a guess.
+    """
+    column = pl.col(name)
     if kind == UTC_TIME:
         text = column.str.strip_suffix("Z").str.replace("T", " ", literal=True)
-        column = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC")
-    elif kind == pl.Date:
-        column = column.str.slice(0, 10).str.to_date("%Y-%m-%d")
-    elif kind == pl.List:
-        column = column.str.split(SEPARATORS.get(name, "|")).fill_null(pl.lit([], dtype=pl.List(pl.String)))
-    return column.cast(kind).alias(name)
+        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC", strict=False).cast(kind)
+    if kind == pl.Date:
+        return column.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    if kind == pl.List:
+        split = column.str.split(SEPARATORS.get(name, "|"))
+        return split.fill_null(pl.lit([], dtype=pl.List(pl.String))).cast(kind)
+    if kind == pl.String:
+        return column
+    number = column.cast(kind, strict=False)
+    return pl.when(number.is_between(*BOUNDS[name])).then(number).alias(name) if name in BOUNDS else number

@@ -9,6 +9,7 @@ from ..store import models
 from ..store.secrets import open_
 from .errors import SourceError
 from .insightvm_console import InsightVmConsole
+from .progress import Tell, unheard
 
 
 class NotAsked(SourceError):
@@ -20,15 +21,16 @@ def is_read(source: models.Source) -> bool:
     return source.kind == "insightvm"
 
 
-def snapshot_of(source: models.Source) -> Snapshot:
-    """What the source says now. By how many seconds its clock is ahead of ours is kept in its settings, as ``skew``.
+def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
+    """What the source says now; ``tell`` hears how far that is. By how many seconds the source's clock is ahead of ours
+    is kept in its settings, as ``skew``.
 
     Raises SourceError, and KeyTrouble where its password cannot be opened.
     """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
-    console = _console(source)
+    console = _console(source, tell=tell)
     snapshot = console.snapshot()
     if console.skew is not None:
         source.settings = {**source.settings, "skew": console.skew}

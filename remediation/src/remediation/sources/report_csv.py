@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
-from io import BytesIO
+import gzip
+import io
+import shutil
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
-from .errors import CutOff, NotUnderstood
+from .errors import CutOff, NotUnderstood, SourceError
 
 # In each row: how many rows the report has. 0 stands in a row that is empty otherwise.
 ROWS = "report_rows"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+GZIP = b"\x1f\x8b"
 AGAIN = "Make the report again."
+# Characters. The longest text of a solution is a few thousand.
+LONGEST_CELL = 1 << 20
+csv.field_size_limit(LONGEST_CELL)
 
 
 def read_csv(source: Path | bytes, required: Collection[str], optional: Collection[str] = ()) -> pl.DataFrame:
     """The rows as text, empty cells as null, without the column ``report_rows``, by which they were counted.
 
-    The header holds all of ``required``, and nothing beyond ``optional``, in any order.
+    The header holds all of ``required``, and nothing beyond ``optional``, in any order. A row is named by its number,
+    the header not counted. Raises CutOff and NotUnderstood.
     """
     head, last = _ends(source)
     _check_header(head, required, optional)
@@ -30,13 +40,37 @@ def read_csv(source: Path | bytes, required: Collection[str], optional: Collecti
         rows = pl.read_csv(source, infer_schema=False).with_columns(pl.all().replace("", None))
     except pl.exceptions.PolarsError:
         # The error quotes cells.
-        raise CutOff("The report cannot be read as CSV to its end.", AGAIN) from None
+        raise _broken_row(source) or CutOff("The report cannot be read as CSV to its end.", AGAIN) from None
+    _check_lengths(rows)
+    # To polars, a row with too few cells is one that ends with empty cells.
+    if rows.height and rows[rows.columns[-1]].null_count() and (error := _broken_row(source)):
+        raise error
     return _counted(rows) if ROWS in rows.columns else rows
+
+
+def unpacked(raw: Path) -> Path:
+    """The output itself, where it may be a gzip file. Raises CutOff."""
+    with raw.open("rb") as file:
+        if file.read(2) != GZIP:
+            return raw
+    plain = raw.with_suffix(".csv")
+    try:
+        with gzip.open(raw) as packed, plain.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise CutOff("The compressed output breaks off.", "Run again.") from None
+    return plain
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[BinaryIO]:
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+        yield file
 
 
 def _ends(source: Path | bytes) -> tuple[bytes, bytes]:
     """The first line and the last byte."""
-    with source.open("rb") if isinstance(source, Path) else BytesIO(source) as file:
+    with _opened(source) as file:
         head = file.readline()
         file.seek(max(file.seek(0, 2) - 1, 0))
         return head, file.read(1)
@@ -44,16 +78,62 @@ def _ends(source: Path | bytes) -> tuple[bytes, bytes]:
 
 def _check_header(head: bytes, required: Collection[str], optional: Collection[str]) -> None:
     text = head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").strip()
-    names = next(csv.reader([text]), [])
+    names = _cells(text, ",")
     missing = [name for name in required if name not in names]
     unknown = [name for name in names if name not in required and name not in optional]
     if missing or unknown or len(set(names)) < len(names):
+        by = "it is separated by semicolons; " if set(required) <= set(_cells(text, ";")) else ""
         # An unknown name may be the text of a finding, where the file has no header.
         raise NotUnderstood(
             "The header is not the one of the findings of a scan: "
-            f"missing {', '.join(missing) or 'nothing'}; {len(unknown)} unknown or repeated.",
-            "Give the output of the service's own report, comma-separated and unchanged.",
+            f"{by}missing {', '.join(missing) or 'nothing'}; {len(unknown)} unknown or repeated.",
+            "Give the output of the service's own report, comma-separated and unchanged by a spreadsheet.",
         )
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def _broken_row(source: Path | bytes) -> SourceError | None:
+    """What is wrong with the first row that has not as many cells as the header, or that cannot be read.
+
+    A second reading, several times slower than that of polars, which does not tell the row.
+    """
+    number = 0
+    with _opened(source) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        rows = csv.reader(text, strict=True)
+        try:
+            width = len(next(rows, []))
+            for number, row in enumerate(rows, start=1):
+                if len(row) != width:
+                    return NotUnderstood(
+                        f"The report cannot be read as CSV: row {number} has {len(row)} cells, not {width}.", AGAIN
+                    )
+        except csv.Error:
+            return CutOff(
+                f"The report cannot be read as CSV: in row {number + 1}, a quotation mark is not closed or doubled, "
+                f"or a cell has more than {LONGEST_CELL} characters.",
+                AGAIN,
+            )
+        except UnicodeDecodeError:
+            return NotUnderstood("The report cannot be read as CSV: it is no text in UTF-8.", AGAIN)
+    return None
+
+
+def _check_lengths(rows: pl.DataFrame) -> None:
+    """Refuses a cell that is far too long to be one: an odd quotation mark makes a cell of many lines."""
+    longest = rows.select(pl.all().str.len_bytes().max())
+    for name in rows.columns:
+        if (longest[name][0] or 0) > LONGEST_CELL:
+            row = rows.select(pl.col(name).str.len_bytes().arg_max()).item() + 1
+            raise NotUnderstood(
+                f"Row {row} of the report has more than {LONGEST_CELL} bytes in the column {name}.",
+                "Look for a quotation mark that is not closed, and make the report again.",
+            )
 
 
 def _counted(rows: pl.DataFrame) -> pl.DataFrame:

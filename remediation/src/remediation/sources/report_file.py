@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
 import polars as pl
@@ -12,10 +13,25 @@ from . import insightvm_rows as rows_of
 from .errors import NotUnderstood
 from .report_csv import ROWS, read_csv
 
+KIND = "insightvm-report"
+KINDS = (KIND,)
 REQUIRED = tuple(column for column in rows_of.FINDINGS_COLUMNS if column not in rows_of.SCAN)
 
 
-def read_report(path_or_bytes: Path | bytes, *, taken: datetime) -> Snapshot:
+class Holds(Enum):
+    """What a person says of a file. LISTED: only what is listed is known. DEVICES: all findings of the devices in it;
+    so it proves for them what the console proves."""
+
+    LISTED = "listed"
+    DEVICES = "devices"
+
+    @property
+    def proof(self) -> Proof:
+        """What the absence of a finding proves."""
+        return Proof.FILE if self is Holds.DEVICES else Proof.NOTHING
+
+
+def read_report(path_or_bytes: Path | bytes, *, taken: datetime, holds: Holds = Holds.DEVICES) -> Snapshot:
     """What the file says, ``taken`` at a time in UTC that its person tells. It knows no exceptions.
 
     It covers the assets that it has rows for. Where it has no columns of the scan, the scan began when the asset was
@@ -34,7 +50,7 @@ def read_report(path_or_bytes: Path | bytes, *, taken: datetime) -> Snapshot:
         )
     return Snapshot(
         taken=taken,
-        proof=Proof.SCAN,
+        proof=holds.proof,
         findings=rows_of.findings(rows),
         assets=rows_of.assets(rows),
         coverage=rows_of.coverage(rows),

@@ -87,7 +87,7 @@ def read_assets(source_id: int) -> pl.DataFrame:
 
 
 def covered_assets(source_id: int) -> int:
-    """How many assets the source covered by its last snapshot."""
+    """How many assets the source covered by its last full snapshot."""
     return models.Asset.objects.filter(source=source_id, covered=True).count()
 
 
@@ -95,12 +95,12 @@ def covered_assets(source_id: int) -> int:
 def write_assets(source_id: int, snapshot: Snapshot) -> int:
     """Write what a snapshot says of assets and of their assessment. Returns how many rows changed.
 
-    What it does not tell of an asset (null) stays as it was. A source that tells all its assets (Proof.SCAN) covers
-    those that are not in the coverage no more.
+    What it does not tell of an asset (null) stays as it was. A full snapshot (Proof.is_full) covers no more the assets
+    that are not in its coverage.
     """
     rows = asset_rows(snapshot)
     written = copy.upsert("store_asset", source_id, ["asset"], rows, keeps=rows.columns[1:])
-    if snapshot.proof is not Proof.SCAN:
+    if not snapshot.proof.is_full:
         return written
     return written + _uncover(source_id, rows.filter("covered").select("asset"))
 
@@ -116,7 +116,7 @@ def asset_rows(snapshot: Snapshot) -> pl.DataFrame:
         pl.coalesce(name, f"{name}_covered") if f"{name}_covered" in rows.columns else pl.col(name)
         for name in ASSET_ROWS
         if name != "covered"
-    ).with_columns(rows["covered"].fill_null(False) if snapshot.proof is Proof.SCAN else rows["covered"])
+    ).with_columns(rows["covered"].fill_null(False) if snapshot.proof.is_full else rows["covered"])
 
 
 def _uncover(source_id: int, covered: pl.DataFrame) -> int:

@@ -10,14 +10,27 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..domain.observe import observe
-from ..domain.snapshot import SEVERITIES, Snapshot
+from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions
 from . import bulk, models
+from .devices import regroup
 from .retention import empty_old_frames
+
+# What a person can do about a snapshot that is not believed.
+REAL = "Nothing was changed. If this is real, take it in with --accept-coverage."
+NAME_CLEAN = (
+    "Nothing was changed. Name the devices that are clean with --clean, or say that the file is not whole: "
+    "--coverage listed. If the series holds no more than this, take it in with --accept-coverage."
+)
 
 
 class Suspicious(Exception):
-    """A snapshot is not believed, and nothing was changed; the text says why."""
+    """A snapshot is not believed, and nothing was changed: ``cause`` says why, ``assistance`` what to do."""
+
+    def __init__(self, cause: str, assistance: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.assistance = assistance
 
 
 @dataclass(frozen=True)
@@ -37,13 +50,14 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         # First, so that it is also done where the source says the same again.
         empty_old_frames(source.pk, timezone.now(), settings.KEEP_DAYS)
         content = bulk.content_hash(snapshot)
-        before = models.SnapshotRecord.objects.filter(source=source).order_by("-pk").first()
-        if before is not None and before.content_hash == content:
-            return Intake(before.pk, counts(snapshot), {}, unchanged=True)
+        same = _same_before(source, snapshot, content)
+        if same is not None:
+            return Intake(same, counts(snapshot), {}, unchanged=True)
         covered = bulk.covered_assets(source.pk)
         reasons = suspicions(snapshot, covered)
+        is_file = snapshot.proof is Proof.FILE
         if reasons and not accept:
-            raise Suspicious("; ".join(reasons))
+            raise Suspicious(f"This is not believed: {'; '.join(reasons)}.", NAME_CLEAN if is_file else REAL)
         observed = observe(snapshot, bulk.read_ledger(source.pk))
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
@@ -51,8 +65,22 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         bulk.write_solutions(source.pk, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
+        # Devices are of all sources, and those are not locked here.
+        transaction.on_commit(regroup)
     kinds = observed.observations["kind"].value_counts().iter_rows()
     return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds})
+
+
+def _same_before(source: models.Source, snapshot: Snapshot, content: str) -> int | None:
+    """The record of the same content: the newest of the source, or any where the content is dated and of a file.
+
+    What a console says again may be news, because its world can return to what it was. A file that says when its assets
+    were assessed says the same whenever it is brought.
+    """
+    records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
+    is_dated_file = snapshot.proof is not Proof.SCAN and not snapshot.coverage["assessed"].null_count()
+    candidates = records.filter(content_hash=content) if is_dated_file else records[:1]
+    return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:

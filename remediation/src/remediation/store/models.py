@@ -44,7 +44,7 @@ class SnapshotRecord(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="snapshots", db_index=False)
     taken = models.DateTimeField(db_comment="by the source's clock")
     read = models.DateTimeField(default=timezone.now, db_comment="by ours")
-    proof = models.TextField(db_comment="what the absence of a finding proves: scan, devices or nothing")
+    proof = models.TextField(db_comment="what the absence of a finding proves: scan, file, devices or nothing")
     rows = models.BigIntegerField(db_comment="rows that were read, of any kind")
     findings = models.BigIntegerField()
     assets = models.BigIntegerField(db_comment="assets in the coverage")
@@ -86,7 +86,7 @@ class Asset(models.Model):
     scan_finished = models.DateTimeField(null=True)
     assessed = models.DateTimeField(null=True)
     credentials = models.SmallIntegerField(null=True, db_comment="-1 not applicable, 1 none, 2 failed, 3 partly, 4 all")
-    covered = models.BooleanField(default=False, db_comment="whether the source's last snapshot covered it")
+    covered = models.BooleanField(default=False, db_comment="whether the source's last full snapshot covered it")
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="assets", db_constraint=False)
 
     class Meta:

@@ -21,10 +21,11 @@ from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 from ..domain.plan import Kind, Plan, Step, digest
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
+from ..domain.ticket import gone
 from ..store import models
 from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
-from .missing import found_again, gone, is_missing, mark_missing
+from .missing import found_again, is_missing, mark_missing
 from .twins import UNLOOKED, Twins, by_reference
 
 __all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]

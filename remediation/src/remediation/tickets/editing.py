@@ -15,12 +15,15 @@ from .world import findings_of, ticket_of
 
 
 def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
-    """Change some settings; they act on new tickets. Raises ValueError for a setting that cannot be used.
+    """Change some settings; they act on new tickets. Raises ValueError for a setting that cannot be used, and for another
+    granularity where there are tickets.
 
     Where the filters change, what they leave out now leaves its ticket with the next apply. Nothing else ever takes a
     finding out of its ticket. Returns how many findings that are.
     """
     before, after = Settings.from_table(project.settings), Settings.from_table({**project.settings, **changes})
+    if before.granularity is not after.granularity and project.tickets.exists():
+        raise ValueError(f"its tickets stand for {before.granularity.value}s. Make another project for the other kind.")
     with transaction.atomic():
         project.settings = after.to_table()
         project.save(update_fields=["settings"])

@@ -11,11 +11,6 @@ from ..store import models
 _MARK = "missing"
 
 
-def gone(halo_id: int) -> str:
-    """Why the steps of such a ticket wait."""
-    return f"ticket {halo_id} does not exist in HaloITSM any more, or the API's agent may not see it"
-
-
 def is_missing(row: models.Ticket) -> bool:
     """Whether Halo did not show a ticket when it was looked for last."""
     return _MARK in row.note

@@ -1,0 +1,186 @@
+"""Which assets of all sources are one machine. Pure.
+
+Assets are one device where they have the same host name or the same MAC address, and what is one with a third is one
+with each other. An IP address joins nothing, because addresses are given to other machines. What a person put together
+by hand stays so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+import polars as pl
+
+ASSETS: dict[str, pl.DataType | type[pl.DataType]] = {
+    # The number of the source, and the source's own id of the asset: together the key of a row.
+    "source": pl.Int64,
+    "asset": pl.String,
+    "host_name": pl.String,
+    "ip": pl.String,
+    "mac": pl.String,
+    # The device that it belongs to so far, and whether a person has put that device together.
+    "device": pl.Int64,
+    "by_hand": pl.Boolean,
+}
+KEY = ("source", "asset")
+
+# A MAC address that more assets of one source have is of something else: a router, a VPN's adapter, a cloned machine.
+MOST_SHARING = 4
+# Adapters and protocols whose address is the same on every machine. The vendors' own documents and IANA's registry
+# name most; those of the VPN adapters are seen, not promised.
+NOT_OF_ONE_MACHINE = (
+    "00005e0001",  # VRRP, and 02 for IPv6
+    "00005e0002",
+    "00000c07ac",  # HSRP
+    "00000c9ff",  # HSRP version 2
+    "0007b400",  # GLBP
+    "005056c000",  # VMware's host-only networks
+    "00059a3c7a",  # Cisco's VPN adapter
+    "00090ffe00",  # Fortinet's VPN adapters
+    "00090faa00",
+    "005345000000",  # Windows' dial-up adapter
+)
+# The second lowest bit of the first octet: given out locally, so perhaps twice. The lowest: not of one adapter.
+LOCAL_OR_GROUP = "[0-9a-f][^048c]"
+
+
+def grouped(assets: pl.DataFrame) -> pl.DataFrame:
+    """The device of each asset: columns source, asset, device, sorted by asset. ``assets`` has the columns of ASSETS.
+
+    A device keeps its number while most of its assets stay together: of the parts of a device that splits, the largest
+    keeps it, and of devices that become one, that with the most assets. New devices have the numbers -1, -2 and so on.
+    An asset that is the same machine as those of one device by hand joins them; where it could join several, none.
+    """
+    rows = _with_address(_with_name(assets.sort(KEY)))
+    devices = rows["device"].to_list()
+    by_hand = [device if hand else None for device, hand in zip(devices, rows["by_hand"].to_list())]
+    groups = _groups(rows["name"].to_list(), rows["address"].to_list(), by_hand)
+    found = [0] * rows.height
+    for group, number in zip(groups, _numbers(groups, devices, by_hand)):
+        for place in group:
+            found[place] = number
+    return rows.select(*KEY, pl.Series("device", found, pl.Int64))
+
+
+def names(assets: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """What each device is called: columns device and name. A full host name is preferred to a short one, that to an
+    address, and that to an id; of several, the first in the alphabet."""
+    host = pl.col("host_name").str.strip_chars().str.strip_suffix(".").replace("", None)
+    name = pl.coalesce(host, "ip", "asset")
+    rank = (
+        pl.when(host.str.contains(".", literal=True))
+        .then(0)
+        .when(host.is_not_null())
+        .then(1)
+        .when(pl.col("ip").is_not_null())
+        .then(2)
+        .otherwise(3)
+    )
+    return (
+        devices.join(assets.select(*KEY, name.alias("name"), rank.alias("rank")), on=KEY)
+        .sort("device", "rank", "name")
+        .unique("device", keep="first", maintain_order=True)
+        .select("device", "name")
+    )
+
+
+def _with_name(assets: pl.DataFrame) -> pl.DataFrame:
+    """The assets with the column name, by which they are compared; null for none, and for what names no one machine.
+
+    Case and a trailing dot do not count. A name without a domain is that of the only domain that has it; where there
+    are several, it stands for itself.
+    """
+    host = pl.col("host_name").str.strip_chars().str.to_lowercase().str.strip_suffix(".")
+    is_name = (host != "") & ~host.str.contains(r"^[0-9.]+$|:|^localhost(\.|$)")
+    rows = assets.with_columns(pl.when(is_name).then(host).alias("name")).with_columns(
+        pl.col("name").str.extract(r"^([^.]+)").alias("short")
+    )
+    full = rows.filter(pl.col("name") != pl.col("short")).select("short", "name").unique()
+    only = full.group_by("short").agg(pl.first("name").alias("only"), pl.len()).filter(pl.col("len") == 1)
+    is_short = pl.col("name") == pl.col("short")
+    return (
+        rows.join(only.select("short", "only"), on="short", how="left", maintain_order="left")
+        .with_columns(pl.when(is_short).then(pl.coalesce("only", "name")).otherwise("name").alias("name"))
+        .drop("short", "only")
+    )
+
+
+def _with_address(assets: pl.DataFrame) -> pl.DataFrame:
+    """The assets with the column address, by which they are compared: twelve digits of a MAC address; null for none,
+    and for what is not of one machine: zeros, groups, local ones, those of virtual adapters, and those that many assets
+    of a source have."""
+    digits = pl.col("mac").str.to_lowercase().str.replace_all(r"[^0-9a-f]", "")
+    of_one = (
+        (digits.str.len_bytes() == 12)
+        & (digits != "0" * 12)
+        & ~digits.str.contains(f"^{LOCAL_OR_GROUP}")
+        & ~digits.str.contains(f"^({'|'.join(NOT_OF_ONE_MACHINE)})")
+    )
+    rows = assets.with_columns(pl.when(of_one).then(digits).alias("address"))
+    shared = rows.group_by("source", "address").len().filter(pl.col("len") > MOST_SHARING)["address"]
+    is_shared = pl.col("address").is_in(shared.drop_nulls().unique().to_list())
+    return rows.with_columns(pl.when(~is_shared).then("address").alias("address"))
+
+
+Keys = Sequence[object]
+
+
+def _groups(names_: Keys, addresses: Keys, by_hand: Keys) -> list[list[int]]:
+    """The places of the rows that are one device, each group and all groups in order."""
+    groups = []
+    for group in _joined(range(len(names_)), (by_hand, names_, addresses)):
+        hands = {by_hand[place] for place in group} - {None}
+        if len(hands) <= 1:
+            groups.append(group)
+            continue
+        # Two that a person keeps apart are not joined by a third.
+        groups += [[place for place in group if by_hand[place] == hand] for hand in hands]
+        groups += _joined((place for place in group if by_hand[place] is None), (names_, addresses))
+    return sorted(groups)
+
+
+def _joined(places: Iterable[int], keys: Iterable[Keys]) -> list[list[int]]:
+    """Places that share a key, or that are so joined by others. None is no key."""
+    parents = {place: place for place in places}
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = place = parents[parents[place]]
+        return place
+
+    for key_of in keys:
+        first: dict[object, int] = {}
+        for place in parents:
+            key = key_of[place]
+            if key is not None:
+                one, other = sorted((root(first.setdefault(key, place)), root(place)))
+                parents[other] = one
+    groups = defaultdict(list)
+    for place in parents:
+        groups[root(place)].append(place)
+    return list(groups.values())
+
+
+def _numbers(groups: list[list[int]], devices: Sequence[int | None], by_hand: Keys) -> list[int]:
+    """The number of each group: that of the person's device, else that of the device which most of its assets had and
+    no other group has more of, else a new one."""
+    numbers: dict[int, int] = {}
+    claims = []
+    for index, group in enumerate(groups):
+        held: dict[int, int] = defaultdict(int)
+        for place in group:
+            device = devices[place]
+            if device is not None and by_hand[place] is not None:
+                numbers[index] = device
+            elif device is not None:
+                held[device] += 1
+        claims += [(-many, device, index) for device, many in held.items()]
+    taken = set(numbers.values())
+    for _, device, index in sorted(claims):
+        if index not in numbers and device not in taken:
+            numbers[index] = device
+            taken.add(device)
+    new = count(-1, -1)
+    return [numbers[index] if index in numbers else next(new) for index in range(len(groups))]

@@ -1,0 +1,39 @@
+"""Forgets a source and all that it ever said."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from . import models
+from .copy import lock
+from .devices import regroup
+
+# What has rows of a source, beside its projects. A test holds it against the models.
+TABLES = (
+    *("store_observation", "store_finding", "store_asset", "store_vulnerability", "store_solution"),
+    *("store_snapshotrecord", "store_riskacceptance", "store_run"),
+)
+
+
+class InUse(Exception):
+    """A project uses the source; the text names it."""
+
+
+@transaction.atomic
+def remove_source(source: models.Source) -> None:
+    """Delete a source, and its rows in every table. Raises InUse.
+
+    Table by table and not by Django, which would fetch the rows first.
+    """
+    lock(source.pk)
+    projects = ", ".join(source.projects.order_by("name").values_list("name", flat=True))
+    if projects:
+        raise InUse(
+            f"The source {source.name!r} is used by: {projects}. Its findings are the reasons for their tickets."
+        )
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE source_id = %s").format(sql.Identifier(table)), [source.pk])
+        cursor.execute("DELETE FROM store_source WHERE id = %s", [source.pk])
+    transaction.on_commit(regroup)

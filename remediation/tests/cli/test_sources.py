@@ -1,0 +1,118 @@
+"""Sources: added with their settings, listed with how their last reading ended, and removed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from halo_emulator import HaloEmulator
+from remediation.jobs.work import is_due
+from remediation.store import models
+
+from .test_refused_input import refused
+
+
+def words(line: Any, *more: str, url: str = "http://127.0.0.1:9") -> list[str]:
+    password = line.file("password", "secret of this test")
+    return [
+        "source",
+        "add",
+        "c",
+        "--kind",
+        "insightvm",
+        "--url",
+        url,
+        "--user",
+        "u",
+        "--password-file",
+        password,
+        *more,
+    ]
+
+
+def test_a_source_is_added_with_its_settings(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.file("ca.pem", "a certificate")
+    monkeypatch.chdir(line.folder)
+    assert line(*words(line, "--mode", "sql", "--every", "90", "--ca-file", "ca.pem")).code == 0
+    source = models.Source.objects.get()
+    assert source.settings == {
+        "url": "http://127.0.0.1:9",
+        "user": "u",
+        "mode": "sql",
+        "ca_file": str(line.folder / "ca.pem"),
+        "every": 90,
+    }
+    assert "secret of this test" not in source.secret
+
+
+def test_a_source_is_due_when_its_last_complete_reading_began_long_enough_ago(line: Any) -> None:
+    line(*words(line, "--every", "90"))
+    source, now = models.Source.objects.get(), timezone.now()
+    assert is_due(source, now)
+    models.Run.objects.create(source=source, kind="read", outcome="done", started=now - timedelta(minutes=89))
+    models.Run.objects.create(source=source, kind="read", outcome="failed", started=now)
+    assert not is_due(source, now)
+    assert is_due(source, now + timedelta(minutes=1))
+    line(*words(line))
+    assert is_due(models.Source.objects.get(), now)
+
+
+def test_what_cannot_be_added(line: Any) -> None:
+    refused(line, *words(line, "--mode", "rest"), says="a later issue")
+    refused(line, *words(line, "--mode", "soap"), says="There is: sql.")
+    refused(line, *words(line, "--ca-file", "/nowhere.pem"), says="cannot be read")
+    for url in ("console", "ftp://console", "https://"):
+        refused(line, *words(line, url=url), says="no address of a console")
+    ended = line(*words(line, url="https://me:word-in-the-address@console"))
+    assert ended.code == 4 and "--user" in ended.err and "word-in" not in ended.err
+    assert line(*words(line, "--every", "-1")).code == 2
+    line("import", line.report("a.csv", "1 v1 s1"), "--source", "c")
+    refused(line, *words(line), says="is a series of files")
+
+
+def test_sources_are_listed(line: Any) -> None:
+    assert line("source", "list").out == "There is no source yet.\n"
+    line(*words(line, "--every", "90"))
+    assert line("source", "list", "--json").json == {
+        "sources": [{"name": "c", "kind": "insightvm", "every": 90, "last": None}]
+    }
+    line("import", line.report("a.csv", "1 v1 s1"), "--source", "weekly")
+    line("source", "read", "weekly")
+    models.Source.objects.filter(name="c").update(settings={"url": "http://127.0.0.1:9", "user": "u"}, secret="")
+    shown = line("source", "list", "--json").json["sources"]
+    assert [(row["name"], row["kind"]) for row in shown] == [("c", "insightvm"), ("weekly", "insightvm-report")]
+    assert set(shown[1]["last"]) == {"kind", "started", "finished", "outcome", "text"}
+    assert (shown[1]["last"]["kind"], shown[1]["last"]["outcome"]) == ("read", "refused")
+    out = line("source", "list").out
+    assert "c (insightvm): never read" in out and "refused. The source 'weekly' is a series of files." in out
+
+
+def test_a_source_is_removed_with_all_that_it_said(line: Any) -> None:
+    for name, asset in (("one", "1"), ("two", "2")):
+        line("import", line.report("a.csv", f"{asset} v1 s1"), "--source", name)
+    models.RiskAcceptance.objects.create(
+        source=models.Source.objects.get(name="one"), asset="1", reason="r", approver="a", expires="2099-01-01"
+    )
+    assert line("source", "remove", "one", "--json").json == {"name": "one"}
+    left = models.Source.objects.get()
+    assert left.name == "two"
+    for relation in models.Source._meta.related_objects:
+        table = relation.related_model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE {relation.field.column} <> %s", [left.pk])
+            assert cursor.fetchone() == (0,), table
+    assert models.Asset.objects.count() == models.Device.objects.count() == models.Finding.objects.count() == 1
+    # The same file is news again.
+    assert not line("import", str(line.folder / "a.csv"), "--source", "one", "--json").json["unchanged"]
+
+
+def test_a_source_that_a_project_uses_is_not_removed(line: Any, halo: HaloEmulator) -> None:
+    line.project("1 v1 s1")
+    refused(line, "source", "remove", "weekly", says="is used by: p.")
+    refused(line, "source", "remove", "nowhere", says="There are: weekly.")
+    assert Path(line.folder / "first.csv").exists()
