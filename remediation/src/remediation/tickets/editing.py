@@ -15,8 +15,9 @@ from .world import findings_of, ticket_of
 
 
 def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
-    """Change some settings; they act on new tickets. Raises ValueError for a setting that cannot be used, and for another
-    granularity where there are tickets.
+    """Change some settings; they act on new tickets.
+
+    Raises ValueError for a setting that cannot be used, and for another granularity where there are tickets.
 
     Where the filters change, what they leave out now leaves its ticket with the next apply. Nothing else ever takes a
     finding out of its ticket. Returns how many findings that are.
