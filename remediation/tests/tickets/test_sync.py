@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from remediation.store import models
 from remediation.tickets.read_back import read_back
+from remediation.tickets.world import world_of
 
 FIFTY = [f"a{number % 4} v{number} s{number}" for number in range(50)]
 HUNDRED = [f"a{number % 4} v{number} s{number}" for number in range(100)]
@@ -223,3 +225,15 @@ def test_the_parent_tells_its_childrens_numbers_when_they_changed_once_a_day(sce
     scene.later(days=1)
     plan, _ = scene.run().apply()
     assert plan.steps == () and scene.comments("project") == [told]
+
+
+@pytest.mark.parametrize(
+    ("halo", "console", "seconds"), [(0, 0, 60), (3600, 3600, 60), (90, -30, 180), (-30, 90, 180), (None, 45, 105)]
+)
+def test_a_scan_has_to_begin_later_by_what_the_clocks_differ(
+    scene: Any, halo: float | None, console: float, seconds: int
+) -> None:
+    scene.options(**({} if halo is None else {"skew": halo}))
+    models.Source.objects.update(settings={"skew": console})
+    world = world_of(models.Project.objects.get(), scene.now.date())
+    assert world.skew == timedelta(seconds=seconds)

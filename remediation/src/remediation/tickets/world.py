@@ -117,7 +117,7 @@ def _generations(rows: list[models.Ticket]) -> dict[str, int]:
 
 
 def _skew(project: models.Project) -> timedelta:
-    """How far a scan has to begin after a person's word: each side's clock may be off by what it was seen to be."""
+    """How far a scan has to begin after a person's word: both clocks were seen to differ from ours by so much."""
     source = project.source.settings if project.source else {}
-    seconds = abs(project.connection.settings.get("skew", 0)) + abs(source.get("skew", 0))
+    seconds = abs(project.connection.settings.get("skew", 0) - source.get("skew", 0))
     return SKEW + timedelta(seconds=seconds)
