@@ -228,12 +228,12 @@ def test_the_parent_tells_its_childrens_numbers_when_they_changed_once_a_day(sce
 
 
 @pytest.mark.parametrize(
-    ("halo", "console", "seconds"), [(0, 0, 60), (3600, 3600, 60), (90, -30, 180), (-30, 90, 180), (None, 45, 105)]
+    ("halos", "consoles", "seconds"), [(0, 0, 60), (3600, 3600, 60), (90, -30, 180), (-30, 90, 180), (None, 45, 105)]
 )
 def test_a_scan_has_to_begin_later_by_what_the_clocks_differ(
-    scene: Any, halo: float | None, console: float, seconds: int
+    scene: Any, halos: float | None, consoles: float, seconds: int
 ) -> None:
-    scene.options(**({} if halo is None else {"skew": halo}))
-    models.Source.objects.update(settings={"skew": console})
+    scene.options(**({} if halos is None else {"skew": halos}))
+    models.Source.objects.update(settings={"skew": consoles})
     world = world_of(models.Project.objects.get(), scene.now.date())
     assert world.skew == timedelta(seconds=seconds)
