@@ -37,14 +37,17 @@ demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real
 demo-remediation: ## findings of a stand-in console to tickets and back
 	@$(call remediation,-m stand_ins.demo)
 
-test: test-plugin test-remediation ## run all tests
+# Measuring coverage takes more than half as much time again, so only CI does it always.
+cov = $(if $(COVERAGE),--cov --cov-report=term)
 
-test-plugin: ## the plugin's tests, with line and branch coverage of what is not generated (TESTS=... for some)
-	@$(call in,develop)python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(TESTS)
+test: test-plugin test-remediation ## run all tests (COVERAGE=1: measure lines and branches, and fail below the floors)
 
-test-remediation: ## the service's tests with coverage, mypy, and the store's tests on PostgreSQL 15
+test-plugin: ## the plugin's tests (TESTS=... for some)
+	@$(call in,develop)python -m pytest -n 2 --dist worksteal $(cov) $(TESTS)
+
+test-remediation: ## the service's tests, mypy, and the store's tests on PostgreSQL 15
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q --cov --cov-report=term)
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q $(cov))
 	@$(MAKE) --no-print-directory test-postgres15
 
 test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15

@@ -817,22 +817,22 @@ class ManyChanges:
 
     def __init__(self, tickets: int) -> None:
         self._tickets = tickets
-        self._now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         self._number = 0
         self._rows: list[dict[str, Any]] = []
 
     def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[dict[str, Any]], Response]]:
         """The list of what has changed since the last poll and a bit before, newest first, in one page."""
         if "lastupdatefromdate" in query:
-            self._now += timedelta(seconds=61)
+            self.now += timedelta(seconds=61)
             self._rows = [self._row(place) for place in range(self.PER_POLL)] + self._rows[: self.PER_POLL]
         rows = [dict(row) for row in self._rows]
-        answer = Response(status=200, data={"record_count": len(rows), "tickets": rows}, date=self._now)
+        answer = Response(status=200, data={"record_count": len(rows), "tickets": rows}, date=self.now)
         yield rows, answer
 
     def _row(self, place: int) -> dict[str, Any]:
         self._number += 1
-        at = (self._now - timedelta(milliseconds=place)).isoformat()
+        at = (self.now - timedelta(milliseconds=place)).isoformat()
         number = 1 + self._number % self._tickets
         row = {"id": number, "last_update": at, "dateoccurred": "2020-01-01T00:00:00Z", "status_id": 1}
         return {**row, "summary": f"Change {self._number}", "details": "x" * 1000}
