@@ -6,12 +6,13 @@ import sys
 
 import typer
 
-from . import connections, projects, rounds, sources
+from . import connections, projects, rounds, serving, sources, users
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 source_app = typer.Typer(no_args_is_help=True, help="Scanners: add one, read one.")
+user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -26,6 +27,10 @@ app.command("plan")(projects.plan)
 app.command("apply", cls=projects.Approving)(projects.apply)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
+app.command("serve")(serving.serve)
+app.command("worker")(serving.worker)
+app.add_typer(user_app, name="user")
+user_app.command("add")(users.add)
 
 
 def main() -> None:

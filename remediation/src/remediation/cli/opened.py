@@ -31,10 +31,11 @@ def opened(data: Path | None) -> Iterator[None]:
         os.environ["DATABASE_URL"] = EmbeddedPostgres(folder / "postgres").start()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
     import django
-    from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    from ..store.migrated import migrate
+
+    migrate()
     yield
 
 
