@@ -134,7 +134,7 @@ def _listening(address: str) -> Iterator[socket.socket]:
         raise Refused(f"{address!r} is no address to listen at. Write it as HOST:PORT, as in {ADDRESS}.")
     try:
         family, _, _, _, where = socket.getaddrinfo(place, int(port), type=socket.SOCK_STREAM)[0]
-        made = socket.create_server(where[:2], family=family, backlog=128)  # type: ignore[arg-type]
+        made = socket.create_server(where[:2], family=family, backlog=128)
     except socket.gaierror as error:
         raise Refused(f"There is no host {place!r}: {error.strerror}.") from None
     except OSError as error:

@@ -8,11 +8,12 @@ The same work waits in the queue once at most; while it is done, it can be asked
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
@@ -28,6 +29,8 @@ from . import work
 ROUND = "round"
 # After the database was away, how long work waits before it is tried again, in seconds.
 PAUSE = 30
+# How long to wait for the database to come back, in seconds.
+PATIENCE = 30
 # The queue looks for a round at each full minute, and not always at the same moment of it.
 SLACK = timedelta(seconds=30)
 INTERRUPTED = "The process that did this ended before it was done. The work was begun anew."
@@ -128,14 +131,23 @@ def begin_round(now: datetime) -> None:
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:
     """How a piece of work ended; None where the database was away, and the work waits in the queue again.
 
-    Raises OperationalError and InterfaceError where the database is still away: the job stays begun, and is taken over.
+    Raises OperationalError and InterfaceError where the database stays away. The worker cannot tell the queue so either:
+    the job stays begun, and is taken over.
     """
     try:
         return work.attempt(do, but=_AWAY)
     except _AWAY:
-        _log.warning("The database was away. The work waits in the queue again.")
-        again()
-        return None
+        _log.warning("The database went away in the middle of a job.")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        connection.close()
+        try:
+            again()
+            return None
+        except _AWAY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def _close_what_was_interrupted(**of: models.Source | models.Project) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import django
+from procrastinate.app import WorkerOptions
 from procrastinate.worker import Worker
 
 from ..parent import end_with_parent
@@ -28,20 +29,20 @@ async def work(every: timedelta) -> None:
 
     with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
         async with app.open_async():
-            app.perform_import_paths()
-            worker = Worker(
-                app,
-                concurrency=CONCURRENCY,
-                fetch_job_polling_interval=POLLING,
-                delete_jobs="always",
-                update_heartbeat_interval=BEAT,
-                stalled_worker_timeout=SILENCE,
-                additional_context={"every": every},
-                **app.worker_defaults,
-            )
+            app.perform_import_paths()  # type: ignore[no-untyped-call]
+            options: WorkerOptions = {
+                **app.worker_defaults,  # what closes Django's connections after each job
+                "concurrency": CONCURRENCY,
+                "fetch_job_polling_interval": POLLING,
+                "delete_jobs": "always",
+                "update_heartbeat_interval": BEAT,
+                "stalled_worker_timeout": SILENCE,
+                "additional_context": {"every": every},
+            }
+            worker = Worker(app, **options)
             rescuer = asyncio.create_task(rescue_for_ever(app, worker))
             try:
-                await worker.run()
+                await worker.run()  # type: ignore[no-untyped-call]
             finally:
                 rescuer.cancel()
                 with suppress(asyncio.CancelledError):

@@ -54,4 +54,4 @@ def create(given: str, user: User) -> None:
 
 def _signer() -> TimestampSigner:
     first, *others = derived(_PURPOSE)
-    return TimestampSigner(key=first, fallback_keys=others, salt=_PURPOSE)
+    return TimestampSigner(key=first, fallback_keys=[*others], salt=_PURPOSE)

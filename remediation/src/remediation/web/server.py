@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 import django
-from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from ..parent import end_with_parent
 
