@@ -213,9 +213,7 @@ def test_names_by_which_it_is_not_reached_are_refused(started: Callable[..., Ser
         assert status_of(request) == code  # type: ignore[arg-type]
 
 
-def test_several_that_start_at_once_on_an_empty_database(
-    database: str, started: Callable[..., Served]
-) -> None:
+def test_several_that_start_at_once_on_an_empty_database(database: str, started: Callable[..., Served]) -> None:
     several = [started("serve", "--address", "127.0.0.1:0", DATABASE_URL=database) for _ in range(3)]
     assert [status_of(f"{served.address()}/healthz") for served in several] == [200] * 3
     with django_on(database):

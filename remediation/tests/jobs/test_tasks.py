@@ -98,9 +98,7 @@ def test_a_round_that_cannot_ask_has_not_been(project: Project, monkeypatch: pyt
     assert waiting_jobs() == [] and not models.Run.objects.filter(kind="round").exists()
 
 
-def test_projects_are_run_after_their_source_was_read_where_something_changed(
-    project: Project, database: str
-) -> None:
+def test_projects_are_run_after_their_source_was_read_where_something_changed(project: Project, database: str) -> None:
     one, other = project("web"), project("mail")
     with Console(database) as console:
         console.seed_demo()
@@ -215,5 +213,3 @@ def test_a_worker_whose_own_job_is_taken_over_ends(store: str, monkeypatch: pyte
         with pytest.raises(Ended):
             asyncio.run(all_of_it(SimpleNamespace(worker_id=own)))
     assert list(statuses().values()) == ["todo"]
-
-

@@ -46,7 +46,8 @@ def serve(
         if place not in _EVERYWHERE:
             names.append(f"[{place}]" if ":" in place else place)
         os.environ |= {"REMEDIATION_HOSTS": ",".join(names), "REMEDIATION_HTTPS": str(int(https))}
-        with _service(data) as care:
+        with _database(data or data_folder()) as care, opened(data):
+            _require_key()
             name = (names or ["localhost"])[0]
             shown = f"https://{name}" if https else f"http://{name}:{port}"
             pages = Supervised(
@@ -60,7 +61,8 @@ def serve(
 def worker(every: Every = 60, data: Data = None) -> None:
     """A worker: reads sources and runs projects, by the queue in the database."""
     _unwind_at_sigterm()
-    with _service(data) as care:
+    with _database(data or data_folder()) as care, opened(data):
+        _require_key()
         typer.echo("A worker is at work.")
         keep_running([_worker(every)], care, _say)
 
@@ -82,6 +84,13 @@ def _worker(every: int) -> Supervised:
     return Supervised("worker", _python("remediation.jobs.worker", str(every)))
 
 
+def _require_key() -> None:
+    """A key that is of no use is told here, and not by each request and job. Raises KeyTrouble."""
+    from ..store.secrets import require_key
+
+    require_key()
+
+
 def _say_how_to_sign_in(shown: str) -> None:
     """A link for the first person."""
     from django.urls import reverse
@@ -91,16 +100,6 @@ def _say_how_to_sign_in(shown: str) -> None:
     if not first_user.exists():
         typer.echo("There is no user yet. Who opens this within 15 minutes becomes the first, an administrator:")
         typer.echo(f"{shown}{reverse('first', args=[first_user.token()])}")
-
-
-@contextmanager
-def _service(data: Path | None) -> Iterator[Callable[[], None]]:
-    """The store, ready to be used, and what looks after its database. Raises EmbeddedError and KeyTrouble."""
-    with _database(data or data_folder()) as care, opened(data):
-        from ..store.secrets import require_key
-
-        require_key()  # one that is of no use is told here, and not by each request and job
-        yield care
 
 
 @contextmanager

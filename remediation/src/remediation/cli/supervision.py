@@ -58,7 +58,7 @@ class Supervised:
             say(f"The {self.name} ended with code {code}. It is started again in {self.next_start - now:g} s.")
         if now >= self.next_start:
             self.started = now
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # it outlives this call
                 self.command, stdin=subprocess.PIPE, pass_fds=self.descriptors, start_new_session=True
             )
 

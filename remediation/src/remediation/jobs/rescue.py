@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from typing import cast
 
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -12,7 +13,8 @@ from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
-# Seconds. A worker says every BEAT that it lives, and counts as dead after SILENCE; dead ones are looked for every PAUSE.
+# Seconds. A worker says every BEAT that it lives, and counts as dead after SILENCE. Dead ones are looked for every
+# PAUSE.
 BEAT = 2.0
 SILENCE = 8.0
 PAUSE = 5.0
@@ -42,8 +44,7 @@ async def rescue_for_ever(app: App, worker: Worker) -> None:
 
 async def rescue(app: App) -> list[Job]:
     """Put the jobs of dead workers back into the queue; the jobs that were found. Raises ConnectorException."""
-    connector = app.connector
-    assert isinstance(connector, PsycopgConnector)
+    connector = cast(PsycopgConnector, app.connector)  # as worker.work has set it
     async with connector.pool.connection() as connection:
         # Held until the end of the block: two that list the same job would have it done twice.
         locked = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])).fetchone()

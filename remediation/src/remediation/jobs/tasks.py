@@ -98,8 +98,8 @@ def run_project(project_id: int) -> None:
 
 @app.periodic(cron="* * * * *", periodic_id=ROUND)
 @app.task(name=ROUND, pass_context=True, lock=ROUND, queueing_lock=ROUND)
-def look_for_a_round(context: JobContext, timestamp: int) -> None:
-    """Begin a round where the last one began as long ago as the worker's option says. ``timestamp`` is not used."""
+def look_for_a_round(context: JobContext, timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Begin a round where the last one began as long ago as the worker's option says."""
     every: timedelta = context.additional_context["every"]
     now = timezone.now()
     last = models.Run.objects.filter(kind=ROUND).order_by("-started").values_list("started", flat=True).first()
@@ -131,8 +131,8 @@ def begin_round(now: datetime) -> None:
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:
     """How a piece of work ended; None where the database was away, and the work waits in the queue again.
 
-    Raises OperationalError and InterfaceError where the database stays away. The worker cannot tell the queue so either:
-    the job stays begun, and is taken over.
+    Raises OperationalError and InterfaceError where the database stays away. The worker cannot tell the queue so
+    either: the job stays begun, and is taken over.
     """
     try:
         return work.attempt(do, but=_AWAY)

@@ -1,4 +1,4 @@
-"""The web server as a process: ``python -m remediation.web.server DESCRIPTOR``, with the number of a socket that listens.
+"""The web server as a process: ``python -m remediation.web.server DESCRIPTOR``, the number of a socket that listens.
 
 It ends by SIGTERM after the requests it is at, and with its parent. Its supervisor starts it again.
 """
@@ -18,7 +18,7 @@ from ..parent import end_with_parent
 class Log(Logger):  # type: ignore[misc]
     """What gunicorn has to say goes where everything goes; there is no line for each request."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Any) -> None:  # pylint: disable=unused-argument  # the base's way to ask
         """Nothing but to hand all records on."""
         self.error_log.propagate = True
 
