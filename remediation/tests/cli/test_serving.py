@@ -22,8 +22,10 @@ from django.db import connection
 from django.utils import timezone
 
 from remediation.cli.supervision import pause_before
+from remediation.jobs.tasks import INTERRUPTED, ask_to_read
 from remediation.store import models
 from remediation.store.embedded import EmbeddedPostgres
+from remediation.store.secrets import seal
 
 from ..conftest import django_on
 
@@ -157,6 +159,28 @@ def test_a_process_that_dies_is_started_again(started: Callable[..., Served]) ->
     assert served.end(signal.SIGTERM) == 0
 
 
+def test_a_job_that_takes_too_long_is_killed_at_the_end_and_taken_over(started: Callable[..., Served]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = models.Source.objects.create(
+            name="silent",
+            kind="insightvm",
+            settings={"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "user": "reader"},
+            secret=seal("password"),
+        )
+        served = started("worker")
+        # The first round asks for it.
+        wait_until(lambda: source.runs.filter(outcome="").exists())
+        below = served.below()
+        assert served.end(signal.SIGTERM) == 0
+        assert "The worker did not end within" in served.said()
+        assert not [pid for pid in below if is_there(pid)]
+    started("worker")
+    wait_until(lambda: source.runs.count() == 2 and not source.runs.filter(outcome="").exists())
+    first, second = source.runs.order_by("pk")
+    assert first.detail["text"] == INTERRUPTED
+    assert second.outcome == "failed" and "silent" not in second.detail["text"]
+
+
 def test_pages_only(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
     assert status_of(f"{served.address()}/healthz") == 200
@@ -258,8 +282,6 @@ def test_a_worker_survives_a_restart_of_the_database(tmp_path: Path, started: Ca
             server.stop()
             server.start()
             asked_for = models.Source.objects.create(name="files", kind="insightvm-report")
-            from remediation.jobs.tasks import ask_to_read
-
             assert ask_to_read(asked_for.pk)
             wait_until(lambda: asked_for.runs.exclude(outcome="").exists())
             assert asked_for.runs.get().outcome == "refused"  # a series of files cannot be read

@@ -39,7 +39,7 @@ def serve(
     data: Data = None,
 ) -> None:
     """The pages and a worker. Several of them can share the PostgreSQL that DATABASE_URL names."""
-    _unwind_at_sigterm()
+    _prepare()
     names = [*filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(",")), *(host or [])]
     with _listening(address) as listener:
         place, port = listener.getsockname()[:2]
@@ -60,15 +60,16 @@ def serve(
 
 def worker(every: Every = 60, data: Data = None) -> None:
     """A worker: reads sources and runs projects, by the queue in the database."""
-    _unwind_at_sigterm()
+    _prepare()
     with _database(data or data_folder()) as care, opened(data):
         _require_key()
         typer.echo("A worker is at work.")
         keep_running([_worker(every)], care, _say)
 
 
-def _unwind_at_sigterm() -> None:
-    """End by SIGTERM as by an error, also before everything runs: what was started is stopped."""
+def _prepare() -> None:
+    """What all processes get: an end by SIGTERM that stops what was started, and no endless wait for a database."""
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")  # seconds; libpq would wait two minutes
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
@@ -114,12 +115,12 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
 
         def care() -> None:
             # Another process that shares the folder may have stopped it, and it may have been killed.
-            if not server.is_running():
-                _say("The embedded database is down. It is started again.")
-                try:
+            try:
+                if not server.is_running():
+                    _say("The embedded database is down. It is started again.")
                     server.start()
-                except EmbeddedError as error:
-                    _say(str(error))
+            except EmbeddedError as error:
+                _say(str(error))
 
         yield care
 
