@@ -71,7 +71,8 @@ def test_the_terminal_is_asked_twice(second: str, code: int | None, store: str, 
         command = [sys.executable, "-m", "remediation.cli", "user", "add", "anna"]
         os.execvpe(command[0], command, {**os.environ, **own})
     said = b""
-    for question, answer in ((b"Password:", PASSWORD), (b"again:", second)):
+    # With their last blank, before which the terminal forgets what was typed too early.
+    for question, answer in ((b"Password: ", PASSWORD), (b"again: ", second)):
         while question not in said:
             said += os.read(terminal, 1000)
         os.write(terminal, answer.encode() + b"\n")
