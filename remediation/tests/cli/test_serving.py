@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -235,6 +237,50 @@ def test_names_by_which_it_is_not_reached_are_refused(started: Callable[..., Ser
     for name, code in (("scan.example", 200), ("127.0.0.1", 200), ("elsewhere.example", 400)):
         request = urllib.request.Request(f"http://127.0.0.1:{port}/healthz", headers={"Host": name})
         assert status_of(request) == code  # type: ignore[arg-type]
+
+
+def test_behind_a_proxy_that_speaks_https(started: Callable[..., Served]) -> None:
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker", "--https", "--host", "scan.example")
+    wait_until(lambda: "/first/" in served.said())
+    link = next(line for line in served.said().splitlines() if "/first/" in line)
+    # What a person opens is the proxy's address.
+    assert served.said().startswith("Serving at https://scan.example\n") and link.startswith("https://scan.example/")
+    port = port_of(served)
+    proxied = {"Host": "scan.example", "X-Forwarded-Proto": "https"}
+    page = ask(port, "GET", "/sign-in/", proxied)
+    cookie = page.headers["Set-Cookie"]
+    assert "; Secure" in cookie and page.headers["Strict-Transport-Security"]
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    assert found
+    form = urllib.parse.urlencode({"username": "a", "password": "b", "csrfmiddlewaretoken": found[1]})
+    sent = {
+        **proxied,
+        "Cookie": cookie.partition(";")[0],
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": "https://scan.example",
+        "Referer": "https://scan.example/sign-in/",
+    }
+    assert ask(port, "POST", "/sign-in/", sent, form).status == 200
+    assert ask(port, "POST", "/sign-in/", {**sent, "Origin": "https://evil.example"}, form).status == 403
+    assert ask(port, "POST", "/sign-in/", {**sent, "X-Forwarded-Proto": "http"}, form).status == 403
+
+
+def ask(port: int, method: str, path: str, headers: dict[str, str], body: str = "") -> http.client.HTTPResponse:
+    connected = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connected.request(method, path, body or None, headers)
+    return connected.getresponse()
+
+
+def port_of(served: Served) -> int:
+    """The port on which it listens, by /proc: it says the proxy's address only."""
+    sockets = {
+        os.readlink(f"/proc/{served.process.pid}/fd/{name}") for name in os.listdir(f"/proc/{served.process.pid}/fd")
+    }
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+            return int(fields[1].rpartition(":")[2], 16)
+    raise AssertionError("it does not listen")
 
 
 def test_several_that_start_at_once_on_an_empty_database(database: str, started: Callable[..., Served]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
@@ -15,6 +16,7 @@ from procrastinate.contrib.django import app
 from remediation.jobs import rescue, tasks
 from remediation.store import models
 from remediation.store.secrets import seal
+from remediation.tickets.apply import _LOCK
 from stand_ins.insightvm_console import Console
 
 from .conftest import Project, waiting_jobs
@@ -123,6 +125,15 @@ def test_work_on_what_is_no_longer_there_is_nothing(store: str) -> None:
     tasks.read_source(404)
     tasks.run_project(404)
     assert not models.Run.objects.exists()
+
+
+def test_a_project_waits_for_whoever_writes_to_its_connection(project: Project, store: str) -> None:
+    one = project("web")
+    with psycopg.connect(store, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, one.connection_id])
+        tasks.run_project(one.pk)
+    assert [run.outcome for run in one.runs.all()] == ["held"]
+    assert waiting_jobs() == [f"project-{one.pk}"]
 
 
 # Jobs of dead workers

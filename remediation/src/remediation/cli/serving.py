@@ -78,7 +78,8 @@ def _say(text: str) -> None:
 
 
 def _python(module: str, *words: str) -> list[str]:
-    return [sys.executable, "-m", module, *words]
+    # -P: nothing is imported from the folder that the command was given in.
+    return [sys.executable, "-P", "-m", module, *words]
 
 
 def _worker(every: int) -> Supervised:

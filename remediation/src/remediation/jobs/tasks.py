@@ -24,11 +24,12 @@ from procrastinate.tasks import configure_task
 
 from ..ending import Ending
 from ..store import models
+from ..tickets.apply import Busy
 from . import work
 
 ROUND = "round"
-# After the database was away, how long work waits before it is tried again, in seconds.
-PAUSE = 30
+# How long work waits that could not be done, in seconds.
+PAUSE = 60
 # How long to wait for the database to come back, in seconds.
 PATIENCE = 30
 # The queue looks for a round at each full minute, and not always at the same moment of it.
@@ -129,15 +130,17 @@ def begin_round(now: datetime) -> None:
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:
-    """How a piece of work ended; None where the database was away, and the work waits in the queue again.
+    """How a piece of work ended; None where it could not be done now, and waits in the queue again.
 
-    Raises OperationalError and InterfaceError where the database stays away. The worker cannot tell the queue so
-    either: the job stays begun, and is taken over.
+    Raises OperationalError and InterfaceError where the database went away and stays away. The worker cannot tell the
+    queue so either: the job stays begun, and is taken over.
     """
     try:
-        return work.attempt(do, but=_AWAY)
+        return work.attempt(do, but=(*_AWAY, Busy))
+    except Busy:
+        _log.info("Somebody else is writing to the connection. The work waits in the queue again.")
     except _AWAY:
-        _log.warning("The database went away in the middle of a job.")
+        _log.warning("The database went away in the middle of a job. The work waits in the queue again.")
     deadline = time.monotonic() + PATIENCE
     while True:
         connection.close()
