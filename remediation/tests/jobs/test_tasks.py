@@ -100,25 +100,28 @@ def test_a_round_that_cannot_ask_has_not_been(project: Project, monkeypatch: pyt
     assert waiting_jobs() == [] and not models.Run.objects.filter(kind="round").exists()
 
 
-def test_projects_are_run_after_their_source_was_read_where_something_changed(project: Project, database: str) -> None:
-    one, other = project("web"), project("mail")
+@pytest.mark.parametrize("answers", [True, False])
+def test_projects_are_run_after_their_source_was_read(answers: bool, project: Project, database: str) -> None:
+    one, other, sourceless = project("web"), project("mail"), project("none")
     with Console(database) as console:
         console.seed_demo()
         one.source = models.Source.objects.create(
             name="console",
             kind="insightvm",
-            settings={"url": console.url, "user": console.user},
+            settings={"url": console.url if answers else "http://127.0.0.1:9", "user": console.user},
             secret=seal(console.password),
         )
         one.save()
-        tasks.read_source(one.source.pk)
-        assert one.source.runs.get().outcome == "done"
-        assert waiting_jobs() == [f"project-{one.pk}"] and other.source_id != one.source_id
+        sourceless.source = None
+        sourceless.save()
+        tasks.begin_round(NOON)
+        # Not before its source was read.
+        assert waiting_jobs() == [f"source-{one.source.pk}", f"project-{other.pk}", f"project-{sourceless.pk}"]
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_jobs")
         tasks.read_source(one.source.pk)
-        assert one.source.runs.count() == 2
-        assert waiting_jobs() == []
+        assert one.source.runs.get().outcome == ("done" if answers else "failed")
+        assert waiting_jobs() == [f"project-{one.pk}"]
 
 
 def test_work_on_what_is_no_longer_there_is_nothing(store: str) -> None:

@@ -64,7 +64,7 @@ def project(store: str) -> models.Project:
         outcome="held",
         detail={"text": "0 done, 0 failed, 2 waiting."},
     )
-    ticket = models.Ticket.objects.create(
+    models.Ticket.objects.create(
         project=made, key="s1", reference="r1", halo_id=2107, title="Apply <b>s1</b>", status="In Progress"
     )
     models.Ticket.objects.create(project=made, key="s2", reference="r2", title="Apply s2")
@@ -72,12 +72,18 @@ def project(store: str) -> models.Project:
         project=made, made=DAY, held=True, not_done=[{"key": "s9", "reason": "below the <filter>"}]
     )
     steps = (
-        ("s1", "comment", "new assets", "done", {"comment": 5}, ticket),
-        ("s2", "create", "a new solution", "waiting", {"said": "held until <somebody> approves"}, None),
-        ("s3", "create", "another one", "planned", {}, None),
+        ("s1", "comment", "new assets", "done", {"comment": 5}),
+        ("s2", "create", "a new solution", "waiting", {"said": "held until <somebody> approves"}),
+        ("s3", "create", "another one", "planned", {}),
     )
-    for position, (key, kind, reason, state, result, of) in enumerate(steps):
+    for position, (key, kind, reason, state, result) in enumerate(steps):
         models.Step.objects.create(
-            plan=plan, position=position, key=key, kind=kind, reason=reason, state=state, result=result, ticket=of
+            plan=plan,
+            position=position,
+            key=f"{key}/1/{kind}/0123456789",
+            kind=kind,
+            reason=reason,
+            state=state,
+            result=result,
         )
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from remediation.jobs.status import status
 from remediation.store import models
+from remediation.web.projects.steps import shown, words
 
 from .conftest import DAY
 
@@ -42,7 +44,10 @@ def test_the_overview_shows_what_waits_and_why(person: Client, project: models.P
     text = text_of(person, "/")
     assert "Something is held or waits." in text
     assert "Tickets: 1. Waiting: 2. Not done: 1. Held until somebody approves it" in text
-    assert "create s2: held until <somebody> approves" in text and "create s3: another one" in text
+    assert (
+        "create s2/1/create/0123456789: held until <somebody> approves" in text
+        and "create s3/1/create/0123456789: another one" in text
+    )
     assert "s9: below the <filter>" in text
     assert "console insightvm 4 findings on 3 assets, taken 2026-11-20 01:00 done 4 findings on 3 assets." in text
     assert "2026-11-20 01:00:00 project Patch <DMZ> held 0 done, 0 failed, 2 waiting." in text
@@ -88,12 +93,36 @@ def test_a_project_shows_each_step_with_its_reason_and_result(person: Client, pr
     plan = models.Plan.objects.get()
     assert f"Plan {plan.pk}, made 2026-11-20 01:00:00 UTC. Held until somebody approves it" in text
     assert f"remediation apply 'Patch <DMZ>' --approve {plan.pk}" in text
-    assert "comment s1 2107 new assets done" in text
-    assert "create s2 a new solution waiting held until <somebody> approves" in text
-    assert "create s3 another one planned" in text
+    assert "comment s1 2107 new assets done comment 5" in text
+    assert "create s2 none yet a new solution waiting held until <somebody> approves" in text
+    assert "create s3 none yet another one planned" in text
     assert "s9: below the <filter>" in text
     assert "2107 Apply <b>s1</b> In Progress s1" in text
     assert "about to be made Apply s2 not mapped s2" in text
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({}, ""),
+        ({"said": "HaloITSM refused"}, "HaloITSM refused"),
+        ({"ticket": 2107, "status": 1}, "ticket 2107"),
+        ({"ticket": 2107, "adopted": True}, "ticket 2107 was made before"),
+        ({"comment": 5}, "comment 5"),
+        ({"found": "[0123456789]"}, "the comment was there already"),
+        ({"key": "s2"}, "the ticket stands for s2 now"),
+        ({"status": 9}, "HaloITSM's status 9"),
+    ],
+)
+def test_results_in_words(result: dict[str, Any], said: str) -> None:
+    assert words(result) == said
+
+
+def test_a_step_finds_its_ticket_by_what_it_stands_for_and_its_generation(project: models.Project) -> None:
+    models.Ticket.objects.create(project=project, key="a/b", generation=2, reference="r3", halo_id=2200)
+    keys = ("a/b/2/status/0123456789", "a/b/1/status/0123456789", "odd")
+    found = shown([models.Step(key=key, kind="status") for key in keys], project)
+    assert [(step.about, step.ticket) for step in found] == [("a/b", 2200), ("a/b", None), ("odd", None)]
 
 
 def test_a_project_shows_its_newest_plan(person: Client, project: models.Project) -> None:
@@ -137,9 +166,8 @@ def test_more_rows_are_not_more_questions(address: str, person: Client, project:
         return len(asked)
 
     few, plan = questions(), models.Plan.objects.get()
-    ticket = models.Ticket.objects.exclude(halo_id=None).get()
     for number in range(10, 60):
-        models.Step.objects.create(plan=plan, position=number, key="k", kind="create", reason="r", ticket=ticket)
+        models.Step.objects.create(plan=plan, position=number, key=f"s1/{number}/create/0", kind="create", reason="r")
         models.Run.objects.create(project=project, source=project.source, kind="x", outcome="done", finished=DAY)
     assert questions() == few
 

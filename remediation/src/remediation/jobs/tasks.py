@@ -71,7 +71,7 @@ def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
 
 @app.task(name="read_source")
 def read_source(source_id: int) -> None:
-    """Read a source; where something changed, its projects are to be run."""
+    """Read a source, however that ends; then its projects are to be run."""
     source = models.Source.objects.filter(pk=source_id).first()
     if source is None:
         return
@@ -80,9 +80,8 @@ def read_source(source_id: int) -> None:
     if ended is None:
         return
     _log.info("Source %s was read: %s.", source_id, ended.ending.name.lower())
-    if ended.ending is Ending.DONE and not ended.value["unchanged"]:
-        for project in source.projects.order_by("position"):
-            ask_to_run(project)
+    for project in source.projects.order_by("position"):
+        ask_to_run(project)
 
 
 @app.task(name="run_project")
@@ -115,14 +114,16 @@ def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool
 
 @transaction.atomic
 def begin_round(now: datetime) -> None:
-    """Put into the queue the readings that are due and the runs of all projects, and keep that this was done."""
+    """Put into the queue the readings that are due and the runs of all projects, and keep that this was done.
+
+    A project whose source is to be read is run after that, and not before it as well.
+    """
     sources = [source.pk for source in models.Source.objects.order_by("pk") if work.is_due(source, now)]
     for number in sources:
         ask_to_read(number)
-    projects = list(models.Project.objects.order_by("position"))
-    for project in projects:
+    for project in models.Project.objects.exclude(source__in=sources).order_by("position"):
         ask_to_run(project)
-    text = f"Sources to read: {len(sources)}. Projects to run: {len(projects)}."
+    text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."
     models.Run.objects.create(
         kind=ROUND, started=now, finished=now, outcome=Ending.DONE.name.lower(), detail={"text": text}
     )

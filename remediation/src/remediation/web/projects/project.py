@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from ...store import models
+from .steps import shown
 
 ROWS = 100
 
@@ -19,9 +20,10 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``."""
     row = get_object_or_404(models.Project.objects.select_related("source", "connection"), slug=slug)
     plan = row.plans.order_by("-pk").first()
-    steps = plan.steps.select_related("ticket").order_by("position") if plan else models.Step.objects.none()
+    steps = plan.steps.order_by("position") if plan else models.Step.objects.none()
     lists = {"steps": steps, "rest": plan.not_done if plan else [], "tickets": row.tickets.order_by("pk")}
     pages = {name: _page(request, name, rows) for name, rows in lists.items()}
+    pages["steps"]["shown"] = shown(pages["steps"]["page"], row)
     run = row.runs.order_by("-pk").first()
     return render(request, "projects/project.html", {"project": row, "plan": plan, "run": run, **pages})
 
