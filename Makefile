@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench faults fuzz proof soak storm
 
 help: ## list the targets
@@ -36,6 +36,9 @@ demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real
 
 demo-remediation: ## findings of a stand-in console to tickets and back
 	@$(call remediation,-m stand_ins.demo)
+
+serve: ## the service: pages and worker on its own database (ARGS="--address HOST:PORT --every MINUTES --data DIR")
+	@$(call remediation,-m remediation.cli serve $(ARGS))
 
 # Measuring coverage takes more than half as much time again, so only CI does it always.
 cov = $(if $(COVERAGE),--cov --cov-report=term)

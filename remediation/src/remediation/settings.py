@@ -1,19 +1,25 @@
 """Django's settings, out of the environment.
 
 REMEDIATION_DATA       the data folder: key file, embedded database
-REMEDIATION_URL        the address at which people reach the pages, for links in tickets
-REMEDIATION_KEEP_DAYS  for how many days a snapshot can be compared with others (default: 400)
 DATABASE_URL           the database, as a URL or as libpq's words; whoever starts the embedded server sets it
+REMEDIATION_KEEP_DAYS  for how many days a snapshot can be compared with others (default: 400)
+REMEDIATION_URL        the address at which people reach the pages, for links in tickets
+REMEDIATION_HOSTS      the names by which browsers reach the pages, separated by commas; this machine's own are among them
+REMEDIATION_HTTPS      1 where browsers reach them by HTTPS only, through a proxy: cookies are then sent over HTTPS only
+
+The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from . import log
 from .data_folder import data_folder
 
 DATA = data_folder()
@@ -39,6 +45,58 @@ def days(variable: str, default: int) -> int:
 KEEP_DAYS = days("REMEDIATION_KEEP_DAYS", 400)
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["remediation.store"]
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "procrastinate.contrib.django",
+    "remediation.store",
+]
 TIME_ZONE = "UTC"
 USE_TZ = True
+LOGGING = log.CONFIGURATION
+
+# Jobs
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = ["remediation.jobs.tasks"]
+
+# Pages
+_WEB = Path(__file__).parent / "web"
+_HTTPS = os.environ.get("REMEDIATION_HTTPS", "") not in ("", "0")
+ROOT_URLCONF = "remediation.web.urls"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(","))]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "remediation.web.content_policy.content_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Every page is for people who have signed in, except those that say otherwise.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [_WEB],
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = _WEB / "static"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "overview"
+_VALIDATORS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if _HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"

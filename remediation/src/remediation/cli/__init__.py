@@ -6,13 +6,14 @@ import sys
 
 import typer
 
-from . import approvals, comparing, connections, projects, rounds, sources, upkeep
+from . import approvals, comparing, connections, projects, rounds, serving, sources, upkeep, users
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
 source_app = typer.Typer(no_args_is_help=True, help="Scanners and series of files: add, list, read, remove.")
+acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
+user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -36,6 +37,10 @@ acceptance_app.command("withdraw")(approvals.withdraw)
 acceptance_app.command("list")(approvals.show)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
+app.command("serve")(serving.serve)
+app.command("worker")(serving.worker)
+app.add_typer(user_app, name="user")
+user_app.command("add")(users.add)
 app.command("check")(upkeep.check)
 app.command("backup")(upkeep.backup)
 app.command("restore")(upkeep.restore)

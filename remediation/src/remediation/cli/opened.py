@@ -34,11 +34,12 @@ def opened(data: Path | None, *, migrated: bool = True) -> Iterator[None]:
         os.environ["DATABASE_URL"] = EmbeddedPostgres(folder / "postgres").start()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
     import django
-    from django.core.management import call_command
 
     django.setup()
     if migrated:
-        call_command("migrate", verbosity=0, interactive=False)
+        from ..store.migrated import migrate
+
+        migrate()
     yield
 
 

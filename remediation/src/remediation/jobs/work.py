@@ -110,17 +110,20 @@ def run_all(say: Say = lambda text: None) -> Round:
     done = Round()
     for source in models.Source.objects.order_by("pk"):
         if is_due(source, timezone.now()):
-            done.sources[source.name] = _attempt(lambda one=source: read_source(one))  # type: ignore[misc]
+            done.sources[source.name] = attempt(lambda one=source: read_source(one))  # type: ignore[misc]
             say(f"{source.name}: {done.sources[source.name].text}")
     for project in models.Project.objects.order_by("position"):
-        done.projects[project.name] = _attempt(lambda one=project: run_project(one, say=say))  # type: ignore[misc]
+        done.projects[project.name] = attempt(lambda one=project: run_project(one, say=say))  # type: ignore[misc]
         say(f"{project.name}: {done.projects[project.name].text}")
     return done
 
 
-def _attempt(work: Callable[[], Ended]) -> Ended:
+def attempt(do: Callable[[], Ended], but: tuple[type[Exception], ...] = ()) -> Ended:
+    """How a piece of work ended, also by an error. Raises the errors of the kinds ``but``."""
     try:
-        return work()
+        return do()
+    except but:
+        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
         text, ending = told(error)
         return Ended({"error": text}, text, ending)

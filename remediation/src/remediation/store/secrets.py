@@ -6,8 +6,10 @@ several keys: the first seals, all open. Without the key, a backup of the databa
 
 from __future__ import annotations
 
+import hmac
 import os
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -22,8 +24,7 @@ class KeyTrouble(RuntimeError):
 
 def seal(text: str) -> str:
     """The text, sealed with the first key. Raises KeyTrouble."""
-    if not os.environ.get("REMEDIATION_KEY"):
-        _make_unless_there(_file())
+    require_key()
     return _keys().encrypt(text.encode()).decode("ascii")
 
 
@@ -43,10 +44,27 @@ def open_(sealed: str) -> str:
         ) from None
 
 
-def _keys() -> MultiFernet:
+def require_key() -> None:
+    """Make the key where there is none yet. Raises KeyTrouble where it cannot be used."""
+    if not os.environ.get("REMEDIATION_KEY"):
+        _make_unless_there(_file())
+    _keys()
+
+
+def derived(purpose: str) -> list[str]:
+    """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble."""
+    require_key()
+    return [hmac.new(part.encode(), purpose.encode(), sha256).hexdigest() for part in _parts()]
+
+
+def _parts() -> list[str]:
     text = os.environ.get("REMEDIATION_KEY") or _file_text(_file())
+    return text.replace(",", " ").split()
+
+
+def _keys() -> MultiFernet:
     try:
-        return MultiFernet([Fernet(part) for part in text.replace(",", " ").split()])
+        return MultiFernet([Fernet(part) for part in _parts()])
     except ValueError:
         raise KeyTrouble(
             f"{key_place()} holds no key. A key is what this prints: "

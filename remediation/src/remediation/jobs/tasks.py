@@ -1,0 +1,160 @@
+"""The jobs, and how they are put into the queue: transactionally, by Django's connection, and never twice.
+
+A job's arguments are ids only, because the queue logs them. A job never raises: how its work ended is in the table of
+runs. Jobs of one lock run one after the other, over all workers: those of a Halo connection, and those of a source.
+The same work waits in the queue once at most; while it is done, it can be asked for once more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.contrib.sessions.models import Session
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
+
+from ..ending import Ending
+from ..store import models
+from ..tickets.apply import Busy
+from . import work
+
+ROUND = "round"
+# How long work waits that could not be done, in seconds.
+PAUSE = 60
+# How long to wait for the database to come back, in seconds.
+PATIENCE = 30
+# The queue looks for a round at each full minute, and not always at the same moment of it.
+SLACK = timedelta(seconds=30)
+INTERRUPTED = "The process that did this ended before it was done. The work was begun anew."
+_AWAY = (OperationalError, InterfaceError)
+
+_log = logging.getLogger(__name__)
+
+
+def ask_to_read(source_id: int, *, pause: int = 0) -> bool:
+    """Put the reading of a source into the queue; False where it waits there already. ``pause`` in seconds."""
+    return _ask("read_source", lock=f"source-{source_id}", once=f"source-{source_id}", pause=pause, source_id=source_id)
+
+
+def ask_to_run(project: models.Project, *, pause: int = 0) -> bool:
+    """Put the run of a project into the queue; False where it waits there already. ``pause`` in seconds."""
+    lock, once = f"connection-{project.connection_id}", f"project-{project.pk}"
+    return _ask("run_project", lock=lock, once=once, pause=pause, project_id=project.pk)
+
+
+def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
+    job = configure_task(
+        name=task,
+        # In a worker, the application's own manager has connections that know nothing of Django's transactions.
+        job_manager=JobManager(DjangoConnector()),
+        lock=lock,
+        queueing_lock=once,
+        schedule_in={"seconds": pause} if pause else None,
+    )
+    try:
+        # The refusal of a second one would end a surrounding transaction; it ends this savepoint only.
+        with transaction.atomic():
+            job.defer(**ids)
+    except AlreadyEnqueued:
+        return False
+    return True
+
+
+@app.task(name="read_source")
+def read_source(source_id: int) -> None:
+    """Read a source, however that ends; then its projects are to be run."""
+    source = models.Source.objects.filter(pk=source_id).first()
+    if source is None:
+        return
+    _close_what_was_interrupted(source=source)
+    ended = _ended(lambda: work.read_source(source), lambda: ask_to_read(source_id, pause=PAUSE))
+    if ended is None:
+        return
+    _log.info("Source %s was read: %s.", source_id, ended.ending.name.lower())
+    for project in source.projects.order_by("position"):
+        ask_to_run(project)
+
+
+@app.task(name="run_project")
+def run_project(project_id: int) -> None:
+    """Read Halo back, plan a project, and carry out what needs no approval."""
+    project = models.Project.objects.filter(pk=project_id).first()
+    if project is None:
+        return
+    _close_what_was_interrupted(project=project)
+    ended = _ended(lambda: work.run_project(project), lambda: ask_to_run(project, pause=PAUSE))
+    if ended is not None:
+        _log.info("Project %s was run: %s.", project_id, ended.ending.name.lower())
+
+
+@app.periodic(cron="* * * * *", periodic_id=ROUND)
+@app.task(name=ROUND, pass_context=True, lock=ROUND, queueing_lock=ROUND)
+def look_for_a_round(context: JobContext, timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Begin a round where the last one began as long ago as the worker's option says."""
+    every: timedelta = context.additional_context["every"]
+    now = timezone.now()
+    last = models.Run.objects.filter(kind=ROUND).order_by("-started").values_list("started", flat=True).first()
+    if is_round_due(last, now, every):
+        begin_round(now)
+
+
+def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
+    """Whether a round is to begin, when the last one began at ``last``."""
+    return last is None or now - last >= every - SLACK
+
+
+@transaction.atomic
+def begin_round(now: datetime) -> None:
+    """Put into the queue the readings that are due and the runs of all projects, and keep that this was done.
+
+    A project whose source is to be read is run after that, and not before it as well.
+    """
+    sources = [source.pk for source in models.Source.objects.order_by("pk") if work.is_due(source, now)]
+    for number in sources:
+        ask_to_read(number)
+    for project in models.Project.objects.exclude(source__in=sources).order_by("position"):
+        ask_to_run(project)
+    text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."
+    models.Run.objects.create(
+        kind=ROUND, started=now, finished=now, outcome=Ending.DONE.name.lower(), detail={"text": text}
+    )
+    Session.objects.filter(expire_date__lt=now).delete()
+
+
+def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:
+    """How a piece of work ended; None where it could not be done now, and waits in the queue again.
+
+    Raises OperationalError and InterfaceError where the database went away and stays away. The worker cannot tell the
+    queue so either: the job stays begun, and is taken over.
+    """
+    try:
+        return work.attempt(do, but=(*_AWAY, Busy))
+    except Busy:
+        _log.info("Somebody else is writing to the connection. The work waits in the queue again.")
+    except _AWAY:
+        _log.warning("The database went away in the middle of a job. The work waits in the queue again.")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        connection.close()
+        try:
+            again()
+            return None
+        except _AWAY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def _close_what_was_interrupted(**of: models.Source | models.Project) -> None:
+    """End the rows of runs that have no end. Their process is gone, or it writes their true end later."""
+    ended = {"finished": timezone.now(), "outcome": Ending.FAILED.name.lower(), "detail": {"text": INTERRUPTED}}
+    models.Run.objects.filter(finished=None, **of).update(**ended)

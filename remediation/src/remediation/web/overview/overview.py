@@ -1,0 +1,56 @@
+"""The first page: whether anything is wrong or waits, what was done lately, and what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from ...jobs.status import status, workers
+from ...store import models
+
+NEWEST_RUNS = 20
+# Of what waits and of what is not done, a project's own page has the rest.
+SHOWN = 5
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    now = status()
+    slugs = dict(models.Project.objects.values_list("name", "slug"))
+    projects = [_shown(project, slugs.get(project["project"], "")) for project in now["projects"]]
+    runs = models.Run.objects.select_related("source", "project").order_by("-pk")
+    known: dict[str, Any] = {
+        "ok": now["ok"],
+        "projects": projects,
+        "workers": workers(),
+        "runs": runs[:NEWEST_RUNS],
+        "sources": [_source(row) for row in models.Source.objects.order_by("name")],
+        "connections": models.Connection.objects.annotate(count=Count("projects")).order_by("name"),
+    }
+    return render(request, "overview/overview.html", known)
+
+
+def _shown(project: dict[str, Any], slug: str) -> dict[str, Any]:
+    waiting, not_done = project["waiting"], project["not_done"]
+    return {
+        **project,
+        "slug": slug,
+        "waiting_shown": waiting[:SHOWN],
+        "waiting_more": len(waiting) - SHOWN,
+        "not_done_shown": not_done[:SHOWN],
+        "not_done_more": len(not_done) - SHOWN,
+    }
+
+
+def _source(row: models.Source) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "snapshot": row.snapshots.defer("frames").order_by("-pk").first(),
+        "run": row.runs.order_by("-pk").first(),
+    }
