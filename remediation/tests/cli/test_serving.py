@@ -176,6 +176,8 @@ def test_a_job_that_takes_too_long_is_killed_at_the_end_and_taken_over(started: 
         assert served.end(signal.SIGTERM) == 0
         assert "The worker did not end within" in served.said()
         assert not [pid for pid in below if is_there(pid)]
+    # So that the next one need not wait for a console.
+    models.Source.objects.update(secret="damaged")
     started("worker")
     wait_until(lambda: source.runs.count() == 2 and not source.runs.filter(outcome="").exists())
     first, second = source.runs.order_by("pk")
