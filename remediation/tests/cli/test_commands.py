@@ -57,10 +57,11 @@ def test_import_plan_apply_status(line: Any, halo: HaloEmulator) -> None:
     assert (applied.json["failed"], applied.json["waiting"]) == ([], [])
     assert applied.json["tickets"] == sorted(number for number in halo.tickets if number > 2106)
     assert line("plan", "p").out.endswith("nothing to do\n")
-    assert line("status", "--json").json == {
-        "projects": [{"project": "p", "tickets": 3, "held": False, "waiting": [], "not_done": []}],
-        "ok": True,
-    }
+    value = line("status", "--json").json
+    assert value["ok"] and value["projects"] == [
+        {"project": "p", "tickets": 3, "held": False, "waiting": [], "not_done": [], "warnings": [], "wrong": ""}
+    ]
+    assert [(source["source"], source["wrong"]) for source in value["sources"]] == [("weekly", "")]
     assert line("status").code == 0
 
 
@@ -107,8 +108,11 @@ def test_halo_away_is_3_and_says_why(line: Any, halo: HaloEmulator) -> None:
     ended = line("apply", "p")
     assert ended.code == 3 and "cannot be reached" in ended.err
     assert line("status").code == 3
+    status = line("status")
+    assert "newest run held: " in status.out and "cannot be reached" in status.out
     halo.start()
     assert line("apply", "p").code == 0
+    assert line("status").code == 0
 
 
 def test_another_process_at_work_is_3(line: Any, halo: HaloEmulator, store: str) -> None:
@@ -139,6 +143,13 @@ def test_run_does_all_projects_and_one_that_fails_stops_no_other(
     assert ended.json["sources"] == {"console": {"error": "The console gives no answer. Check the address."}}
     assert len(ended.json["projects"]["p"]["failed"]) == 1
     assert len(ended.json["projects"]["q"]["done"]) == 2
+    status = line("status", "--json").json
+    (console,) = [source for source in status["sources"] if source["source"] == "console"]
+    assert console == {
+        "source": "console",
+        "read": None,
+        "wrong": "failed: The console gives no answer. Check the address.",
+    }
     out = line("run").out
     assert "console: The console gives no answer" in out and "q: 0 done, 0 failed, 0 waiting" in out
 

@@ -35,14 +35,14 @@ def test_the_overview_of_nothing_says_how_to_begin(person: Client) -> None:
         "There is no source yet.",
         "There is no connection yet.",
         "Nothing was run yet.",
-        "No project is held, and no step waits.",
+        "Nothing is wrong, and nothing waits.",
     ):
         assert words in text
 
 
 def test_the_overview_shows_what_waits_and_why(person: Client, project: models.Project) -> None:
     text = text_of(person, "/")
-    assert "Something is held or waits." in text
+    assert "Something is wrong, held or waiting." in text
     assert "Tickets: 1. Waiting: 2. Not done: 1. Held until somebody approves it" in text
     assert (
         "create s2/1/create/0123456789: held until <somebody> approves" in text
@@ -65,7 +65,9 @@ def test_texts_of_others_are_no_markup(person: Client, project: models.Project) 
 def test_the_overview_says_when_nothing_waits(person: Client, project: models.Project) -> None:
     models.Step.objects.update(state="done")
     models.Plan.objects.update(approved_at=DAY, approved_by="lead")
-    assert "No project is held, and no step waits." in text_of(person, "/")
+    assert "Newest run held: 0 done, 0 failed, 2 waiting." in text_of(person, "/")
+    models.Run.objects.update(outcome="done")
+    assert "Nothing is wrong, and nothing waits." in text_of(person, "/")
 
 
 def test_the_overview_shows_the_first_of_what_waits(person: Client, project: models.Project) -> None:

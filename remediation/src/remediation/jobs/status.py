@@ -5,33 +5,57 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
+from ..ending import Ending
 from ..store import models
 from .rescue import SILENCE
 
 
 def status() -> dict[str, Any]:
-    """All projects (``projects``, JSON-able), and whether nothing is held and nothing waits (``ok``).
+    """All projects (``projects``) and sources (``sources``), JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
-    text for each step that is ``waiting``, and what is ``not_done``, each with ``key`` and ``reason``.
+    text for each step that is ``waiting``, what is ``not_done``, each with ``key`` and ``reason``, the ``warnings`` of a
+    week, and why its newest run did not end well (``wrong``, "" where it did). Of each source: its name (``source``),
+    when it was last ``read`` in whole, and why its newest reading did not end well (``wrong``).
     """
     projects = [_of_project(row) for row in models.Project.objects.order_by("position")]
-    return {"projects": projects, "ok": not any(project["held"] or project["waiting"] for project in projects)}
+    sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
+    waits = any(project["held"] or project["waiting"] or project["wrong"] for project in projects)
+    return {"projects": projects, "sources": sources, "ok": not waits and not any(one["wrong"] for one in sources)}
 
 
 def _of_project(row: models.Project) -> dict[str, Any]:
     newest = models.Plan.objects.filter(project=row).order_by("-pk").first()
     steps = list(newest.steps.exclude(state="done")) if newest else []
+    week = timezone.now() - timedelta(days=7)
+    told = models.Step.objects.filter(plan__project=row, result__has_key="warning", at__gte=week).order_by("pk")
     return {
         "project": row.name,
         "tickets": models.Ticket.objects.filter(project=row, halo_id__isnull=False).count(),
         "held": bool(newest and newest.held and newest.approved_at is None),
         "waiting": [f"{step.kind} {step.key}: {step.result.get('said', step.reason)}" for step in steps],
         "not_done": newest.not_done if newest else [],
+        "warnings": [f"{step.kind} {step.key}: {step.result['warning']}" for step in told],
+        "wrong": _wrong(row.runs.all()),
     }
+
+
+def _of_source(row: models.Source) -> dict[str, Any]:
+    done = row.runs.filter(outcome=Ending.DONE.name.lower()).order_by("-pk").first()
+    return {"source": row.name, "read": done.started.isoformat() if done else None, "wrong": _wrong(row.runs.all())}
+
+
+def _wrong(runs: QuerySet[models.Run]) -> str:
+    """Why the newest run that has ended did not end well, "" where it did, or where nothing was run."""
+    newest = runs.exclude(finished=None).order_by("-pk").first()
+    if newest is None or newest.outcome == Ending.DONE.name.lower():
+        return ""
+    text = str(newest.detail.get("text", ""))
+    return f"{newest.outcome}: {text.splitlines()[0] if text else 'no reason was kept'}"
 
 
 def workers() -> int:
