@@ -4,7 +4,7 @@ REMEDIATION_DATA       the data folder: key file, embedded database
 DATABASE_URL           the database, as a URL or as libpq's words; whoever starts the embedded server sets it
 REMEDIATION_KEEP_DAYS  for how many days a snapshot can be compared with others (default: 400)
 REMEDIATION_URL        the address at which people reach the pages, for links in tickets
-REMEDIATION_HOSTS      the names by which browsers reach the pages, separated by commas; this machine's own are among them
+REMEDIATION_HOSTS      the names by which browsers reach the pages, with commas between; this machine's are among them
 REMEDIATION_HTTPS      1 where browsers reach them by HTTPS only, through a proxy: cookies are then sent over HTTPS only
 
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,10 +14,14 @@ import pytest
 from django.utils import timezone
 
 from halo_emulator import Fault, HaloEmulator
+from remediation.cli import demo
+from remediation.domain.status import Status
 from remediation.sources.errors import Unreachable
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.store import models
 from remediation.tickets.apply import _LOCK
+from remediation.tickets.instance import Instance, Options
+from remediation.tickets.run import client_of
 
 TWO = ("1 v1 s1", "2 v1 s1", "1 v2 s2")
 
@@ -266,3 +271,29 @@ def test_as_a_process_of_its_own(store: str, tmp_path: Any) -> None:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 4
     assert ended.stderr == "There is no project named 'nowhere'. There are: none.\n"
+
+
+def test_further_statuses_of_halo_are_understood_and_the_first_is_set(line: Any, halo: HaloEmulator) -> None:
+    mapping = (
+        "--status",
+        "In Progress=In Progress",
+        "--status",
+        "in progress=On Hold",
+        "--status",
+        "Remediated=Closed",
+    )
+    assert line("connect", "halo", *mapping, "--json").json["statuses"]["In Progress"] == "In Progress"
+    connection = models.Connection.objects.get()
+    statuses = Instance(client_of(connection), Options.from_table(connection.settings)).status_map()
+    on_hold = next(int(row["id"]) for row in halo.lists.statuses if row["name"] == "On Hold")
+    assert statuses.read(on_hold) is Status.IN_PROGRESS
+    assert statuses.names[statuses.write[Status.IN_PROGRESS]] == "In Progress"
+    twice = ("--status", "Remediated=Closed", "--status", "Remediated=On Hold")
+    refused = line("connect", "halo", *mapping, *twice)
+    assert refused.code == 4 and "'On Hold' cannot mean both 'In Progress' and 'Remediated'" in refused.err
+
+
+def test_the_demo_needs_a_checkout_and_says_so(line: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(demo, "FOLDER", tmp_path / "site-packages" / "x")
+    refused = line("demo")
+    assert refused.code == 4 and "needs a checkout" in refused.err

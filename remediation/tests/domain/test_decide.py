@@ -305,6 +305,16 @@ def test_a_settling_that_failed_after_its_comment_is_made_up_for() -> None:
     assert steps(decision) == [("set-status", "Remediated")]
 
 
+def test_a_settling_of_a_reopened_ticket_that_failed_after_its_comment_is_made_up_for() -> None:
+    reopened = ticket(PROGRESS, {"a1": "remediated", "a2": "open"}, DONE, told_of_reopening=True)
+    findings = [finding("a1", "remediated"), finding("a2", "remediated")]
+    comment = decide(reopened, findings).steps[0]
+    assert comment.body["settling"]
+    told = {tuple(pair.split("|")): state for pair, state in comment.told.items()}
+    broken_off = replace(reopened, told=told, told_of_reopening=False, settling=True)
+    assert steps(decide(broken_off, findings)) == [("set-status", "Remediated")]
+
+
 @pytest.mark.parametrize("status", [*Status, None])
 def test_the_ticket_follows_its_findings(status: Status | None) -> None:
     decision = decide(ticket(status, {"a1": "open"}), [finding("a1", "open")], moved="s2")

@@ -18,6 +18,7 @@ from remediation.domain.membership import taken_out
 from remediation.domain.plan import Kind, Plan
 from remediation.domain.planning import PARENT_KEY, World, plan
 from remediation.domain.project import AssignmentRule, Granularity, Raise, Settings
+from remediation.domain.scope import Scope
 from remediation.domain.status import ENDED, Status
 from remediation.domain.ticket import Ticket
 
@@ -130,16 +131,19 @@ def after(before: World, made: Plan) -> World:
         elif step.kind is Kind.COMMENT:
             agreed = Status(step.body["agreed"]) if "agreed" in step.body else known[name].agreed
             reopened = "reopened" in step.body
-            known[name] = replace(known[name], told=told, agreed=agreed, told_of_reopening=reopened)
+            settling = bool(step.body.get("settling"))
+            known[name] = replace(known[name], told=told, agreed=agreed, told_of_reopening=reopened, settling=settling)
             if step.body.get("listed"):
                 known[name] = replace(known[name], listed=True)
             if "numbers" in step.body:
                 known[name] = replace(known[name], numbers=step.body["numbers"], numbers_told=before.today)
         else:
             status = Status(step.body["status"])
-            known[name] = replace(known[name], status=status, agreed=status)
+            known[name] = replace(known[name], status=status, agreed=status, settling=False)
     newest = {key: known[key, generation] for key, generation in sorted(known)}
     parent = newest.pop(PARENT_KEY, None)
+    if parent and made.parent_agrees:
+        parent = replace(parent, agreed=made.parent_agrees)
     return replace(before, tickets=list(newest.values()), parent=parent)
 
 
@@ -359,6 +363,20 @@ def test_which_findings_a_leads_edit_takes_out() -> None:
     assert taken_out(rows, Settings(), [told]) == {}
 
 
+def test_what_a_lead_has_taken_out_stays_out_with_the_next_edit() -> None:
+    rows = findings(row(), row("a2", host_name="other.lan"))
+    told = ticket(told={"a1/v1": "open", "a2/v1": "out"}, out=frozenset({("a2", "v1")}))
+    narrow = Settings(scope=Scope(assets=("a1.*", "zz*")))
+    assert taken_out(rows, narrow, [told]) == {"s1/1": [("a2", "v1")]}
+    assert taken_out(rows, Settings(), [told]) == {}
+
+
+def test_an_owner_with_an_at_sign_that_drifts_takes_nothing_out_of_its_ticket() -> None:
+    owned = Settings(granularity=Granularity.SOLUTION_OWNER)
+    before = ticket("s1@ann@corp.example", {"a1/v1": "open"})
+    assert plan(world(row(owner_tags=["bob@corp.example"]), tickets=[before], settings=owned)).steps == ()
+
+
 # Findings that move
 
 
@@ -522,6 +540,16 @@ def test_a_persons_word_on_the_parent_is_not_overruled(parent: Ticket, reason: s
     done = ticket(told={"a1/v1": "remediated"}, status=DONE, agreed=DONE)
     made = plan(world(row(state="remediated"), tickets=[done], parent=parent))
     assert made.steps == () and reasons(made) == {"project": reason}
+
+
+def test_a_persons_move_that_the_children_come_to_as_well_is_agreed_on() -> None:
+    parent = replace(PARENT, status=PROGRESS)
+    made = plan(world(row(), tickets=[ticket(status=PROGRESS)], parent=parent))
+    assert made == Plan(parent_agrees=PROGRESS)
+    agreed = replace(parent, agreed=PROGRESS)
+    assert plan(world(row(), tickets=[ticket(status=PROGRESS)], parent=agreed)) == Plan()
+    settled = plan(world(row(state="remediated", day=1), tickets=[ticket(status=PROGRESS)], parent=agreed))
+    assert ("set-status", "project/1", "Remediated") in steps(settled)
 
 
 def test_only_the_lead_settles_a_dynamic_projects_parent() -> None:

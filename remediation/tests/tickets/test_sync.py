@@ -124,6 +124,23 @@ def test_one_finding_has_one_ticket(scene: Any) -> None:
     assert not scene.tickets()
 
 
+def test_the_first_project_in_order_has_a_finding_also_where_the_second_runs_before_it(scene: Any) -> None:
+    other = models.Project.objects.create(
+        name="second", slug="second", position=1, connection=scene.connection, source=scene.source
+    )
+    scene.settings(scope={"assets": ["a1.*"]})
+    scene.scan("a1 v1 s1", "a2 v1 s1")
+    first, scene.project = scene.project, other
+    plan, _ = scene.run().apply()
+    assert [(item.key, item.reason) for item in plan.not_done] == [
+        ("s1", f"covered by project {first.name}, which comes first")
+    ]
+    assert "(1 assets" in scene.ticket("s1")["summary"]
+    scene.project = first
+    scene.run().apply()
+    assert "(1 assets" in scene.ticket("s1")["summary"]
+
+
 def test_a_project_without_a_source_has_nothing_to_do(scene: Any) -> None:
     models.Project.objects.filter(pk=scene.project.pk).update(source=None)
     plan, outcome = scene.run().apply()

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import approvals, comparing, connections, projects, rounds, serving, sources, upkeep, users
+from . import approvals, comparing, connections, demo, projects, rounds, serving, sources, upkeep, users
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
@@ -41,6 +41,7 @@ app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)
 app.add_typer(user_app, name="user")
 user_app.command("add")(users.add)
+app.command("demo")(demo.demo)
 app.command("check")(upkeep.check)
 app.command("backup")(upkeep.backup)
 app.command("restore")(upkeep.restore)

@@ -7,25 +7,38 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..domain.status import Status
 from .ending import Refused
 from .opened import AsJson, Data, answer, opened
 
+STATUS_HELP = (
+    'A status, as in "Remediated=Closed". Given several times for one of ours, the first is what is set, and all are '
+    "understood."
+)
 
-def _pairs(values: list[str]) -> dict[str, str]:
-    found = {}
+
+def _mapped(values: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What is set for each of our statuses: the first name that is given for it; and what the others mean, by name."""
+    known = {one.value.casefold(): one.value for one in Status}
+    write: dict[str, str] = {}
+    reads: dict[str, str] = {}
     for value in values:
-        ours, separator, theirs = value.partition("=")
-        if not separator or not theirs.strip():
+        ours, separator, theirs = (part.strip() for part in value.partition("="))
+        if not separator or not theirs:
             raise Refused(f"{value!r} is no mapping. Write it as OURS=THEIRS.")
-        found[ours.strip()] = theirs.strip()
-    return found
+        ours = known.get(ours.casefold(), ours)
+        if ours not in write:
+            write[ours] = theirs
+        elif reads.setdefault(theirs, ours) != ours:
+            raise Refused(f"{theirs!r} cannot mean both {reads[theirs]!r} and {ours!r}.")
+    return write, reads
 
 
 def connect(
     name: str,
     ticket_type: Annotated[str, typer.Option(help="Type of a solution's ticket, by name.")] = "",
     parent_type: Annotated[str, typer.Option(help="Type of a project's ticket, by name.")] = "",
-    status: Annotated[Optional[list[str]], typer.Option(help='A status, as in "Remediated=Closed".')] = None,
+    status: Annotated[Optional[list[str]], typer.Option(help=STATUS_HELP)] = None,
     closing_agent: Annotated[str, typer.Option(help="Assigned where Halo closes no unassigned ticket.")] = "",
     client: Annotated[str, typer.Option(help="Client of new tickets, by name.")] = "",
     site: Annotated[str, typer.Option(help="Site of new tickets, by name.")] = "",
@@ -43,6 +56,7 @@ def connect(
     missing = [variable for variable, value in needed.items() if not value]
     if missing:
         raise Refused(f"These variables are not set: {', '.join(missing)}.")
+    write, reads = _mapped(status or [])
     with opened(data):
         from ..store import models
         from ..store.secrets import seal
@@ -56,7 +70,8 @@ def connect(
             "tenant": os.environ.get("HALO_TENANT", ""),
             "ticket_type": ticket_type,
             "parent_type": parent_type or ticket_type,
-            "statuses": _pairs(status or []),
+            "statuses": write,
+            "reads": reads,
             "closing_agent": closing_agent,
             "private": private_outcome,
             "client": client,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from .ledger import State
 from .plan import Kind, NotDone, Step
@@ -165,7 +166,7 @@ def _settled(
             return withdrawn
         said = comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
         return replace(withdrawn, steps=(said,))
-    if ticket.agreed in ENDED and status in _AT_WORK and not news:
+    if ticket.agreed in ENDED and status in _AT_WORK and not news and not ticket.settling:
         # A person reopened what scans have settled. That is respected, and told once.
         reopened = _nothing(ticket, f"somebody opened it again after it was settled: {words}")
         if ticket.told_of_reopening:
@@ -177,7 +178,7 @@ def _settled(
     steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
     if news or counts.is_withdrawn:
         text = f"{'Settled by scans' if counts.remediated else 'Settled'}: {words}, on {_hosts(findings)}."
-        steps.insert(0, comment(ticket, findings, text, reason, findings))
+        steps.insert(0, comment(ticket, findings, text, reason, findings, settling=True))
     return Decision(tuple(steps))
 
 
@@ -232,14 +233,16 @@ def comment(
     *,
     agreed: Status | None = None,
     reopened: bool = False,
+    settling: bool = False,
 ) -> Step:
     """A comment on a ticket, after which it has told of all its ``findings``; ``behind`` are those it is about.
 
     ``agreed`` is the status that both sides have by it; ``reopened``: it tells why the ticket was settled.
+    ``settling``: a status that settles the ticket follows.
     """
     told = {"|".join(finding.pair): finding.state for finding in findings}
     scans = _scans(behind)
-    body = {"text": f"{text}\n\nEvidence: {scans}." if scans else text}
+    body: dict[str, Any] = {"text": f"{text}\n\nEvidence: {scans}." if scans else text}
     # The same words at another time are another comment.
     if times := [finding.since for finding in behind if finding.since]:
         body["as_of"] = max(times).isoformat()
@@ -247,6 +250,8 @@ def comment(
         body["agreed"] = agreed.value
     if reopened:
         body["reopened"] = "told"
+    if settling:
+        body["settling"] = True
     return Step(Kind.COMMENT, ticket.key, ticket.generation, reason, body, evidence(behind), told)
 
 

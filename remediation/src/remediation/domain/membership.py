@@ -77,7 +77,7 @@ class Membership:
     def rows(self) -> Rows:
         """The findings that are in the project, by key."""
         frame = self.findings
-        wanted = frame.filter(self.wanted() & pl.col("state").is_in(ALIVE))
+        wanted = self.wanted_rows()
         if self.taken:
             wanted = wanted.join(pairs_frame(self.taken), on=KEY, how="anti")
         made = [ticket for ticket in self.tickets if ticket.halo_id is not None]
@@ -89,6 +89,10 @@ class Membership:
         kept = kept.drop("taken_out")
         return self._by_key(pl.concat([wanted, kept]))
 
+    def wanted_rows(self) -> pl.DataFrame:
+        """The living findings that the project would take in now, if nobody else has them."""
+        return self.findings.filter(self.wanted() & pl.col("state").is_in(ALIVE))
+
     def wanted(self) -> pl.Expr:
         """Whether the project would take a finding in now."""
         scope, settings = self.settings.scope, self.settings
@@ -98,13 +102,11 @@ class Membership:
         return wanted
 
     def _by_key(self, rows: pl.DataFrame) -> Rows:
-        homes = {
-            (pair, ticket.key.rpartition("@")[0]): ticket.key
-            for ticket in self.tickets
-            if ticket.halo_id is not None
-            for pair, state in ticket.told.items()
-            if state in ALIVE
-        }
+        homes: dict[Pair, list[str]] = {}
+        for ticket in self.tickets:
+            if ticket.halo_id is not None:
+                for pair in (pair for pair, state in ticket.told.items() if state in ALIVE):
+                    homes.setdefault(pair, []).append(ticket.key)
         column = key_column(self.settings)
         groups: dict[str, list[Row]] = {}
         key_of: dict[Pair, str] = {}
@@ -114,7 +116,9 @@ class Membership:
             key = str(row[column])
             if self.settings.granularity is Granularity.SOLUTION_OWNER:
                 owners = sorted(row.get("owner_tags") or [])
-                key = homes.get((pair, key), f"{key}@{owners[0] if owners else 'nobody'}")
+                # An owner may hold an @ itself.
+                home = next((one for one in homes.get(pair, ()) if one.startswith(f"{key}@")), None)
+                key = home or f"{key}@{owners[0] if owners else 'nobody'}"
             groups.setdefault(key, []).append(row)
             key_of[pair] = key
             row_of[pair] = row
@@ -152,13 +156,13 @@ class Membership:
 
 
 def taken_out(findings: pl.DataFrame, settings: Settings, tickets: Sequence[Ticket]) -> dict[str, list[Pair]]:
-    """By the name of a ticket: which of the findings that it tells of as there are in the project no more, now that a
-    lead has given it these settings. What merely drifts later is none of this."""
+    """By the name of a ticket: which of the findings that it tells of as there, or as taken out before, are not in the
+    project, now that a lead has given it these settings. What merely drifts later is none of this."""
     frame = believed(findings, settings)
     held = Membership(settings, frame, (), {}).wanted()
     outside = set(frame.filter(~held).select(KEY).iter_rows())
     found = {
-        ticket.name: sorted(pair for pair, state in ticket.told.items() if state in ALIVE and pair in outside)
+        ticket.name: sorted(pair for pair, state in ticket.told.items() if state in (*ALIVE, OUT) and pair in outside)
         for ticket in tickets
     }
     return {name: pairs for name, pairs in found.items() if pairs}

@@ -51,7 +51,7 @@ def follow_children(
     project: Project, parent: Ticket, tickets: Sequence[Ticket], steps: list[Step], not_done: list[NotDone]
 ) -> None:
     """The parent's status, by what its children will have after the steps. A person's word is not overruled."""
-    wanted = of_parent(status for status in _children(tickets, steps) if status)
+    wanted = _wanted(tickets, steps)
     if wanted is None or parent.status is wanted:
         return
     if parent.status is None:
@@ -64,6 +64,16 @@ def follow_children(
     else:
         reason = f"its children are {wanted.value} at the most urgent"
         steps.append(Step(Kind.SET_STATUS, PARENT_KEY, parent.generation, reason, {"status": wanted.value}))
+
+
+def agreement(parent: Ticket, tickets: Sequence[Ticket], steps: Sequence[Step]) -> Status | None:
+    """The status that both sides have come to by themselves, where that is not what they last agreed on."""
+    same = parent.status is not None and parent.status is _wanted(tickets, steps)
+    return parent.status if same and parent.status is not parent.agreed else None
+
+
+def _wanted(tickets: Sequence[Ticket], steps: Sequence[Step]) -> Status | None:
+    return of_parent(status for status in _children(tickets, steps) if status)
 
 
 def summarise(

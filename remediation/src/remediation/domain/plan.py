@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Mapping
 
+from .status import Status
+
 
 class Kind(str, Enum):
     """What a step does in Halo."""
@@ -21,10 +23,6 @@ class Kind(str, Enum):
     SET_STATUS = "set-status"
     REOPEN = "reopen"
     FOLLOW = "follow"
-
-
-# Parents come before children, comments before the status that they explain.
-ORDER = {kind: number for number, kind in enumerate(Kind)}
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,15 @@ class NotDone:
 
 @dataclass(frozen=True)
 class Plan:
-    """``held`` says why an approver has to release it, "" where nobody has to."""
+    """``held`` says why an approver has to release it, "" where nobody has to.
+
+    ``parent_agrees``: the status that a person gave the project's ticket and that its children came to have as well.
+    """
 
     steps: tuple[Step, ...] = ()
     not_done: tuple[NotDone, ...] = ()
     held: str = ""
+    parent_agrees: Status | None = None
 
 
 def digest(value: Any) -> str:

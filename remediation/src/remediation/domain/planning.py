@@ -13,7 +13,7 @@ from . import asset_list, template
 from .decide import SKEW, comment, decide
 from .ledger import ALIVE
 from .membership import Membership, Row, Rows, believed
-from .parent import PARENT_KEY, create_parent, follow_children, summarise
+from .parent import PARENT_KEY, agreement, create_parent, follow_children, summarise
 from .plan import Kind, NotDone, Plan, Step, digest
 from .project import Settings
 from .snapshot import SEVERITIES
@@ -77,15 +77,17 @@ def plan(world: World) -> Plan:
         else:
             _decide(world, known, key, rows, steps, not_done)
     not_done += membership.left_out()
+    agrees = None
     if world.parent is None or world.parent.halo_id is None:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, create_parent(world, rows, tickets, steps))
     elif world.parent.missing:
         not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id)))
     else:
+        agrees = agreement(world.parent, tickets, steps)
         follow_children(world, world.parent, tickets, steps, not_done)
         steps += summarise(world, world.parent, rows, tickets, steps)
-    return Plan(tuple(steps), tuple(not_done), _held(world, steps))
+    return Plan(tuple(steps), tuple(not_done), _held(world, steps), agrees)
 
 
 def _finding(row: Row) -> Finding:

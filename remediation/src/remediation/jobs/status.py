@@ -15,7 +15,7 @@ from .rescue import SILENCE
 
 
 def status() -> dict[str, Any]:
-    """All projects (``projects``) and sources (``sources``), JSON-able, and whether nothing is wrong or waits (``ok``).
+    """All ``projects`` and ``sources``, JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
     text for each step that is ``waiting``, what is ``not_done``, each with ``key`` and ``reason``, the ``warnings`` of a

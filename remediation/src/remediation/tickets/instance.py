@@ -24,11 +24,15 @@ class NotInHalo(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What a person has chosen for a connection, all by name; the requester by name or e-mail address."""
+    """What a person has chosen for a connection, all by name; the requester by name or e-mail address.
+
+    ``statuses`` are Halo's for writing, by ours; ``reads`` are ours for further ones of Halo's.
+    """
 
     ticket_type: str = ""
     parent_type: str = ""
     statuses: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
     closing_agent: str = ""
     private: bool = True
     client: str = ""
@@ -85,8 +89,9 @@ class Instance:
             raise NotInHalo(
                 f"There is no status {unknown[0]!r}. There are: {', '.join(status.value for status in Status)}."
             )
+        write = {known[ours.casefold()]: name for ours, name in self._options.statuses.items()}
         try:
-            return StatusMap.of(names, {known[ours.casefold()]: name for ours, name in self._options.statuses.items()})
+            return StatusMap.of(names, write, {name: Status(ours) for name, ours in self._options.reads.items()})
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 

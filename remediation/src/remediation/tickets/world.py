@@ -10,7 +10,8 @@ from django.conf import settings
 
 from ..domain.acceptance import Acceptance, excepted
 from ..domain.decide import SKEW
-from ..domain.ledger import ALIVE
+from ..domain.ledger import ALIVE, KEY
+from ..domain.membership import Membership, believed
 from ..domain.planning import PARENT_KEY, World
 from ..domain.project import Settings
 from ..domain.status import Status
@@ -25,16 +26,17 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
+    findings = findings_of(project.source_id, today)
     snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
-        findings=findings_of(project.source_id, today),
+        findings=findings,
         tickets=[ticket_of(row) for row in newest.values()],
         parent=ticket_of(parent) if parent else None,
         today=today,
         scanned=snapshot.taken if snapshot else None,
-        taken=_taken(project),
+        taken=_taken(project, findings),
         generations=_generations(rows),
         released=[f"{row.key}/{row.generation}" for row in rows if row.note.get("released")],
         skew=_skew(project),
@@ -72,6 +74,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         out=frozenset(_pair(pair) for pair in note.get("out") or ()),
         listed=bool(note.get("listed")),
         missing=bool(note.get("missing")),
+        settling=bool(note.get("settling")),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
@@ -82,12 +85,23 @@ def _pair(text: str) -> Pair:
     return asset, vulnerability
 
 
-def _taken(project: models.Project) -> dict[Pair, str]:
-    """The findings that a ticket of another project has, in the same connection and source; also one that is being
-    made, or of which it is not known whether it was."""
-    same = models.Ticket.objects.filter(project__connection=project.connection, project__source=project.source)
+def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
+    """The findings that are not this project's, in the same connection and source, with whose they are.
+
+    Those that a ticket of another project has, also one that is being made or of which it is not known whether it was;
+    and those that a project before this one in their order would take in.
+    """
+    same = {"connection": project.connection, "source": project.source}
     taken: dict[Pair, str] = {}
-    for row in same.exclude(project=project).select_related("project").order_by("-project__position", "pk"):
+    for earlier in models.Project.objects.filter(**same, position__lt=project.position).order_by("-position"):
+        chosen = Settings.from_table(earlier.settings)
+        wanted = Membership(chosen, believed(findings, chosen), (), {}, earlier.created).wanted_rows()
+        taken |= dict.fromkeys(wanted.select(KEY).iter_rows(), f"project {earlier.name}, which comes first")
+    rows = models.Ticket.objects.filter(project__connection=project.connection, project__source=project.source)
+    newest: dict[tuple[int, str], models.Ticket] = {}
+    for row in rows.exclude(project=project).select_related("project").order_by("-project__position", "generation"):
+        newest[row.project_id, row.key] = row
+    for row in newest.values():
         name = f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
         taken |= {_pair(pair): name for pair, state in _tells(row).items() if state in ALIVE}
     return taken
