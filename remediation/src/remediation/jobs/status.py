@@ -18,8 +18,8 @@ def status() -> dict[str, Any]:
     """All ``projects`` and ``sources``, JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
-    text for each step that is ``waiting``, what is ``not_done``, each with ``key`` and ``reason``, the ``warnings`` of a
-    week, and why its newest run did not end well (``wrong``, "" where it did). Of each source: its name (``source``),
+    text for each step that is ``waiting``, what is ``not_done``, each with ``key`` and ``reason``, the ``warnings`` of
+    a week, and why its newest run did not end well (``wrong``, "" where it did). Of each source: its name (``source``),
     when it was last ``read`` in whole, and why its newest reading did not end well (``wrong``).
     """
     projects = [_of_project(row) for row in models.Project.objects.order_by("position")]
