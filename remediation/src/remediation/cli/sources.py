@@ -125,7 +125,7 @@ def import_file(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in a report file that has the header of the console's findings report.
+    """Take in a file with the console's findings, as its snapshot query or the service's own report gives them.
 
     --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
     """
