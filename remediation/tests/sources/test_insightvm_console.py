@@ -17,6 +17,7 @@ from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.reading import snapshot_of
 from remediation.store import models
+from remediation.store.intake import take_in
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 
@@ -217,6 +218,28 @@ def test_coverage_is_older_than_findings_and_findings_older_than_exceptions(cons
     # The exception is known, and its finding not missing yet.
     assert ("1", MISSING) in keys(found)
     assert row(found.exceptions, asset="1")["status"] == "Approved"
+
+
+def test_an_asset_that_comes_up_while_the_console_is_read_waits_for_the_next_reading(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+
+    def come_up(name: str) -> None:
+        if "coverage" in name:
+            asset = console.add_asset("new01.corp.example", "10.0.0.77")
+            console.find(asset, MISSING)
+            console.patch(WEB01, MISSING)
+            console.scan()
+
+    console.after_report = come_up
+    taken = take_in(source, snapshot())
+    assert len(taken.errors) == 1 and "Findings of 1 assets that are not in the coverage" in taken.errors[0]
+    assert taken.observations == {"unconfirmed": 1}
+    console.after_report = None
+    again = take_in(source, snapshot())
+    assert (again.errors, again.observations) == ((), {"new": 1, "remediated": 1})
 
 
 @pytest.mark.parametrize("packed", ["body", "encoding"])
