@@ -242,6 +242,39 @@ def test_an_asset_that_comes_up_while_the_console_is_read_waits_for_the_next_rea
     assert (again.errors, again.observations) == ((), {"new": 1, "remediated": 1})
 
 
+def settled(console: Console, source: models.Source, snapshot: Take, scan: bool = True) -> tuple[dict[str, int], str]:
+    """What the next reading tells, and the state of WEB01's finding after it."""
+    if scan:
+        console.scan()
+    told = take_in(source, snapshot()).observations
+    return told, models.Finding.objects.get(asset="1", vulnerability=MISSING).state
+
+
+def test_what_was_excepted_and_then_patched_is_settled_without_a_detour(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+    console.approve(console.except_(WEB01, MISSING))
+    assert settled(console, source, snapshot) == ({"excepted": 1}, "excepted")
+    console.patch(WEB01, MISSING)
+    assert settled(console, source, snapshot) == ({}, "excepted")
+    assert settled(console, source, snapshot, scan=False) == ({}, "excepted")
+    assert settled(console, source, snapshot) == ({"remediated": 1}, "remediated")
+
+
+def test_what_was_excepted_and_is_there_after_the_exception_is_open(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+    exception = console.except_(WEB01, MISSING)
+    console.approve(exception)
+    assert settled(console, source, snapshot) == ({"excepted": 1}, "excepted")
+    console.expire(exception)
+    assert settled(console, source, snapshot) == ({"exception_lapsed": 1}, "open")
+
+
 @pytest.mark.parametrize("packed", ["body", "encoding"])
 def test_a_compressed_output_is_the_same(console: Console, snapshot: Take, packed: str) -> None:
     plain = snapshot()

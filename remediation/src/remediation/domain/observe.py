@@ -26,7 +26,9 @@ OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 APPROVED = "approved"
 # These change the ledger and are no news.
-UNTOLD = ("seen_again", "missed_again")
+UNTOLD = ("seen_again", "missed_again", "exception_gone", "exception_back")
+# A source leaves out an exception that hides nothing, as after a patch: the state stays until a later scan decides.
+STILL_EXCEPTED = ("excepted", "exception_gone", "exception_back")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
     taken = pl.lit(snapshot.taken)
     seen = pl.coalesce("f_last_found", "c_started", taken)
     missed = pl.col("kind").is_in(["no_longer_reported", "missed_again"])
-    # A miss moves these too, so that the same report is not counted twice; a lapsed exception, so that no scan from
-    # the time of the exception counts as proof.
-    judged_by_scan = pl.col("found") | missed | pl.col("kind").is_in(["remediated", "exception_lapsed"])
+    is_gone = pl.col("kind") == "exception_gone"
+    # A miss moves these too, so that the same report is not counted twice; an exception that is gone or has lapsed, so
+    # that no scan from the time of the exception counts as proof.
+    judged_by_scan = pl.col("found") | missed | is_gone | pl.col("kind").is_in(["remediated", "exception_lapsed"])
     rows = judged.select(
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
@@ -63,7 +66,7 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
         .otherwise("scan_started")
         .alias("scan_started"),
         pl.when("found").then(_credentials_after()).otherwise("credentials").alias("credentials"),
-        pl.when(missed).then(pl.col("missed").fill_null(0) + 1).otherwise(0).alias("missed"),
+        pl.when(missed).then(pl.col("missed").fill_null(0) + 1).when(is_gone).then(1).otherwise(0).alias("missed"),
     )
     delta = rows.cast(LEDGER)  # type: ignore[arg-type]  # polars takes a mapping of names to types
     told = judged.filter(~pl.col("kind").is_in(UNTOLD)).select(
@@ -162,7 +165,7 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
         .when(snapshot.proof is Proof.NOTHING)
         .then(None)
         .when("excepted")
-        .then(pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered"))).then(pl.lit("excepted")))
+        .then(_excepted(state))
         .otherwise(
             _missing_from_scans(snapshot, state) if snapshot.proof.is_full else _missing_from_report(snapshot, state)
         )
@@ -192,6 +195,15 @@ def _present(state: pl.Expr) -> pl.Expr:
     )
 
 
+def _excepted(state: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered")))
+        .then(pl.lit("excepted"))
+        .when((state == State.EXCEPTED.value) & (pl.col("missed") > 0))
+        .then(pl.lit("exception_back"))
+    )
+
+
 def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     covered = pl.col("covered")
     # A file speaks of the assets in it only: by one that is not in it, nothing has left.
@@ -199,10 +211,10 @@ def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     return (
         pl.when(~covered)
         .then(pl.when(leaves).then(pl.lit("left_coverage")))
-        # The scans from the time of an exception did not show the finding: the next one decides.
-        .when(state == State.EXCEPTED.value)
-        .then(pl.lit("exception_lapsed"))
-        .when(state.is_in([*ALIVE, State.LEFT.value]) & _proved())
+        # The scans from the time of an exception did not show the finding: a later one decides.
+        .when((state == State.EXCEPTED.value) & (pl.col("missed").fill_null(0) == 0))
+        .then(pl.lit("exception_gone"))
+        .when((state != State.REMEDIATED.value) & _proved())
         .then(pl.lit("remediated"))
         .when(state.is_in([State.OPEN.value, State.LEFT.value]))
         .then(pl.lit("unconfirmed"))
@@ -231,7 +243,7 @@ def _state_after() -> pl.Expr:
     return (
         pl.when(pl.col("found"))
         .then(pl.lit(State.OPEN.value))
-        .when(kind == "excepted")
+        .when(kind.is_in(STILL_EXCEPTED))
         .then(pl.lit(State.EXCEPTED.value))
         .when(kind == "left_coverage")
         .then(pl.lit(State.LEFT.value))
