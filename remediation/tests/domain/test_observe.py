@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediation.domain.ledger import KEY, LEDGER, empty_ledger
-from remediation.domain.observe import Observed, observe
+from remediation.domain.observe import SCANNED, Observed, observe
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 
 DAY = timedelta(days=1)
@@ -306,6 +306,23 @@ def test_a_detail_that_changes_is_written_once(change: dict[str, Any]) -> None:
     observed = observe(said, OPEN)
     assert kinds(observed) == [] and len(observed.delta) == 1
     assert len(observe(said, after(OPEN, observed)).delta) == 0
+
+
+@pytest.mark.parametrize(
+    ("scanned_before", "expected"),
+    [
+        pytest.param(2, [], id="scanned-later-without-it"),
+        pytest.param(1, ["new"], id="by-the-same-scan"),
+        pytest.param(0, ["new"], id="scanned-before"),
+        pytest.param(None, ["new"], id="never-scanned"),
+    ],
+)
+@pytest.mark.parametrize("proof", [Proof.FILE, Proof.SCAN, Proof.NOTHING])
+def test_what_only_an_older_scan_saw_is_no_news(proof: Proof, scanned_before: int | None, expected: list[str]) -> None:
+    moment = None if scanned_before is None else MONDAY + scanned_before * DAY
+    before = frame(SCANNED, {"asset": "a1", "scan_started": moment}, {"asset": "a2", "scan_started": MONDAY + 9 * DAY})
+    observed = observe(snapshot(3, [found()], [scanned(1)], proof=proof), empty_ledger(), before)
+    assert kinds(observed) == expected and len(observed.delta) == len(expected)
 
 
 # A source that holds all findings of its devices, and no scans.

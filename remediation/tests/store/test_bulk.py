@@ -208,6 +208,22 @@ def test_what_a_snapshot_does_not_tell_of_an_asset_stays(source: int) -> None:
     assert (row.host_name, row.sites, row.scan, row.covered) == ("web", ["DMZ"], "8", True)
 
 
+@pytest.mark.parametrize("column", ["scan_started", "assessed"])
+def test_an_asset_whose_stored_scan_is_later_stays_as_it_is(source: int, column: str) -> None:
+    def said(day: int, *assets: str) -> Snapshot:
+        moment = NOON + timedelta(days=day)
+        return snapshot(
+            assets=[{"asset": asset, "host_name": f"{asset}-{day}", "owner_tags": [f"team {day}"]} for asset in assets],
+            coverage=[{"asset": asset, "scan": str(day), column: moment} for asset in assets],
+        )
+
+    bulk.write_assets(source, said(8, "1"))
+    assert bulk.write_assets(source, said(7, "1", "2")) == 1
+    stored = bulk.read_assets(source).sort("asset").select("host_name", "owner_tags", "scan", "covered")
+    assert stored.rows() == [("1-8", ["team 8"], "8", True), ("2-7", ["team 7"], "7", True)]
+    assert bulk.write_assets(source, said(9, "1", "2")) == 2
+
+
 def test_an_asset_leaves_the_coverage_of_a_scanner(source: int) -> None:
     both = snapshot(coverage=[{"asset": "1"}, {"asset": "2"}])
     bulk.write_assets(source, both)

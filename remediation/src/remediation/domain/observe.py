@@ -3,7 +3,8 @@
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
-it. The same snapshot again changes nothing, and an older one neither.
+it. The same snapshot again changes nothing, and an older one neither: what only an older scan of an asset saw is no
+news.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from .ledger import ALIVE, ENOUGH_MISSES, KEY, LEDGER, State
-from .snapshot import Proof, Snapshot
+from .snapshot import UTC_TIME, Proof, Snapshot
 
 OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "asset": pl.String,
@@ -25,6 +26,8 @@ OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 APPROVED = "approved"
+# When each asset was last scanned, or else assessed, as far as the source ever told.
+SCANNED: dict[str, pl.DataType | type[pl.DataType]] = {"asset": pl.String, "scan_started": UTC_TIME}
 # These change the ledger and are no news.
 UNTOLD = ("seen_again", "missed_again", "exception_gone", "exception_back")
 # A source leaves out an exception that hides nothing, as after a patch: the state stays until a later scan decides.
@@ -39,9 +42,13 @@ class Observed:
     observations: pl.DataFrame
 
 
-def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
-    """The changes that a snapshot makes in its source's ledger."""
-    joined = _joined(snapshot, ledger)
+def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | None = None) -> Observed:
+    """The changes that a snapshot makes in its source's ledger. ``scanned`` has the columns of SCANNED, each asset once:
+    what was known of assets before, also of those without findings."""
+    before = pl.DataFrame(schema=SCANNED) if scanned is None else scanned
+    joined = _joined(snapshot, ledger).join(
+        before.select("asset", pl.col("scan_started").alias("scanned_before")), on="asset", how="left"
+    )
     judged = joined.with_columns(_kind(snapshot)).filter(pl.col("kind").is_not_null())
     taken = pl.lit(snapshot.taken)
     seen = pl.coalesce("f_last_found", "c_started", taken)
@@ -157,8 +164,9 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
     state = pl.col("state")
     # An older snapshot, or an older scan, tells nothing of what a newer one has judged.
     is_stale = (pl.col("since") > snapshot.taken) | (pl.col("c_started") < pl.col("scan_started"))
+    is_no_news = state.is_null() & (pl.col("c_started") < pl.col("scanned_before"))
     return (
-        pl.when(state.is_not_null() & is_stale.fill_null(False))
+        pl.when((state.is_not_null() & is_stale.fill_null(False)) | is_no_news.fill_null(False))
         .then(None)
         .when("found")
         .then(_present(state))

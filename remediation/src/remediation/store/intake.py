@@ -68,7 +68,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         is_file = snapshot.proof is Proof.FILE
         if reasons and not accept:
             raise Suspicious(f"This is not believed: {'; '.join(reasons)}.", NAME_CLEAN if is_file else REAL)
-        observed = observe(snapshot, bulk.read_ledger(source.pk))
+        observed = observe(snapshot, bulk.read_ledger(source.pk), bulk.read_scanned(source.pk))
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
         bulk.write_vulnerabilities(source.pk, snapshot)
