@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -240,6 +241,14 @@ def test_an_asset_that_comes_up_while_the_console_is_read_waits_for_the_next_rea
     console.after_report = None
     again = take_in(source, snapshot())
     assert (again.errors, again.observations) == ((), {"new": 1, "remediated": 1})
+
+
+def test_a_cve_is_one_however_its_source_is_written(console: Console, snapshot: Take) -> None:
+    before = snapshot().findings
+    with psycopg.connect(console.conninfo) as connection:
+        connection.execute("UPDATE insightvm.dim_vulnerability_reference SET source = 'cve' WHERE source = 'CVE'")
+    after = snapshot().findings
+    assert after["cves"].list.len().sum() > 0 and after.equals(before)
 
 
 def settled(console: Console, source: models.Source, snapshot: Take, scan: bool = True) -> tuple[dict[str, int], str]:
