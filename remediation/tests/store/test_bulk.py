@@ -17,6 +17,7 @@ from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import bulk, models
+from remediation.store.intake import take_in
 
 NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
 HOSTILE = 'a "quote", a \\N, a \\, {brace}, \ta line\nbreak\r\n é 漢 \'; DROP TABLE x'
@@ -366,3 +367,19 @@ def test_the_hash_is_of_the_content_alone() -> None:
         replace(taken, assets=taken.assets.with_columns(owner_tags=pl.lit(["x"], dtype=pl.List(pl.String)))),
     ):
         assert bulk.content_hash(other) != bulk.content_hash(taken)
+
+
+def test_an_exception_that_runs_out_is_news(source: int) -> None:
+    console = models.Source.objects.get(pk=source)
+    covered = {"asset": "1", "scan": "7", "scan_started": NOON, "credentials": 4}
+    excepted = {"asset": "1", "vulnerability": "v", "exception": "e", "status": "Approved", "expires": NOON.date()}
+    found = {"asset": "1", "vulnerability": "v", "severity": "high", "cves": []}
+    take_in(console, snapshot(findings=[found], coverage=[covered]))
+    assert take_in(console, snapshot(coverage=[covered], exceptions=[excepted])).observations == {"excepted": 1}
+    said = snapshot(coverage=[covered], exceptions=[excepted])
+    assert take_in(console, replace(said, taken=NOON + timedelta(hours=11))).unchanged
+    later = replace(said, taken=NOON + timedelta(days=1))
+    assert not take_in(console, later).unchanged
+    finding = models.Finding.objects.get()
+    assert (finding.state, finding.missed) == ("excepted", 1), "the next scan decides"
+    assert take_in(console, replace(later, taken=NOON + timedelta(days=2))).unchanged

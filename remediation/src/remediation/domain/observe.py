@@ -10,6 +10,7 @@ news.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -86,6 +87,11 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
     return Observed(delta.sort(KEY), told.cast(OBSERVATIONS).sort(KEY))  # type: ignore[arg-type]  # as above
 
 
+def in_force(exceptions: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The exceptions, approved or not, that have not run out on a day. On the day of its expiry, one still holds."""
+    return exceptions.filter(pl.col("expires").is_null() | (pl.col("expires") >= day))
+
+
 def _joined(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
     """A row for each finding that the ledger or the snapshot knows, with what is known of its asset's scan."""
     # What is said twice of one finding is merged, so that the order of rows does not matter.
@@ -111,9 +117,9 @@ def _joined(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
         .sort("c_started", "c_scan", "c_credentials", descending=True, nulls_last=True)
         .unique("asset", keep="first", maintain_order=True)
     )
-    in_force = pl.col("expires").is_null() | (pl.col("expires") >= snapshot.taken.date())
     excepted = (
-        snapshot.exceptions.filter((pl.col("status").str.to_lowercase() == APPROVED) & in_force)
+        in_force(snapshot.exceptions, snapshot.taken.date())
+        .filter(pl.col("status").str.to_lowercase() == APPROVED)
         .select(*KEY, pl.lit(True).alias("excepted"))
         .unique(KEY)
     )
