@@ -44,8 +44,11 @@ class Observed:
 
 
 def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | None = None) -> Observed:
-    """The changes that a snapshot makes in its source's ledger. ``scanned`` has the columns of SCANNED, each asset once:
-    what was known of assets before, also of those without findings."""
+    """The changes that a snapshot makes in its source's ledger.
+
+    ``scanned`` has the columns of SCANNED, each asset once: what was known of assets before, also of those without
+    findings.
+    """
     before = pl.DataFrame(schema=SCANNED) if scanned is None else scanned
     joined = _joined(snapshot, ledger).join(
         before.select("asset", pl.col("scan_started").alias("scanned_before")), on="asset", how="left"

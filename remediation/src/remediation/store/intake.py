@@ -36,8 +36,8 @@ class Suspicious(Exception):
 
 @dataclass(frozen=True)
 class Intake:
-    """What a snapshot held and changed. ``unchanged``: the very same was taken in before. ``errors``: what of it was left
-    out, in sentences."""
+    """What a snapshot held and changed. ``unchanged``: the very same was taken in before. ``errors``: what of it was
+    left out, in sentences."""
 
     snapshot: int
     counts: dict[str, Any]
