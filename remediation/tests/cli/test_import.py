@@ -82,6 +82,31 @@ def test_a_file_that_is_older_reopens_nothing(line: Any) -> None:
     assert states()["1 v2"] == "remediated"
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_of_a_file_that_is_older_only_assets_that_were_not_scanned_since_are_news(line: Any, wide: bool) -> None:
+    newer = line.report("week8.csv", "1 v1 s1", day=27, wide=wide)
+    older = line.report("week7.csv", "1 v1 s1", "1 v2 s1", "2 v2 s1", day=20, wide=wide)
+    renamed = Path(older).read_text("utf-8").replace("host1.corp.example", "old-name.corp.example")
+    assert line("import", newer, "--source", "weekly").code == 0
+    assert line("import", line.file("week7.csv", renamed), "--source", "weekly").code == 0
+    found = models.Finding.objects.order_by("asset", "vulnerability").values_list("asset", "vulnerability", "state")
+    assert list(found) == [("1", "v1", "open"), ("2", "v2", "open")]
+    assert models.Asset.objects.get(asset="1").host_name == "host1.corp.example"
+
+
+def test_a_file_with_no_more_columns_than_are_needed_proves_and_keeps_what_is_known(line: Any) -> None:
+    take(line, "a.csv", "1 v1 s1", "1 v2 s1", wide=False)
+    models.Asset.objects.update(owner_tags=["web-team"])
+    header = "vulnerability_key,asset_id,last_assessed,severity,vulnerability_title,solution_key,solution_summary,extra"
+    rows = ("v1,1,2026-11-22 01:00:00,Severe,Title of v1,s1,Apply s1,x", "v3,2,2026-11-22 01:00:00,Moderate,T,,,")
+    file = line.file("b.csv", "\n".join((header, *rows, "")))
+    assert line("import", file, "--source", "weekly").code == 0
+    assert states() == {"1 v1": "open", "1 v2": "remediated", "2 v3": "open"}
+    assert models.Asset.objects.get(asset="1").owner_tags == ["web-team"]
+    severities = models.Vulnerability.objects.values_list("vulnerability", "severity")
+    assert dict(severities) == {"v1": "high", "v2": "high", "v3": "medium"}
+
+
 def test_of_a_list_only_what_is_listed_is_known(line: Any) -> None:
     take(line, "a.csv", "1 v1 s1", "1 v2 s1", "2 v1 s1")
     take(line, "b.csv", "1 v1 s1", "1 v3 s1", day=21, options=("--coverage", "listed"))

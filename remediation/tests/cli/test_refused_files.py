@@ -64,8 +64,8 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
     "a-count-that-is-too-large": (cell(",2,,", ",3000000000,,"), "in the column instances"),
     "no-asset": (cell(",2,host2", ",,host2"), "Row 2 of the report names no asset or no vulnerability: asset_id"),
     "semicolons": (lambda text: text.replace(",", ";"), "separated by semicolons"),
-    "a-wrong-header": (lambda text: text.replace("asset_id", "asset", 1), "missing asset_id; 1 unknown"),
-    "a-header-twice": (lambda text: text.replace("solution_key", "asset_id", 1), "unknown or repeated"),
+    "a-wrong-header": (lambda text: text.replace("asset_id", "asset", 1), "missing asset_id."),
+    "a-header-twice": (lambda text: text.replace("solution_url", "asset_id", 1), "repeated asset_id"),
     "cut-in-a-cell": (lambda text: text[:-60], "middle of a line"),
     "cut-in-a-quoted-cell-after-a-line": (
         lambda text: text.replace("Title of v3", '"Title\nof v3"')[: text.index("Title of v3") + 7],

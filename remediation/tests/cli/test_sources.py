@@ -75,6 +75,25 @@ def test_what_cannot_be_added(line: Any) -> None:
     refused(line, *words(line), says="is a series of files")
 
 
+def test_another_console_does_not_take_the_place_of_one_that_was_read(line: Any) -> None:
+    here, there = "https://console:3780", "https://other:3780"
+    assert line(*words(line, url=here)).code == 0
+    assert line(*words(line, url=there)).code == line(*words(line, url=here)).code == 0, "nothing was read yet"
+    source = models.Source.objects.get()
+    models.SnapshotRecord.objects.create(source=source, taken=timezone.now(), rows=0, findings=0, assets=0)
+    for url in (there, "https://console:3781", "https://console"):
+        refused(line, *words(line, url=url), says="say so: --moved")
+    assert models.Source.objects.get().settings["url"] == here
+    assert line(*words(line, "--every", "7", url="HTTPS://CONSOLE:3780/")).code == 0
+    assert line(*words(line, "--moved", url=there)).code == 0
+    assert models.Source.objects.get().settings["url"] == there
+
+
+@pytest.mark.parametrize("port", ["x", "99999"])
+def test_a_port_that_is_none(line: Any, port: str) -> None:
+    refused(line, *words(line, url=f"https://console:{port}"), says="has a port that is none")
+
+
 def test_sources_are_listed(line: Any) -> None:
     assert line("source", "list").out == "There is no source yet.\n"
     line(*words(line, "--every", "90"))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediation.domain.ledger import KEY, LEDGER, empty_ledger
-from remediation.domain.observe import Observed, observe
+from remediation.domain.observe import SCANNED, Observed, observe
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 
 DAY = timedelta(days=1)
@@ -78,14 +78,19 @@ OPEN = ledger_of(snapshot(0, [found()], [scanned(0)]))
 UNCONFIRMED = ledger_of(snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1, 1)]))
 REMEDIATED = ledger_of(snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1)]))
 EXCEPTED = ledger_of(snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1)], [accepted()]))
+# The exception is told no more, and the finding was not seen.
+GONE = ledger_of(
+    snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1)], [accepted()]), snapshot(2, [], [scanned(2)])
+)
 LEFT = ledger_of(snapshot(0, [found()], [scanned(0)]), snapshot(1, [], []))
 
 
 def test_the_ledgers_that_the_table_starts_from() -> None:
-    assert [states(one) for one in (OPEN, UNCONFIRMED, REMEDIATED, EXCEPTED, LEFT)] == [
+    assert [states(one) for one in (OPEN, UNCONFIRMED, REMEDIATED, EXCEPTED, GONE, LEFT)] == [
         ["open"],
         ["unconfirmed"],
         ["remediated"],
+        ["excepted"],
         ["excepted"],
         ["left"],
     ]
@@ -140,13 +145,25 @@ SCAN_TABLE = {
     "remediated-excepted": (REMEDIATED, snapshot(2, [], [scanned(2)], [accepted()]), None, "remediated"),
     "excepted-still": (EXCEPTED, snapshot(2, [], [scanned(2)], [accepted()]), None, "excepted"),
     "excepted-found": (EXCEPTED, snapshot(2, [found()], [scanned(2)]), "exception_lapsed", "open"),
-    "excepted-lapsed-and-missing": (EXCEPTED, snapshot(2, [], [scanned(2)]), "exception_lapsed", "unconfirmed"),
+    "excepted-lapsed-and-missing": (EXCEPTED, snapshot(2, [], [scanned(2)]), None, "excepted"),
     "excepted-past-its-date": (
         EXCEPTED,
         snapshot(2, [], [scanned(1)], [accepted(expires=date(2026, 3, 3))]),
-        "exception_lapsed",
-        "unconfirmed",
+        None,
+        "excepted",
     ),
+    "exception-gone-good-scan": (GONE, snapshot(3, [], [scanned(3)]), "remediated", "remediated"),
+    "exception-gone-weak-scan": (GONE, snapshot(3, [], [scanned(3, 1)]), None, "excepted"),
+    "exception-gone-same-scan": (GONE, snapshot(3, [], [scanned(2)]), None, "excepted"),
+    "exception-gone-found": (GONE, snapshot(3, [found()], [scanned(3)]), "exception_lapsed", "open"),
+    "exception-gone-found-by-the-same-scan": (
+        GONE,
+        snapshot(3, [found()], [scanned(2)]),
+        "exception_lapsed",
+        "open",
+    ),
+    "exception-gone-and-back": (GONE, snapshot(3, [], [scanned(3)], [accepted()]), None, "excepted"),
+    "exception-gone-asset-gone": (GONE, snapshot(3, [], []), "left_coverage", "left"),
     "excepted-asset-gone": (EXCEPTED, snapshot(2, [], []), "left_coverage", "left"),
     "left-found": (LEFT, snapshot(2, [found()], [scanned(2)]), "rediscovered", "open"),
     "left-back-and-proved": (LEFT, snapshot(2, [], [scanned(2)]), "remediated", "remediated"),
@@ -238,10 +255,24 @@ def test_the_assessed_time_stands_in_for_a_scans_start() -> None:
 
 def test_a_scan_from_the_time_of_an_exception_proves_nothing() -> None:
     excepted = [snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1)], [accepted()])]
-    lapsed = ledger_of(*excepted, snapshot(2, [], [scanned(2)]))
-    assert states(lapsed) == ["unconfirmed"]
-    assert kinds(observe(snapshot(3, [], [scanned(2)]), lapsed)) == []
-    assert kinds(observe(snapshot(4, [], [scanned(4)]), lapsed)) == ["remediated"]
+    gone = ledger_of(*excepted, snapshot(2, [], [scanned(2)]))
+    assert gone.select("state", "missed", "scan_started").rows() == [("excepted", 1, MONDAY + 2 * DAY)]
+    assert gone["since"].equals(EXCEPTED["since"])
+    assert observe(snapshot(3, [], [scanned(2)]), gone).delta.is_empty()
+    assert kinds(observe(snapshot(4, [], [scanned(4)]), gone)) == ["remediated"]
+
+
+def test_an_exception_that_is_back_takes_the_mark_away() -> None:
+    back = after(GONE, observe(snapshot(3, [], [scanned(3)], [accepted()]), GONE))
+    assert back.select("state", "missed").rows() == [("excepted", 0)]
+    again = observe(snapshot(4, [], [scanned(4)]), back)
+    assert kinds(again) == [] and after(back, again)["missed"].to_list() == [1]
+
+
+def test_what_is_remediated_or_found_after_an_exception_has_no_mark() -> None:
+    for findings in ([], [found()]):
+        said = snapshot(3, findings, [scanned(3)])
+        assert observe(said, GONE).delta["missed"].to_list() == [0]
 
 
 def test_the_evidence_of_a_change_is_in_the_ledger() -> None:
@@ -275,6 +306,23 @@ def test_a_detail_that_changes_is_written_once(change: dict[str, Any]) -> None:
     observed = observe(said, OPEN)
     assert kinds(observed) == [] and len(observed.delta) == 1
     assert len(observe(said, after(OPEN, observed)).delta) == 0
+
+
+@pytest.mark.parametrize(
+    ("scanned_before", "expected"),
+    [
+        pytest.param(2, [], id="scanned-later-without-it"),
+        pytest.param(1, ["new"], id="by-the-same-scan"),
+        pytest.param(0, ["new"], id="scanned-before"),
+        pytest.param(None, ["new"], id="never-scanned"),
+    ],
+)
+@pytest.mark.parametrize("proof", [Proof.FILE, Proof.SCAN, Proof.NOTHING])
+def test_what_only_an_older_scan_saw_is_no_news(proof: Proof, scanned_before: int | None, expected: list[str]) -> None:
+    moment = None if scanned_before is None else MONDAY + scanned_before * DAY
+    before = frame(SCANNED, {"asset": "a1", "scan_started": moment}, {"asset": "a2", "scan_started": MONDAY + 9 * DAY})
+    observed = observe(snapshot(3, [found()], [scanned(1)], proof=proof), empty_ledger(), before)
+    assert kinds(observed) == expected and len(observed.delta) == len(expected)
 
 
 # A source that holds all findings of its devices, and no scans.

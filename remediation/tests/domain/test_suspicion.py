@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
-from remediation.domain.suspicion import suspicions
+from remediation.domain.suspicion import suspicions, within_coverage
 
 
 def snapshot(covered: int, *found_on: str, proof: Proof = Proof.SCAN) -> Snapshot:
@@ -31,12 +31,14 @@ def snapshot(covered: int, *found_on: str, proof: Proof = Proof.SCAN) -> Snapsho
         pytest.param(snapshot(100), 100, [], id="no-findings-is-good-news"),
         pytest.param(snapshot(2, "a0", "a1", "a1"), 2, [], id="findings-within-coverage"),
         pytest.param(
-            snapshot(1, "a0", "x", "x", "y"), 1, ["2 assets have findings and are not in the coverage"], id="outside-it"
+            snapshot(50, "a0", *"uvwxyz"), 50, ["6 assets have findings and are not in the coverage"], id="outside-it"
         ),
+        pytest.param(snapshot(1, *"xxyyz"), 1, [], id="a-few-that-came-up-in-between"),
+        pytest.param(snapshot(50, *"vwxyz"), 50, [], id="a-tenth-came-up-in-between"),
         pytest.param(
-            snapshot(1, "x"),
+            snapshot(1, *"vwxyz"),
             3,
-            ["coverage shrank from 3 assets to 1", "1 assets have findings and are not in the coverage"],
+            ["coverage shrank from 3 assets to 1", "5 assets have findings and are not in the coverage"],
             id="two-reasons",
         ),
         pytest.param(snapshot(4, proof=Proof.FILE), 9, ["coverage shrank from 9 assets to 4"], id="a-full-file"),
@@ -48,6 +50,18 @@ def snapshot(covered: int, *found_on: str, proof: Proof = Proof.SCAN) -> Snapsho
 )
 def test_suspicions(said: Snapshot, before: int, reasons: list[str]) -> None:
     assert suspicions(said, before) == reasons
+
+
+def test_findings_outside_the_coverage_are_left_out() -> None:
+    said, outside = within_coverage(snapshot(2, "a0", "x", "a1", "x"))
+    assert (said.findings["asset"].to_list(), outside) == (["a0", "a1"], ["x"])
+
+
+@pytest.mark.parametrize(
+    "said", [snapshot(2, "a0"), snapshot(0, "x", proof=Proof.NOTHING)], ids=["all-covered", "a-list-covers-nothing"]
+)
+def test_nothing_else_is_left_out(said: Snapshot) -> None:
+    assert within_coverage(said) == (said, [])
 
 
 def test_an_asset_counts_once() -> None:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -17,6 +18,7 @@ from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.reading import snapshot_of
 from remediation.store import models
+from remediation.store.intake import take_in
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 
@@ -217,6 +219,69 @@ def test_coverage_is_older_than_findings_and_findings_older_than_exceptions(cons
     # The exception is known, and its finding not missing yet.
     assert ("1", MISSING) in keys(found)
     assert row(found.exceptions, asset="1")["status"] == "Approved"
+
+
+def test_an_asset_that_comes_up_while_the_console_is_read_waits_for_the_next_reading(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+
+    def come_up(name: str) -> None:
+        if "coverage" in name:
+            asset = console.add_asset("new01.corp.example", "10.0.0.77")
+            console.find(asset, MISSING)
+            console.patch(WEB01, MISSING)
+            console.scan()
+
+    console.after_report = come_up
+    taken = take_in(source, snapshot())
+    assert len(taken.errors) == 1 and "Findings of 1 assets that are not in the coverage" in taken.errors[0]
+    assert taken.observations == {"unconfirmed": 1}
+    console.after_report = None
+    again = take_in(source, snapshot())
+    assert (again.errors, again.observations) == ((), {"new": 1, "remediated": 1})
+
+
+def test_a_cve_is_one_however_its_source_is_written(console: Console, snapshot: Take) -> None:
+    before = snapshot().findings
+    with psycopg.connect(console.conninfo) as connection:
+        connection.execute("UPDATE insightvm.dim_vulnerability_reference SET source = 'cve' WHERE source = 'CVE'")
+    after = snapshot().findings
+    assert after["cves"].list.len().sum() > 0 and after.equals(before)
+
+
+def settled(console: Console, source: models.Source, snapshot: Take, scan: bool = True) -> tuple[dict[str, int], str]:
+    """What the next reading tells, and the state of WEB01's finding after it."""
+    if scan:
+        console.scan()
+    told = take_in(source, snapshot()).observations
+    return told, models.Finding.objects.get(asset="1", vulnerability=MISSING).state
+
+
+def test_what_was_excepted_and_then_patched_is_settled_without_a_detour(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+    console.approve(console.except_(WEB01, MISSING))
+    assert settled(console, source, snapshot) == ({"excepted": 1}, "excepted")
+    console.patch(WEB01, MISSING)
+    assert settled(console, source, snapshot) == ({}, "excepted")
+    assert settled(console, source, snapshot, scan=False) == ({}, "excepted")
+    assert settled(console, source, snapshot) == ({"remediated": 1}, "remediated")
+
+
+def test_what_was_excepted_and_is_there_after_the_exception_is_open(
+    console: Console, snapshot: Take, store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, snapshot())
+    exception = console.except_(WEB01, MISSING)
+    console.approve(exception)
+    assert settled(console, source, snapshot) == ({"excepted": 1}, "excepted")
+    console.expire(exception)
+    assert settled(console, source, snapshot) == ({"exception_lapsed": 1}, "open")
 
 
 @pytest.mark.parametrize("packed", ["body", "encoding"])

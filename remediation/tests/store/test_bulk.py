@@ -17,6 +17,7 @@ from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import bulk, models
+from remediation.store.intake import take_in
 
 NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
 HOSTILE = 'a "quote", a \\N, a \\, {brace}, \ta line\nbreak\r\n é 漢 \'; DROP TABLE x'
@@ -208,6 +209,22 @@ def test_what_a_snapshot_does_not_tell_of_an_asset_stays(source: int) -> None:
     assert (row.host_name, row.sites, row.scan, row.covered) == ("web", ["DMZ"], "8", True)
 
 
+@pytest.mark.parametrize("column", ["scan_started", "assessed"])
+def test_an_asset_whose_stored_scan_is_later_stays_as_it_is(source: int, column: str) -> None:
+    def said(day: int, *assets: str) -> Snapshot:
+        moment = NOON + timedelta(days=day)
+        return snapshot(
+            assets=[{"asset": asset, "host_name": f"{asset}-{day}", "owner_tags": [f"team {day}"]} for asset in assets],
+            coverage=[{"asset": asset, "scan": str(day), column: moment} for asset in assets],
+        )
+
+    bulk.write_assets(source, said(8, "1"))
+    assert bulk.write_assets(source, said(7, "1", "2")) == 1
+    stored = bulk.read_assets(source).sort("asset").select("host_name", "owner_tags", "scan", "covered")
+    assert stored.rows() == [("1-8", ["team 8"], "8", True), ("2-7", ["team 7"], "7", True)]
+    assert bulk.write_assets(source, said(9, "1", "2")) == 2
+
+
 def test_an_asset_leaves_the_coverage_of_a_scanner(source: int) -> None:
     both = snapshot(coverage=[{"asset": "1"}, {"asset": "2"}])
     bulk.write_assets(source, both)
@@ -350,3 +367,19 @@ def test_the_hash_is_of_the_content_alone() -> None:
         replace(taken, assets=taken.assets.with_columns(owner_tags=pl.lit(["x"], dtype=pl.List(pl.String)))),
     ):
         assert bulk.content_hash(other) != bulk.content_hash(taken)
+
+
+def test_an_exception_that_runs_out_is_news(source: int) -> None:
+    console = models.Source.objects.get(pk=source)
+    covered = {"asset": "1", "scan": "7", "scan_started": NOON, "credentials": 4}
+    excepted = {"asset": "1", "vulnerability": "v", "exception": "e", "status": "Approved", "expires": NOON.date()}
+    found = {"asset": "1", "vulnerability": "v", "severity": "high", "cves": []}
+    take_in(console, snapshot(findings=[found], coverage=[covered]))
+    assert take_in(console, snapshot(coverage=[covered], exceptions=[excepted])).observations == {"excepted": 1}
+    said = snapshot(coverage=[covered], exceptions=[excepted])
+    assert take_in(console, replace(said, taken=NOON + timedelta(hours=11))).unchanged
+    later = replace(said, taken=NOON + timedelta(days=1))
+    assert not take_in(console, later).unchanged
+    finding = models.Finding.objects.get()
+    assert (finding.state, finding.missed) == ("excepted", 1), "the next scan decides"
+    assert take_in(console, replace(later, taken=NOON + timedelta(days=2))).unchanged

@@ -22,6 +22,7 @@ def add(
     mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
     every: Annotated[int, typer.Option(min=0, help="Minutes between two readings; 0: whenever one is due.")] = 0,
+    moved: Annotated[bool, typer.Option("--moved", help="It is the same console, at a new address.")] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,6 +45,8 @@ def add(
 
         if models.Source.objects.filter(name=name).exclude(kind=kind).exists():
             raise Refused(f"The source {name!r} is a series of files. Give the console another name.")
+        if not moved:
+            _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
         # Absolute, because others read it from other folders.
         trusted = str(ca_file.absolute()) if ca_file else ""
         settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every}
@@ -59,6 +62,25 @@ def _refuse_url(url: str) -> None:
         raise Refused("The address holds a user. Give it with --user, and the password with --password-file.")
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise Refused(f"{url!r} is no address of a console. Write it as https://console:3780.")
+    try:
+        _place(url)
+    except ValueError:
+        raise Refused(f"{url!r} has a port that is none. Write it as https://console:3780.") from None
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Host and port. Raises ValueError for a port that is none."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").removesuffix("."), parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _refuse_other_console(known: Any, url: str) -> None:
+    """Consoles number their assets from 1: those of another one would be taken for assets that are known."""
+    if known is not None and _place(known.settings["url"]) != _place(url):
+        raise Refused(
+            f"The source {known.name!r} was read from {known.settings['url']}, and what it said is kept. "
+            "Give another console another name. If it is the same console at a new address, say so: --moved."
+        )
 
 
 def show(data: Data = None, as_json: AsJson = False) -> None:
@@ -125,7 +147,7 @@ def import_file(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in a report file that has the header of the console's findings report.
+    """Take in a file with the console's findings, as its snapshot query or the service's own report gives them.
 
     --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
     """

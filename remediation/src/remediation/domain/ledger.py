@@ -43,6 +43,7 @@ LEDGER: dict[str, pl.DataType | type[pl.DataType]] = {
     # The weakest credentials with which it was seen: a scan with these is good enough to see it.
     "credentials": pl.Int64,
     # How many reports in a row held its asset without it, where absence proves nothing. Counted up to ENOUGH_MISSES.
+    # 1 with EXCEPTED: the source tells the exception no more, and no scan up to scan_started proves anything.
     "missed": pl.Int64,
 }
 

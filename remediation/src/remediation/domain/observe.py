@@ -3,17 +3,19 @@
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
-it. The same snapshot again changes nothing, and an older one neither.
+it. The same snapshot again changes nothing, and an older one neither: what only an older scan of an asset saw is no
+news.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from .ledger import ALIVE, ENOUGH_MISSES, KEY, LEDGER, State
-from .snapshot import Proof, Snapshot
+from .snapshot import UTC_TIME, Proof, Snapshot
 
 OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "asset": pl.String,
@@ -25,8 +27,12 @@ OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 APPROVED = "approved"
+# When each asset was last scanned, or else assessed, as far as the source ever told.
+SCANNED: dict[str, pl.DataType | type[pl.DataType]] = {"asset": pl.String, "scan_started": UTC_TIME}
 # These change the ledger and are no news.
-UNTOLD = ("seen_again", "missed_again")
+UNTOLD = ("seen_again", "missed_again", "exception_gone", "exception_back")
+# A source leaves out an exception that hides nothing, as after a patch: the state stays until a later scan decides.
+STILL_EXCEPTED = ("excepted", "exception_gone", "exception_back")
 
 
 @dataclass(frozen=True)
@@ -37,16 +43,24 @@ class Observed:
     observations: pl.DataFrame
 
 
-def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
-    """The changes that a snapshot makes in its source's ledger."""
-    joined = _joined(snapshot, ledger)
+def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | None = None) -> Observed:
+    """The changes that a snapshot makes in its source's ledger.
+
+    ``scanned`` has the columns of SCANNED, each asset once: what was known of assets before, also of those without
+    findings.
+    """
+    before = pl.DataFrame(schema=SCANNED) if scanned is None else scanned
+    joined = _joined(snapshot, ledger).join(
+        before.select("asset", pl.col("scan_started").alias("scanned_before")), on="asset", how="left"
+    )
     judged = joined.with_columns(_kind(snapshot)).filter(pl.col("kind").is_not_null())
     taken = pl.lit(snapshot.taken)
     seen = pl.coalesce("f_last_found", "c_started", taken)
     missed = pl.col("kind").is_in(["no_longer_reported", "missed_again"])
-    # A miss moves these too, so that the same report is not counted twice; a lapsed exception, so that no scan from
-    # the time of the exception counts as proof.
-    judged_by_scan = pl.col("found") | missed | pl.col("kind").is_in(["remediated", "exception_lapsed"])
+    is_gone = pl.col("kind") == "exception_gone"
+    # A miss moves these too, so that the same report is not counted twice; an exception that is gone or has lapsed, so
+    # that no scan from the time of the exception counts as proof.
+    judged_by_scan = pl.col("found") | missed | is_gone | pl.col("kind").is_in(["remediated", "exception_lapsed"])
     rows = judged.select(
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
@@ -63,7 +77,7 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
         .otherwise("scan_started")
         .alias("scan_started"),
         pl.when("found").then(_credentials_after()).otherwise("credentials").alias("credentials"),
-        pl.when(missed).then(pl.col("missed").fill_null(0) + 1).otherwise(0).alias("missed"),
+        pl.when(missed).then(pl.col("missed").fill_null(0) + 1).when(is_gone).then(1).otherwise(0).alias("missed"),
     )
     delta = rows.cast(LEDGER)  # type: ignore[arg-type]  # polars takes a mapping of names to types
     told = judged.filter(~pl.col("kind").is_in(UNTOLD)).select(
@@ -74,6 +88,11 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame) -> Observed:
         pl.col("c_scan").alias("scan"),
     )
     return Observed(delta.sort(KEY), told.cast(OBSERVATIONS).sort(KEY))  # type: ignore[arg-type]  # as above
+
+
+def in_force(exceptions: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The exceptions, approved or not, that have not run out on a day. On the day of its expiry, one still holds."""
+    return exceptions.filter(pl.col("expires").is_null() | (pl.col("expires") >= day))
 
 
 def _joined(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
@@ -101,9 +120,9 @@ def _joined(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
         .sort("c_started", "c_scan", "c_credentials", descending=True, nulls_last=True)
         .unique("asset", keep="first", maintain_order=True)
     )
-    in_force = pl.col("expires").is_null() | (pl.col("expires") >= snapshot.taken.date())
     excepted = (
-        snapshot.exceptions.filter((pl.col("status").str.to_lowercase() == APPROVED) & in_force)
+        in_force(snapshot.exceptions, snapshot.taken.date())
+        .filter(pl.col("status").str.to_lowercase() == APPROVED)
         .select(*KEY, pl.lit(True).alias("excepted"))
         .unique(KEY)
     )
@@ -154,15 +173,16 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
     state = pl.col("state")
     # An older snapshot, or an older scan, tells nothing of what a newer one has judged.
     is_stale = (pl.col("since") > snapshot.taken) | (pl.col("c_started") < pl.col("scan_started"))
+    is_no_news = state.is_null() & (pl.col("c_started") < pl.col("scanned_before"))
     return (
-        pl.when(state.is_not_null() & is_stale.fill_null(False))
+        pl.when((state.is_not_null() & is_stale.fill_null(False)) | is_no_news.fill_null(False))
         .then(None)
         .when("found")
         .then(_present(state))
         .when(snapshot.proof is Proof.NOTHING)
         .then(None)
         .when("excepted")
-        .then(pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered"))).then(pl.lit("excepted")))
+        .then(_excepted(state))
         .otherwise(
             _missing_from_scans(snapshot, state) if snapshot.proof.is_full else _missing_from_report(snapshot, state)
         )
@@ -192,6 +212,15 @@ def _present(state: pl.Expr) -> pl.Expr:
     )
 
 
+def _excepted(state: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(state.is_in(ALIVE) | ((state == State.LEFT.value) & pl.col("covered")))
+        .then(pl.lit("excepted"))
+        .when((state == State.EXCEPTED.value) & (pl.col("missed") > 0))
+        .then(pl.lit("exception_back"))
+    )
+
+
 def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     covered = pl.col("covered")
     # A file speaks of the assets in it only: by one that is not in it, nothing has left.
@@ -199,10 +228,10 @@ def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     return (
         pl.when(~covered)
         .then(pl.when(leaves).then(pl.lit("left_coverage")))
-        # The scans from the time of an exception did not show the finding: the next one decides.
-        .when(state == State.EXCEPTED.value)
-        .then(pl.lit("exception_lapsed"))
-        .when(state.is_in([*ALIVE, State.LEFT.value]) & _proved())
+        # The scans from the time of an exception did not show the finding: a later one decides.
+        .when((state == State.EXCEPTED.value) & (pl.col("missed").fill_null(0) == 0))
+        .then(pl.lit("exception_gone"))
+        .when((state != State.REMEDIATED.value) & _proved())
         .then(pl.lit("remediated"))
         .when(state.is_in([State.OPEN.value, State.LEFT.value]))
         .then(pl.lit("unconfirmed"))
@@ -231,7 +260,7 @@ def _state_after() -> pl.Expr:
     return (
         pl.when(pl.col("found"))
         .then(pl.lit(State.OPEN.value))
-        .when(kind == "excepted")
+        .when(kind.is_in(STILL_EXCEPTED))
         .then(pl.lit(State.EXCEPTED.value))
         .when(kind == "left_coverage")
         .then(pl.lit(State.LEFT.value))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, UTC_TIME, severity_of_score
+from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, SEVERITIES, UTC_TIME, severity_of_score
 from .errors import NotUnderstood
 
 SCAN = ("last_scan_id", "scan_started", "scan_finished", "credential_status")
@@ -50,7 +50,7 @@ NAMES = {
 }
 # A snapshot's column that is made of others.
 MADE_OF = {
-    "severity": ("severity_score",),
+    "severity": ("severity_score", "severity"),
     "cvss": ("cvss_v3_score", "cvss_v2_score"),
     "solution": ("solution_key", "vulnerability_key"),
 }
@@ -67,6 +67,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
 # How a cell separates its values, where it is not a bar. Documented only for sites.
 SEPARATORS = {"sites": ", ", "cves": ","}
 SEVERITY_OF_SCORE = {score: severity_of_score(score) for score in range(11)}
+# The source's own words are Critical, Severe and Moderate.
+SEVERITY_OF_WORD = {**{word: word for word in SEVERITIES}, "severe": "high", "moderate": "medium"}
 UNCHANGED = "Give the report as the source wrote it: a spreadsheet changes times and numbers."
 # The number of a row, where rows are left out.
 ROW = "row_of_report"
@@ -93,13 +95,16 @@ def exceptions(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
-    """The columns of the schema, in its order and types. Raises NotUnderstood where a cell is no such thing or a key is
-    missing."""
+    """The columns of the schema, in its order and types. A column that the rows have not is null: it is not told.
+
+    Raises NotUnderstood where a cell is no such thing or a key is missing.
+    """
     kinds = {column: kind for name, kind in schema.items() for column in MADE_OF.get(name, (NAMES.get(name, name),))}
     if "severity" in schema:
         kinds["severity_score"] = pl.Int64
-    read = rows.select(_cells(column, kind) for column, kind in kinds.items())
-    for column, kind in kinds.items():
+    there = {column: kind for column, kind in kinds.items() if column in rows.columns}
+    read = rows.select(_cells(column, kind) for column, kind in there.items())
+    for column, kind in there.items():
         if read[column].null_count() > rows[column].null_count() and kind != pl.List:
             place = (read[column].is_null() & rows[column].is_not_null()).arg_max()
             raise NotUnderstood(
@@ -110,7 +115,8 @@ def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
         if read[column].null_count():
             row = _number(rows, read[column].is_null().arg_max())
             raise NotUnderstood(f"Row {row} of the report names no asset or no vulnerability: {column}.", UNCHANGED)
-    return read.select(_made(name).alias(name) for name in schema)
+    untold = [pl.lit(None, kind).alias(column) for column, kind in kinds.items() if column not in there]
+    return read.with_columns(untold).select(_made(name).alias(name) for name in schema)
 
 
 def _number(rows: pl.DataFrame, place: int | None) -> int:
@@ -123,6 +129,8 @@ def _words(column: str, kind: Kind) -> str:
         return "time like 2026-11-30 18:00:00"
     if kind == pl.Date:
         return "date like 2026-11-30"
+    if column == "severity":
+        return "severity like Critical, Severe or Moderate"
     least, most = BOUNDS.get(column, (None, None))
     return "number" if least is None else f"number from {least:g} to {most:g}"
 
@@ -130,7 +138,8 @@ def _words(column: str, kind: Kind) -> str:
 def _made(name: str) -> pl.Expr:
     """A snapshot's column of what was read."""
     if name == "severity":
-        return pl.col("severity_score").replace_strict(SEVERITY_OF_SCORE, return_dtype=pl.String).fill_null("none")
+        by_score = pl.col("severity_score").replace_strict(SEVERITY_OF_SCORE, return_dtype=pl.String)
+        return pl.coalesce(by_score, "severity").fill_null("none")
     return pl.coalesce(MADE_OF.get(name, (NAMES.get(name, name),)))
 
 
@@ -148,6 +157,8 @@ def _cells(name: str, kind: Kind) -> pl.Expr:
     if kind == pl.List:
         split = column.str.split(SEPARATORS.get(name, "|"))
         return split.fill_null(pl.lit([], dtype=pl.List(pl.String))).cast(kind)
+    if name == "severity":
+        return column.str.to_lowercase().replace_strict(SEVERITY_OF_WORD, default=None, return_dtype=pl.String)
     if kind == pl.String:
         return column
     number = column.cast(kind, strict=False)

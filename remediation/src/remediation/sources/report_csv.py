@@ -29,11 +29,11 @@ csv.field_size_limit(LONGEST_CELL)
 def read_csv(source: Path | bytes, required: Collection[str], optional: Collection[str] = ()) -> pl.DataFrame:
     """The rows as text, empty cells as null, without the column ``report_rows``, by which they were counted.
 
-    The header holds all of ``required``, and nothing beyond ``optional``, in any order. A row is named by its number,
-    the header not counted. Raises CutOff and NotUnderstood.
+    The header holds all of ``required``, in any order. Columns that are neither there nor in ``optional`` are left out.
+    A row is named by its number, the header not counted. Raises CutOff and NotUnderstood.
     """
     head, last = _ends(source)
-    _check_header(head, required, optional)
+    _check_header(head, required, {*required, *optional})
     if last != b"\n":
         raise CutOff("The report ends in the middle of a line.", AGAIN)
     try:
@@ -45,6 +45,7 @@ def read_csv(source: Path | bytes, required: Collection[str], optional: Collecti
     # To polars, a row with too few cells is one that ends with empty cells.
     if rows.height and rows[rows.columns[-1]].null_count() and (error := _broken_row(source)):
         raise error
+    rows = rows.select(name for name in rows.columns if name in required or name in optional)
     return _counted(rows) if ROWS in rows.columns else rows
 
 
@@ -76,18 +77,18 @@ def _ends(source: Path | bytes) -> tuple[bytes, bytes]:
         return head, file.read(1)
 
 
-def _check_header(head: bytes, required: Collection[str], optional: Collection[str]) -> None:
+def _check_header(head: bytes, required: Collection[str], used: Collection[str]) -> None:
     text = head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").strip()
     names = _cells(text, ",")
     missing = [name for name in required if name not in names]
-    unknown = [name for name in names if name not in required and name not in optional]
-    if missing or unknown or len(set(names)) < len(names):
+    repeated = sorted(name for name in used if names.count(name) > 1)
+    if missing or repeated:
         by = "it is separated by semicolons; " if set(required) <= set(_cells(text, ";")) else ""
-        # An unknown name may be the text of a finding, where the file has no header.
+        # Other names are not told: they may be the text of a finding, where the file has no header.
+        wrong = [f"{what} {', '.join(of)}" for what, of in (("missing", missing), ("repeated", repeated)) if of]
         raise NotUnderstood(
-            "The header is not the one of the findings of a scan: "
-            f"{by}missing {', '.join(missing) or 'nothing'}; {len(unknown)} unknown or repeated.",
-            "Give the output of the service's own report, comma-separated and unchanged by a spreadsheet.",
+            f"The header is not the one of the findings of a scan: {by}{'; '.join(wrong)}.",
+            "Give the output of the report of the findings, comma-separated and unchanged by a spreadsheet.",
         )
 
 

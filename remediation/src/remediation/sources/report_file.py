@@ -1,4 +1,4 @@
-"""A file that holds the output of the findings report: kind ``insightvm-report``."""
+"""A file that holds the output of a report of the findings: kind ``insightvm-report``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from .report_csv import ROWS, read_csv
 
 KIND = "insightvm-report"
 KINDS = (KIND,)
-REQUIRED = tuple(column for column in rows_of.FINDINGS_COLUMNS if column not in rows_of.SCAN)
+# What a finding and a ticket about it cannot do without. last_assessed is what proves that a finding is gone.
+REQUIRED = (
+    *("asset_id", "last_assessed", "vulnerability_key", "vulnerability_title"),
+    *("solution_key", "solution_summary"),
+)
+SEVERITY = ("severity_score", "severity")
+OPTIONAL = (*(column for column in rows_of.FINDINGS_COLUMNS if column not in REQUIRED), "severity", ROWS)
 
 
 class Holds(Enum):
@@ -34,20 +40,18 @@ class Holds(Enum):
 def read_report(path_or_bytes: Path | bytes, *, taken: datetime, holds: Holds = Holds.DEVICES) -> Snapshot:
     """What the file says, ``taken`` at a time in UTC that its person tells. It knows no exceptions.
 
-    It covers the assets that it has rows for. Where it has no columns of the scan, the scan began when the asset was
-    last assessed. A file with some of the columns of the scan is refused, as is any other header.
+    It covers the assets that it has rows for. Of the columns of our own report, those in REQUIRED and one in SEVERITY
+    must be there; what another would say is not known then, and a column that ours has not is not used. Without a
+    column of the scan's begin, the scan began when the asset was last assessed.
     """
-    rows = read_csv(path_or_bytes, REQUIRED, (*rows_of.SCAN, ROWS))
-    given = [column for column in rows_of.SCAN if column in rows.columns]
-    if given and len(given) < len(rows_of.SCAN):
+    rows = read_csv(path_or_bytes, REQUIRED, OPTIONAL)
+    if not any(column in rows.columns for column in SEVERITY):
         raise NotUnderstood(
-            f"Of the columns of the scan, only {', '.join(given)} are there.", "Give all of them, or none."
+            f"The header is not the one of the findings of a scan: missing {' or '.join(SEVERITY)}.",
+            "Give the report with one of the two.",
         )
-    if not given:
-        rows = rows.with_columns(
-            pl.col("last_assessed").alias("scan_started"),
-            *(pl.lit(None, pl.String).alias(column) for column in rows_of.SCAN if column != "scan_started"),
-        )
+    if "scan_started" not in rows.columns:
+        rows = rows.with_columns(pl.col("last_assessed").alias("scan_started"))
     return Snapshot(
         taken=taken,
         proof=holds.proof,

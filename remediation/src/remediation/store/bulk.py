@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from ..domain.ledger import KEY, LEDGER
+from ..domain.observe import SCANNED
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
 from . import copy, models
 from .copy import lock
@@ -26,6 +27,7 @@ __all__ = [
     "read_assets",
     "read_findings",
     "read_ledger",
+    "read_scanned",
     "read_solutions",
     "read_vulnerabilities",
     "save_snapshot",
@@ -86,6 +88,12 @@ def read_assets(source_id: int) -> pl.DataFrame:
     return copy.select("SELECT * FROM store_asset WHERE source_id = %s", [source_id], ASSET_ROWS)
 
 
+def read_scanned(source_id: int) -> pl.DataFrame:
+    """When each asset that the source ever knew was last scanned, or else assessed: the columns of SCANNED."""
+    query = "SELECT asset, coalesce(scan_started, assessed) AS scan_started FROM store_asset WHERE source_id = %s"
+    return copy.select(query, [source_id], SCANNED)
+
+
 def covered_assets(source_id: int) -> int:
     """How many assets the source covered by its last full snapshot."""
     return models.Asset.objects.filter(source=source_id, covered=True).count()
@@ -95,11 +103,14 @@ def covered_assets(source_id: int) -> int:
 def write_assets(source_id: int, snapshot: Snapshot) -> int:
     """Write what a snapshot says of assets and of their assessment. Returns how many rows changed.
 
-    What it does not tell of an asset (null) stays as it was. A full snapshot (Proof.is_full) covers no more the assets
-    that are not in its coverage.
+    What it does not tell of an asset (null) stays as it was, and so does an asset whose stored scan is later. A full
+    snapshot (Proof.is_full) covers no more the assets that are not in its coverage.
     """
     rows = asset_rows(snapshot)
-    written = copy.upsert("store_asset", source_id, ["asset"], rows, keeps=rows.columns[1:])
+    stored = read_scanned(source_id).rename({"scan_started": "stored"})
+    later = rows.join(stored, on="asset").filter(pl.col("stored") > pl.coalesce("scan_started", "assessed"))
+    news = rows.join(later, on="asset", how="anti")
+    written = copy.upsert("store_asset", source_id, ["asset"], news, keeps=rows.columns[1:])
     if not snapshot.proof.is_full:
         return written
     return written + _uncover(source_id, rows.filter("covered").select("asset"))

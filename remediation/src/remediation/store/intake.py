@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from ..domain.observe import observe
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
-from ..domain.suspicion import suspicions
+from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
 from .devices import regroup
 from .retention import empty_old_frames
 
+MOST_NAMED = 5
 # What a person can do about a snapshot that is not believed.
 REAL = "Nothing was changed. If this is real, take it in with --accept-coverage."
 NAME_CLEAN = (
@@ -35,30 +36,39 @@ class Suspicious(Exception):
 
 @dataclass(frozen=True)
 class Intake:
-    """What a snapshot held and changed. ``unchanged``: the very same was taken in before."""
+    """What a snapshot held and changed. ``unchanged``: the very same was taken in before. ``errors``: what of it was
+    left out, in sentences."""
 
     snapshot: int
     counts: dict[str, Any]
     observations: dict[str, int]
     unchanged: bool = False
+    errors: tuple[str, ...] = ()
 
 
 def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) -> Intake:
-    """Take a snapshot in. ``accept``: an approver accepts what would be suspicious. Raises Suspicious."""
+    """Take a snapshot in. ``accept``: an approver accepts what would be suspicious. Raises Suspicious.
+
+    Findings of a few assets that are not in the coverage are left out, and told in ``errors``.
+    """
     with transaction.atomic():
         bulk.lock(source.pk)
         # First, so that it is also done where the source says the same again.
         empty_old_frames(source.pk, timezone.now(), settings.KEEP_DAYS)
+        uncovered: list[str] = []
+        if not suspicions(snapshot, 0):  # where there are many, an approver accepts all of them or none
+            snapshot, uncovered = within_coverage(snapshot)
+        errors = (_left_out(uncovered),) if uncovered else ()
         content = bulk.content_hash(snapshot)
         same = _same_before(source, snapshot, content)
         if same is not None:
-            return Intake(same, counts(snapshot), {}, unchanged=True)
+            return Intake(same, counts(snapshot), {}, unchanged=True, errors=errors)
         covered = bulk.covered_assets(source.pk)
         reasons = suspicions(snapshot, covered)
         is_file = snapshot.proof is Proof.FILE
         if reasons and not accept:
             raise Suspicious(f"This is not believed: {'; '.join(reasons)}.", NAME_CLEAN if is_file else REAL)
-        observed = observe(snapshot, bulk.read_ledger(source.pk))
+        observed = observe(snapshot, bulk.read_ledger(source.pk), bulk.read_scanned(source.pk))
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
         bulk.write_vulnerabilities(source.pk, snapshot)
@@ -68,7 +78,15 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         # Devices are of all sources, and those are not locked here.
         transaction.on_commit(regroup)
     kinds = observed.observations["kind"].value_counts().iter_rows()
-    return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds})
+    return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds}, errors=errors)
+
+
+def _left_out(assets: list[str]) -> str:
+    named = ", ".join(assets[:MOST_NAMED]) + (", ..." if len(assets) > MOST_NAMED else "")
+    return (
+        f"Findings of {len(assets)} assets that are not in the coverage were left out (asset {named}): "
+        "they came up while the source was read, and the next reading has them."
+    )
 
 
 def _same_before(source: models.Source, snapshot: Snapshot, content: str) -> int | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 
 import polars as pl
 
+from ..domain.observe import in_force
 from ..domain.snapshot import Snapshot
 from .copy import csv_slices
 
@@ -33,8 +35,12 @@ def unpack(packed: bytes) -> dict[str, pl.DataFrame]:
 
 
 def content_hash(snapshot: Snapshot) -> str:
-    """64 hexadecimal digits: the same for the same rows in any order, whenever they were taken."""
+    """64 hexadecimal digits: the same for the same rows in any order, whenever they were taken.
+
+    Exceptions that had run out when the snapshot was taken do not count: the day on which one runs out is news.
+    """
     digest = hashlib.sha256(snapshot.proof.value.encode())
+    snapshot = replace(snapshot, exceptions=in_force(snapshot.exceptions, snapshot.taken.date()))
     for name in FRAMES:
         frame: pl.DataFrame = getattr(snapshot, name)
         digest.update(f"\n{name} {','.join(frame.columns)}\n".encode())

@@ -3,7 +3,7 @@
 WITH cves AS (
     SELECT vulnerability_id, string_agg(DISTINCT reference, ',') AS cves
     FROM dim_vulnerability_reference
-    WHERE source = 'CVE'
+    WHERE upper(source) = 'CVE'
     GROUP BY vulnerability_id
 ), tags AS (
     SELECT dta.asset_id,
