@@ -13,6 +13,7 @@ from django.utils import timezone
 from halo_emulator import HaloEmulator
 from remediation.jobs.work import is_due
 from remediation.store import models
+from stand_ins.insightvm_console import Console
 
 from .test_refused_input import refused
 
@@ -92,6 +93,27 @@ def test_another_console_does_not_take_the_place_of_one_that_was_read(line: Any)
 @pytest.mark.parametrize("port", ["x", "99999"])
 def test_a_port_that_is_none(line: Any, port: str) -> None:
     refused(line, *words(line, url=f"https://console:{port}"), says="has a port that is none")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_is_left_out_of_a_reading_is_told(line: Any, database: str, as_json: bool) -> None:
+    with Console(database) as console:
+        console.polls_until_ready = 0
+        console.seed_demo()
+
+        def come_up(name: str) -> None:
+            if "coverage" in name:
+                asset = console.add_asset("new01.corp.example", "10.0.0.77")
+                console.find(asset, "msft-cve-2026-10001")
+                console.scan()
+
+        console.after_report = come_up
+        account = ("--user", console.user, "--password-file", line.file("right", console.password))
+        line("source", "add", "c", "--kind", "insightvm", "--url", console.url, *account)
+        ended = line("source", "read", "c", *(["--json"] if as_json else []))
+    assert ended.code == 0
+    told = " ".join(ended.json["errors"]) if as_json else ended.out
+    assert "Findings of 1 assets that are not in the coverage were left out" in told
 
 
 def test_sources_are_listed(line: Any) -> None:

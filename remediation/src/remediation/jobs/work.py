@@ -69,10 +69,11 @@ def taken_in(source: models.Source, snapshot: Snapshot, accept: bool, tell: Tell
     """What taking a snapshot in has changed. Raises Suspicious."""
     tell(f"{snapshot.findings.height:,} findings are compared with what is known, and stored")
     taken = take_in(source, snapshot, accept=accept)
-    value = {"snapshot": taken.snapshot, **taken.counts, "errors": [], "unchanged": taken.unchanged}
+    value = {"snapshot": taken.snapshot, **taken.counts, "errors": list(taken.errors), "unchanged": taken.unchanged}
     changed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(taken.observations.items()))
     news = "the same as before, nothing changed" if taken.unchanged else changed or "nothing changed"
-    return Ended(value, f"{taken.counts['findings']} findings on {taken.counts['assets']} assets: {news}.")
+    text = f"{taken.counts['findings']} findings on {taken.counts['assets']} assets: {news}."
+    return Ended(value, "\n".join([text, *taken.errors]))
 
 
 def run_project(project: models.Project, approved: models.Plan | None = None, say: Say = lambda text: None) -> Ended:
