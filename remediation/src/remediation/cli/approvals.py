@@ -21,6 +21,7 @@ def release(project: str, tickets: list[str], data: Data = None, as_json: AsJson
     """Let tickets end whose findings were only withdrawn. A plan names them, as in SOLUTION/1."""
     with opened(data):
         from ..store import models
+        from ..store.json_keys import change_keys
 
         row = one(models.Project.objects, project, "project")
         there = {f"{ticket.key}/{ticket.generation}": ticket for ticket in row.tickets.all()}
@@ -28,8 +29,7 @@ def release(project: str, tickets: list[str], data: Data = None, as_json: AsJson
             known = ", ".join(sorted(there)) or "none"
             raise Refused(f"The project {project!r} has no ticket {unknown[0]!r}. It has: {known}.")
         for name in tickets:
-            there[name].note = {**there[name].note, "released": approver()}
-            there[name].save(update_fields=["note"])
+            change_keys(there[name], "note", {"released": approver()})
         answer(as_json, {"released": tickets}, f"Released: {', '.join(tickets)}. The next apply lets them end.")
 
 

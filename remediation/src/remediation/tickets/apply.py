@@ -23,6 +23,7 @@ from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
+from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
 from .missing import found_again, is_missing, mark_missing
@@ -50,7 +51,7 @@ def one_writer(connection_id: int) -> Iterator[None]:
     with database.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, connection_id])
         if not cursor.fetchone()[0]:
-            raise Busy("Another process is applying a plan to this connection. Run this again when it is done.")
+            raise Busy("Another process is at work on this connection. Run this again when it is done.")
         try:
             yield
         finally:
@@ -181,8 +182,9 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
-        row.save()
+        row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title"])
+        note = {"told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
+        change_keys(row, "note", note)
 
     def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
         """What a project's ticket tells of its children, and the day on which it does."""
@@ -396,22 +398,21 @@ class Applier:
             shown = Shown(result["ticket"], result["status"], None, None)
             self._made(ticket, shown, _sent(step))
             return
+        # Only what the step means is saved: a person's status may have been read back meanwhile.
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
+            ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            ticket.note = {
-                **ticket.note,
-                "told": dict(step.told),
-                "reopened": step.body.get("reopened", ""),
-                "listed": bool(step.body.get("listed") or ticket.note.get("listed")),
-                **self._numbers(step.body),
-            }
+            note = {"told": dict(step.told), "reopened": step.body.get("reopened", ""), **self._numbers(step.body)}
+            listed = {"listed": True} if step.body.get("listed") else {}
+            change_keys(ticket, "note", {**note, **listed})
             if step.body.get("agreed"):
                 ticket.agreed_status = str(step.body["agreed"])
+                ticket.save(update_fields=["agreed_status"])
         else:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
-        ticket.save()
+            ticket.save(update_fields=["status", "agreed_status", "halo_status_id"])
 
 
 def _sent(step: Step) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
-
 from ..store import models
+from ..store.json_keys import change_keys
 
 _MARK = "missing"
 
@@ -18,23 +17,17 @@ def is_missing(row: models.Ticket) -> bool:
 
 def mark_missing(row: models.Ticket, now: datetime) -> bool:
     """Keep that Halo does not show a ticket, since ``now`` unless it is known. Whether that is news."""
-    return _change(row, now)
+    row.refresh_from_db(fields=["note"])
+    if is_missing(row):
+        return False
+    change_keys(row, "note", {_MARK: now.isoformat()})
+    return True
 
 
 def found_again(row: models.Ticket) -> bool:
     """Keep that Halo shows a ticket. Whether that is news."""
-    return _change(row, None)
-
-
-@transaction.atomic
-def _change(row: models.Ticket, since: datetime | None) -> bool:
-    # Read anew: another process may have stored something else in the note meanwhile.
-    row.note = models.Ticket.objects.select_for_update().only("note").get(pk=row.pk).note
-    if is_missing(row) is (since is not None):
+    row.refresh_from_db(fields=["note"])
+    if not is_missing(row):
         return False
-    if since is None:
-        del row.note[_MARK]
-    else:
-        row.note[_MARK] = since.isoformat()
-    row.save(update_fields=["note"])
+    change_keys(row, "note", {}, without=[_MARK])
     return True

@@ -15,7 +15,7 @@ from ..domain.plan import NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Outcome, one_writer
+from .apply import Applier, Busy, Outcome, one_writer
 from .asking import asked
 from .instance import Instance, Options
 from .read_back import read_back
@@ -60,8 +60,24 @@ class ProjectRun:
         self._statuses = asked(self._instance.status_map)
 
     def plan(self) -> tuple[Plan, models.Plan]:
-        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway."""
+        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
+
+        While another process writes to the connection, that one reads back: the plan is of what was read last.
+        """
+        try:
+            with one_writer(self._project.connection_id):
+                self._read_back()
+        except Busy:
+            self._say(
+                "HaloITSM was not read back, because another process is at work on the connection. "
+                "The plan is of what was read last."
+            )
+        return self._planned()
+
+    def _read_back(self) -> None:
         asked(lambda: read_back(self._project.connection, self._instance, self._statuses, self._now))
+
+    def _planned(self) -> tuple[Plan, models.Plan]:
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
         return plan, self._stored(plan)
@@ -93,7 +109,8 @@ class ProjectRun:
         done by now; else all of it waits.
         """
         with one_writer(self._project.connection_id):
-            plan, stored = self.plan()
+            self._read_back()
+            plan, stored = self._planned()
             if plan.held:
                 if approved is None or not self._is_approved(plan, approved):
                     return plan, Outcome(waiting=self._held(plan, stored, approved))
