@@ -106,15 +106,17 @@ class ProjectRun:
         """Plan anew and carry out what is still the same. Raises HaloError, HaloAway and Busy.
 
         A plan that is held is carried out only where ``approved`` has the identical steps, and perhaps others that are
-        done by now; else all of it waits.
+        done by now; else all of it waits. Where none is given, the newest approved plan counts, as far as it was not
+        carried out: its apply may have been interrupted.
         """
         with one_writer(self._project.connection_id):
             self._read_back()
             plan, stored = self._planned()
             if plan.held:
-                if approved is None or not self._is_approved(plan, approved):
+                valid = self._approval(plan, approved)
+                if valid is None:
                     return plan, Outcome(waiting=self._held(plan, stored, approved))
-                stored.approved_at, stored.approved_by = approved.approved_at, approved.approved_by
+                stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
             applier = Applier(
                 self._project, self._instance, self._statuses, now=self._now, sleep=self._sleep, say=self._say
@@ -128,12 +130,16 @@ class ProjectRun:
         stored.steps.update(state="waiting", result={"said": held}, at=self._now())
         return {step.key: held for step in plan.steps}
 
-    @staticmethod
-    def _is_approved(plan: Plan, approved: models.Plan) -> bool:
-        if approved.approved_at is None:
-            return False
-        # What was carried out of it before an interruption is in the plan no more.
-        return {step.key for step in plan.steps} <= set(approved.steps.values_list("key", flat=True))
+    def _approval(self, plan: Plan, approved: models.Plan | None) -> models.Plan | None:
+        """The stored plan by which somebody has approved all steps of this one."""
+        newest = models.Plan.objects.filter(project=self._project, approved_at__isnull=False).order_by("-pk").first()
+        by = approved or newest
+        if by is None or by.approved_at is None:
+            return None
+        # What was carried out of it before an interruption is in the plan no more. An approval that nobody has just
+        # given lets nothing be done a second time.
+        steps = by.steps.all() if approved else by.steps.exclude(state=models.Step.State.DONE)
+        return by if {step.key for step in plan.steps} <= set(steps.values_list("key", flat=True)) else None
 
 
 def waiting_reasons(plan: Plan, outcome: Outcome) -> list[NotDone]:
