@@ -130,3 +130,48 @@ def test_an_old_approval_counts_for_nothing_more_and_nothing_again(scene: Any) -
     for tickets in scene.tickets().values():
         scene.halo.delete_ticket(tickets[0]["id"])
     held(scene)
+
+
+def numbers() -> list[int]:
+    return list(models.Plan.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_the_same_held_plan_is_stored_once_and_keeps_its_number(scene: Any) -> None:
+    first = held(scene)
+    (number,) = numbers()
+    told = list(models.Step.objects.values_list("pk", "state", "at", "result"))
+    for _ in range(2):
+        scene.later(days=1)
+        assert held(scene).waiting == first.waiting
+        plan, stored = scene.run().plan()
+        assert stored.pk == number and plan.held
+    assert numbers() == [number] and list(models.Step.objects.values_list("pk", "state", "at", "result")) == told
+    due = models.Step.objects.filter(kind="create")[0].body["due"]
+    _, outcome = scene.run().apply(approve())
+    assert len(outcome.done) == 6 and numbers() == [number]
+    assert set(models.Step.objects.values_list("state", flat=True)) == {"done"}
+    # What the step keeps is what was written on the day of the apply.
+    row = models.Step.objects.filter(kind="create")[0]
+    assert row.body["due"] > due and row.body["due"] in row.reason
+
+
+def test_a_converged_project_stores_one_plan_and_none_for_each_round(scene: Any) -> None:
+    scene.settings(most_creates=100)
+    scene.run().apply()
+    for _ in range(3):
+        scene.later(hours=1)
+        scene.run().apply()
+    assert len(numbers()) == 2
+
+
+@pytest.mark.parametrize("other", ["steps", "hold", "not_done"])
+def test_another_plan_is_stored_anew(scene: Any, other: str) -> None:
+    held(scene)
+    if other == "steps":
+        scene.scan(*FIVE[:4])
+    elif other == "hold":
+        scene.settings(most_creates=100)
+    else:
+        models.Plan.objects.update(not_done=[{"key": "s9/1", "reason": "of before"}])
+    scene.run().plan()
+    assert len(numbers()) == 2

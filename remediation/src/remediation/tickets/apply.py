@@ -110,6 +110,10 @@ class Applier:
         """Carry out the steps of a plan, which is stored as ``stored``."""
         outcome = self._outcome = Outcome()
         self._rows = {row.key: row for row in stored.steps.all()}
+        for step in plan.steps:
+            # A plan that was stored on another day may have other dates in the same step: kept is what is written.
+            row = self._rows[step.key]
+            row.reason, row.evidence, row.body = step.reason, dict(step.evidence), dict(step.body)
         try:
             self._adopt(plan)
             self._twins.settle(self._parent_id)

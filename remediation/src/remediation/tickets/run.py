@@ -84,14 +84,19 @@ class ProjectRun:
 
     @transaction.atomic
     def _stored(self, plan: Plan) -> models.Plan:
+        """The plan as it is stored: the newest one again where it is the same, so that its number stays."""
+        not_done = [vars(item) for item in plan.not_done]
+        newest = models.Plan.objects.filter(project=self._project).order_by("-pk").first()
+        if newest is not None and (newest.held, newest.not_done) == (bool(plan.held), not_done):
+            steps = list(newest.steps.order_by("position").values_list("key", "state"))
+            is_untouched = all(state != models.Step.State.DONE for _, state in steps)
+            if is_untouched and [key for key, _ in steps] == [step.key for step in plan.steps]:
+                return newest
         stored = models.Plan.objects.create(
-            project=self._project,
-            made=self._now(),
-            held=bool(plan.held),
-            not_done=[vars(item) for item in plan.not_done],
+            project=self._project, made=self._now(), held=bool(plan.held), not_done=not_done
         )
-        for position, step in enumerate(plan.steps):
-            models.Step.objects.create(
+        rows = [
+            models.Step(
                 plan=stored,
                 position=position,
                 key=step.key,
@@ -100,6 +105,9 @@ class ProjectRun:
                 evidence=dict(step.evidence),
                 body=dict(step.body),
             )
+            for position, step in enumerate(plan.steps)
+        ]
+        models.Step.objects.bulk_create(rows, batch_size=1000)
         return stored
 
     def apply(self, approved: models.Plan | None = None) -> tuple[Plan, Outcome]:
@@ -127,7 +135,9 @@ class ProjectRun:
         """Why each step waits. The steps of the stored plan say so as well."""
         changed = f"plan {approved.pk} was approved, but these are other steps; " if approved else ""
         held = f"{changed}held until somebody approves plan {stored.pk}: {plan.held}"
-        stored.steps.update(state="waiting", result={"said": held}, at=self._now())
+        said = {"said": held}
+        # Those that say so already are left, because a plan may be held for many rounds.
+        stored.steps.exclude(state="waiting", result=said).update(state="waiting", result=said, at=self._now())
         return {step.key: held for step in plan.steps}
 
     def _approval(self, plan: Plan, approved: models.Plan | None) -> models.Plan | None:
