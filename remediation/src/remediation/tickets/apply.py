@@ -27,6 +27,7 @@ from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
 from .missing import found_again, is_missing, mark_missing
+from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
 
 __all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
@@ -36,6 +37,10 @@ ABSENT_BEFORE_RETRY = timedelta(minutes=10)
 # How long a process that ended may have been busy with its last write, and how long Halo may be with one request.
 CALL_LASTS = timedelta(seconds=165)
 REQUEST_LASTS = 35.0
+
+# In a ticket's note: its last comment said that it is settled, and its status is not set yet; who let it end.
+_SETTLING = "settling"
+_RELEASED = "released"
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
@@ -220,14 +225,11 @@ class Applier:
         row = models.Ticket.objects.filter(project=self._project, key=key, generation=generation).first()
         if row is not None:
             return row
-        number = generation
-        while models.Ticket.objects.filter(reference=f"remediation:{self._project.slug}:{key}:{number}").exists():
-            number += 1
         return models.Ticket.objects.create(
             project=self._project,
             key=key,
             generation=generation,
-            reference=f"remediation:{self._project.slug}:{key}:{number}",
+            reference=free_reference(self._project, key, generation),
             kind="parent" if key == PARENT_KEY else "child",
             note={},
         )
@@ -408,8 +410,8 @@ class Applier:
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
             note = {"told": dict(step.told), "reopened": step.body.get("reopened", ""), **self._numbers(step.body)}
-            listed = {"listed": True} if step.body.get("listed") else {}
-            change_keys(ticket, "note", {**note, **listed})
+            marks = {name: True for name in ("listed", _SETTLING) if step.body.get(name)}
+            change_keys(ticket, "note", {**note, **marks}, without=[_SETTLING] if _SETTLING not in marks else [])
             if step.body.get("agreed"):
                 ticket.agreed_status = str(step.body["agreed"])
                 ticket.save(update_fields=["agreed_status"])
@@ -417,6 +419,7 @@ class Applier:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
             ticket.save(update_fields=["status", "agreed_status", "halo_status_id"])
+            change_keys(ticket, "note", {}, without=[_SETTLING, _RELEASED])
 
 
 def _sent(step: Step) -> dict[str, Any]:

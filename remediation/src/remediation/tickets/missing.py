@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+
+from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
+from .references import free_reference
 
 _MARK = "missing"
 
@@ -31,3 +35,21 @@ def found_again(row: models.Ticket) -> bool:
         return False
     change_keys(row, "note", {}, without=[_MARK])
     return True
+
+
+@transaction.atomic
+def make_anew(row: models.Ticket, by: str, now: datetime) -> None:
+    """Forget which ticket of Halo's a missing one was, so that the next plan creates it anew; ``by`` wants that.
+
+    The new one gets a reference of its own, because the lost one may only be hidden. The journal stays, and tells of
+    this. For the connection's one writer.
+    """
+    said = f"{gone(row.halo_id)}; {by} has it made anew"
+    models.Journal.objects.create(ticket=row, event="failed", reference=row.reference, detail={"said": said}, at=now)
+    _, _, rest = row.reference.split(":", 2)
+    key, _, number = rest.rpartition(":")
+    row.reference = free_reference(row.project, key, int(number) + 1)
+    row.halo_id = row.halo_status_id = row.halo_changed = None
+    row.status = row.agreed_status = ""
+    row.note = {}
+    row.save()
