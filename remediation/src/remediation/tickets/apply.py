@@ -46,6 +46,10 @@ _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
 
 
+class _Moved(Exception):
+    """Halo shows a ticket in another status than the plan was made from."""
+
+
 class Busy(Exception):
     """Another process is writing to the same connection."""
 
@@ -244,9 +248,15 @@ class Applier:
             return
         before = _newest(ticket, "about", "unknown")
         sent = _sent(step) if step.kind in _CREATES else {}
-        self._note("about", ticket, row, sent)
         try:
-            result = asked(lambda: self._do(step, ticket, before))
+            # Looked at before "about to": what was not begun is nobody's but the person's who did it.
+            result = asked(lambda: self._found(step, ticket)) if step.kind in _STATUSES else {}
+            if not result:
+                self._note("about", ticket, row, sent)
+                result = asked(lambda: self._do(step, ticket, before))
+        except _Moved:
+            self._waits(step, "somebody changed it meanwhile; the next run decides")
+            return
         except UncertainWrite as error:
             self._note("unknown", ticket, row, {"said": error.cause})
             self._waits(step, error.cause)
@@ -342,12 +352,33 @@ class Applier:
         number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
             return self._comment(step, ticket, number, before)
+        wanted = self._wanted(step)
+        self._instance.set_status(number, wanted)
+        return {"status": wanted}
+
+    def _wanted(self, step: Step) -> int:
+        """The status of Halo's that a step sets. Raises NotInHalo."""
         status = Status(step.body["status"])
         wanted = self._statuses.write.get(status)
         if wanted is None:
             raise NotInHalo(f"No status of HaloITSM is mapped to {status.value}. Map one: connect --status.")
-        self._instance.set_status(number, wanted)
-        return {"status": wanted}
+        return wanted
+
+    def _found(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
+        """The result of a step whose status Halo shows already, {} where it is still to be set.
+
+        Raises HaloError, NotInHalo, and _Moved where somebody has changed the status since it was read back.
+        """
+        wanted = self._wanted(step)
+        shown = self._instance.show(ticket.halo_id or 0)
+        if shown is None or shown.status_id is None:
+            # The write says why, or nothing is known.
+            return {}
+        if shown.status_id == wanted:
+            return {"status": wanted, "found": "before"}
+        if ticket.halo_status_id is not None and shown.status_id != ticket.halo_status_id:
+            raise _Moved
+        return {}
 
     def _create(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         is_parent = step.kind is Kind.CREATE_PARENT
