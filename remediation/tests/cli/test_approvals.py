@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from halo_emulator import HaloEmulator
+from remediation.cli import approvals
+from remediation.cli.ending import Refused
 from remediation.store import models
+from remediation.tickets.apply import Busy, _LOCK
 from remediation.tickets.world import findings_of
 
 UNTIL = (date.today() + timedelta(days=90)).isoformat()
@@ -90,6 +94,60 @@ def test_an_approver_lets_a_withdrawn_ticket_end(line: Any, halo: HaloEmulator) 
     assert "an approver decides" in applied.json["not_done"][0]["reason"]
     refused = line("release", "p", "s9/1")
     assert refused.code == 4 and "It has: project/1, s1/1, s2/1." in refused.err
+    refused = line("release", "p", "s1/1")
+    assert refused.code == 4 and "'s1/1' that waits for an approver. It has: s2/1." in refused.err
+    assert not models.Ticket.objects.filter(note__has_key="released")
     assert line("release", "p", "s2/1").code == 0
     assert line("apply", "p").code == 0
     assert status_of(halo, "Apply s2") == "Closed" and status_of(halo, "Apply s1") == "New"
+    # It counts for one ending.
+    assert not models.Ticket.objects.filter(note__has_key="released")
+    assert line("release", "p", "s2/1").code == 4
+
+
+def lose(halo: HaloEmulator, key: str) -> int:
+    """Somebody deletes a ticket in Halo, and a run notices."""
+    row = models.Ticket.objects.get(key=key)
+    assert row.halo_id is not None
+    halo.delete_ticket(row.halo_id)
+    return row.halo_id
+
+
+@pytest.mark.parametrize("key", ["s1", "project"])
+def test_an_approver_has_a_lost_ticket_made_anew(line: Any, halo: HaloEmulator, key: str) -> None:
+    project(line, "1 v1 s1", "2 v2 s2")
+    with pytest.raises(Refused, match="is not missing"):
+        approvals.remake("p", [f"{key}/1"])
+    lost = lose(halo, key)
+    connection = models.Connection.objects.get()
+    connection.settings = {**connection.settings, "cursor": ""}
+    connection.save()
+    assert line("apply", "p").code == 0
+    with pytest.raises(Refused, match="has no ticket 's9/1'"):
+        approvals.remake("p", ["s9/1"])
+    for number in (2, 3):
+        approvals.remake("p", [f"{key}/1"])
+        with pytest.raises(Refused, match="is not missing"):
+            approvals.remake("p", [f"{key}/1"])
+        row = models.Ticket.objects.get(key=key)
+        assert (row.halo_id, row.note, row.reference) == (None, {}, f"remediation:p:{key}:{number}")
+        assert f"ticket {lost} does not exist" in row.journal.order_by("-pk")[0].detail["said"]
+        assert row.journal.filter(event="done").count() == number - 1
+        assert line("apply", "p").code == 0
+        row.refresh_from_db()
+        assert row.halo_id not in (None, lost) and row.status == "Not Started"
+        assert halo.tickets[row.halo_id]["third_party_id_string"] == row.reference
+        assert line("plan", "p", "--json").json["steps"] == []
+        lost = lose(halo, key)
+        models.Ticket.objects.filter(pk=row.pk).update(note={**row.note, "missing": "2026-11-20T01:00:00+00:00"})
+
+
+def test_no_ticket_is_made_anew_beside_a_run(line: Any, halo: HaloEmulator, store: str) -> None:
+    project(line, "1 v1 s1")
+    models.Ticket.objects.filter(key="s1").update(note={"missing": "2026-11-20T01:00:00+00:00"})
+    with psycopg.connect(store, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
+        with pytest.raises(Busy):
+            approvals.remake("p", ["s1/1"])
+        other.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
+    assert models.Ticket.objects.get(key="s1").halo_id

@@ -13,9 +13,12 @@ import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
+from halo_emulator import Fault, HaloEmulator
+from haloitsm_client import HaloClient
 from remediation.jobs import rescue, tasks
 from remediation.store import models
-from remediation.store.secrets import seal
+from remediation.store.secrets import open_, seal
+from remediation.tickets import run
 from remediation.tickets.apply import _LOCK
 from stand_ins.insightvm_console import Console
 
@@ -23,6 +26,24 @@ from .conftest import Project, waiting_jobs
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
+
+
+def patient_only_by_its_clock(of: models.Connection) -> HaloClient:
+    """The client of a connection, which does not really wait."""
+    elapsed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        elapsed[0] += seconds
+
+    return HaloClient(
+        client_id=of.settings["client_id"],
+        client_secret=open_(of.secret),
+        auth_server=of.settings["auth_server"],
+        resource_server=of.settings["resource_server"],
+        clock=lambda: elapsed[0],
+        sleep=sleep,
+        jitter=lambda: 1.0,
+    )
 
 
 def test_the_same_work_waits_once_also_in_a_transaction(project: Project) -> None:
@@ -137,6 +158,32 @@ def test_a_project_waits_for_whoever_writes_to_its_connection(project: Project, 
         tasks.run_project(one.pk)
     assert [run.outcome for run in one.runs.all()] == ["held"]
     assert waiting_jobs() == [f"project-{one.pk}"]
+
+
+@pytest.mark.parametrize(("status", "asked"), [(503, True), (403, False)])
+def test_a_project_is_asked_for_again_when_halo_is_away(
+    project: Project, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch, status: int, asked: bool
+) -> None:
+    one = project("web")
+    halo.inject(Fault("status", path="status", status=status, times=None))
+    monkeypatch.setattr(run, "client_of", patient_only_by_its_clock)
+    tasks.run_project(one.pk)
+    assert [row.outcome for row in one.runs.all()] == ["held" if asked else "failed"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT queueing_lock, scheduled_at - now() FROM procrastinate_jobs WHERE status = 'todo'")
+        found = cursor.fetchall()
+    assert [once for once, _ in found] == [f"project-{one.pk}"] * asked
+    assert all(timedelta(minutes=3) < pause <= timedelta(minutes=5) for _, pause in found)
+    # A round finds it waiting, and Halo is asked once.
+    assert tasks.ask_to_run(one) is not asked
+
+
+def test_a_held_plan_is_not_asked_for_again(project: Project, halo: HaloEmulator) -> None:
+    one = project("web")
+    one.settings = {"most_creates": 0}
+    one.save()
+    tasks.run_project(one.pk)
+    assert [row.outcome for row in one.runs.all()] == ["held"] and waiting_jobs() == []
 
 
 # Jobs of dead workers

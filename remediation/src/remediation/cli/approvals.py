@@ -1,4 +1,4 @@
-"""The commands that only an approver should use: ``release``, and those about risk acceptances."""
+"""The commands that only an approver should use: ``release``, ``remake``, and those about risk acceptances."""
 
 from __future__ import annotations
 
@@ -17,20 +17,58 @@ def approver() -> str:
     return os.environ.get("USER") or "the command line"
 
 
+# What a plan says of a ticket that only an approver can let end.
+APPROVER_DECIDES = "an approver decides"
+
+
+def _named(project: Any, names: list[str]) -> dict[str, Any]:
+    """A project's tickets by their names, as in SOLUTION/1. Raises Refused."""
+    there = {f"{ticket.key}/{ticket.generation}": ticket for ticket in project.tickets.all()}
+    if unknown := sorted(set(names) - set(there)):
+        known = ", ".join(sorted(there)) or "none"
+        raise Refused(f"The project {project.name!r} has no ticket {unknown[0]!r}. It has: {known}.")
+    return {name: there[name] for name in names}
+
+
 def release(project: str, tickets: list[str], data: Data = None, as_json: AsJson = False) -> None:
     """Let tickets end whose findings were only withdrawn. A plan names them, as in SOLUTION/1."""
     with opened(data):
         from ..store import models
+        from ..store.json_keys import change_keys
 
         row = one(models.Project.objects, project, "project")
-        there = {f"{ticket.key}/{ticket.generation}": ticket for ticket in row.tickets.all()}
-        if unknown := sorted(set(tickets) - set(there)):
-            known = ", ".join(sorted(there)) or "none"
-            raise Refused(f"The project {project!r} has no ticket {unknown[0]!r}. It has: {known}.")
-        for name in tickets:
-            there[name].note = {**there[name].note, "released": approver()}
-            there[name].save(update_fields=["note"])
+        named = _named(row, tickets)
+        newest = row.plans.order_by("-pk").first()
+        items = newest.not_done if newest else []
+        waiting = sorted({item["key"] for item in items if APPROVER_DECIDES in item["reason"]})
+        if others := sorted(set(named) - set(waiting)):
+            known = ", ".join(waiting) or "none"
+            raise Refused(
+                f"The newest plan of {project!r} has no ticket {others[0]!r} that waits for an approver. It has: {known}."
+            )
+        for ticket in named.values():
+            change_keys(ticket, "note", {"released": approver()})
         answer(as_json, {"released": tickets}, f"Released: {', '.join(tickets)}. The next apply lets them end.")
+
+
+def remake(project: str, tickets: list[str], data: Data = None, as_json: AsJson = False) -> None:
+    """Let tickets that HaloITSM does not show any more be made anew. A plan names them, as in SOLUTION/1."""
+    with opened(data):
+        from django.utils import timezone
+
+        from ..store import models
+        from ..tickets.apply import one_writer
+        from ..tickets.missing import is_missing, make_anew
+
+        row = one(models.Project.objects, project, "project")
+        # No run may find one again, or write to it, in between.
+        with one_writer(row.connection_id):
+            named = _named(row, tickets)
+            if there := sorted(name for name, ticket in named.items() if not is_missing(ticket)):
+                raise Refused(f"The ticket {there[0]!r} is not missing in HaloITSM, as far as the last plan has seen.")
+            for ticket in named.values():
+                make_anew(ticket, approver(), timezone.now())
+        answer(as_json, {"remade": tickets}, f"To be made anew: {', '.join(tickets)}. The next apply makes them.")
 
 
 Until = Annotated[str, typer.Option(help="The last day on which it holds, as in 2026-12-31.")]

@@ -148,7 +148,8 @@ def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:
         from ..store import models
         from ..tickets.run import ProjectRun
 
-        made, stored = ProjectRun(one(models.Project.objects, project, "project")).plan()
+        row = one(models.Project.objects, project, "project")
+        made, stored = ProjectRun(row, say=lambda text: typer.echo(text, err=True)).plan()
         steps = [
             {"key": step.key, "kind": step.kind.value, "reason": step.reason, "ticket": step.ticket_key}
             for step in made.steps

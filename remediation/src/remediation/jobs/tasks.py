@@ -30,6 +30,8 @@ from . import work
 ROUND = "round"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
+# How long a project waits while Halo cannot be reached, in seconds.
+AWAY_PAUSE = 300
 # How long to wait for the database to come back, in seconds.
 PATIENCE = 30
 # The queue looks for a round at each full minute, and not always at the same moment of it.
@@ -92,8 +94,12 @@ def run_project(project_id: int) -> None:
         return
     _close_what_was_interrupted(project=project)
     ended = _ended(lambda: work.run_project(project), lambda: ask_to_run(project, pause=PAUSE))
-    if ended is not None:
-        _log.info("Project %s was run: %s.", project_id, ended.ending.name.lower())
+    if ended is None:
+        return
+    _log.info("Project %s was run: %s.", project_id, ended.ending.name.lower())
+    if ended.ending is Ending.HELD and "error" in ended.value:
+        # Halo is away. The next round may be an hour off.
+        ask_to_run(project, pause=AWAY_PAUSE)
 
 
 @app.periodic(cron="* * * * *", periodic_id=ROUND)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..domain.snapshot import Snapshot
 from ..store import models
+from ..store.json_keys import change_keys
 from ..store.secrets import open_
 from .errors import SourceError
 from .insightvm_console import InsightVmConsole
@@ -33,8 +34,7 @@ def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
     console = _console(source, tell=tell)
     snapshot = console.snapshot()
     if console.skew is not None:
-        source.settings = {**source.settings, "skew": console.skew}
-        source.save(update_fields=["settings"])
+        change_keys(source, "settings", {"skew": console.skew})
     return snapshot
 
 

@@ -23,9 +23,11 @@ from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
+from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .instance import Instance, NotInHalo, Shown
 from .missing import found_again, is_missing, mark_missing
+from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
 
 __all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
@@ -36,8 +38,16 @@ ABSENT_BEFORE_RETRY = timedelta(minutes=10)
 CALL_LASTS = timedelta(seconds=165)
 REQUEST_LASTS = 35.0
 
+# In a ticket's note: its last comment said that it is settled, and its status is not set yet; who let it end.
+_SETTLING = "settling"
+_RELEASED = "released"
+
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
+
+
+class _Moved(Exception):
+    """Halo shows a ticket in another status than the plan was made from."""
 
 
 class Busy(Exception):
@@ -50,7 +60,7 @@ def one_writer(connection_id: int) -> Iterator[None]:
     with database.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, connection_id])
         if not cursor.fetchone()[0]:
-            raise Busy("Another process is applying a plan to this connection. Run this again when it is done.")
+            raise Busy("Another process is at work on this connection. Run this again when it is done.")
         try:
             yield
         finally:
@@ -109,6 +119,10 @@ class Applier:
         """Carry out the steps of a plan, which is stored as ``stored``."""
         outcome = self._outcome = Outcome()
         self._rows = {row.key: row for row in stored.steps.all()}
+        for step in plan.steps:
+            # A plan that was stored on another day may have other dates in the same step: kept is what is written.
+            row = self._rows[step.key]
+            row.reason, row.evidence, row.body = step.reason, dict(step.evidence), dict(step.body)
         try:
             self._adopt(plan)
             self._twins.settle(self._parent_id)
@@ -181,8 +195,9 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.note = {**row.note, "told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
-        row.save()
+        row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title"])
+        note = {"told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
+        change_keys(row, "note", note)
 
     def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
         """What a project's ticket tells of its children, and the day on which it does."""
@@ -214,14 +229,11 @@ class Applier:
         row = models.Ticket.objects.filter(project=self._project, key=key, generation=generation).first()
         if row is not None:
             return row
-        number = generation
-        while models.Ticket.objects.filter(reference=f"remediation:{self._project.slug}:{key}:{number}").exists():
-            number += 1
         return models.Ticket.objects.create(
             project=self._project,
             key=key,
             generation=generation,
-            reference=f"remediation:{self._project.slug}:{key}:{number}",
+            reference=free_reference(self._project, key, generation),
             kind="parent" if key == PARENT_KEY else "child",
             note={},
         )
@@ -236,9 +248,15 @@ class Applier:
             return
         before = _newest(ticket, "about", "unknown")
         sent = _sent(step) if step.kind in _CREATES else {}
-        self._note("about", ticket, row, sent)
         try:
-            result = asked(lambda: self._do(step, ticket, before))
+            # Looked at before "about to": what was not begun is nobody's but the person's who did it.
+            result = asked(lambda: self._found(step, ticket)) if step.kind in _STATUSES else {}
+            if not result:
+                self._note("about", ticket, row, sent)
+                result = asked(lambda: self._do(step, ticket, before))
+        except _Moved:
+            self._waits(step, "somebody changed it meanwhile; the next run decides")
+            return
         except UncertainWrite as error:
             self._note("unknown", ticket, row, {"said": error.cause})
             self._waits(step, error.cause)
@@ -334,12 +352,33 @@ class Applier:
         number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
             return self._comment(step, ticket, number, before)
+        wanted = self._wanted(step)
+        self._instance.set_status(number, wanted)
+        return {"status": wanted}
+
+    def _wanted(self, step: Step) -> int:
+        """The status of Halo's that a step sets. Raises NotInHalo."""
         status = Status(step.body["status"])
         wanted = self._statuses.write.get(status)
         if wanted is None:
             raise NotInHalo(f"No status of HaloITSM is mapped to {status.value}. Map one: connect --status.")
-        self._instance.set_status(number, wanted)
-        return {"status": wanted}
+        return wanted
+
+    def _found(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
+        """The result of a step whose status Halo shows already, {} where it is still to be set.
+
+        Raises HaloError, NotInHalo, and _Moved where somebody has changed the status since it was read back.
+        """
+        wanted = self._wanted(step)
+        shown = self._instance.show(ticket.halo_id or 0)
+        if shown is None or shown.status_id is None:
+            # The write says why, or nothing is known.
+            return {}
+        if shown.status_id == wanted:
+            return {"status": wanted, "found": "before"}
+        if ticket.halo_status_id is not None and shown.status_id != ticket.halo_status_id:
+            raise _Moved
+        return {}
 
     def _create(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         is_parent = step.kind is Kind.CREATE_PARENT
@@ -396,22 +435,22 @@ class Applier:
             shown = Shown(result["ticket"], result["status"], None, None)
             self._made(ticket, shown, _sent(step))
             return
+        # Only what the step means is saved: a person's status may have been read back meanwhile.
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
+            ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            ticket.note = {
-                **ticket.note,
-                "told": dict(step.told),
-                "reopened": step.body.get("reopened", ""),
-                "listed": bool(step.body.get("listed") or ticket.note.get("listed")),
-                **self._numbers(step.body),
-            }
+            note = {"told": dict(step.told), "reopened": step.body.get("reopened", ""), **self._numbers(step.body)}
+            marks = {name: True for name in ("listed", _SETTLING) if step.body.get(name)}
+            change_keys(ticket, "note", {**note, **marks}, without=[_SETTLING] if _SETTLING not in marks else [])
             if step.body.get("agreed"):
                 ticket.agreed_status = str(step.body["agreed"])
+                ticket.save(update_fields=["agreed_status"])
         else:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
-        ticket.save()
+            ticket.save(update_fields=["status", "agreed_status", "halo_status_id"])
+            change_keys(ticket, "note", {}, without=[_SETTLING, _RELEASED])
 
 
 def _sent(step: Step) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from ..domain.membership import taken_out
 from ..domain.project import Settings
 from ..store import models
+from ..store.json_keys import change_keys
 from .world import findings_of, ticket_of
 
 
@@ -35,6 +36,5 @@ def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
         for row in rows:
             pairs = ["|".join(pair) for pair in out.get(ticket_of(row).name, [])]
             if pairs != row.note.get("out", []):
-                row.note = {**row.note, "out": pairs}
-                row.save(update_fields=["note"])
+                change_keys(row, "note", {"out": pairs})
         return sum(len(pairs) for pairs in out.values())

@@ -6,7 +6,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from ..domain.ticket import gone
 from ..store import models
+from ..store.json_keys import change_keys
+from .references import free_reference
 
 _MARK = "missing"
 
@@ -18,23 +21,35 @@ def is_missing(row: models.Ticket) -> bool:
 
 def mark_missing(row: models.Ticket, now: datetime) -> bool:
     """Keep that Halo does not show a ticket, since ``now`` unless it is known. Whether that is news."""
-    return _change(row, now)
+    row.refresh_from_db(fields=["note"])
+    if is_missing(row):
+        return False
+    change_keys(row, "note", {_MARK: now.isoformat()})
+    return True
 
 
 def found_again(row: models.Ticket) -> bool:
     """Keep that Halo shows a ticket. Whether that is news."""
-    return _change(row, None)
+    row.refresh_from_db(fields=["note"])
+    if not is_missing(row):
+        return False
+    change_keys(row, "note", {}, without=[_MARK])
+    return True
 
 
 @transaction.atomic
-def _change(row: models.Ticket, since: datetime | None) -> bool:
-    # Read anew: another process may have stored something else in the note meanwhile.
-    row.note = models.Ticket.objects.select_for_update().only("note").get(pk=row.pk).note
-    if is_missing(row) is (since is not None):
-        return False
-    if since is None:
-        del row.note[_MARK]
-    else:
-        row.note[_MARK] = since.isoformat()
-    row.save(update_fields=["note"])
-    return True
+def make_anew(row: models.Ticket, by: str, now: datetime) -> None:
+    """Forget which ticket of Halo's a missing one was, so that the next plan creates it anew; ``by`` wants that.
+
+    The new one gets a reference of its own, because the lost one may only be hidden. The journal stays, and tells of
+    this. For the connection's one writer.
+    """
+    said = f"{gone(row.halo_id)}; {by} has it made anew"
+    models.Journal.objects.create(ticket=row, event="failed", reference=row.reference, detail={"said": said}, at=now)
+    _, _, rest = row.reference.split(":", 2)
+    key, _, number = rest.rpartition(":")
+    row.reference = free_reference(row.project, key, int(number) + 1)
+    row.halo_id = row.halo_status_id = row.halo_changed = None
+    row.status = row.agreed_status = ""
+    row.note = {}
+    row.save()

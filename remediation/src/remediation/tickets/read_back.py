@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ..domain.status import Status, StatusMap
 from ..store import models
+from ..store.json_keys import change_keys
 from .instance import Instance, Shown
 from .missing import found_again, is_missing, mark_missing
 
@@ -25,7 +26,8 @@ def read_back(
     """Bring the stored statuses of a connection's tickets up to date; how many changed. Raises HaloError.
 
     A poll alone is always complete: the moment up to which it read is saved only after what it found. How far Halo's
-    clock is ahead of ours is saved as well: ``skew`` in the connection's settings, in seconds.
+    clock is ahead of ours is saved as well: ``skew`` in the connection's settings, in seconds. For the connection's one
+    writer: of two at a time, the one that read less could store it last.
     """
     tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
     known = {row.halo_id: row for row in tickets if row.halo_id}
@@ -53,10 +55,8 @@ def read_back(
     changed += sum(
         _take(row, row.halo_status_id, row.halo_changed, statuses) for row in known.values() if not row.status
     )
-    connection.settings = {**connection.settings, "cursor": str(changes.moment)}
-    if changes.skew is not None:
-        connection.settings["skew"] = changes.skew
-    connection.save(update_fields=["settings"])
+    skew = {} if changes.skew is None else {"skew": changes.skew}
+    change_keys(connection, "settings", {"cursor": str(changes.moment), **skew})
     return changed
 
 

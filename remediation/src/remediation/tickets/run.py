@@ -12,10 +12,12 @@ from django.utils import timezone
 from haloitsm_client import HaloClient
 
 from ..domain.plan import NotDone, Plan
+from ..domain.planning import PARENT_KEY
 from ..domain.planning import plan as plan_of
+from ..domain.status import Status
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Outcome, one_writer
+from .apply import Applier, Busy, Outcome, one_writer
 from .asking import asked
 from .instance import Instance, Options
 from .read_back import read_back
@@ -60,22 +62,48 @@ class ProjectRun:
         self._statuses = asked(self._instance.status_map)
 
     def plan(self) -> tuple[Plan, models.Plan]:
-        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway."""
+        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
+
+        While another process writes to the connection, that one reads back: the plan is of what was read last.
+        """
+        try:
+            with one_writer(self._project.connection_id):
+                self._read_back()
+        except Busy:
+            self._say(
+                "HaloITSM was not read back, because another process is at work on the connection. "
+                "The plan is of what was read last."
+            )
+        return self._planned()
+
+    def _read_back(self) -> None:
         asked(lambda: read_back(self._project.connection, self._instance, self._statuses, self._now))
+
+    def _planned(self) -> tuple[Plan, models.Plan]:
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
+        agrees: Status | None = getattr(plan, "parent_agrees", None)
+        if agrees is not None:
+            # Both sides have come to the same by themselves, so there is nothing to write to Halo.
+            parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
+            parents.update(agreed_status=agrees.value)
         return plan, self._stored(plan)
 
     @transaction.atomic
     def _stored(self, plan: Plan) -> models.Plan:
+        """The plan as it is stored: the newest one again where it is the same, so that its number stays."""
+        not_done = [vars(item) for item in plan.not_done]
+        newest = models.Plan.objects.filter(project=self._project).order_by("-pk").first()
+        if newest is not None and (newest.held, newest.not_done) == (bool(plan.held), not_done):
+            steps = list(newest.steps.order_by("position").values_list("key", "state"))
+            is_untouched = all(state != models.Step.State.DONE for _, state in steps)
+            if is_untouched and [key for key, _ in steps] == [step.key for step in plan.steps]:
+                return newest
         stored = models.Plan.objects.create(
-            project=self._project,
-            made=self._now(),
-            held=bool(plan.held),
-            not_done=[vars(item) for item in plan.not_done],
+            project=self._project, made=self._now(), held=bool(plan.held), not_done=not_done
         )
-        for position, step in enumerate(plan.steps):
-            models.Step.objects.create(
+        rows = [
+            models.Step(
                 plan=stored,
                 position=position,
                 key=step.key,
@@ -84,20 +112,26 @@ class ProjectRun:
                 evidence=dict(step.evidence),
                 body=dict(step.body),
             )
+            for position, step in enumerate(plan.steps)
+        ]
+        models.Step.objects.bulk_create(rows, batch_size=1000)
         return stored
 
     def apply(self, approved: models.Plan | None = None) -> tuple[Plan, Outcome]:
         """Plan anew and carry out what is still the same. Raises HaloError, HaloAway and Busy.
 
         A plan that is held is carried out only where ``approved`` has the identical steps, and perhaps others that are
-        done by now; else all of it waits.
+        done by now; else all of it waits. Where none is given, the newest approved plan counts, as far as it was not
+        carried out: its apply may have been interrupted.
         """
         with one_writer(self._project.connection_id):
-            plan, stored = self.plan()
+            self._read_back()
+            plan, stored = self._planned()
             if plan.held:
-                if approved is None or not self._is_approved(plan, approved):
+                valid = self._approval(plan, approved)
+                if valid is None:
                     return plan, Outcome(waiting=self._held(plan, stored, approved))
-                stored.approved_at, stored.approved_by = approved.approved_at, approved.approved_by
+                stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
             applier = Applier(
                 self._project, self._instance, self._statuses, now=self._now, sleep=self._sleep, say=self._say
@@ -108,15 +142,21 @@ class ProjectRun:
         """Why each step waits. The steps of the stored plan say so as well."""
         changed = f"plan {approved.pk} was approved, but these are other steps; " if approved else ""
         held = f"{changed}held until somebody approves plan {stored.pk}: {plan.held}"
-        stored.steps.update(state="waiting", result={"said": held}, at=self._now())
+        said = {"said": held}
+        # Those that say so already are left, because a plan may be held for many rounds.
+        stored.steps.exclude(state="waiting", result=said).update(state="waiting", result=said, at=self._now())
         return {step.key: held for step in plan.steps}
 
-    @staticmethod
-    def _is_approved(plan: Plan, approved: models.Plan) -> bool:
-        if approved.approved_at is None:
-            return False
-        # What was carried out of it before an interruption is in the plan no more.
-        return {step.key for step in plan.steps} <= set(approved.steps.values_list("key", flat=True))
+    def _approval(self, plan: Plan, approved: models.Plan | None) -> models.Plan | None:
+        """The stored plan by which somebody has approved all steps of this one."""
+        newest = models.Plan.objects.filter(project=self._project, approved_at__isnull=False).order_by("-pk").first()
+        by = approved or newest
+        if by is None or by.approved_at is None:
+            return None
+        # What was carried out of it before an interruption is in the plan no more. An approval that nobody has just
+        # given lets nothing be done a second time.
+        steps = by.steps.all() if approved else by.steps.exclude(state=models.Step.State.DONE)
+        return by if {step.key for step in plan.steps} <= set(steps.values_list("key", flat=True)) else None
 
 
 def waiting_reasons(plan: Plan, outcome: Outcome) -> list[NotDone]:

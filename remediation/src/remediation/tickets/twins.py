@@ -16,6 +16,7 @@ from haloitsm_client import HaloError, UncertainWrite
 from ..domain.planning import PARENT_KEY
 from ..domain.status import StatusMap
 from ..store import models
+from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words
 from .instance import Instance, NotInHalo, Shown
 
@@ -93,12 +94,9 @@ class Twins:
             result["closed"] = [*result.get("closed", []), twin.halo_id]
             self._say(f"  closed   {row.key}: {told}")
         with transaction.atomic():
-            # Read anew: another process may have stored something else in the note meanwhile.
-            note = models.Ticket.objects.select_for_update().only("note").get(pk=row.pk).note
-            row.note = {name: value for name, value in note.items() if name != UNLOOKED}
+            change_keys(row, "note", {}, without=[UNLOOKED])
             if shown and shown[0].halo_id != row.halo_id:
                 self._take(row, shown[0])
-            row.save()
             if result:
                 _tell(row, {"ticket": row.halo_id, **result})
 
@@ -107,6 +105,7 @@ class Twins:
         ours = self._statuses.read(shown.status_id)
         row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, shown.status_id, shown.changed
         row.status = ours.value if ours else ""
+        row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status"])
 
 
 def _tell(row: models.Ticket, result: Mapping[str, Any]) -> None:
