@@ -45,8 +45,8 @@ class Settings:
         self.answers_with_list = False
         # One client: the default list holds open and recently closed tickets. How recent is a guess.
         self.recently_closed_days: float = 30
-        # Whether that also holds for a list of what changed since a moment: nobody has said. False: such a list has closed
-        # tickets of any age.
+        # Whether that also holds for a list of what changed since a moment: nobody has said.
+        # False: such a list has closed tickets of any age.
         self.hides_closed_changes = False
         # One client found that Halo gives 100 rows a page at most, whatever page_size says. Other values are a test
         # device of ours.

@@ -44,7 +44,8 @@ def release(project: str, tickets: list[str], data: Data = None, as_json: AsJson
         if others := sorted(set(named) - set(waiting)):
             known = ", ".join(waiting) or "none"
             raise Refused(
-                f"The newest plan of {project!r} has no ticket {others[0]!r} that waits for an approver. It has: {known}."
+                f"The newest plan of {project!r} has no ticket {others[0]!r} that waits for an approver. "
+                f"It has: {known}."
             )
         for ticket in named.values():
             change_keys(ticket, "note", {"released": approver()})

@@ -17,7 +17,7 @@ def change_keys(
     The field is read anew, under a lock of its row, and nothing else of the row is written. ``row`` gets the field too.
     Raises DoesNotExist where the row is gone.
     """
-    rows = type(row)._default_manager
+    rows = type(row)._default_manager  # pylint: disable=protected-access  # Django's own name for it
     stored = rows.select_for_update().values_list(field, flat=True).get(pk=row.pk)
     changed = {key: value for key, value in {**stored, **changes}.items() if key not in without}
     if changed != stored:

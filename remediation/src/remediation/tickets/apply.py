@@ -267,16 +267,23 @@ class Applier:
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
         except (HaloError, NotInHalo) as error:
-            words = in_words(error)
-            self._note("failed", ticket, row, {"said": words})
-            lost = self._lost(step, ticket, error)
-            if lost:
-                self._waits(step, lost)
-                return
-            self._end(row, "failed", {"said": words})
-            self._outcome.failed[step.key] = words
-            self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {words}")
+            self._refused(step, ticket, error)
             return
+        self._done(step, ticket, result)
+
+    def _refused(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> None:
+        words, row = in_words(error), self._rows[step.key]
+        self._note("failed", ticket, row, {"said": words})
+        lost = self._lost(step, ticket, error)
+        if lost:
+            self._waits(step, lost)
+            return
+        self._end(row, "failed", {"said": words})
+        self._outcome.failed[step.key] = words
+        self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {words}")
+
+    def _done(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
+        row = self._rows[step.key]
         with transaction.atomic():
             self._remember(step, ticket, result)
             self._note("done", ticket, row, result)
