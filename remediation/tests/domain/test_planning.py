@@ -623,6 +623,20 @@ def test_only_what_another_project_has_is_covered_whatever_its_tickets_stand_for
     assert known.steps == () and reasons(known) == reasons(made)
 
 
+@pytest.mark.parametrize(
+    ("granularity", "key"),
+    [
+        (Granularity.SOLUTION, "s1"),
+        (Granularity.SOLUTION_OWNER, "s1"),
+        (Granularity.ASSET, "a1"),
+        (Granularity.VULNERABILITY, "v1"),
+    ],
+)
+def test_what_another_project_has_is_covered_at_each_granularity(granularity: Granularity, key: str) -> None:
+    made = plan(world(row(), taken={("a1", "v1"): "ticket 3"}, settings=Settings(granularity=granularity)))
+    assert made.steps == () and reasons(made) == {key: "covered by ticket 3"}
+
+
 def test_a_ticket_that_there_is_goes_on() -> None:
     made = plan(world(row(state="remediated", day=1), tickets=[ticket()], taken={("a1", "v1"): "ticket 3"}))
     assert ("set-status", "s1/1", "Remediated") in steps(made)

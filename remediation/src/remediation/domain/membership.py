@@ -150,7 +150,11 @@ class Membership:
         if not self.taken:
             return []
         column = key_column(self.settings)
-        found = rows.join(pairs_frame(self.taken), on=KEY, how="semi").select(column, *KEY).sort(column, *KEY)
+        found = (
+            rows.join(pairs_frame(self.taken), on=KEY, how="semi")
+            .select(pl.col(column).alias("key"), *KEY)
+            .sort("key", *KEY)
+        )
         covered = sorted({(key, self.taken[asset, vulnerability]) for key, asset, vulnerability in found.iter_rows()})
         return [NotDone(str(key), f"covered by {name}") for key, name in covered]
 
