@@ -16,6 +16,11 @@ class Ending(IntEnum):
     HELD = 3
     REFUSED = 4
 
+    @property
+    def word(self) -> str:
+        """As it stands in the table of runs: ``done``, ``failed``, ``held`` or ``refused``."""
+        return self.name.lower()
+
     @classmethod
     def worst(cls, endings: Iterable[Ending]) -> Ending:
         """What several endings amount to: what failed counts before what was refused, and that before what waits."""

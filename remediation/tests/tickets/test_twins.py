@@ -68,21 +68,26 @@ def test_the_lowest_counts_and_the_other_is_closed(scene: Any, before: bool, key
     assert not plan.steps and not scene.writes() and len(scene.lists()) <= 4
 
 
-def test_a_death_before_the_look_is_made_up_for(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.scan("a1 v1 s1")
-    run = with_twin(scene, "s1", before=False)
+def dies_in_look(number: int, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply, and die in the look for references with this number."""
     real, looks = run._instance.references, []
 
     def references(wanted: Any, parent_id: Any) -> Any:
         looks.append(parent_id)
-        # The third look is the one for the children's twins.
-        if len(looks) == 3:
+        if len(looks) == number:
             raise KeyboardInterrupt
         return real(wanted, parent_id)
 
     monkeypatch.setattr(run._instance, "references", references)
     with pytest.raises(KeyboardInterrupt):
         run.apply()
+
+
+def test_a_death_before_the_look_is_made_up_for(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.scan("a1 v1 s1")
+    run = with_twin(scene, "s1", before=False)
+    # The third look is the one for the children's twins.
+    dies_in_look(3, run, monkeypatch)
     scene.later(minutes=1)
     plan, _ = scene.run().apply()
     assert not plan.steps
@@ -161,18 +166,8 @@ def test_children_are_made_under_the_parent_that_counts_after_a_death(
 ) -> None:
     scene.scan("a1 v1 s1")
     run = with_twin(scene, "project", before=True)
-    real, looks = run._instance.references, []
-
-    def references(wanted: Any, parent_id: Any) -> Any:
-        looks.append(parent_id)
-        # The second look is the one for the parent's twins.
-        if len(looks) == 2:
-            raise KeyboardInterrupt
-        return real(wanted, parent_id)
-
-    monkeypatch.setattr(run._instance, "references", references)
-    with pytest.raises(KeyboardInterrupt):
-        run.apply()
+    # The second look is the one for the parent's twins.
+    dies_in_look(2, run, monkeypatch)
     scene.later(minutes=1)
     scene.run().apply()
     first, second = numbers(scene, "project")

@@ -17,13 +17,9 @@ def approver() -> str:
     return os.environ.get("USER") or "the command line"
 
 
-# What a plan says of a ticket that only an approver can let end.
-APPROVER_DECIDES = "an approver decides"
-
-
 def _named(project: Any, names: list[str]) -> dict[str, Any]:
     """A project's tickets by their names, as in SOLUTION/1. Raises Refused."""
-    there = {f"{ticket.key}/{ticket.generation}": ticket for ticket in project.tickets.all()}
+    there = {ticket.name: ticket for ticket in project.tickets.all()}
     if unknown := sorted(set(names) - set(there)):
         known = ", ".join(sorted(there)) or "none"
         raise Refused(f"The project {project.name!r} has no ticket {unknown[0]!r}. It has: {known}.")
@@ -33,6 +29,7 @@ def _named(project: Any, names: list[str]) -> dict[str, Any]:
 def release(project: str, tickets: list[str], data: Data = None, as_json: AsJson = False) -> None:
     """Let tickets end whose findings were only withdrawn. A plan names them, as in SOLUTION/1."""
     with opened(data):
+        from ..domain.decide import APPROVER_DECIDES
         from ..store import models
         from ..store.json_keys import change_keys
 

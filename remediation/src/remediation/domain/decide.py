@@ -14,13 +14,15 @@ from .ledger import State
 from .plan import Kind, NotDone, Step
 from .status import ENDED, Status
 from .template import listed
-from .ticket import WORDS, Counts, Finding, Ticket, counted, evidence
+from .ticket import WORDS, Counts, Finding, Ticket, counted, evidence, pair_text
 
 # A scan refutes a person's word only if it began so long after it: clocks differ.
 SKEW = timedelta(seconds=60)
 MOST_SCANS = 5
 _CLOSED_BY_PEOPLE = (Status.AWAITING_VERIFICATION, Status.REMEDIATED)
 _AT_WORK = (Status.NOT_STARTED, Status.IN_PROGRESS)
+# What is not done about a ticket ends so where only an approver can let it end.
+APPROVER_DECIDES = "an approver decides"
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _settled(
             return Decision()
         return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news),))
     if counts.is_withdrawn and not released:
-        withdrawn = _nothing(ticket, f"withdrawn: {words}; an approver decides")
+        withdrawn = _nothing(ticket, f"withdrawn: {words}; {APPROVER_DECIDES}")
         if not news:
             return withdrawn
         said = comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
@@ -240,7 +242,7 @@ def comment(
     ``agreed`` is the status that both sides have by it; ``reopened``: it tells why the ticket was settled.
     ``settling``: a status that settles the ticket follows.
     """
-    told = {"|".join(finding.pair): finding.state for finding in findings}
+    told = {pair_text(finding.pair): finding.state for finding in findings}
     scans = _scans(behind)
     body: dict[str, Any] = {"text": f"{text}\n\nEvidence: {scans}." if scans else text}
     # The same words at another time are another comment.

@@ -18,7 +18,7 @@ from .plan import Kind, NotDone, Plan, Step, digest
 from .project import Settings
 from .snapshot import SEVERITIES
 from .status import ENDED
-from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone
+from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
 from .variables import values
 
 __all__ = ["PARENT_KEY", "World", "plan"]
@@ -222,7 +222,7 @@ def _create(
     same = digest([{**body, "summary": summary, "details": details, "due": days, "customfields": fields}])
     how_bad = f"{severity}, as urgent as {urgency} because {raised}" if raised else severity
     reason = f"{Counts.of(findings).in_words()} on {len(assets)} assets; {how_bad}, due {due}; {why}"
-    told = {"|".join(finding.pair): finding.state for finding in findings}
+    told = {pair_text(finding.pair): finding.state for finding in findings}
     steps.append(Step(Kind.CREATE, key, generation, reason, body, evidence(findings), told, same))
     steps += [_in_template(world, step, living) for step in _with_list(Ticket(key, generation), findings, ())]
 

@@ -11,6 +11,19 @@ from .ledger import ALIVE, State
 from .status import Status
 
 Pair = tuple[str, str]
+"""The key of a finding: its asset and its vulnerability, each by the source's own id."""
+
+
+def pair_text(pair: Pair) -> str:
+    """A pair as one text, as it is stored. ``pair_of`` reads it."""
+    return "|".join(pair)
+
+
+def pair_of(text: str) -> Pair:
+    """The pair of a text that ``pair_text`` has made."""
+    asset, _, vulnerability = text.partition("|")
+    return asset, vulnerability
+
 
 # What a ticket tells of a finding is a state of the ledger, or one of these. SUPERSEDED: it moved to another solution,
 # and so to another ticket. OUT: the project sees it no more. UNREPORTED: enough reports in a row no longer held it, and

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from haloitsm_client import HaloClient
 
@@ -13,6 +12,7 @@ from ..domain.status import Status
 from ..folder_check import Checked
 from ..sources.reading import is_read, log_in
 from ..store import models
+from ..store.migrated import missing
 from ..store.sealed import unopened
 from ..store.secrets import key_place
 from ..tickets import run
@@ -54,11 +54,9 @@ def check_database() -> Iterator[Checked]:
         yield Checked("database", text, False)
     else:
         yield Checked("database", f"PostgreSQL {version} answers.")
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan:
-        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan)
-        text = f"Not applied: {names}. Any other command applies them, as does: remediation status"
+    names = missing()
+    if names:
+        text = f"Not applied: {', '.join(names)}. Any other command applies them, as does: remediation status"
         yield Checked("migrations", text, False)
     else:
         yield Checked("migrations", "All are applied.")
@@ -107,12 +105,12 @@ def _statuses(what: str, name: str, instance: Instance) -> Checked:
         mapped = instance.status_map()
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
         return Checked(what, told(error)[0], False)
-    missing = [status.value for status in Status if status not in mapped.write]
-    if not missing:
+    unmapped = [status.value for status in Status if status not in mapped.write]
+    if not unmapped:
         return Checked(what, "All six are mapped.")
     text = (
-        f"Not mapped: {', '.join(missing)}. Steps that would set them are not done. Map each: "
-        f'remediation connect {name} --status "{missing[0]}=..."'
+        f"Not mapped: {', '.join(unmapped)}. Steps that would set them are not done. Map each: "
+        f'remediation connect {name} --status "{unmapped[0]}=..."'
     )
     return Checked(what, text, False)
 
@@ -125,10 +123,10 @@ def _names(what: str, client: HaloClient, kind: str, wanted: list[str]) -> Check
         there = sorted({str(row.get("name")) for row in client.lookups.rows(kind) if row.get("name")})
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
         return Checked(what, told(error)[0], False)
-    missing = [name for name in wanted if client.lookups.number(kind, name) is None]
-    if missing:
+    unknown = [name for name in wanted if client.lookups.number(kind, name) is None]
+    if unknown:
         text = (
-            f"HaloITSM has none, or more than one, named {', '.join(map(repr, missing))}. It has: {', '.join(there)}."
+            f"HaloITSM has none, or more than one, named {', '.join(map(repr, unknown))}. It has: {', '.join(there)}."
         )
         return Checked(what, text, False)
     return Checked(what, f"HaloITSM has {', '.join(map(repr, wanted))}.")

@@ -45,14 +45,14 @@ def _of_project(row: models.Project) -> dict[str, Any]:
 
 
 def _of_source(row: models.Source) -> dict[str, Any]:
-    done = row.runs.filter(outcome=Ending.DONE.name.lower()).order_by("-pk").first()
+    done = row.runs.filter(outcome=Ending.DONE.word).order_by("-pk").first()
     return {"source": row.name, "read": done.started.isoformat() if done else None, "wrong": _wrong(row.runs.all())}
 
 
 def _wrong(runs: QuerySet[models.Run]) -> str:
     """Why the newest run that has ended did not end well, "" where it did, or where nothing was run."""
     newest = runs.exclude(finished=None).order_by("-pk").first()
-    if newest is None or newest.outcome == Ending.DONE.name.lower():
+    if newest is None or newest.outcome == Ending.DONE.word:
         return ""
     text = str(newest.detail.get("text", ""))
     return f"{newest.outcome}: {text.splitlines()[0] if text else 'no reason was kept'}"

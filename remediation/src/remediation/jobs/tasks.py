@@ -81,7 +81,7 @@ def read_source(source_id: int) -> None:
     ended = _ended(lambda: work.read_source(source), lambda: ask_to_read(source_id, pause=PAUSE))
     if ended is None:
         return
-    _log.info("Source %s was read: %s.", source_id, ended.ending.name.lower())
+    _log.info("Source %s was read: %s.", source_id, ended.ending.word)
     for project in source.projects.order_by("position"):
         ask_to_run(project)
 
@@ -96,7 +96,7 @@ def run_project(project_id: int) -> None:
     ended = _ended(lambda: work.run_project(project), lambda: ask_to_run(project, pause=PAUSE))
     if ended is None:
         return
-    _log.info("Project %s was run: %s.", project_id, ended.ending.name.lower())
+    _log.info("Project %s was run: %s.", project_id, ended.ending.word)
     if ended.ending is Ending.HELD and "error" in ended.value:
         # Halo is away. The next round may be an hour off.
         ask_to_run(project, pause=AWAY_PAUSE)
@@ -130,9 +130,7 @@ def begin_round(now: datetime) -> None:
     for project in models.Project.objects.exclude(source__in=sources).order_by("position"):
         ask_to_run(project)
     text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."
-    models.Run.objects.create(
-        kind=ROUND, started=now, finished=now, outcome=Ending.DONE.name.lower(), detail={"text": text}
-    )
+    models.Run.objects.create(kind=ROUND, started=now, finished=now, outcome=Ending.DONE.word, detail={"text": text})
     Session.objects.filter(expire_date__lt=now).delete()
 
 
@@ -162,5 +160,5 @@ def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ende
 
 def _close_what_was_interrupted(**of: models.Source | models.Project) -> None:
     """End the rows of runs that have no end. Their process is gone, or it writes their true end later."""
-    ended = {"finished": timezone.now(), "outcome": Ending.FAILED.name.lower(), "detail": {"text": INTERRUPTED}}
+    ended = {"finished": timezone.now(), "outcome": Ending.FAILED.word, "detail": {"text": INTERRUPTED}}
     models.Run.objects.filter(finished=None, **of).update(**ended)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -101,7 +102,7 @@ def is_due(source: models.Source, now: datetime) -> bool:
     """Whether a source is to be read: its last complete reading began longer ago than its interval, if it has one."""
     if not is_read(source):
         return False
-    done = models.Run.objects.filter(source=source, kind="read", outcome=Ending.DONE.name.lower())
+    done = models.Run.objects.filter(source=source, kind="read", outcome=Ending.DONE.word)
     last = done.order_by("-started").values_list("started", flat=True).first()
     return last is None or now - last >= timedelta(minutes=source.settings.get("every", 0))
 
@@ -111,10 +112,10 @@ def run_all(say: Say = lambda text: None) -> Round:
     done = Round()
     for source in models.Source.objects.order_by("pk"):
         if is_due(source, timezone.now()):
-            done.sources[source.name] = attempt(lambda one=source: read_source(one))  # type: ignore[misc]
+            done.sources[source.name] = attempt(partial(read_source, source))
             say(f"{source.name}: {done.sources[source.name].text}")
     for project in models.Project.objects.order_by("position"):
-        done.projects[project.name] = attempt(lambda one=project: run_project(one, say=say))  # type: ignore[misc]
+        done.projects[project.name] = attempt(partial(run_project, project, say=say))
         say(f"{project.name}: {done.projects[project.name].text}")
     return done
 
@@ -148,5 +149,5 @@ def _recorded(kind: str, **of: Any) -> Iterator[Callable[[Ended], Ended]]:
 
 
 def _end(row: models.Run, ending: Ending, text: str) -> None:
-    row.finished, row.outcome, row.detail = timezone.now(), ending.name.lower(), {"text": text}
+    row.finished, row.outcome, row.detail = timezone.now(), ending.word, {"text": text}
     row.save(update_fields=["finished", "outcome", "detail"])

@@ -15,7 +15,7 @@ _PAUSE = 0.2
 
 def migrate() -> None:
     """Apply the migrations that are missing. Waits for another process that does so."""
-    if not _missing():
+    if not missing():
         return
     # Not the lock that is waited for within PostgreSQL: whoever waits there keeps indexes from being made concurrently.
     while not _asked("SELECT pg_try_advisory_lock(%s)"):
@@ -26,9 +26,11 @@ def migrate() -> None:
         _asked("SELECT pg_advisory_unlock(%s)")
 
 
-def _missing() -> bool:
+def missing() -> list[str]:
+    """The migrations that are not applied yet, as ``store.0001_tables``, in their order."""
     executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def _asked(question: str) -> bool:

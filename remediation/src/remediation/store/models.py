@@ -249,6 +249,11 @@ class Ticket(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "key", "generation"], name="ticket_once")]
 
+    @property
+    def name(self) -> str:
+        """Key and generation, as plans name it."""
+        return f"{self.key}/{self.generation}"
+
 
 class Plan(models.Model):
     """The steps that would make Halo agree with the facts: dry run, approval and audit in one."""

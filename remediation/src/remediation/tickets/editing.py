@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ..domain.membership import taken_out
 from ..domain.project import Settings
+from ..domain.ticket import pair_text
 from ..store import models
 from ..store.json_keys import change_keys
 from .world import findings_of, ticket_of
@@ -34,7 +35,7 @@ def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
         rows = list(models.Ticket.objects.filter(project=project, halo_id__isnull=False))
         out = taken_out(findings_of(project.source_id, timezone.localdate()), after, [ticket_of(row) for row in rows])
         for row in rows:
-            pairs = ["|".join(pair) for pair in out.get(ticket_of(row).name, [])]
+            pairs = [pair_text(pair) for pair in out.get(row.name, [])]
             if pairs != row.note.get("out", []):
                 change_keys(row, "note", {"out": pairs})
         return sum(len(pairs) for pairs in out.values())

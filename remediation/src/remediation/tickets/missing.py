@@ -9,7 +9,7 @@ from django.db import transaction
 from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
-from .references import free_reference
+from .references import free_reference, parts_of
 
 _MARK = "missing"
 
@@ -46,9 +46,8 @@ def make_anew(row: models.Ticket, by: str, now: datetime) -> None:
     """
     said = f"{gone(row.halo_id)}; {by} has it made anew"
     models.Journal.objects.create(ticket=row, event="failed", reference=row.reference, detail={"said": said}, at=now)
-    _, _, rest = row.reference.split(":", 2)
-    key, _, number = rest.rpartition(":")
-    row.reference = free_reference(row.project, key, int(number) + 1)
+    key, number = parts_of(row.reference)
+    row.reference = free_reference(row.project, key, number + 1)
     row.halo_id = row.halo_status_id = row.halo_changed = None
     row.status = row.agreed_status = ""
     row.note = {}

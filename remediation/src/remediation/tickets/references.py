@@ -15,3 +15,10 @@ def free_reference(project: models.Project, key: str, first: int) -> str:
         if not any(table.objects.filter(reference=reference).exists() for table in (models.Ticket, models.Journal)):
             return reference
     raise AssertionError("there is always another number")
+
+
+def parts_of(reference: str) -> tuple[str, int]:
+    """The key and the number of a reference. A key may hold colons itself."""
+    _, _, rest = reference.split(":", 2)
+    key, _, number = rest.rpartition(":")
+    return key, int(number)

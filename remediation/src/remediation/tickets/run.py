@@ -14,7 +14,6 @@ from haloitsm_client import HaloClient
 from ..domain.plan import NotDone, Plan
 from ..domain.planning import PARENT_KEY
 from ..domain.planning import plan as plan_of
-from ..domain.status import Status
 from ..store import models
 from ..store.secrets import open_
 from .apply import Applier, Busy, Outcome, one_writer
@@ -82,11 +81,10 @@ class ProjectRun:
     def _planned(self) -> tuple[Plan, models.Plan]:
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
-        agrees: Status | None = getattr(plan, "parent_agrees", None)
-        if agrees is not None:
+        if plan.parent_agrees is not None:
             # Both sides have come to the same by themselves, so there is nothing to write to Halo.
             parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
-            parents.update(agreed_status=agrees.value)
+            parents.update(agreed_status=plan.parent_agrees.value)
         return plan, self._stored(plan)
 
     @transaction.atomic

@@ -15,8 +15,9 @@ from ..domain.membership import Membership, believed
 from ..domain.planning import PARENT_KEY, World
 from ..domain.project import Settings
 from ..domain.status import Status
-from ..domain.ticket import Pair, Ticket
+from ..domain.ticket import Pair, Ticket, pair_of
 from ..store import bulk, models
+from .references import parts_of
 
 
 def world_of(project: models.Project, today: date) -> World:
@@ -38,7 +39,7 @@ def world_of(project: models.Project, today: date) -> World:
         scanned=snapshot.taken if snapshot else None,
         taken=_taken(project, findings),
         generations=_generations(rows),
-        released=[f"{row.key}/{row.generation}" for row in rows if row.note.get("released")],
+        released=[row.name for row in rows if row.note.get("released")],
         skew=_skew(project),
         made=project.created,
         slug=project.slug,
@@ -69,20 +70,15 @@ def ticket_of(row: models.Ticket) -> Ticket:
         status=Status(row.status) if row.status else None,
         agreed=Status(row.agreed_status) if row.agreed_status else None,
         changed=row.halo_changed,
-        told={_pair(pair): state for pair, state in (note.get("told") or {}).items()},
+        told={pair_of(pair): state for pair, state in (note.get("told") or {}).items()},
         told_of_reopening=bool(note.get("reopened")),
-        out=frozenset(_pair(pair) for pair in note.get("out") or ()),
+        out=frozenset(pair_of(pair) for pair in note.get("out") or ()),
         listed=bool(note.get("listed")),
         missing=bool(note.get("missing")),
         settling=bool(note.get("settling")),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
-
-
-def _pair(text: str) -> Pair:
-    asset, _, vulnerability = text.partition("|")
-    return asset, vulnerability
 
 
 def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
@@ -103,7 +99,7 @@ def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
         newest[row.project_id, row.key] = row
     for row in newest.values():
         name = f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
-        taken |= {_pair(pair): name for pair, state in _tells(row).items() if state in ALIVE}
+        taken |= {pair_of(pair): name for pair, state in _tells(row).items() if state in ALIVE}
     return taken
 
 
@@ -124,9 +120,8 @@ def _generations(rows: list[models.Ticket]) -> dict[str, int]:
     findings to another key."""
     highest: dict[str, int] = {}
     for row in rows:
-        _, _, rest = row.reference.split(":", 2)
-        key, _, number = rest.rpartition(":")
-        highest[key] = max(highest.get(key, 0), int(number))
+        key, number = parts_of(row.reference)
+        highest[key] = max(highest.get(key, 0), number)
     return highest
 
 
