@@ -11,6 +11,7 @@ from steps import connected, connection_to, new_halo, run_action
 
 from halo_emulator import HaloEmulator
 from komand_haloitsm.connection import Connection
+from komand_haloitsm.util.halo.tickets import exactly_once
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,6 +21,12 @@ def loopback_without_proxy() -> Iterator[None]:
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,.invalid"])))
         yield
+
+
+@pytest.fixture(autouse=True)
+def as_a_new_process() -> None:
+    """What this process knows of Halos is kept by their addresses, and the next test may get a port of the last one."""
+    exactly_once._REGISTRIES.clear()
 
 
 @pytest.fixture(scope="session")
