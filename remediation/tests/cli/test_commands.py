@@ -76,7 +76,7 @@ def test_a_failed_step_is_1_and_said_by_status(line: Any, halo: HaloEmulator) ->
     assert ended.code == 1 and "Nobody Nowhere" in ended.out
     value = line("apply", "p", "--json").json
     assert len(value["failed"]) == 1 and len(value["waiting"]) == 2
-    assert [set(item) for item in value["not_done"]] == [{"key", "reason"}] * 3
+    assert [set(item) for item in value["not_done"]] == [{"key", "reason", "needs_person"}] * 3
     status = line("status")
     assert status.code == 3 and "Nobody Nowhere" in status.out and "does not exist yet" in status.out
 
@@ -297,3 +297,36 @@ def test_the_demo_needs_a_checkout_and_says_so(line: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(demo, "FOLDER", tmp_path / "site-packages" / "x")
     refused = line("demo")
     assert refused.code == 4 and "needs a checkout" in refused.err
+
+
+def test_what_waits_for_a_person_is_3(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO)
+    assert (line("apply", "p").code, line("status").code) == (0, 0)
+    models.Finding.objects.filter(vulnerability="v2").update(state="left")
+    applied = line("apply", "p", "--json")
+    assert [(item["key"], item["needs_person"]) for item in applied.json["not_done"]] == [("s2/1", True)]
+    status = line("status")
+    assert status.code == 3 and "needs you: s2/1: withdrawn: 1 out of coverage; an approver decides" in status.out
+    words = ("--status", "Exception=Closed", "--closing-agent", "Marcus Okafor")
+    assert line("connect", "halo", "--ticket-type", "Vulnerability", *words).code == 0
+    line("release", "p", "s2/1")
+    assert (line("apply", "p").code, line("status").code) == (0, 0)
+
+
+def test_a_custom_field_that_halo_dropped_is_in_the_json(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO)
+    line("project", "set", "p", "--settings", line.file("fields.toml", 'fields = { CFNowhere = "$TOP_CVE" }'))
+    value = line("apply", "p", "--json").json
+    assert not value["failed"] and len(value["warnings"]) == 2
+    assert all(key in value["done"] and "CFNowhere" in text for key, text in value["warnings"].items())
+
+
+def test_a_source_that_was_never_read_is_a_reason(line: Any, halo: HaloEmulator) -> None:
+    assert line("connect", "halo", "--ticket-type", "Vulnerability").code == 0
+    password = line.file("password", "x")
+    words = ("--kind", "insightvm", "--url", "http://127.0.0.1:9", "--user", "u", "--password-file", password)
+    assert line("source", "add", "c", *words).code == 0
+    assert line("project", "create", "p", "--connection", "halo").code == 0
+    (item,) = line("plan", "p", "--json").json["not_done"]
+    assert (item["key"], item["reason"]) == ("project", "its source has not been read yet")
+    assert line("status").code == 3

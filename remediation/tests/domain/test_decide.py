@@ -67,7 +67,8 @@ def test_alive_and_nothing_new(status: Status, state: str) -> None:
 def test_alive_and_no_scan_since_somebody_called_it_done(status: Status, state: str) -> None:
     decision = decide(ticket(status, {"a1": state}, changed=MONDAY + DAY), ALIVE[state])
     assert decision.steps == ()
-    assert reasons(decision) == [f"waiting for a scan: 1 {state}, none of it scanned since it was called done"]
+    assert reasons(decision) == [f"waiting for a scan: 1 {state}; none since it was called done proves that it is gone"]
+    assert not decision.not_done[0].needs_person
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,7 @@ def test_withdrawn_waits_for_an_approver(status: Status, state: str) -> None:
     first = decide(ticket(status, {"a1": "open"}), findings)
     assert steps(first) == ["comment"]
     assert reasons(first) == [f"withdrawn: {words}; an approver decides"]
+    assert first.not_done[0].needs_person
     assert f"Now: {words}." in text(first)
     told = decide(ticket(status, {"a1": state}), findings)
     assert (told.steps, reasons(told)) == ((), reasons(first))
@@ -295,13 +297,14 @@ def test_a_reopened_ticket_is_closed_again_once_something_changes() -> None:
 
 
 def test_one_closed_status_for_several_does_not_look_reopened() -> None:
-    # Such an instance's closed ticket reads as Awaiting Verification.
+    # Such an instance's closed ticket reads as Awaiting Verification, as does one that somebody calls done once more.
     decision = decide(ticket(AWAITING, {"a1": "remediated"}, DONE), [finding("a1", "remediated")])
-    assert steps(decision) == [("set-status", "Remediated")]
+    assert steps(decision) == ["comment", ("set-status", "Remediated")]
+    assert text(decision).startswith("Settled by scans: 1 remediated, on a1.lan.")
 
 
 def test_a_settling_that_failed_after_its_comment_is_made_up_for() -> None:
-    decision = decide(ticket(PROGRESS, {"a1": "remediated"}), [finding("a1", "remediated")])
+    decision = decide(ticket(PROGRESS, {"a1": "remediated"}, settling=True), [finding("a1", "remediated")])
     assert steps(decision) == [("set-status", "Remediated")]
 
 
@@ -333,7 +336,7 @@ def test_an_unmapped_status(state: str) -> None:
     decision = decide(ticket(None, {"a1": "open"}), [finding("a1", state)])
     assert decision.steps == ()
     assert reasons(decision) == ["its status in HaloITSM is not mapped to one of ours"]
-    assert decision.not_done[0].key == "s1/1"
+    assert decision.not_done[0].key == "s1/1" and decision.not_done[0].needs_person
 
 
 @pytest.mark.parametrize("status", [NEW, PROGRESS])

@@ -247,6 +247,16 @@ def test_a_project_without_a_source() -> None:
     assert made.steps == () and reasons(made) == {"project": "the project has no source yet"}
 
 
+def test_a_source_that_was_never_read() -> None:
+    made = plan(replace(world(row()), findings=world(row()).findings.clear(), scanned=None))
+    assert made.steps == () and reasons(made) == {"project": "its source has not been read yet"}
+    # With a snapshot there is just nothing to do.
+    assert (
+        plan(replace(world(row()), findings=world(row()).findings.clear(), scanned=datetime(2026, 3, 1, tzinfo=UTC)))
+        == Plan()
+    )
+
+
 def test_the_same_ticket_is_the_same_step_on_another_day() -> None:
     first, later = plan(world(row())), plan(replace(world(row()), today=TODAY + DAY))
     assert first.steps[0].body["due"] != later.steps[0].body["due"]

@@ -277,6 +277,63 @@ def test_a_comment_of_unknown_outcome_is_found_or_waits_as_long(scene: Any) -> N
     assert scene.status("s1") == scene.status("s2") == "Remediated"
 
 
+def test_a_comment_that_was_made_although_nobody_saw_it_is_found_by_the_next_run(scene: Any) -> None:
+    scene.scan("a1 v1 s1", "a2 v1 s1")
+    scene.run().apply()
+    scene.later(days=1)
+    scene.scan("a2 v1 s1")
+    scene.halo.inject(Fault("status", "POST", "actions", status=400, after_commit=True))
+    scene.halo.inject(Fault("drop", "GET", "actions", skip=1, times=None))
+    _, outcome = scene.run().apply()
+    assert [key[:2] for key in outcome.failed] == ["s1"]
+    scene.halo.clear_faults()
+    scene.later(minutes=1)
+    # It is known before the plan is made: nothing is left to be said but what is new by then.
+    scene.scan("a3 v1 s1", "a2 v1 s1")
+    plan, outcome = scene.run().apply()
+    assert not outcome.waiting and [step.kind.value for step in plan.steps if step.ticket_key == "s1"] == ["comment"]
+    first, second = scene.comments("s1")
+    assert "Remediated: a1.corp.example." in first
+    assert "Open: a3.corp.example." in second and "Remediated: a1" not in second
+    assert models.Step.objects.get(kind="comment", result__has_key="found").state == "done"
+
+
+def test_a_comment_that_was_not_made_waits_and_says_that_it_was_looked_for(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    scene.later(days=1)
+    scene.scan("a1 v1 s1", "a2 v1 s1")
+    scene.halo.inject(Fault("drop", "POST", "actions", times=None))
+    scene.run().apply()
+    scene.halo.clear_faults()
+    scene.later(minutes=5)
+    scene.halo.forget_requests()
+    _, outcome = scene.run().apply()
+    reason = next(reason for key, reason in outcome.waiting.items() if key.startswith("s1"))
+    assert "It was looked for and is not there; after ten minutes of absence it is made again." in reason
+    assert not scene.writes() and not scene.comments("s1")
+    scene.halo.inject(Fault("status", "GET", "actions", status=403))
+    _, outcome = scene.run().apply()
+    assert any("could not be looked up" in reason for reason in outcome.waiting.values())
+    scene.halo.clear_faults()
+    scene.later(minutes=6)
+    _, outcome = scene.run().apply()
+    assert not outcome.waiting and len(scene.comments("s1")) == 1
+
+
+def test_a_status_of_unknown_outcome_is_looked_at_and_set_at_once(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    scene.later(days=1)
+    scene.scan()
+    scene.halo.inject(Fault("drop", "POST", "tickets", times=None))
+    scene.run().apply()
+    assert len(scene.comments("s1")) == 1 and scene.status("s1") == "New"
+    scene.halo.clear_faults()
+    _, outcome = scene.run().apply()
+    assert not outcome.waiting and scene.status("s1") == "Remediated" and len(scene.comments("s1")) == 1
+
+
 def test_a_second_process_is_told_that_the_first_is_at_work(scene: Any, store: str) -> None:
     scene.scan("a1 v1 s1")
     run = scene.run()

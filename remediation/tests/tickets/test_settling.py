@@ -128,3 +128,30 @@ def test_another_comment_ends_it(settled: Any, telling: list[bool]) -> None:
     settled.scan("a1 v1 s1")
     _, outcome = settled.run().apply()
     assert [key for key in outcome.done if key.startswith("s1/1/comment")] and "settling" not in stored("s1").note
+
+
+def test_each_reopening_by_a_person_is_answered_once(settled: Any) -> None:
+    settled.run().apply()
+    assert settled.status("s1") == "Remediated"
+    told = len(settled.comments("s1"))
+    for status in (2, 41, 2):
+        settled.later(hours=1)
+        settled.person_sets("s1", status)
+        settled.run().apply()
+        settled.run().apply()
+    answers = [text for text in settled.comments("s1")[told:] if "It stays open" in text]
+    assert len(answers) == 2 and settled.status("s1") == "In Progress"
+
+
+def test_what_is_settled_and_called_done_once_more_is_settled_with_its_evidence(settled: Any) -> None:
+    settled.run().apply()
+    settled.later(hours=1)
+    settled.person_sets("s1", 2)
+    settled.run().apply()
+    settled.later(hours=1)
+    settled.person_sets("s1", 40)
+    settled.run().apply()
+    assert settled.status("s1") == "Remediated"
+    assert settled.comments("s1")[-1].startswith("Settled by scans: 2 remediated")
+    plan, _ = settled.run().apply()
+    assert not plan.steps

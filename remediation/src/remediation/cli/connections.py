@@ -83,7 +83,7 @@ def connect(
         halo.test()
         instance = Instance(halo, Options.from_table(settings))
         mapped = instance.status_map()
-        instance.place()
+        instance.require_named()
         models.Connection.objects.update_or_create(
             name=name, defaults={"settings": settings, "secret": connection.secret}
         )

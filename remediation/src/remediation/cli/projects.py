@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 from typer.core import TyperCommand
@@ -44,14 +44,17 @@ def _source(name: str) -> Any:
 
 
 Source = Annotated[str, typer.Option("--source", help="The source of findings.")]
-MinSeverity = Annotated[str, typer.Option("--min-severity", help="critical, high, medium, low or none")]
-Granularity = Annotated[str, typer.Option("--granularity", help="solution, solution-owner, asset or vulnerability")]
+# As the domain has them, which is not imported before a command is known: polars takes its time.
+Severities = Literal["critical", "high", "medium", "low", "none"]
+Granularities = Literal["solution", "solution-owner", "asset", "vulnerability"]
+MinSeverity = Annotated[Optional[Severities], typer.Option("--min-severity", help="The least severity taken in.")]
+Granularity = Annotated[Optional[Granularities], typer.Option("--granularity", help="What one ticket stands for.")]
 SettingsFile = Annotated[
     Optional[Path], typer.Option("--settings", help="A TOML file: owner, due, rules, templates ...")
 ]
 
 
-def _given(settings: Path | None, min_severity: str, granularity: str) -> dict[str, Any]:
+def _given(settings: Path | None, min_severity: Severities | None, granularity: Granularities | None) -> dict[str, Any]:
     """The settings that the options give; an option counts before the file. Raises Refused."""
     options = {"min_severity": min_severity, "granularity": granularity}
     return {**(table_of(settings) if settings else {}), **{name: value for name, value in options.items() if value}}
@@ -61,8 +64,8 @@ def create(
     name: str,
     connection: Annotated[str, typer.Option(help="The Halo connection.")],
     source: Source = "",
-    min_severity: MinSeverity = "",
-    granularity: Granularity = "",
+    min_severity: MinSeverity = None,
+    granularity: Granularity = None,
     settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -94,8 +97,8 @@ def change(
     name: str,
     connection: Annotated[str, typer.Option(help="The Halo connection.")] = "",
     source: Source = "",
-    min_severity: MinSeverity = "",
-    granularity: Granularity = "",
+    min_severity: MinSeverity = None,
+    granularity: Granularity = None,
     settings: SettingsFile = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -154,7 +157,7 @@ def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:
             {"key": step.key, "kind": step.kind.value, "reason": step.reason, "ticket": step.ticket_key}
             for step in made.steps
         ]
-        not_done = [{"key": item.key, "reason": item.reason} for item in made.not_done]
+        not_done = [vars(item) for item in made.not_done]
         value = {"id": stored.pk, "steps": steps, "held": bool(made.held), "not_done": not_done}
         lines = [f"  {step['kind']:<14} {step['ticket']}: {step['reason']}" for step in steps]
         lines += [f"  not done       {item['key']}: {item['reason']}" for item in not_done]

@@ -39,7 +39,10 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             lines.append(f"{project['project']}: {project['tickets']} tickets{', HELD' if project['held'] else ''}")
             lines += [f"  newest run {project['wrong']}"] if project["wrong"] else []
             lines += [f"  waits: {text}" for text in project["waiting"]]
-            lines += [f"  not done: {item['key']}: {item['reason']}" for item in project["not_done"]]
+            lines += [
+                f"  {'needs you' if item.get('needs_person') else 'not done'}: {item['key']}: {item['reason']}"
+                for item in project["not_done"]
+            ]
             lines += [f"  warning: {text}" for text in project["warnings"]]
         for source in value["sources"]:
             read = f"last read {source['read']}" if source["read"] else "not read yet"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 from urllib.parse import urlsplit
 
 import typer
@@ -15,7 +15,7 @@ from .progress import progress
 
 def add(
     name: str,
-    kind: Annotated[str, typer.Option(help="insightvm")],
+    kind: Annotated[Literal["insightvm"], typer.Option(help="Which scanner it is.")],
     url: Annotated[str, typer.Option(help="https://console:3780")],
     user: Annotated[str, typer.Option(help="A user that may make reports.")],
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
@@ -27,8 +27,6 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
-    if kind != "insightvm":
-        raise Refused(f"There is no source kind {kind!r}. There is: insightvm.")
     if mode == "rest":
         raise Refused("A console cannot be read by its REST interface yet: that is a later issue. Use --mode sql.")
     if mode != "sql":
@@ -138,8 +136,12 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
-    kind: Annotated[str, typer.Option(help="insightvm-report; by the header where it is not given.")] = "",
-    coverage: Annotated[str, typer.Option(help="devices: all findings of the devices in it; or listed.")] = "devices",
+    kind: Annotated[
+        Optional[Literal["insightvm-report"]], typer.Option(help="By the header where it is not given.")
+    ] = None,
+    coverage: Annotated[
+        Literal["devices", "listed"], typer.Option(help="devices: all findings of the devices in it.")
+    ] = "devices",
     clean: Annotated[
         Optional[list[str]], typer.Option(help="A device that the file should hold, and is clean.")
     ] = None,
@@ -154,5 +156,7 @@ def import_file(
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
 
-        ended = work(file, source, kind=kind, coverage=coverage, clean=clean or (), accept=accept_coverage, tell=tell)
+        ended = work(
+            file, source, kind=kind or "", coverage=coverage, clean=clean or (), accept=accept_coverage, tell=tell
+        )
     answer(as_json, ended.value, ended.text)

@@ -56,7 +56,7 @@ def _decide(ticket: Ticket, findings: list[Finding], skew: timedelta, linked: bo
     counts = Counts.of(findings)
     news = [finding for finding in findings if ticket.told.get(finding.pair) != finding.state]
     if ticket.status is None:
-        return _nothing(ticket, "its status in HaloITSM is not mapped to one of ours")
+        return _nothing(ticket, "its status in HaloITSM is not mapped to one of ours", needs_person=True)
     if counts.alive:
         return _alive(ticket, ticket.status, findings, counts, news, skew, linked)
     return _settled(ticket, ticket.status, findings, counts, news, released)
@@ -134,7 +134,7 @@ def _verified(
     ]
     if not refuted:
         waiting = _nothing(
-            ticket, f"waiting for a scan: {counts.in_words()}, none of it scanned since it was called done"
+            ticket, f"waiting for a scan: {counts.in_words()}; none since it was called done proves that it is gone"
         )
         if not any(_is_new(ticket, finding) for finding in news):
             return waiting
@@ -163,7 +163,7 @@ def _settled(
             return Decision()
         return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news),))
     if counts.is_withdrawn and not released:
-        withdrawn = _nothing(ticket, f"withdrawn: {words}; {APPROVER_DECIDES}")
+        withdrawn = _nothing(ticket, f"withdrawn: {words}; {APPROVER_DECIDES}", needs_person=True)
         if not news:
             return withdrawn
         said = comment(ticket, findings, _news_text(news, counts), f"withdrawn: {words}", news)
@@ -178,7 +178,7 @@ def _settled(
         return replace(reopened, steps=(said,))
     reason = f"withdrawn, released by an approver: {words}" if counts.is_withdrawn else f"settled: {words}"
     steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
-    if news or counts.is_withdrawn:
+    if news or not ticket.settling:
         text = f"{'Settled by scans' if counts.remediated else 'Settled'}: {words}, on {_hosts(findings)}."
         steps.insert(0, comment(ticket, findings, text, reason, findings, settling=True))
     return Decision(tuple(steps))
@@ -251,7 +251,8 @@ def comment(
     if agreed:
         body["agreed"] = agreed.value
     if reopened:
-        body["reopened"] = "told"
+        # A second reopening is another one.
+        body["reopened"] = ticket.changed.isoformat() if ticket.changed else "told"
     if settling:
         body["settling"] = True
     return Step(Kind.COMMENT, ticket.key, ticket.generation, reason, body, evidence(behind), told)
@@ -261,5 +262,5 @@ def _status(ticket: Ticket, kind: Kind, status: Status, reason: str, behind: lis
     return Step(kind, ticket.key, ticket.generation, reason, {"status": status.value}, evidence(behind))
 
 
-def _nothing(ticket: Ticket, reason: str) -> Decision:
-    return Decision(not_done=(NotDone(ticket.name, reason),))
+def _nothing(ticket: Ticket, reason: str, *, needs_person: bool = False) -> Decision:
+    return Decision(not_done=(NotDone(ticket.name, reason, needs_person),))

@@ -55,12 +55,14 @@ def follow_children(
     if wanted is None or parent.status is wanted:
         return
     if parent.status is None:
-        not_done.append(NotDone(PARENT_KEY, "its status in HaloITSM is not mapped to one of ours"))
+        not_done.append(NotDone(PARENT_KEY, "its status in HaloITSM is not mapped to one of ours", needs_person=True))
     elif parent.agreed is not None and parent.status is not parent.agreed:
         words = f"somebody set it to {parent.status.value}, and its children are {wanted.value}"
-        not_done.append(NotDone(PARENT_KEY, words if wanted is parent.agreed else f"{words} now: a person decides"))
+        both_moved = wanted is not parent.agreed
+        not_done.append(NotDone(PARENT_KEY, f"{words} now: a person decides" if both_moved else words, both_moved))
     elif project.settings.dynamic and wanted in ENDED:
-        not_done.append(NotDone(PARENT_KEY, f"its children are {wanted.value}: the lead settles a dynamic project"))
+        words = f"its children are {wanted.value}: the lead settles a dynamic project"
+        not_done.append(NotDone(PARENT_KEY, words, needs_person=True))
     else:
         reason = f"its children are {wanted.value} at the most urgent"
         steps.append(Step(Kind.SET_STATUS, PARENT_KEY, parent.generation, reason, {"status": wanted.value}))

@@ -51,10 +51,11 @@ class Step:
 
 @dataclass(frozen=True)
 class NotDone:
-    """Something that is not done, and why."""
+    """Something that is not done, and why. ``needs_person``: it stays so until a person does something about it."""
 
     key: str
     reason: str
+    needs_person: bool = False
 
 
 @dataclass(frozen=True)

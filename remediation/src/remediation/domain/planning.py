@@ -57,7 +57,9 @@ class World:
 def plan(world: World) -> Plan:
     """The steps that would make Halo agree, parents first, and what is not done with its reason."""
     if not world.findings.columns:
-        return Plan(not_done=(NotDone(PARENT_KEY, "the project has no source yet"),))
+        return Plan(not_done=(NotDone(PARENT_KEY, "the project has no source yet", needs_person=True),))
+    if world.scanned is None and world.findings.is_empty() and not world.tickets:
+        return Plan(not_done=(NotDone(PARENT_KEY, "its source has not been read yet", needs_person=True),))
     tickets = sorted(world.tickets, key=lambda ticket: (ticket.key, ticket.generation))
     by_key = {ticket.key: ticket for ticket in tickets}
     frame = believed(world.findings, world.settings)
@@ -82,7 +84,7 @@ def plan(world: World) -> Plan:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, create_parent(world, rows, tickets, steps))
     elif world.parent.missing:
-        not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id)))
+        not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id), needs_person=True))
     else:
         agrees = agreement(world.parent, tickets, steps)
         follow_children(world, world.parent, tickets, steps, not_done)
@@ -152,7 +154,7 @@ def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
 def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step], not_done: list[NotDone]) -> None:
     """Steps for a ticket that exists; its findings are now under ``key``."""
     if ticket.missing:
-        not_done.append(NotDone(ticket.name, gone(ticket.halo_id)))
+        not_done.append(NotDone(ticket.name, gone(ticket.halo_id), needs_person=True))
         return
     moved = key if key != ticket.key else ""
     findings = _findings_of(ticket, key, rows)

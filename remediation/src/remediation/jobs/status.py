@@ -18,14 +18,20 @@ def status() -> dict[str, Any]:
     """All ``projects`` and ``sources``, JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
-    text for each step that is ``waiting``, what is ``not_done``, each with ``key`` and ``reason``, the ``warnings`` of
-    a week, and why its newest run did not end well (``wrong``, "" where it did). Of each source: its name (``source``),
-    when it was last ``read`` in whole, and why its newest reading did not end well (``wrong``).
+    text for each step that is ``waiting``, what is ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it
+    stays so until a person does something, which is not ok), the ``warnings`` of a week, and why its newest run did not
+    end well (``wrong``, "" where it did). Of each source: its name (``source``), when it was last ``read`` in
+    whole, and why its newest reading did not end well (``wrong``).
     """
     projects = [_of_project(row) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
-    waits = any(project["held"] or project["waiting"] or project["wrong"] for project in projects)
-    return {"projects": projects, "sources": sources, "ok": not waits and not any(one["wrong"] for one in sources)}
+    well = not any(map(_waits, projects)) and not any(one["wrong"] for one in sources)
+    return {"projects": projects, "sources": sources, "ok": well}
+
+
+def _waits(project: dict[str, Any]) -> bool:
+    asks = any(item.get("needs_person") for item in project["not_done"])
+    return bool(project["held"] or project["waiting"] or project["wrong"] or asks)
 
 
 def _of_project(row: models.Project) -> dict[str, Any]:

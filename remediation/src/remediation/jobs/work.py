@@ -89,6 +89,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
             "done": outcome.done,
             "failed": list(outcome.failed),
             "waiting": list(outcome.waiting),
+            "warnings": outcome.warnings,
             "tickets": outcome.tickets,
             "not_done": not_done,
         }

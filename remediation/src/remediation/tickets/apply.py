@@ -6,40 +6,33 @@ by the mark in its text, and a status can be set twice. One process at a time wr
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Callable, Iterator, Mapping
 
 from django.db import connection as database
 from django.db import transaction
-from django.utils import timezone
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
-from ..domain.plan import Kind, Plan, Step, digest
+from ..domain.plan import Kind, Plan, Step
 from ..domain.planning import PARENT_KEY
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
+from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .missing import found_again, is_missing, mark_missing
+from .open_comments import ABSENT_BEFORE_RETRY, SETTLING, mark_of, numbers_told, remember
 from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
 
 __all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
 
-# A write whose outcome is unknown is sent again only after it has been absent for so long.
-ABSENT_BEFORE_RETRY = timedelta(minutes=10)
-# How long a process that ended may have been busy with its last write, and how long Halo may be with one request.
-CALL_LASTS = timedelta(seconds=165)
-REQUEST_LASTS = 35.0
-
-# In a ticket's note: its last comment said that it is settled, and its status is not set yet; who let it end.
-_SETTLING = "settling"
+# In a ticket's note: who let it end.
 _RELEASED = "released"
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
@@ -72,11 +65,15 @@ _LOCK = 7_411_001
 
 @dataclass
 class Outcome:
-    """What an apply did, by step key; ``failed`` and ``waiting`` have the reason in words."""
+    """What an apply did, by step key; ``failed`` and ``waiting`` have the reason in words.
+
+    ``warnings`` are about steps that were done, but not quite as they were meant.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
     tickets: list[int] = field(default_factory=list)
 
     def has(self, step: Step) -> bool:
@@ -87,7 +84,8 @@ class Outcome:
 class Applier:
     """Applies plans of one project, by a process that is its connection's one writer.
 
-    ``now`` is the present, ``sleep`` waits for seconds, ``say(text)`` gets a line for each step.
+    ``now`` is the present, ``say(text)`` gets a line for each step. ``cut_off`` waits for what a process before sent.
+    ``uncommented``: why some tickets cannot be commented on yet, by their rows' numbers (``open_comments.look_up``).
     """
 
     def __init__(
@@ -97,18 +95,19 @@ class Applier:
         statuses: StatusMap,
         *,
         now: Callable[[], datetime],
-        sleep: Callable[[float], None] = time.sleep,
+        cut_off: CutOff,
+        uncommented: Mapping[int, str],
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._project = project
         self._instance = instance
         self._statuses = statuses
         self._now = now
-        self._sleep = sleep
+        self._cut_off = cut_off
+        self._uncommented = uncommented
         self._say = say
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
-        self._waited = False
         self._twins = Twins(project, instance, statuses, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
@@ -148,18 +147,18 @@ class Applier:
         steps = {(step.ticket_key, step.generation): step for step in plan.steps if step.kind in _CREATES}
         rows = [self._ticket(*wanted) for wanted in steps]
         made = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True)
-        open_ended = [row for row in made if _newest(row, "about", "unknown")]
+        open_ended = [row for row in made if open_write(row)]
         missing = {row.reference: row for row in [*rows, *open_ended] if row.halo_id is None}
         try:
             self._look(missing, steps)
-            if any(self._is_cut_off(row) for row in missing.values()):
-                self._wait_for_cut_off()
+            if any(self._cut_off.is_recent(open_write(row)) for row in missing.values()):
+                self._cut_off.wait()
                 self._look(missing, steps)
         except HaloError as error:
             self._unsearched = f"it could not be looked up whether it exists already. {in_words(error)}"
             return
         for row in missing.values():
-            newest = _newest(row, "about", "unknown")
+            newest = open_write(row)
             if (row.key, row.generation) not in steps and newest and newest.at <= self._now() - ABSENT_BEFORE_RETRY:
                 self._note("failed", row, None, {"said": "it was not made, and nobody needs it any more"})
 
@@ -196,26 +195,8 @@ class Applier:
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
         row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title"])
-        note = {"told": sent["told"], UNLOOKED: self._now().isoformat(), **self._numbers(sent)}
-        change_keys(row, "note", note)
-
-    def _numbers(self, sent: Mapping[str, Any]) -> dict[str, str]:
-        """What a project's ticket tells of its children, and the day on which it does."""
-        today = timezone.localdate(self._now()).isoformat()
-        return {"numbers": sent["numbers"], "numbers_told": today} if "numbers" in sent else {}
-
-    def _is_cut_off(self, row: models.Ticket) -> bool:
-        """Whether a process ended in the middle of a write for a ticket, so shortly ago that Halo may be at it."""
-        newest = _newest(row, "about")
-        return newest is not None and newest.at > self._now() - CALL_LASTS
-
-    def _wait_for_cut_off(self) -> None:
-        if not self._waited:
-            self._say(
-                f"  The run before was cut off in the middle of a write: waiting {REQUEST_LASTS:.0f} s for its end."
-            )
-            self._sleep(REQUEST_LASTS)
-            self._waited = True
+        now = self._now()
+        change_keys(row, "note", {"told": sent["told"], UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
 
     def _parent(self) -> models.Ticket | None:
         return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
@@ -246,14 +227,13 @@ class Applier:
         if obstacle:
             self._waits(step, obstacle)
             return
-        before = _newest(ticket, "about", "unknown")
-        sent = _sent(step) if step.kind in _CREATES else {}
+        sent = _sent(step)
         try:
             # Looked at before "about to": what was not begun is nobody's but the person's who did it.
             result = asked(lambda: self._found(step, ticket)) if step.kind in _STATUSES else {}
             if not result:
                 self._note("about", ticket, row, sent)
-                result = asked(lambda: self._do(step, ticket, before))
+                result = asked(lambda: self._do(step, ticket))
         except _Moved:
             self._waits(step, "somebody changed it meanwhile; the next run decides")
             return
@@ -291,6 +271,7 @@ class Applier:
         self._outcome.done.append(step.key)
         self._say(f"  done     {step.kind.value} {step.ticket_key}: {step.reason}")
         if "warning" in result:
+            self._outcome.warnings[step.key] = result["warning"]
             self._say(f"  WARNING  {step.kind.value} {step.ticket_key}: {result['warning']}")
         if step.kind is Kind.CREATE_PARENT:
             # Before it has children: they would be those of the wrong one.
@@ -327,10 +308,15 @@ class Applier:
             reason = self._missing(needed)
             if reason:
                 return reason
-        newest = _newest(ticket, "unknown")
-        if newest and newest.at > self._now() - ABSENT_BEFORE_RETRY:
-            said = newest.detail["said"]
-            return f"the outcome of a write is unknown, and it has not been absent for ten minutes. {said}"
+        if step.kind is Kind.COMMENT:
+            return self._uncommented.get(ticket.pk, "")
+        newest = open_write(ticket) if step.kind in _CREATES else None
+        if newest and newest.event == "unknown" and newest.at > self._now() - ABSENT_BEFORE_RETRY:
+            # It was looked for before all steps.
+            return (
+                "it may have been made. It was looked for and is not there; after ten minutes of absence it is made "
+                f"again. {newest.detail['said']}"
+            )
         return ""
 
     def _waits(self, step: Step, reason: str) -> None:
@@ -347,18 +333,15 @@ class Applier:
         row.state, row.result, row.at = state, dict(result), self._now()
         row.save()
 
-    def _do(self, step: Step, ticket: models.Ticket, before: models.Journal | None) -> dict[str, Any]:
-        """The result of a step; ``before`` is the write before it on its ticket, where its end is not known.
-
-        Raises HaloError and NotInHalo.
-        """
+    def _do(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
+        """The result of a step. Raises HaloError and NotInHalo."""
         if step.kind in _CREATES:
             return self._create(step, ticket)
         if step.kind is Kind.FOLLOW:
             return {"key": step.body["key"]}
         number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
-            return self._comment(step, ticket, number, before)
+            return self._comment(step, ticket, number)
         wanted = self._wanted(step)
         self._instance.set_status(number, wanted)
         return {"status": wanted}
@@ -398,28 +381,15 @@ class Applier:
             result["warning"] = f"ticket {shown.halo_id} does not show what was written into its custom fields: {names}"
         return result
 
-    def _comment(self, step: Step, ticket: models.Ticket, number: int, before: models.Journal | None) -> dict[str, Any]:
-        """Adds a comment, unless it is there.
-
-        It is not said again where it was the last that was done: then the status after it was not. The same may have to
-        be said again after other things: its mark counts how often it was.
-        """
-        done = ticket.journal.filter(event="done")
-        newest = done.order_by("-pk").first()
+    def _comment(self, step: Step, ticket: models.Ticket, number: int) -> dict[str, Any]:
+        """Adds a comment. It is not said again where it was the last that was done: the status after it was not."""
+        newest = ticket.journal.filter(event="done").order_by("-pk").first()
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
-        mark = f"[{digest([step.key, done.filter(step__key=step.key).count()])}]"
-        if before and before.step and before.step.key == step.key:
-            is_there = self._instance.has_comment(number, mark)
-            if not is_there and before.event == "about" and before.at > self._now() - CALL_LASTS:
-                self._wait_for_cut_off()
-                is_there = self._instance.has_comment(number, mark)
-            if is_there:
-                return {"found": mark}
         result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
         if "warning" in result:
             text += f"\n({step.body['attachment']['name']} could not be attached.)"
-        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark}")}
+        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark_of(ticket, step.key)}")}
 
     def _attach(self, attachment: Mapping[str, str] | None, number: int) -> dict[str, Any]:
         """Attaches a comment's file, unless it is there. One that Halo refuses holds no comment back.
@@ -447,26 +417,20 @@ class Applier:
             ticket.key = str(step.body["key"])
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            note = {"told": dict(step.told), "reopened": step.body.get("reopened", ""), **self._numbers(step.body)}
-            marks = {name: True for name in ("listed", _SETTLING) if step.body.get(name)}
-            change_keys(ticket, "note", {**note, **marks}, without=[_SETTLING] if _SETTLING not in marks else [])
-            if step.body.get("agreed"):
-                ticket.agreed_status = str(step.body["agreed"])
-                ticket.save(update_fields=["agreed_status"])
+            remember(ticket, step.body, step.told, self._now())
         else:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])
             ticket.save(update_fields=["status", "agreed_status", "halo_status_id"])
-            change_keys(ticket, "note", {}, without=[_SETTLING, _RELEASED])
+            # Who opens it again after this is told once more.
+            change_keys(ticket, "note", {}, without=[SETTLING, _RELEASED, "reopened"])
 
 
 def _sent(step: Step) -> dict[str, Any]:
-    """What has to be known of a create when only its ticket is found later."""
+    """What has to be known of a write when only what it made is found later."""
+    if step.kind is Kind.COMMENT:
+        return {"told": dict(step.told)}
+    if step.kind not in _CREATES:
+        return {}
     numbers = {"numbers": step.body["numbers"]} if "numbers" in step.body else {}
     return {"told": dict(step.told), "title": str(step.body["summary"]), **numbers}
-
-
-def _newest(row: models.Ticket, *events: str) -> models.Journal | None:
-    """The newest entry in a ticket's journal, if it is one of these events."""
-    newest = row.journal.order_by("-pk").first()
-    return newest if newest and newest.event in events else None

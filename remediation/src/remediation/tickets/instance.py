@@ -95,6 +95,17 @@ class Instance:
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 
+    def require_named(self) -> None:
+        """Whether all that the options name exists. Raises HaloError, NotInHalo."""
+        for kind, name in (
+            ("tickettype", self._options.ticket_type),
+            ("tickettype", self._options.parent_type),
+            ("agent", self._options.closing_agent),
+        ):
+            if name:
+                self._number(kind, name)
+        self.place()
+
     def _number(self, kind: str, name: str) -> int:
         number = self._client.lookups.number(kind, name)
         if number is None:

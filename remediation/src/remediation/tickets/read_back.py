@@ -7,9 +7,10 @@ from typing import Callable, Iterable, Mapping
 
 from django.utils import timezone
 
-from ..domain.status import Status, StatusMap
+from ..domain.status import ENDED, Status, StatusMap
 from ..store import models
 from ..store.json_keys import change_keys
+from .cut_off import open_write
 from .instance import Instance, Shown
 from .missing import found_again, is_missing, mark_missing
 
@@ -94,12 +95,15 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
     row.halo_status_id, row.halo_changed = status_id, moment
     row.status = ours.value if ours else ""
     row.save(update_fields=["halo_status_id", "halo_changed", "status", "agreed_status"])
+    if ours in ENDED and row.note.get("reopened"):
+        # Who opens it again after this is told once more why it was settled.
+        change_keys(row, "note", {}, without=["reopened"])
     return True
 
 
 def _written(row: models.Ticket) -> Status | None:
     """The status that was about to be set, where it is not known what became of that."""
-    newest = row.journal.order_by("-pk").first()
-    if newest is None or newest.event != "about" or newest.step is None or "status" not in newest.step.body:
+    newest = open_write(row)
+    if newest is None or newest.step is None or "status" not in newest.step.body:
         return None
     return Status(newest.step.body["status"])

@@ -18,7 +18,9 @@ from ..store import models
 from ..store.secrets import open_
 from .apply import Applier, Busy, Outcome, one_writer
 from .asking import asked
+from .cut_off import CutOff
 from .instance import Instance, Options
+from .open_comments import look_up
 from .read_back import read_back
 from .world import world_of
 
@@ -124,6 +126,8 @@ class ProjectRun:
         """
         with one_writer(self._project.connection_id):
             self._read_back()
+            cut_off = CutOff(self._now, self._sleep, self._say)
+            uncommented = look_up(self._project, self._instance, cut_off, self._now)
             plan, stored = self._planned()
             if plan.held:
                 valid = self._approval(plan, approved)
@@ -132,7 +136,13 @@ class ProjectRun:
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
             applier = Applier(
-                self._project, self._instance, self._statuses, now=self._now, sleep=self._sleep, say=self._say
+                self._project,
+                self._instance,
+                self._statuses,
+                now=self._now,
+                cut_off=cut_off,
+                uncommented=uncommented,
+                say=self._say,
             )
             return plan, applier.apply(plan, stored)
 
