@@ -151,3 +151,20 @@ def test_no_ticket_is_made_anew_beside_a_run(line: Any, halo: HaloEmulator, stor
             approvals.remake("p", ["s1/1"])
         other.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
     assert models.Ticket.objects.get(key="s1").halo_id
+
+
+def test_a_status_of_its_own_for_what_was_withdrawn(line: Any, halo: HaloEmulator) -> None:
+    project(line, "1 v1 s1", "2 v2 s2")
+    connected = line("connect", "halo", "--ticket-type", "Vulnerability", *STATUSES, "--status", "withdrawn=Cancelled")
+    assert connected.code == 4 and "no status named 'Cancelled'" in connected.err
+    halo.lists.statuses.append({"id": 50, "name": "Cancelled", "shortname": "Cancelled", "type": 0, "sequence": 50})
+    halo.lists.closed_statuses.add(50)
+    connected = line("connect", "halo", "--ticket-type", "Vulnerability", *STATUSES, "--status", "withdrawn=Cancelled")
+    assert connected.code == 0 and "Withdrawn = Cancelled" in connected.out
+    models.Finding.objects.filter(vulnerability="v2").update(state="left")
+    line("apply", "p")
+    assert line("release", "p", "s2/1").code == 0
+    assert line("apply", "p").code == 0
+    assert (status_of(halo, "Apply s1"), status_of(halo, "Apply s2")) == ("New", "Cancelled")
+    assert models.Ticket.objects.get(key="s2").status == "Exception"
+    assert line("plan", "p", "--json").json["steps"] == [] and line("status").code == 0

@@ -149,6 +149,7 @@ def test_withdrawn_waits_for_an_approver(status: Status, state: str) -> None:
     released = decide(ticket(status, {"a1": state}), findings, released=True)
     assert steps(released) == ["comment", ("set-status", "Exception")]
     assert released.steps[1].reason == f"withdrawn, released by an approver: {words}"
+    assert released.steps[1].body["withdrawn"]
 
 
 @pytest.mark.parametrize("alive", ["open", "unconfirmed"])

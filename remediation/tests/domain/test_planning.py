@@ -247,6 +247,14 @@ def test_a_project_without_a_source() -> None:
     assert made.steps == () and reasons(made) == {"project": "the project has no source yet"}
 
 
+@pytest.mark.parametrize(
+    ("granularity", "key"), [(Granularity.SOLUTION, "solution project"), (Granularity.ASSET, "asset project")]
+)
+def test_what_a_scanner_calls_project_is_not_the_projects_own_ticket(granularity: Granularity, key: str) -> None:
+    made = plan(world(row(asset="project", solution="project"), settings=Settings(granularity=granularity)))
+    assert steps(made) == [("create", f"{key}/1")]
+
+
 def test_a_source_that_was_never_read() -> None:
     made = plan(replace(world(row()), findings=world(row()).findings.clear(), scanned=None))
     assert made.steps == () and reasons(made) == {"project": "its source has not been read yet"}

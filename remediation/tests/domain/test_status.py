@@ -70,6 +70,20 @@ def test_any_number_of_statuses_is_read_as_one_of_ours() -> None:
     assert many.write[PROGRESS] == 2
 
 
+def test_what_was_withdrawn_ends_as_an_exception_unless_it_is_mapped() -> None:
+    names = {**USUAL, 40: "Cancelled", 41: "Closed"}
+    body = {"status": "Exception", "withdrawn": True}
+    usual = StatusMap.of(names, {EXCEPTION: "Closed"})
+    assert (usual.written(body), usual.written({"status": "Exception"})) == (41, 41)
+    mapped = StatusMap.of(names, {EXCEPTION: "Closed"}, withdrawn="cancelled")
+    assert (mapped.written(body), mapped.written({"status": "Exception"})) == (40, 41)
+    assert mapped.read(40) is EXCEPTION
+    # Halo's status that means something else as well does not read as an exception.
+    assert StatusMap.of(names, {DONE: "Closed"}, withdrawn="Closed").read(41) is DONE
+    with pytest.raises(ValueError, match="no status named 'Gone'"):
+        StatusMap.of(names, {}, withdrawn="Gone")
+
+
 def test_an_unknown_name_for_reading_is_refused() -> None:
     with pytest.raises(ValueError, match="no status named 'Gone'"):
         StatusMap.of(USUAL, {}, {"Gone": DONE})

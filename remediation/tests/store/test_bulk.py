@@ -237,6 +237,19 @@ def test_an_asset_leaves_the_coverage_of_a_scanner(source: int) -> None:
     assert bulk.covered_assets(source) == 0
 
 
+def test_an_older_whole_file_covers_no_less(source: int) -> None:
+    def said(day: int, *assets: str) -> Snapshot:
+        moment = NOON + timedelta(days=day)
+        rows = [{"asset": name, "scan_started": moment, "assessed": moment} for name in assets]
+        return replace(snapshot(coverage=rows), proof=Proof.FILE)
+
+    bulk.write_assets(source, said(5, "1", "2"))
+    bulk.write_assets(source, said(1, "1"))
+    assert bulk.covered_assets(source) == 2
+    bulk.write_assets(source, said(9, "1"))
+    assert bulk.covered_assets(source) == 1
+
+
 @pytest.mark.parametrize("proof", [Proof.DEVICES, Proof.NOTHING])
 def test_an_asset_that_a_file_does_not_list_stays_covered(source: int, proof: Proof) -> None:
     bulk.write_assets(source, replace(snapshot(coverage=[{"asset": "1"}, {"asset": "2"}]), proof=proof))

@@ -7,19 +7,19 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..domain.status import Status
+from ..domain.status import WITHDRAWN, Status
 from .ending import Refused
 from .opened import AsJson, Data, answer, opened
 
 STATUS_HELP = (
     'A status, as in "Remediated=Closed". Given several times for one of ours, the first is what is set, and all are '
-    "understood."
+    "understood. Withdrawn is for what was neither remediated nor excepted, and is as Exception unless it is mapped."
 )
 
 
 def _mapped(values: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """What is set for each of our statuses: the first name that is given for it; and what the others mean, by name."""
-    known = {one.value.casefold(): one.value for one in Status}
+    known = {name.casefold(): name for name in [*(one.value for one in Status), WITHDRAWN]}
     write: dict[str, str] = {}
     reads: dict[str, str] = {}
     for value in values:
@@ -88,5 +88,7 @@ def connect(
             name=name, defaults={"settings": settings, "secret": connection.secret}
         )
         shown = {ours.value: mapped.names[number] for ours, number in mapped.write.items()}
+        if mapped.withdrawn is not None:
+            shown[WITHDRAWN] = mapped.names[mapped.withdrawn]
         lines = [f"  {ours} = {theirs}" for ours, theirs in shown.items()]
         answer(as_json, {"name": name, "statuses": shown}, "\n".join([f"Connected to Halo as {name!r}:", *lines]))

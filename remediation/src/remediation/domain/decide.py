@@ -177,7 +177,8 @@ def _settled(
         said = comment(ticket, findings, text, "reopened by a person", findings, reopened=True)
         return replace(reopened, steps=(said,))
     reason = f"withdrawn, released by an approver: {words}" if counts.is_withdrawn else f"settled: {words}"
-    steps = [_status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)]
+    ends = _status(ticket, Kind.SET_STATUS, counts.settled_as, reason, findings)
+    steps = [replace(ends, body={**ends.body, "withdrawn": True}) if counts.is_withdrawn else ends]
     if news or not ticket.settling:
         text = f"{'Settled by scans' if counts.remediated else 'Settled'}: {words}, on {_hosts(findings)}."
         steps.insert(0, comment(ticket, findings, text, reason, findings, settling=True))

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from .ledger import ALIVE, ENOUGH_MISSES, KEY, State
-from .plan import NotDone
+from .plan import PARENT_KEY, NotDone
 from .project import Granularity, Settings
 from .snapshot import SEVERITIES
 from .ticket import OUT, UNREPORTED, Pair, Ticket, counted
@@ -114,6 +114,8 @@ class Membership:
         for row in rows.sort(KEY).iter_rows(named=True):
             pair = row["asset"], row["vulnerability"]
             key = str(row[column])
+            if key == PARENT_KEY:
+                key = f"{column} {key}"
             if self.settings.granularity is Granularity.SOLUTION_OWNER:
                 owners = sorted(row.get("owner_tags") or [])
                 # An owner may hold an @ itself.

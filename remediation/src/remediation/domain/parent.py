@@ -9,12 +9,10 @@ from typing import Any, Protocol
 
 from . import template, variables
 from .membership import Rows
-from .plan import Kind, NotDone, Step
+from .plan import PARENT_KEY, Kind, NotDone, Step
 from .snapshot import SEVERITIES
 from .status import ENDED, Status, of_parent
 from .ticket import WORDS, Ticket
-
-PARENT_KEY = "project"
 
 
 class Project(variables.Project, Protocol):

@@ -13,6 +13,9 @@ from typing import Any, Mapping
 
 from .status import Status
 
+PARENT_KEY = "project"
+"""The key of a project's own ticket. No other ticket has it."""
+
 
 class Kind(str, Enum):
     """What a step does in Halo."""

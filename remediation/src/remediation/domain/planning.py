@@ -13,15 +13,13 @@ from . import asset_list, template
 from .decide import SKEW, comment, decide
 from .ledger import ALIVE
 from .membership import Membership, Row, Rows, believed
-from .parent import PARENT_KEY, agreement, create_parent, follow_children, summarise
-from .plan import Kind, NotDone, Plan, Step, digest
+from .parent import agreement, create_parent, follow_children, summarise
+from .plan import PARENT_KEY, Kind, NotDone, Plan, Step, digest
 from .project import Settings
 from .snapshot import SEVERITIES
 from .status import ENDED
 from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
 from .variables import values
-
-__all__ = ["PARENT_KEY", "World", "plan"]
 
 # Stands for the due date while a text is made, so that the same ticket is the same step on another day.
 _DUE = "\N{SYMBOL FOR NULL}due\N{SYMBOL FOR NULL}"

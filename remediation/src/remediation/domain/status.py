@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Iterable, Mapping
+from typing import Any, Iterable, Mapping
 
 
 class Status(str, Enum):
@@ -18,6 +18,8 @@ class Status(str, Enum):
     EXCEPTION = "Exception"
 
 
+# What a person maps a ticket's end to where all of it was only withdrawn. It reads as Exception.
+WITHDRAWN = "Withdrawn"
 ENDED = frozenset({Status.REMEDIATED, Status.WILL_NOT_FIX, Status.EXCEPTION})
 
 # The names that are taken for each where the instance has them and nobody has said otherwise.
@@ -45,16 +47,22 @@ PRECEDENCE = (
 class StatusMap:
     """``write``: our status to the id of one of the instance's. ``names``: all of the instance's, by id.
 
-    ``reads``: what others of the instance's statuses mean for us, by id.
+    ``reads``: what others of the instance's statuses mean for us, by id. ``withdrawn``: what a ticket ends with of
+    which nothing was remediated or excepted, None where that is the status for Exception.
     """
 
     write: Mapping[Status, int] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     reads: Mapping[int, Status] = field(default_factory=dict)
+    withdrawn: int | None = None
 
     @classmethod
     def of(
-        cls, names: Mapping[int, str], chosen: Mapping[Status, str], reading: Mapping[str, Status] | None = None
+        cls,
+        names: Mapping[int, str],
+        chosen: Mapping[Status, str],
+        reading: Mapping[str, Status] | None = None,
+        withdrawn: str = "",
     ) -> StatusMap:
         """From the instance's statuses, and the names that a person chose. Raises ValueError for an unknown name.
 
@@ -77,7 +85,22 @@ class StatusMap:
             number = next((number for number in found if number is not None), None)
             if number is not None:
                 write[status] = number
-        return cls(write, names, {number_of(name): status for name, status in (reading or {}).items()})
+        reads = {number_of(name): status for name, status in (reading or {}).items()}
+        if not withdrawn:
+            return cls(write, names, reads)
+        ends = number_of(withdrawn)
+        # A status that is set for something else as well says nothing by itself.
+        own = {} if ends in write.values() else {ends: Status.EXCEPTION}
+        return cls(write, names, {**own, **reads}, ends)
+
+    def written(self, body: Mapping[str, Any]) -> int | None:
+        """The instance's status that a step's body sets; None where nobody has mapped it.
+
+        The body has our ``status``, and ``withdrawn`` where all of the ticket was.
+        """
+        if body.get("withdrawn") and self.withdrawn is not None:
+            return self.withdrawn
+        return self.write.get(Status(body["status"]))
 
     def read(self, halo_status: int | None) -> Status | None:
         """Our status for one of the instance's; None where nobody has mapped it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,14 +15,22 @@ Pair = tuple[str, str]
 """The key of a finding: its asset and its vulnerability, each by the source's own id."""
 
 
+_ESCAPED = re.compile(r"((?:[^\\|]|\\.)*)\|(.*)", re.DOTALL)
+
+
 def pair_text(pair: Pair) -> str:
-    """A pair as one text, as it is stored. ``pair_of`` reads it."""
-    return "|".join(pair)
+    """A pair as one text, as it is stored. ``pair_of`` reads it. An asset's bar and backslash get a backslash."""
+    asset, vulnerability = pair
+    if "|" in asset or "\\" in asset:
+        asset = asset.replace("\\", "\\\\").replace("|", "\\|")
+    return f"{asset}|{vulnerability}"
 
 
 def pair_of(text: str) -> Pair:
     """The pair of a text that ``pair_text`` has made."""
     asset, _, vulnerability = text.partition("|")
+    if "\\" in asset and (found := _ESCAPED.fullmatch(text)):
+        return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL), found[2]
     return asset, vulnerability
 
 

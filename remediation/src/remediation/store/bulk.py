@@ -5,6 +5,7 @@ All use Django's connection and are part of the transaction around them. What ha
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -113,7 +114,8 @@ def write_assets(source_id: int, snapshot: Snapshot) -> int:
     written = copy.upsert("store_asset", source_id, ["asset"], news, keeps=rows.columns[1:])
     if not snapshot.proof.is_full:
         return written
-    return written + _uncover(source_id, rows.filter("covered").select("asset"))
+    newest = None if snapshot.proof is Proof.SCAN else rows.select(pl.coalesce("scan_started", "assessed").max()).item()
+    return written + _uncover(source_id, rows.filter("covered").select("asset"), newest)
 
 
 def asset_rows(snapshot: Snapshot) -> pl.DataFrame:
@@ -130,14 +132,16 @@ def asset_rows(snapshot: Snapshot) -> pl.DataFrame:
     ).with_columns(rows["covered"].fill_null(False) if snapshot.proof.is_full else rows["covered"])
 
 
-def _uncover(source_id: int, covered: pl.DataFrame) -> int:
+def _uncover(source_id: int, covered: pl.DataFrame, newest: datetime | None) -> int:
+    """Cover no asset but these. ``newest``: what was assessed after that is left, because a file may be an old one."""
     with connection.cursor() as cursor, copy.Incoming(cursor, "store_asset", covered) as temporary:
         cursor.execute(
             sql.SQL(
                 "UPDATE store_asset SET covered = false WHERE source_id = %s AND covered "
-                "AND NOT EXISTS (SELECT FROM {} AS new WHERE new.asset = store_asset.asset)"
+                "AND NOT EXISTS (SELECT FROM {} AS new WHERE new.asset = store_asset.asset) "
+                "AND NOT coalesce(coalesce(scan_started, assessed) > %s, false)"
             ).format(sql.Identifier(temporary)),
-            [source_id],
+            [source_id, newest],
         )
         return int(cursor.rowcount)
 

@@ -16,8 +16,7 @@ from django.db import transaction
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
-from ..domain.plan import Kind, Plan, Step
-from ..domain.planning import PARENT_KEY
+from ..domain.plan import PARENT_KEY, Kind, Plan, Step
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
@@ -348,10 +347,9 @@ class Applier:
 
     def _wanted(self, step: Step) -> int:
         """The status of Halo's that a step sets. Raises NotInHalo."""
-        status = Status(step.body["status"])
-        wanted = self._statuses.write.get(status)
+        wanted = self._statuses.written(step.body)
         if wanted is None:
-            raise NotInHalo(f"No status of HaloITSM is mapped to {status.value}. Map one: connect --status.")
+            raise NotInHalo(f"No status of HaloITSM is mapped to {step.body['status']}. Map one: connect --status.")
         return wanted
 
     def _found(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from haloitsm_client.http.retry import RetryPolicy
 from haloitsm_client.values.ids import as_id
 from haloitsm_client.values.sort_key import SortKey
 
-from ..domain.status import Status, StatusMap
+from ..domain.status import WITHDRAWN, Status, StatusMap
 
 # How many names an error lists.
 _MOST_NAMES = 20
@@ -84,14 +84,16 @@ class Instance:
             if number is not None and str(row.get("type", 0)) in ("0", "0.0")
         }
         known = {status.value.casefold(): status for status in Status}
-        unknown = [ours for ours in self._options.statuses if ours.casefold() not in known]
+        unknown = [ours for ours in self._options.statuses if ours != WITHDRAWN and ours.casefold() not in known]
         if unknown:
-            raise NotInHalo(
-                f"There is no status {unknown[0]!r}. There are: {', '.join(status.value for status in Status)}."
-            )
-        write = {known[ours.casefold()]: name for ours, name in self._options.statuses.items()}
+            there = ", ".join([*(status.value for status in Status), WITHDRAWN])
+            raise NotInHalo(f"There is no status {unknown[0]!r}. There are: {there}.")
+        write = {known[ours.casefold()]: name for ours, name in self._options.statuses.items() if ours != WITHDRAWN}
+        reads = {
+            name: Status.EXCEPTION if ours == WITHDRAWN else Status(ours) for name, ours in self._options.reads.items()
+        }
         try:
-            return StatusMap.of(names, write, {name: Status(ours) for name, ours in self._options.reads.items()})
+            return StatusMap.of(names, write, reads, self._options.statuses.get(WITHDRAWN, ""))
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from django.utils import timezone
 
@@ -88,10 +88,10 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
     if row.halo_status_id == status_id and (row.status or ours is None):
         return False
     written = _written(row)
-    if written is not None and statuses.write.get(written) == status_id:
+    if written and statuses.written(written) == status_id:
         # Our own, by a process that ended before it could say so.
-        ours = written
-        row.agreed_status = written.value
+        ours = Status(written["status"])
+        row.agreed_status = ours.value
     row.halo_status_id, row.halo_changed = status_id, moment
     row.status = ours.value if ours else ""
     row.save(update_fields=["halo_status_id", "halo_changed", "status", "agreed_status"])
@@ -101,9 +101,10 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
     return True
 
 
-def _written(row: models.Ticket) -> Status | None:
-    """The status that was about to be set, where it is not known what became of that."""
+def _written(row: models.Ticket) -> Mapping[str, Any]:
+    """The body of the step that was about to set a status, where it is not known what became of that; else nothing."""
     newest = open_write(row)
     if newest is None or newest.step is None or "status" not in newest.step.body:
-        return None
-    return Status(newest.step.body["status"])
+        return {}
+    body: dict[str, Any] = newest.step.body
+    return body

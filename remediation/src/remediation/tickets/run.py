@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from haloitsm_client import HaloClient
 
-from ..domain.plan import NotDone, Plan
-from ..domain.planning import PARENT_KEY
+from ..domain.plan import PARENT_KEY, NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_

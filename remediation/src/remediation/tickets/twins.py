@@ -13,7 +13,7 @@ from django.db import transaction
 
 from haloitsm_client import HaloError, UncertainWrite
 
-from ..domain.planning import PARENT_KEY
+from ..domain.plan import PARENT_KEY
 from ..domain.status import StatusMap
 from ..store import models
 from ..store.json_keys import change_keys

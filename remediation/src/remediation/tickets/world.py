@@ -12,7 +12,8 @@ from ..domain.acceptance import Acceptance, excepted
 from ..domain.decide import SKEW
 from ..domain.ledger import ALIVE, KEY
 from ..domain.membership import Membership, believed
-from ..domain.planning import PARENT_KEY, World
+from ..domain.plan import PARENT_KEY
+from ..domain.planning import World
 from ..domain.project import Settings
 from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
