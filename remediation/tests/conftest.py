@@ -7,6 +7,7 @@ REMEDIATION_TEST_POSTGRES_BIN other programs for the embedded one, such as /usr/
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from hypothesis import settings as properties
 
 from remediation import settings
 from remediation.store.embedded import EmbeddedPostgres
+from remediation.tickets import lease
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
 django.setup()
@@ -88,6 +90,36 @@ def store(postgres: str, migrated: str, tmp_path: Path, monkeypatch: pytest.Monk
     with django_on(address):
         yield address
     drop_database(postgres, name)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """``with held(connection.pk):`` another one is the writer to a connection for the block, and lives."""
+    # So that it shows soon.
+    monkeypatch.setattr(lease, "_RENEWALS", 40)
+    return held_by_another
+
+
+@contextmanager
+def held_by_another(connection_id: int) -> Iterator[None]:
+    begun, ended = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with lease.one_writer(connection_id):
+                begun.set()
+                ended.wait(60)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert begun.wait(60)
+    try:
+        yield
+    finally:
+        ended.set()
+        other.join()
 
 
 @pytest.fixture

@@ -63,6 +63,9 @@ class HaloClient:
     Timeouts and waits are in seconds: ``max_wait`` bounds one call with all its retries and look-ups, ``recheck_delay``
     is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter``, ``now``: see Clock.
 
+    ``before_request`` is called before each request, also one for a token, in the thread that sends it. What it raises
+    goes through to the caller, and the request is not sent.
+
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types, and searches its
     clients, sites and users.
 
@@ -92,6 +95,7 @@ class HaloClient:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         now: Callable[[], datetime] = utc_now,
+        before_request: Callable[[], None] = lambda: None,
     ) -> None:
         identity, secret = _credential(client_id, "Client ID"), _credential(client_secret, "Client Secret")
         self.address = api_address(resource_server)
@@ -107,6 +111,7 @@ class HaloClient:
                 user_agent=user_agent or "haloitsm-client",
                 connect_timeout=connect_timeout,
                 read_timeout=read_timeout,
+                before_request=before_request,
             )
             return Session(
                 transport,

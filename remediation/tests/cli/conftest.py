@@ -119,7 +119,7 @@ def line(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     return Line(monkeypatch, capsys, tmp_path)
 
 
-def patient_only_by_its_clock(connection: models.Connection) -> HaloClient:
+def patient_only_by_its_clock(connection: models.Connection, before_request: Any = lambda: None) -> HaloClient:
     """The client of a connection, which does not really wait."""
     client = client_of(connection)
     elapsed = [0.0]
@@ -135,4 +135,5 @@ def patient_only_by_its_clock(connection: models.Connection) -> HaloClient:
         clock=lambda: elapsed[0],
         sleep=sleep,
         jitter=lambda: 1.0,
+        before_request=before_request,
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from halo_emulator import HaloEmulator
 from remediation.cli import approvals
 from remediation.cli.ending import Refused
 from remediation.store import models
-from remediation.tickets.apply import Busy, _LOCK
+from remediation.tickets.lease import Busy
 from remediation.tickets.world import findings_of
 
 UNTIL = (date.today() + timedelta(days=90)).isoformat()
@@ -142,14 +141,11 @@ def test_an_approver_has_a_lost_ticket_made_anew(line: Any, halo: HaloEmulator, 
         models.Ticket.objects.filter(pk=row.pk).update(note={**row.note, "missing": "2026-11-20T01:00:00+00:00"})
 
 
-def test_no_ticket_is_made_anew_beside_a_run(line: Any, halo: HaloEmulator, store: str) -> None:
+def test_no_ticket_is_made_anew_beside_a_run(line: Any, halo: HaloEmulator, held: Any) -> None:
     project(line, "1 v1 s1")
     models.Ticket.objects.filter(key="s1").update(note={"missing": "2026-11-20T01:00:00+00:00"})
-    with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
-        with pytest.raises(Busy):
-            approvals.remake("p", ["s1/1"])
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
+    with held(models.Connection.objects.get().pk), pytest.raises(Busy):
+        approvals.remake("p", ["s1/1"])
     assert models.Ticket.objects.get(key="s1").halo_id
 
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.utils import timezone
 
@@ -19,7 +18,6 @@ from remediation.domain.status import Status
 from remediation.sources.errors import Unreachable
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.store import models
-from remediation.tickets.apply import _LOCK
 from remediation.tickets.instance import Instance, Options
 from remediation.tickets.run import client_of
 
@@ -120,10 +118,9 @@ def test_halo_away_is_3_and_says_why(line: Any, halo: HaloEmulator) -> None:
     assert line("status").code == 0
 
 
-def test_another_process_at_work_is_3(line: Any, halo: HaloEmulator, store: str) -> None:
+def test_another_process_at_work_is_3(line: Any, halo: HaloEmulator, held: Any) -> None:
     line.project(*TWO)
-    with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, models.Connection.objects.get().pk])
+    with held(models.Connection.objects.get().pk):
         ended = line("apply", "p")
     assert ended.code == 3 and "Another process" in ended.err
     assert max(halo.tickets) == 2106

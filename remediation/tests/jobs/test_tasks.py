@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
@@ -19,7 +18,6 @@ from remediation.jobs import rescue, tasks
 from remediation.store import models
 from remediation.store.secrets import open_, seal
 from remediation.tickets import run
-from remediation.tickets.apply import _LOCK
 from stand_ins.insightvm_console import Console
 
 from .conftest import Project, waiting_jobs
@@ -28,7 +26,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 
 
-def patient_only_by_its_clock(of: models.Connection) -> HaloClient:
+def patient_only_by_its_clock(of: models.Connection, _: Any) -> HaloClient:
     """The client of a connection, which does not really wait."""
     elapsed = [0.0]
 
@@ -151,10 +149,9 @@ def test_work_on_what_is_no_longer_there_is_nothing(store: str) -> None:
     assert not models.Run.objects.exists()
 
 
-def test_a_project_waits_for_whoever_writes_to_its_connection(project: Project, store: str) -> None:
+def test_a_project_waits_for_whoever_writes_to_its_connection(project: Project, held: Any) -> None:
     one = project("web")
-    with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, one.connection_id])
+    with held(one.connection_id):
         tasks.run_project(one.pk)
     assert [run.outcome for run in one.runs.all()] == ["held"]
     assert waiting_jobs() == [f"project-{one.pk}"]

@@ -6,13 +6,12 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 from django.db import connection
+from django.utils import timezone
 
 from halo_emulator import Fault, HaloEmulator
 from remediation.jobs import tasks
 from remediation.store import models
-from remediation.tickets.apply import _LOCK
 
 from .conftest import Project, Worker, waiting_jobs, wait_until
 
@@ -102,18 +101,19 @@ def test_projects_of_one_connection_run_one_after_the_other_and_others_meanwhile
 
 
 def test_a_worker_that_loses_the_database_in_a_job_asks_for_the_work_again(
-    project: Project, worker: Start, halo: HaloEmulator, store: str, no_round: None
+    project: Project, worker: Start, halo: HaloEmulator, no_round: None
 ) -> None:
     one = project("web")
     halo.inject(Fault("hang", path="tickets", method="GET", seconds=300))
     tasks.ask_to_run(one)
     running = worker()
-    find = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
-    with psycopg.connect(store, autocommit=True) as other:
-        wait_until(lambda: other.execute(find, [_LOCK]).fetchone() is not None)
-        row = other.execute(find, [_LOCK]).fetchone()
-        assert row is not None
-        other.execute("SELECT pg_terminate_backend(%s)", [row[0]])
+    wait_until(lambda: models.Lease.objects.filter(until__gt=timezone.now()).exists())
+    with connection.cursor() as cursor:
+        # Those of the job, and not the queue's.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND query NOT ILIKE '%procrastinate%' AND query NOT ILIKE 'LISTEN%'"
+        )
     halo.clear_faults()
     wait_until(lambda: waiting_jobs() == [f"project-{one.pk}"])
     with connection.cursor() as cursor:

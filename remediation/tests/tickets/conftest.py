@@ -16,6 +16,7 @@ from haloitsm_client.tickets import exactly_once
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import models
 from remediation.store.intake import take_in
+from remediation.tickets.budget import Budget
 from remediation.tickets.run import ProjectRun
 
 START = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
@@ -124,7 +125,7 @@ class Scene:
         take_in(self.source, snapshot_of(found, assets, self.now))
         self.later(hours=1)
 
-    def client(self) -> HaloClient:
+    def client(self, connection: models.Connection, before_request: Callable[[], None]) -> HaloClient:
         """A client that knows nothing of those before it, which may have had another Halo at the same port."""
         exactly_once._REGISTRIES.clear()
         return HaloClient(
@@ -136,13 +137,21 @@ class Scene:
             sleep=self.time.sleep,
             jitter=lambda: 1.0,
             now=lambda: self.now,
+            before_request=lambda: (self.budget(connection).spend(), before_request()),
         )
+
+    def budget(self, connection: models.Connection) -> Budget:
+        return Budget(connection, lambda: self.now)
+
+    def wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.later(seconds=seconds)
 
     def run(self) -> ProjectRun:
         """A run as another process would begin it."""
         self.project = models.Project.objects.get(pk=self.project.pk)
         return ProjectRun(
-            self.project, client=self.client(), now=lambda: self.now, sleep=self.pauses.append, say=self.said.append
+            self.project, make_client=self.client, now=lambda: self.now, sleep=self.wait, say=self.said.append
         )
 
     def options(self, **options: Any) -> None:

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from remediation.store import models
-from remediation.tickets.apply import _LOCK
 from remediation.tickets.instance import Instance
 
 
@@ -78,20 +77,18 @@ def test_a_status_that_is_read_back_during_a_comment(scene: Any, meanwhile: Any)
     assert list(stored("s1").note["told"].values()) == ["open", "remediated"]
 
 
-def test_a_plan_beside_a_writer_leaves_the_reading_back_to_it(scene: Any, store: str) -> None:
+def test_a_plan_beside_a_writer_leaves_the_reading_back_to_it(scene: Any, held: Any) -> None:
     scene.scan("a1 v1 s1")
     scene.run().apply()
     scene.later(hours=1)
     scene.person_sets("s1", 2)
     before, run = models.Connection.objects.get().settings, scene.run()
-    with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, scene.connection.pk])
+    with held(scene.connection.pk):
         scene.halo.forget_requests()
         scene.said.clear()
         run.plan()
         assert not scene.lists() and "was not read back" in scene.said[0]
         assert models.Connection.objects.get().settings == before and stored("s1").status == "Not Started"
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, scene.connection.pk])
     scene.said.clear()
     scene.run().plan()
     assert not scene.said and stored("s1").status == "In Progress"
@@ -101,5 +98,5 @@ def test_a_writer_waits_for_a_plan_that_reads_back(scene: Any, store: str, meanw
     scene.scan("a1 v1 s1")
     run = scene.run()
     # Refused, as any statement that fails is raised: another process cannot become the writer now.
-    meanwhile("changes", f"SELECT 1 / (NOT pg_try_advisory_lock({_LOCK}, {scene.connection.pk}))::int")
+    meanwhile("changes", "SELECT 1 / (until > clock_timestamp())::int FROM store_lease")
     run.plan()

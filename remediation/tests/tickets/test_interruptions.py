@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection as database
 
 from halo_emulator import Fault
 from remediation.store import models
-from remediation.tickets.apply import Busy, HaloAway, _LOCK
+from remediation.tickets.apply import HaloAway
 from remediation.tickets.instance import Instance
+from remediation.tickets.lease import Busy
 
 CALLS = ("create", "comment", "attach", "set_status", "references", "has_comment", "close_twin")
 
@@ -334,15 +334,11 @@ def test_a_status_of_unknown_outcome_is_looked_at_and_set_at_once(scene: Any) ->
     assert not outcome.waiting and scene.status("s1") == "Remediated" and len(scene.comments("s1")) == 1
 
 
-def test_a_second_process_is_told_that_the_first_is_at_work(scene: Any, store: str) -> None:
+def test_a_second_process_is_told_that_the_first_is_at_work(scene: Any, held: Any) -> None:
     scene.scan("a1 v1 s1")
     run = scene.run()
-    with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, scene.connection.pk])
-        with pytest.raises(Busy):
-            run.apply()
-        # Not left to the end of the connection, which the server notices a moment later.
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, scene.connection.pk])
+    with held(scene.connection.pk), pytest.raises(Busy):
+        run.apply()
     assert not scene.tickets()
     run.apply()
     assert len(scene.tickets()) == 2

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from remediation.store import models
+from remediation.tickets.journal import Journal
+from remediation.tickets.lease import one_writer
 from remediation.tickets.read_back import read_back
 from remediation.tickets.world import world_of
 
@@ -223,7 +225,8 @@ def test_reading_back_does_not_undo_what_another_process_stores_meanwhile(
         return real(since)
 
     monkeypatch.setattr(run._instance, "changes", changes)
-    assert read_back(models.Connection.objects.get(), run._instance, run._statuses) == 1
+    with one_writer(scene.connection.pk) as lease:
+        assert read_back(models.Connection.objects.get(), run._instance, run._statuses, Journal(lease)) == 1
     ticket = models.Ticket.objects.get(key="s1")
     assert (ticket.status, ticket.note) == ("In Progress", {"told": {"kept": "open"}})
 

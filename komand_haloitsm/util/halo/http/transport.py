@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import ssl
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlencode
 
 import requests
@@ -37,6 +37,8 @@ class Transport:
 
     The proxies and the CA bundle of the environment are read once, in the constructor; Requests would read them again
     for every call. ``.netrc``, which Requests also reads, is ignored: it would replace the Authorization header.
+
+    ``before_request`` is called last before anything is sent; what it raises goes through, and nothing is sent.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Transport:
         user_agent: str,
         connect_timeout: float,
         read_timeout: float,
+        before_request: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
+        self._before_request = before_request
         self._timeout = (connect_timeout, read_timeout)
         self._verify: bool | str = verify and (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
@@ -63,6 +67,7 @@ class Transport:
         """The response, or why there is none. Raises InvalidInput for what cannot be sent as JSON or UTF-8."""
         try:
             prepared = self._prepare(request, token)
+            self._before_request()
             response = self._adapter.send(
                 prepared,
                 stream=True,

@@ -55,17 +55,18 @@ def remake(project: str, tickets: list[str], data: Data = None, as_json: AsJson 
         from django.utils import timezone
 
         from ..store import models
-        from ..tickets.apply import one_writer
+        from ..tickets.journal import Journal
+        from ..tickets.lease import one_writer
         from ..tickets.missing import is_missing, make_anew
 
         row = one(models.Project.objects, project, "project")
         # No run may find one again, or write to it, in between.
-        with one_writer(row.connection_id):
+        with one_writer(row.connection_id) as lease:
             named = _named(row, tickets)
             if there := sorted(name for name, ticket in named.items() if not is_missing(ticket)):
                 raise Refused(f"The ticket {there[0]!r} is not missing in HaloITSM, as far as the last plan has seen.")
             for ticket in named.values():
-                make_anew(ticket, approver(), timezone.now())
+                make_anew(ticket, approver(), Journal(lease), timezone.now())
         answer(as_json, {"remade": tickets}, f"To be made anew: {', '.join(tickets)}. The next apply makes them.")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..domain.budget import USUAL_LIMIT
 from ..domain.status import WITHDRAWN, Status
 from .ending import Refused
 from .opened import AsJson, Data, answer, opened
@@ -43,6 +44,9 @@ def connect(
     client: Annotated[str, typer.Option(help="Client of new tickets, by name.")] = "",
     site: Annotated[str, typer.Option(help="Site of new tickets, by name.")] = "",
     requester: Annotated[str, typer.Option(help="User of new tickets, by name or e-mail address.")] = "",
+    requests: Annotated[
+        int, typer.Option(min=1, max=300, help="To HaloITSM in five minutes, of all processes; it allows 300 in all.")
+    ] = USUAL_LIMIT,
     private_outcome: Annotated[bool, typer.Option("--private-outcome/--public-outcome")] = True,
     data: Data = None,
     as_json: AsJson = False,
@@ -74,6 +78,7 @@ def connect(
             "reads": reads,
             "closing_agent": closing_agent,
             "private": private_outcome,
+            "requests": requests,
             "client": client,
             "site": site,
             "requester": requester,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
@@ -47,6 +48,12 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         for source in value["sources"]:
             read = f"last read {source['read']}" if source["read"] else "not read yet"
             lines.append(f"{source['source']}: {source['wrong'] or read}")
+        lines += [_requests_line(one["connection"], one["requests"]) for one in value["connections"]]
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:
             raise typer.Exit(Ending.HELD)
+
+
+def _requests_line(name: str, requests: dict[str, Any]) -> str:
+    waits = f"; a run waits until {requests['waits']}" if requests["waits"] else ""
+    return f"{name}: {requests['used']} of {requests['limit']} requests in five minutes{waits}"

@@ -11,22 +11,25 @@ from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from ..ending import Ending
 from ..store import models
+from ..tickets.budget import Budget
 from .rescue import SILENCE
 
 
 def status() -> dict[str, Any]:
-    """All ``projects`` and ``sources``, JSON-able, and whether nothing is wrong or waits (``ok``).
+    """All ``projects``, ``sources`` and ``connections``, JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
     text for each step that is ``waiting``, what is ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it
     stays so until a person does something, which is not ok), the ``warnings`` of a week, and why its newest run did not
     end well (``wrong``, "" where it did). Of each source: its name (``source``), when it was last ``read`` in
-    whole, and why its newest reading did not end well (``wrong``).
+    whole, and why its newest reading did not end well (``wrong``). Of each connection: its name (``connection``), and
+    the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
     """
     projects = [_of_project(row) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
     well = not any(map(_waits, projects)) and not any(one["wrong"] for one in sources)
-    return {"projects": projects, "sources": sources, "ok": well}
+    connections = [_of_connection(row) for row in models.Connection.objects.order_by("name")]
+    return {"projects": projects, "sources": sources, "connections": connections, "ok": well}
 
 
 def _waits(project: dict[str, Any]) -> bool:
@@ -48,6 +51,10 @@ def _of_project(row: models.Project) -> dict[str, Any]:
         "warnings": [f"{step.kind} {step.key}: {step.result['warning']}" for step in told],
         "wrong": _wrong(row.runs.all()),
     }
+
+
+def _of_connection(row: models.Connection) -> dict[str, Any]:
+    return {"connection": row.name, "requests": Budget(row, timezone.now).shown()}
 
 
 def _of_source(row: models.Source) -> dict[str, Any]:

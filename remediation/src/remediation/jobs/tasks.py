@@ -24,7 +24,7 @@ from procrastinate.tasks import configure_task
 
 from ..ending import Ending
 from ..store import models
-from ..tickets.apply import Busy
+from ..tickets.lease import Busy
 from . import work
 
 ROUND = "round"

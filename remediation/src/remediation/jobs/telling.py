@@ -10,8 +10,9 @@ from ..ending import Ending, unexpected
 from ..sources.errors import SourceBusy, SourceError, Unreachable
 from ..store.intake import Suspicious
 from ..store.secrets import KeyTrouble
-from ..tickets.apply import Busy, HaloAway
+from ..tickets.asking import HaloAway
 from ..tickets.instance import NotInHalo
+from ..tickets.lease import Busy
 
 # Refusals of Halo that are about what was typed into the connection.
 _HALO_REFUSED = frozenset({"credential", "input", "invalid_client", "invalid_scope", "unauthorized_client"})

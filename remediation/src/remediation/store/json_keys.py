@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import models, transaction
 
+from .idle import limit_idling
+
 
 @transaction.atomic
 def change_keys(
@@ -17,6 +19,7 @@ def change_keys(
     The field is read anew, under a lock of its row, and nothing else of the row is written. ``row`` gets the field too.
     Raises DoesNotExist where the row is gone.
     """
+    limit_idling()
     rows = type(row)._default_manager  # pylint: disable=protected-access  # Django's own name for it
     stored = rows.select_for_update().values_list(field, flat=True).get(pk=row.pk)
     changed = {key: value for key, value in {**stored, **changes}.items() if key not in without}

@@ -255,6 +255,22 @@ class Ticket(models.Model):
         return f"{self.key}/{self.generation}"
 
 
+class Lease(models.Model):
+    """Which process may write to a connection's Halo, and until when unless it renews that."""
+
+    connection = models.OneToOneField(Connection, models.CASCADE, primary_key=True, related_name="lease")
+    number = models.BigIntegerField(db_comment="each holder's is higher than the one before it had")
+    until = models.DateTimeField(db_comment="by the database's clock")
+
+
+class RequestBudget(models.Model):
+    """The requests that all processes have lately sent to Halo as one API application."""
+
+    application = models.TextField(unique=True, db_comment="its client id and Halo's address")
+    spent = models.JSONField(default=list, db_comment="as domain.budget has it")
+    waits_until = models.DateTimeField(null=True, db_comment="until when a run waits, or waited last")
+
+
 class Plan(models.Model):
     """The steps that would make Halo agree with the facts: dry run, approval and audit in one."""
 

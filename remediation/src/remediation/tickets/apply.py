@@ -1,17 +1,15 @@
 """Carries a plan out in Halo, step by step, so that a crash anywhere is resumed and nothing happens twice.
 
 "About to" is in the journal before each write and "done" after it. A create is found again by its reference, a comment
-by the mark in its text, and a status can be set twice. One process at a time writes to one connection.
+by the mark in its text, and a status can be set twice. One process at a time writes to one connection (``lease``).
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Mapping
 
-from django.db import connection as database
 from django.db import transaction
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
@@ -24,12 +22,11 @@ from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
+from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
 from .open_comments import ABSENT_BEFORE_RETRY, SETTLING, mark_of, numbers_told, remember
 from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
-
-__all__ = ["Applier", "Busy", "HaloAway", "Outcome", "one_writer"]
 
 # In a ticket's note: who let it end.
 _RELEASED = "released"
@@ -40,26 +37,6 @@ _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
 
 class _Moved(Exception):
     """Halo shows a ticket in another status than the plan was made from."""
-
-
-class Busy(Exception):
-    """Another process is writing to the same connection."""
-
-
-@contextmanager
-def one_writer(connection_id: int) -> Iterator[None]:
-    """Lets one process write to a connection. Raises Busy."""
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, connection_id])
-        if not cursor.fetchone()[0]:
-            raise Busy("Another process is at work on this connection. Run this again when it is done.")
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, connection_id])
-
-
-_LOCK = 7_411_001
 
 
 @dataclass
@@ -83,8 +60,9 @@ class Outcome:
 class Applier:
     """Applies plans of one project, by a process that is its connection's one writer.
 
-    ``now`` is the present, ``say(text)`` gets a line for each step. ``cut_off`` waits for what a process before sent.
-    ``uncommented``: why some tickets cannot be commented on yet, by their rows' numbers (``open_comments.look_up``).
+    ``now`` is the present, ``say(text)`` gets a line for each step. ``wait`` waits for the budget, before each step.
+    ``cut_off`` waits for what a process before sent. ``uncommented``: why some tickets cannot be commented on yet, by
+    their rows' numbers (``open_comments.look_up``).
     """
 
     def __init__(
@@ -93,7 +71,9 @@ class Applier:
         instance: Instance,
         statuses: StatusMap,
         *,
+        journal: Journal,
         now: Callable[[], datetime],
+        wait: Callable[[], None],
         cut_off: CutOff,
         uncommented: Mapping[int, str],
         say: Callable[[str], None] = lambda text: None,
@@ -101,13 +81,15 @@ class Applier:
         self._project = project
         self._instance = instance
         self._statuses = statuses
+        self._journal = journal
         self._now = now
+        self._wait = wait
         self._cut_off = cut_off
         self._uncommented = uncommented
         self._say = say
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
-        self._twins = Twins(project, instance, statuses, now=now, say=say)
+        self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
         # Why nothing can be created, "" where it can.
@@ -127,6 +109,7 @@ class Applier:
             stuck: set[str] = set()
             for step in plan.steps:
                 if step.key not in outcome.done:
+                    self._wait()
                     self._carry_out(step, step.ticket_key in stuck)
                 if step.key not in outcome.done:
                     stuck.add(step.ticket_key)
@@ -324,9 +307,7 @@ class Applier:
         self._say(f"  waiting  {step.kind.value} {step.ticket_key}: {reason}")
 
     def _note(self, event: str, ticket: models.Ticket, row: models.Step | None, detail: Mapping[str, Any]) -> None:
-        models.Journal.objects.create(
-            step=row, ticket=ticket, event=event, reference=ticket.reference, detail=dict(detail), at=self._now()
-        )
+        self._journal.note(event, ticket, row, detail, self._now())
 
     def _end(self, row: models.Step, state: str, result: Mapping[str, Any]) -> None:
         row.state, row.result, row.at = state, dict(result), self._now()

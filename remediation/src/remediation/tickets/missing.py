@@ -9,6 +9,7 @@ from django.db import transaction
 from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
+from .journal import Journal
 from .references import free_reference, parts_of
 
 _MARK = "missing"
@@ -38,14 +39,14 @@ def found_again(row: models.Ticket) -> bool:
 
 
 @transaction.atomic
-def make_anew(row: models.Ticket, by: str, now: datetime) -> None:
+def make_anew(row: models.Ticket, by: str, journal: Journal, now: datetime) -> None:
     """Forget which ticket of Halo's a missing one was, so that the next plan creates it anew; ``by`` wants that.
 
     The new one gets a reference of its own, because the lost one may only be hidden. The journal stays, and tells of
     this. For the connection's one writer.
     """
     said = f"{gone(row.halo_id)}; {by} has it made anew"
-    models.Journal.objects.create(ticket=row, event="failed", reference=row.reference, detail={"said": said}, at=now)
+    journal.note(models.Journal.Event.FAILED, row, None, {"said": said}, now)
     key, number = parts_of(row.reference)
     row.reference = free_reference(row.project, key, number + 1)
     row.halo_id = row.halo_status_id = row.halo_changed = None

@@ -18,6 +18,7 @@ from ..store.json_keys import change_keys
 from .asking import asked, in_words
 from .cut_off import CutOff
 from .instance import Instance
+from .journal import Journal
 
 # A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
@@ -41,7 +42,7 @@ class _Open:
 
 
 def look_up(
-    project: models.Project, instance: Instance, cut_off: CutOff, now: Callable[[], datetime]
+    project: models.Project, instance: Instance, journal: Journal, cut_off: CutOff, now: Callable[[], datetime]
 ) -> dict[int, str]:
     """Look for the comments of a project's tickets that may have been made, and keep those that are there as made.
 
@@ -53,7 +54,7 @@ def look_up(
         entry = one.entry
         try:
             if _is_there(one, instance, cut_off):
-                _keep(one, now())
+                _keep(one, journal, now())
             elif entry.event == models.Journal.Event.UNKNOWN and entry.at > now() - ABSENT_BEFORE_RETRY:
                 waiting[one.row.pk] = (
                     "a comment may have been made. It was looked for and is not there; after ten minutes of absence "
@@ -84,16 +85,14 @@ def _is_there(one: _Open, instance: Instance, cut_off: CutOff) -> bool:
     return is_there
 
 
-def _keep(one: _Open, now: datetime) -> None:
+def _keep(one: _Open, journal: Journal, now: datetime) -> None:
     """A comment was made. What it has told is what was about to be told."""
     row, step = one.row, one.step
     about = row.journal.filter(step=step, event=models.Journal.Event.ABOUT).order_by("-pk").first()
     result = {"found": mark_of(row, step.key)}
     with transaction.atomic():
         remember(row, step.body, about.detail.get("told", {}) if about else {}, now)
-        models.Journal.objects.create(
-            step=step, ticket=row, event=models.Journal.Event.DONE, reference=row.reference, detail=result, at=now
-        )
+        journal.note(models.Journal.Event.DONE, row, step, result, now)
         step.state, step.result, step.at = models.Step.State.DONE, result, now
         step.save(update_fields=["state", "result", "at"])
 

@@ -12,6 +12,7 @@ from ..store import models
 from ..store.json_keys import change_keys
 from .cut_off import open_write
 from .instance import Instance, Shown
+from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
@@ -22,13 +23,14 @@ def read_back(
     connection: models.Connection,
     instance: Instance,
     statuses: StatusMap,
+    journal: Journal,
     now: Callable[[], datetime] = timezone.now,
 ) -> int:
     """Bring the stored statuses of a connection's tickets up to date; how many changed. Raises HaloError.
 
     A poll alone is always complete: the moment up to which it read is saved only after what it found. How far Halo's
     clock is ahead of ours is saved as well: ``skew`` in the connection's settings, in seconds. For the connection's one
-    writer: of two at a time, the one that read less could store it last.
+    writer, who has to be so until all is stored: of two, the one that read less could store it last.
     """
     tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
     known = {row.halo_id: row for row in tickets if row.halo_id}
@@ -42,23 +44,24 @@ def read_back(
     else:
         shown = _all(known, instance)
         seen = {one.halo_id for one in shown}
-        for number, row in known.items():
-            if number not in seen:
-                mark_missing(row, now())
-    changed = 0
-    for one in shown:
-        if one.halo_id in known:
-            row = known[one.halo_id]
-            if is_missing(row):
-                found_again(row)
-            changed += _take(row, one.status_id, one.changed, statuses)
-    # What nobody had mapped may be mapped by now.
-    changed += sum(
-        _take(row, row.halo_status_id, row.halo_changed, statuses) for row in known.values() if not row.status
-    )
-    skew = {} if changes.skew is None else {"skew": changes.skew}
-    change_keys(connection, "settings", {"cursor": str(changes.moment), **skew})
+    with journal.held():
+        if not cursor:
+            for number in known.keys() - seen:
+                mark_missing(known[number], now())
+        changed = sum(_shown_again(known[one.halo_id], one, statuses) for one in shown if one.halo_id in known)
+        # What nobody had mapped may be mapped by now.
+        changed += sum(
+            _take(row, row.halo_status_id, row.halo_changed, statuses) for row in known.values() if not row.status
+        )
+        skew = {} if changes.skew is None else {"skew": changes.skew}
+        change_keys(connection, "settings", {"cursor": str(changes.moment), **skew})
     return changed
+
+
+def _shown_again(row: models.Ticket, shown: Shown, statuses: StatusMap) -> bool:
+    if is_missing(row):
+        found_again(row)
+    return _take(row, shown.status_id, shown.changed, statuses)
 
 
 def _all(known: Mapping[int, models.Ticket], instance: Instance) -> list[Shown]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Callable
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,18 +16,29 @@ from ..domain.plan import PARENT_KEY, NotDone, Plan
 from ..domain.planning import plan as plan_of
 from ..store import models
 from ..store.secrets import open_
-from .apply import Applier, Busy, Outcome, one_writer
+from .apply import Applier, Outcome
 from .asking import asked
+from .budget import Budget
 from .cut_off import CutOff
 from .instance import Instance, Options
+from .journal import Journal
+from .lease import Busy, Lease, one_writer
 from .open_comments import look_up
 from .read_back import read_back
 from .world import world_of
 
 
-def client_of(connection: models.Connection) -> HaloClient:
-    """The client of a connection. Raises HaloError for an address that cannot be used."""
-    settings = connection.settings
+def client_of(connection: models.Connection, before_request: Callable[[], None] = lambda: None) -> HaloClient:
+    """The client of a connection, whose requests are counted. Raises HaloError for an address that cannot be used.
+
+    ``before_request`` is called before each of them.
+    """
+    settings, budget = connection.settings, Budget(connection, timezone.now)
+
+    def counted() -> None:
+        budget.spend()
+        before_request()
+
     return HaloClient(
         client_id=settings["client_id"],
         client_secret=open_(connection.secret),
@@ -34,11 +46,12 @@ def client_of(connection: models.Connection) -> HaloClient:
         resource_server=settings["resource_server"],
         tenant=settings.get("tenant") or None,
         user_agent="haloitsm-remediation",
+        before_request=counted,
     )
 
 
 class ProjectRun:
-    """One run of a project. ``now`` is the present, ``sleep`` waits; ``client`` replaces the connection's own.
+    """One run of a project. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces ``client_of``.
 
     Raises HaloError, HaloAway, and NotInHalo for a status that the connection maps and Halo does not have.
     """
@@ -47,7 +60,7 @@ class ProjectRun:
         self,
         project: models.Project,
         *,
-        client: HaloClient | None = None,
+        make_client: Callable[[models.Connection, Callable[[], None]], HaloClient] | None = None,
         now: Callable[[], datetime] = timezone.now,
         sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda text: None,
@@ -56,9 +69,10 @@ class ProjectRun:
         self._now = now
         self._sleep = sleep
         self._say = say
-        self._instance = Instance(
-            client or client_of(project.connection), Options.from_table(project.connection.settings)
-        )
+        self._lease: Lease | None = None
+        self._budget = Budget(project.connection, now)
+        client = (make_client or client_of)(project.connection, self._still_ours)
+        self._instance = Instance(client, Options.from_table(project.connection.settings))
         self._statuses = asked(self._instance.status_map)
 
     def plan(self) -> tuple[Plan, models.Plan]:
@@ -67,8 +81,8 @@ class ProjectRun:
         While another process writes to the connection, that one reads back: the plan is of what was read last.
         """
         try:
-            with one_writer(self._project.connection_id):
-                self._read_back()
+            with self._one_writer() as journal:
+                self._read_back(journal)
         except Busy:
             self._say(
                 "HaloITSM was not read back, because another process is at work on the connection. "
@@ -76,8 +90,27 @@ class ProjectRun:
             )
         return self._planned()
 
-    def _read_back(self) -> None:
-        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, self._now))
+    @contextmanager
+    def _one_writer(self) -> Iterator[Journal]:
+        """Raises Busy."""
+        with one_writer(self._project.connection_id) as lease:
+            self._lease = lease
+            try:
+                yield Journal(lease)
+            finally:
+                self._lease = None
+
+    def _still_ours(self) -> None:
+        """Nothing is sent by a process that another one has taken over. Raises TakenOver."""
+        if self._lease:
+            self._lease.check()
+
+    def _wait(self) -> None:
+        self._budget.wait(self._sleep, self._say)
+
+    def _read_back(self, journal: Journal) -> None:
+        self._wait()
+        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, journal, self._now))
 
     def _planned(self) -> tuple[Plan, models.Plan]:
         today: date = timezone.localdate(self._now())
@@ -123,10 +156,10 @@ class ProjectRun:
         done by now; else all of it waits. Where none is given, the newest approved plan counts, as far as it was not
         carried out: its apply may have been interrupted.
         """
-        with one_writer(self._project.connection_id):
-            self._read_back()
+        with self._one_writer() as journal:
+            self._read_back(journal)
             cut_off = CutOff(self._now, self._sleep, self._say)
-            uncommented = look_up(self._project, self._instance, cut_off, self._now)
+            uncommented = look_up(self._project, self._instance, journal, cut_off, self._now)
             plan, stored = self._planned()
             if plan.held:
                 valid = self._approval(plan, approved)
@@ -138,7 +171,9 @@ class ProjectRun:
                 self._project,
                 self._instance,
                 self._statuses,
+                journal=journal,
                 now=self._now,
+                wait=self._wait,
                 cut_off=cut_off,
                 uncommented=uncommented,
                 say=self._say,

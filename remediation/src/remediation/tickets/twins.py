@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Callable, Mapping
 
-from django.db import transaction
-
 from haloitsm_client import HaloError, UncertainWrite
 
 from ..domain.plan import PARENT_KEY
@@ -19,6 +17,7 @@ from ..store import models
 from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words
 from .instance import Instance, NotInHalo, Shown
+from .journal import Journal
 
 # In a ticket's note: when it was made or found, until its twins have been looked for.
 UNLOOKED = "twins_unlooked"
@@ -48,12 +47,14 @@ class Twins:
         instance: Instance,
         statuses: StatusMap,
         *,
+        journal: Journal,
         now: Callable[[], datetime],
         say: Callable[[str], None],
     ) -> None:
         self._project = project
         self._instance = instance
         self._statuses = statuses
+        self._journal = journal
         self._now = now
         self._say = say
 
@@ -93,7 +94,7 @@ class Twins:
                 continue
             result["closed"] = [*result.get("closed", []), twin.halo_id]
             self._say(f"  closed   {row.key}: {told}")
-        with transaction.atomic():
+        with self._journal.held():
             change_keys(row, "note", {}, without=[UNLOOKED])
             if shown and shown[0].halo_id != row.halo_id:
                 self._take(row, shown[0])
