@@ -13,8 +13,9 @@ from remediation.cli.ending import Refused
 from remediation.sources import errors
 from remediation.store import models
 from remediation.store.intake import Suspicious
-from remediation.tickets.apply import Busy, HaloAway
+from remediation.tickets.apply import HaloAway
 from remediation.tickets.instance import NotInHalo
+from remediation.tickets.lease import Busy
 from stand_ins.insightvm_console import Console
 
 
