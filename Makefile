@@ -19,7 +19,7 @@ in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
-        release-check client-check sbom audit lock clean bench faults fuzz proof soak storm
+        release-check client-check sbom audit lock clean bench faults fuzz proof soak storm walk
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
@@ -52,6 +52,10 @@ test-remediation: ## the service's tests, mypy, and the store's tests on Postgre
 	@$(call remediation,-m mypy)
 	@$(call remediation,-m pytest -n 2 --dist worksteal -q $(cov))
 	@$(MAKE) --no-print-directory test-postgres15
+
+walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=200, of 25 steps; SEED=1)
+	@export HALOITSM_WALK=$(or $(STORIES),200) HALOITSM_HYPOTHESIS=explore; \
+	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk)
 
 test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
 	@code=0; REMEDIATION_TEST_POSTGRES_BIN=$$(tools/postgres15.sh) || code=$$?; \

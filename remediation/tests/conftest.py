@@ -35,16 +35,21 @@ properties.load_profile(os.environ.get("HALOITSM_HYPOTHESIS", "fixed"))
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a database on the server of this test process, from which others are made."""
-    elsewhere = os.environ.get("REMEDIATION_TEST_DATABASE_URL")
-    if elsewhere:
-        yield elsewhere
-        return
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The embedded server of this test process."""
     programs = os.environ.get("REMEDIATION_TEST_POSTGRES_BIN")
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), Path(programs) if programs else None)
-    yield server.start()
+    server.start()
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The address of a database on the server of this test process, from which others are made."""
+    elsewhere = os.environ.get("REMEDIATION_TEST_DATABASE_URL")
+    server: EmbeddedPostgres | None = None if elsewhere else request.getfixturevalue("embedded")
+    return elsewhere or (server.address() if server else "")
 
 
 @pytest.fixture

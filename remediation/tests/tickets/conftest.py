@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -36,12 +37,15 @@ class Time:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        # At most so long does a sleep really last, where something real is waited for.
+        self.really = 0.0
 
     def clock(self) -> float:
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
+        time.sleep(min(seconds, self.really))
 
 
 def emulated_halo() -> HaloEmulator:

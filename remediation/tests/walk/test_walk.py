@@ -1,13 +1,14 @@
 """Random days between a scanner, people in Halo and an unreliable world, and what must be true after each step.
 
-The steps are chosen by hypothesis, which shrinks a story that breaks a rule to its shortest. HALOITSM_WALK=N takes N
-stories instead of a few.
+The steps are chosen by hypothesis. Some runs are processes of their own, which are killed or frozen at any line, also
+while the database starts again. ``make walk`` takes many stories instead of a few.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as limits
 from hypothesis import strategies as st
@@ -28,14 +30,18 @@ from remediation.domain.status import ENDED
 from remediation.domain.ticket import OUT, SUPERSEDED
 from remediation.store import models
 from remediation.store.intake import Suspicious, take_in
-from remediation.tickets.apply import HaloAway
+from remediation.store.embedded import EmbeddedPostgres
+from remediation.tickets import lease
+from remediation.tickets.asking import HaloAway
 from remediation.tickets.editing import change_settings
+from remediation.tickets.lease import Busy
 from remediation.tickets.world import findings_of
 from tests.conftest import django_on, drop_database, make_database
 from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
 from tests.tickets.test_interruptions import Death, dying
 
-from .scanner import GOOD, WEAK, Machine, Scanner
+from tests.walk.child import Child, Run
+from tests.walk.scanner import GOOD, WEAK, Machine, Scanner
 
 ASSETS = ("a1", "a2", "a3", "a4")
 VULNERABILITIES = ("v1", "v2", "v3", "v4")
@@ -46,9 +52,15 @@ PEOPLE_SET = (1, 2, 40, 41, 42, 43)
 ENDS = (41, 43)
 ALIVE = ("open", "unconfirmed")
 
-STORIES = int(os.environ.get("HALOITSM_WALK", "12"))
+STORIES = int(os.environ.get("HALOITSM_WALK", "8"))
+# Seconds. Short, because each death is followed by a wait for its end.
+LEASE = 1.0
+# What becomes of a child, as often as it stands there.
+ENDS_OF_CHILDREN = ("kill", "kill", "kill", "freeze", "freeze", "restart")
 
 assets, vulnerabilities = st.sampled_from(ASSETS), st.sampled_from(VULNERABILITIES)
+# What a rule of Halo's makes of each new ticket.
+halo_rules = st.sampled_from([{}, {}, {"status_id": 2}, {"summary": "Changed by a rule", "agent_id": 3}])
 some_assets = st.sets(assets, min_size=1)
 faults = st.sampled_from(
     [
@@ -61,6 +73,8 @@ faults = st.sampled_from(
         Fault("drop", method="POST", after_commit=True, skip=2),
         Fault("drop", times=200),
         Fault("html", method="POST", after_commit=True),
+        Fault("hang", method="POST", seconds=0.05),
+        Fault("late", method="POST", answers=504, seconds=0.02),
     ]
 )
 
@@ -68,13 +82,18 @@ faults = st.sampled_from(
 class Days(RuleBasedStateMachine):
     """One project, one Halo."""
 
-    make: Callable[[ExitStack], Scene]
+    make: Callable[[ExitStack], tuple[Scene, str]]
     patch: pytest.MonkeyPatch
+    server: EmbeddedPostgres
+    # What happened, over all stories.
+    happened: Counter[str] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.scene = self.make(self.stack)
+        self.scene, self.address = self.make(self.stack)
+        # How many a run took last, of those at which a child can die.
+        self.lines = 3000
         self.scanner = Scanner(dict(zip(VULNERABILITIES, ("s1", "s1", "s2", "s3"))))
 
     def teardown(self) -> None:
@@ -83,9 +102,10 @@ class Days(RuleBasedStateMachine):
         finally:
             self.stack.close()
 
-    @initialize(found=st.sets(st.tuples(assets, vulnerabilities), min_size=2), linked=st.booleans())
-    def begin(self, found: set[tuple[str, str]], linked: bool) -> None:
+    @initialize(found=st.sets(st.tuples(assets, vulnerabilities), min_size=2), linked=st.booleans(), rule=halo_rules)
+    def begin(self, found: set[tuple[str, str]], linked: bool, rule: dict[str, Any]) -> None:
         self.scene.settings(reopen_linked=linked, mass_least=100)
+        self.scene.halo.rules.append(lambda ticket: rule)
         for name in ASSETS:
             self.scanner.machines[name] = Machine({vulnerability for asset, vulnerability in found if asset == name})
         self.scan_all()
@@ -180,6 +200,40 @@ class Days(RuleBasedStateMachine):
             except Death:
                 pass
 
+    @rule(part=st.floats(0, 1), how=st.sampled_from(ENDS_OF_CHILDREN))
+    def run_as_a_process_that_dies_or_freezes(self, part: float, how: str) -> None:
+        child = self.child(1 + int(part * self.lines), "kill" if how == "kill" else "freeze")
+        try:
+            said, lines = child.wait()
+            if said == "frozen" and how == "freeze":
+                # Another one takes over, and it goes on without knowing.
+                self.attempt()
+                said = f"frozen, then {child.resume()[0]}"
+            elif said == "frozen":
+                self.server.stop()
+                self.server.start()
+                connection.close()
+                said = f"restarted, then {child.resume()[0]}"
+            elif said == "done":
+                self.lines = max(lines, 200)
+        finally:
+            child.end()
+        self.happened[said] += 1
+
+    @rule()
+    def two_at_once(self) -> None:
+        child = self.child()
+        try:
+            self.attempt()
+            self.happened[f"beside another: {child.wait()[0]}"] += 1
+        finally:
+            child.end()
+
+    def child(self, line: int = 0, how: str = "") -> Child:
+        halo = self.scene.halo
+        known = {name: getattr(halo, name) for name in ("client_id", "client_secret", "auth_server", "resource_server")}
+        return Child(Run(self.address, known, self.scene.project.pk, self.scene.now, LEASE, line, how))
+
     @rule(minutes=st.sampled_from([1, 15, 60 * 24]))
     def time_goes_on(self, minutes: int) -> None:
         self.scene.later(minutes=minutes)
@@ -190,7 +244,7 @@ class Days(RuleBasedStateMachine):
         before = self.commented()
         try:
             return self.scene.run().apply()
-        except (HaloAway, HaloError):
+        except (HaloAway, HaloError, Busy):
             return None
         finally:
             assert max((self.commented() - before).values(), default=0) <= 1, "one comment for each run and ticket"
@@ -204,6 +258,7 @@ class Days(RuleBasedStateMachine):
 
     @invariant()
     def one_ticket_for_a_reference(self) -> None:
+        self.happened["steps"] += 1
         counted = Counter(filter(None, map(self.reference, self.scene.halo.tickets)))
         assert not [reference for reference, count in counted.items() if count > 1]
 
@@ -289,15 +344,28 @@ class Days(RuleBasedStateMachine):
         return not patterns or any(pair.startswith(pattern[:2]) for pattern in patterns)
 
 
-def test_days(postgres: str, migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(stack: ExitStack) -> Scene:
+class Present(Scene):
+    """A scene whose clock stands for a real one, which goes on while somebody waits."""
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        time.sleep(0.2)
+
+
+def test_days(postgres: str, embedded: EmbeddedPostgres, migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(stack: ExitStack) -> tuple[Scene, str]:
         name = f"walk_{uuid4().hex}"
         make_database(postgres, name, template=migrated)
         stack.callback(drop_database, postgres, name)
-        stack.enter_context(django_on(urlsplit(postgres)._replace(path=f"/{name}").geturl()))
-        return Scene(stack.enter_context(emulated_halo()))
+        address = urlsplit(postgres)._replace(path=f"/{name}").geturl()
+        stack.enter_context(django_on(address))
+        scene = Present(stack.enter_context(emulated_halo()))
+        scene.time.really = 0.05
+        return scene, address
 
-    Days.make, Days.patch = staticmethod(make), monkeypatch  # type: ignore[assignment]
+    monkeypatch.setattr(lease, "LASTS", LEASE)
+    Days.make, Days.patch, Days.server = staticmethod(make), monkeypatch, embedded  # type: ignore[assignment]
+    Days.happened.clear()
     run_state_machine_as_test(
         Days,
         settings=limits(
@@ -308,3 +376,4 @@ def test_days(postgres: str, migrated: str, monkeypatch: pytest.MonkeyPatch) -> 
             phases=(Phase.explicit, Phase.generate),
         ),
     )
+    print(f"\nWhat happened in {STORIES} stories:", dict(sorted(Days.happened.items())))
