@@ -352,6 +352,7 @@ class Present(Scene):
         time.sleep(0.2)
 
 
+@pytest.mark.timeout(max(300, 60 * STORIES))
 def test_days(postgres: str, embedded: EmbeddedPostgres, migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def make(stack: ExitStack) -> tuple[Scene, str]:
         name = f"walk_{uuid4().hex}"
@@ -373,7 +374,7 @@ def test_days(postgres: str, embedded: EmbeddedPostgres, migrated: str, monkeypa
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.generate),
+            phases=(Phase.explicit, Phase.generate, Phase.shrink),
         ),
     )
     print(f"\nWhat happened in {STORIES} stories:", dict(sorted(Days.happened.items())))

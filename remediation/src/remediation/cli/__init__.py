@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import approvals, comparing, connections, demo, projects, rounds, serving, sources, upkeep, users
+from . import approvals, comparing, connections, demo, history, projects, rounds, serving, sources, upkeep, users
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
@@ -29,6 +29,8 @@ project_app.command("create")(projects.create)
 project_app.command("set")(projects.change)
 app.command("plan")(projects.plan)
 app.command("apply", cls=projects.Approving)(projects.apply)
+app.command("history")(history.history)
+app.command("undo")(history.undo)
 app.command("release")(approvals.release)
 app.command("remake")(approvals.remake)
 app.add_typer(acceptance_app, name="acceptance")

@@ -46,6 +46,11 @@ class Step:
     same: str = ""
 
     @property
+    def ticket(self) -> str:
+        """The name of the ticket: key and generation."""
+        return f"{self.ticket_key}/{self.generation}"
+
+    @property
     def key(self) -> str:
         """The same for the same step, whenever it is planned."""
         content = digest([self.same or dict(self.body), dict(self.told)])

@@ -96,8 +96,11 @@ class StatusMap:
     def written(self, body: Mapping[str, Any]) -> int | None:
         """The instance's status that a step's body sets; None where nobody has mapped it.
 
-        The body has our ``status``, and ``withdrawn`` where all of the ticket was.
+        The body has our ``status``, and ``withdrawn`` where all of the ticket was; or the instance's that it
+        ``restores``.
         """
+        if "restores" in body:
+            return int(body["restores"])
         if body.get("withdrawn") and self.withdrawn is not None:
             return self.withdrawn
         return self.write.get(Status(body["status"]))

@@ -324,7 +324,7 @@ class Applier:
             return self._comment(step, ticket, number)
         wanted = self._wanted(step)
         self._instance.set_status(number, wanted)
-        return {"status": wanted}
+        return {"status": wanted, "before": ticket.halo_status_id}
 
     def _wanted(self, step: Step) -> int:
         """The status of Halo's that a step sets. Raises NotInHalo."""
@@ -397,6 +397,12 @@ class Applier:
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
             remember(ticket, step.body, step.told, self._now())
+        elif "restores" in step.body:
+            # As if a person had set it: what was agreed stays.
+            ours = self._statuses.read(int(result["status"]))
+            ticket.status, ticket.halo_status_id = ours.value if ours else "", int(result["status"])
+            ticket.halo_changed = self._now()
+            ticket.save(update_fields=["status", "halo_status_id", "halo_changed"])
         else:
             ticket.status = ticket.agreed_status = str(step.body["status"])
             ticket.halo_status_id = int(result["status"])

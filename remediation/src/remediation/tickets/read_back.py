@@ -91,7 +91,7 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
     if row.halo_status_id == status_id and (row.status or ours is None):
         return False
     written = _written(row)
-    if written and statuses.written(written) == status_id:
+    if "status" in written and statuses.written(written) == status_id:
         # Our own, by a process that ended before it could say so.
         ours = Status(written["status"])
         row.agreed_status = ours.value
@@ -107,7 +107,7 @@ def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, st
 def _written(row: models.Ticket) -> Mapping[str, Any]:
     """The body of the step that was about to set a status, where it is not known what became of that; else nothing."""
     newest = open_write(row)
-    if newest is None or newest.step is None or "status" not in newest.step.body:
+    if newest is None or newest.step is None:
         return {}
     body: dict[str, Any] = newest.step.body
     return body

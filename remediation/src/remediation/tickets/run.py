@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 
@@ -14,6 +14,7 @@ from haloitsm_client import HaloClient
 
 from ..domain.plan import PARENT_KEY, NotDone, Plan
 from ..domain.planning import plan as plan_of
+from ..domain.undo import taken_back
 from ..store import models
 from ..store.secrets import open_
 from .apply import Applier, Outcome
@@ -25,7 +26,8 @@ from .journal import Journal
 from .lease import Busy, Lease, one_writer
 from .open_comments import look_up
 from .read_back import read_back
-from .world import world_of
+from .undo import done_by
+from .world import shown_of, world_of
 
 
 def client_of(connection: models.Connection, before_request: Callable[[], None] = lambda: None) -> HaloClient:
@@ -167,18 +169,34 @@ class ProjectRun:
                     return plan, Outcome(waiting=self._held(plan, stored, approved))
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
-            applier = Applier(
-                self._project,
-                self._instance,
-                self._statuses,
-                journal=journal,
-                now=self._now,
-                wait=self._wait,
-                cut_off=cut_off,
-                uncommented=uncommented,
-                say=self._say,
-            )
-            return plan, applier.apply(plan, stored)
+            return plan, self._applier(journal, cut_off, uncommented).apply(plan, stored)
+
+    def undo(self, applied: models.Plan, by: str, *, apply: bool) -> tuple[Plan, Outcome]:
+        """A plan that takes back what a plan did, and what came of it. It is carried out where ``apply`` says so.
+
+        Raises HaloError, HaloAway and Busy.
+        """
+        with self._one_writer() as journal:
+            self._read_back(journal)
+            cut_off = CutOff(self._now, self._sleep, self._say)
+            uncommented = look_up(self._project, self._instance, journal, cut_off, self._now)
+            plan = taken_back(done_by(applied), shown_of(self._project), self._statuses.names, by)
+            if not (apply and plan.steps):
+                return plan, Outcome()
+            return plan, self._applier(journal, cut_off, uncommented).apply(plan, self._stored(plan))
+
+    def _applier(self, journal: Journal, cut_off: CutOff, uncommented: Mapping[int, str]) -> Applier:
+        return Applier(
+            self._project,
+            self._instance,
+            self._statuses,
+            journal=journal,
+            now=self._now,
+            wait=self._wait,
+            cut_off=cut_off,
+            uncommented=uncommented,
+            say=self._say,
+        )
 
     def _held(self, plan: Plan, stored: models.Plan, approved: models.Plan | None) -> dict[str, str]:
         """Why each step waits. The steps of the stored plan say so as well."""

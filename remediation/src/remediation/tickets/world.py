@@ -17,6 +17,7 @@ from ..domain.planning import World
 from ..domain.project import Settings
 from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
+from ..domain.undo import Shown
 from ..store import bulk, models
 from .references import parts_of
 
@@ -80,6 +81,12 @@ def ticket_of(row: models.Ticket) -> Ticket:
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
+
+
+def shown_of(project: models.Project) -> dict[str, Shown]:
+    """The project's tickets that there are in Halo, by their names, with Halo's numbers of their statuses."""
+    rows = models.Ticket.objects.filter(project=project, halo_id__isnull=False)
+    return {row.name: Shown(ticket_of(row), row.halo_status_id) for row in rows}
 
 
 def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:

@@ -1,0 +1,101 @@
+"""A plan that takes back what an apply did, as far as it is ours: statuses, and comments by a correcting one. Pure.
+
+A status that is set back counts as a person's: what was agreed before stays, so no scan that is known already overrules
+it, and the next one may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .plan import Kind, NotDone, Plan, Step
+from .ticket import Ticket, gone, pair_text
+
+_SETS = (Kind.SET_STATUS, Kind.REOPEN)
+_MAKES = (Kind.CREATE, Kind.CREATE_PARENT)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out at ``at``. ``number`` is that of its row, ``ticket`` the name of what it was about.
+
+    Of a status: Halo's numbers of what it was ``before``, None where that is not known, and ``after``.
+    """
+
+    number: int
+    kind: Kind
+    ticket: str
+    at: datetime
+    before: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A ticket as it is now, with Halo's number of its status."""
+
+    ticket: Ticket
+    status: int | None
+
+
+def taken_back(done: Sequence[Done], tickets: Mapping[str, Shown], names: Mapping[int, str], by: str) -> Plan:
+    """The plan, for the steps of one apply in their order. ``names`` are Halo's statuses, ``by`` is who wants it."""
+    steps: list[Step] = []
+    not_done: list[NotDone] = []
+    for name in dict.fromkeys(one.ticket for one in done):
+        shown = tickets.get(name)
+        if shown is None:
+            not_done.append(NotDone(name, "it is not a ticket of this project any more"))
+            continue
+        own = [one for one in done if one.ticket == name]
+        _of_ticket(name, shown, own, names, by, steps, not_done)
+    return Plan(tuple(steps), tuple(not_done))
+
+
+def _of_ticket(
+    name: str,
+    shown: Shown,
+    done: Sequence[Done],
+    names: Mapping[int, str],
+    by: str,
+    steps: list[Step],
+    not_done: list[NotDone],
+) -> None:
+    ticket = shown.ticket
+    if ticket.missing:
+        not_done.append(NotDone(name, gone(ticket.halo_id)))
+        return
+    if any(one.kind in _MAKES for one in done):
+        not_done.append(NotDone(name, f"ticket {ticket.halo_id} was made by it, and stays until somebody closes it"))
+    if any(one.kind is Kind.FOLLOW for one in done):
+        not_done.append(NotDone(name, "what it stands for stays as it is"))
+    back = _status_before(name, shown, [one for one in done if one.kind in _SETS], names, not_done)
+    said = [one for one in done if one.kind is Kind.COMMENT]
+    if not said and back is None:
+        return
+    lines = [f"{by} takes back what was said here at {one.at:%Y-%m-%d %H:%M} UTC." for one in said]
+    if back is not None:
+        lines.append(f"{by} sets the status back to {names.get(back, back)}.")
+    told = {pair_text(pair): state for pair, state in ticket.told.items()}
+    body = {"text": "\n".join(lines), "takes_back": [one.number for one in done], "reopened": "taken back"}
+    reason = f"{by} takes it back"
+    steps.append(Step(Kind.COMMENT, ticket.key, ticket.generation, reason, body, told=told))
+    if back is not None:
+        steps.append(Step(Kind.SET_STATUS, ticket.key, ticket.generation, reason, {"restores": back}))
+
+
+def _status_before(
+    name: str, shown: Shown, done: Sequence[Done], names: Mapping[int, str], not_done: list[NotDone]
+) -> int | None:
+    """Halo's number of the status to set back to, None where there is none."""
+    if not done:
+        return None
+    if shown.status != done[-1].after:
+        now = names.get(shown.status or 0, "another one")
+        not_done.append(NotDone(name, f"its status was changed since, to {now}"))
+        return None
+    if done[0].before is None:
+        not_done.append(NotDone(name, "what its status was before is not known"))
+    return done[0].before
