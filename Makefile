@@ -55,7 +55,7 @@ test-remediation: ## the service's tests, mypy, and the store's tests on Postgre
 
 walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=200, of 25 steps; SEED=1)
 	@export HALOITSM_WALK=$(or $(STORIES),200) HALOITSM_HYPOTHESIS=explore; \
-	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk)
+	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk tests/jobs/test_frozen_worker.py)
 
 test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
 	@code=0; REMEDIATION_TEST_POSTGRES_BIN=$$(tools/postgres15.sh) || code=$$?; \

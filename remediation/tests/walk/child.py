@@ -26,7 +26,7 @@ _context.set_forkserver_preload(["tests.walk.child_run"])
 
 @dataclass(frozen=True)
 class Run:
-    """What a process is to do. ``line``: the number of the line at which ``how`` happens: kill, freeze, or nothing."""
+    """What a process is to do. ``how`` happens to it, kill or freeze, at its ``line``-th line or at a ``function``."""
 
     database: str
     halo: dict[str, Any]
@@ -35,6 +35,7 @@ class Run:
     lease: float
     line: int = 0
     how: str = ""
+    function: str = ""
 
 
 class Child:
@@ -56,6 +57,10 @@ class Child:
             self.process.join(PATIENCE)
             assert self.process.exitcode == -signal.SIGKILL, f"it ended with {self.process.exitcode}"
             return "killed", 0
+
+    def freeze(self) -> None:
+        """Freeze it where it is."""
+        os.kill(self.process.pid or 0, signal.SIGSTOP)
 
     def resume(self) -> tuple[str, int]:
         """Let one that is frozen go on to its end."""
@@ -85,7 +90,7 @@ def begin(run: Run, tell: Connection) -> None:
         elif run.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    lines = Lines(run.line, happens)
+    lines = Lines(run.line, run.function, happens)
     sys.settrace(lines.trace)
     ended = do(run)
     sys.settrace(None)
@@ -95,16 +100,19 @@ def begin(run: Run, tell: Connection) -> None:
 
 
 class Lines:
-    """Counts the lines that are run, and does something at one of them."""
+    """Counts the lines that are run, and does something at one of them, or at each call of a function."""
 
-    def __init__(self, line: int, happens: Callable[[], None]) -> None:
+    def __init__(self, line: int, function: str, happens: Callable[[], None]) -> None:
         self.count = 0
         self._line = line
+        self._function = function
         self._happens = happens
 
     def trace(self, frame: FrameType, event: str, arg: object) -> Any:
         """For sys.settrace."""
         if event == "call":
+            if frame.f_code.co_name == self._function:
+                self._happens()
             return self.trace if any(part in frame.f_code.co_filename for part in CODE) else None
         if event == "line":
             self.count += 1
