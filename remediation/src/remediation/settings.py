@@ -6,6 +6,8 @@ REMEDIATION_KEEP_DAYS  for how many days a snapshot can be compared with others 
 REMEDIATION_URL        the address at which people reach the pages, for links in tickets
 REMEDIATION_HOSTS      the names by which browsers reach the pages, with commas between; this machine's are among them
 REMEDIATION_HTTPS      1 where browsers reach them by HTTPS only, through a proxy: cookies are then sent over HTTPS only
+REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Proto is believed, with commas between
+                       (default: this machine's 127.0.0.1 and ::1)
 
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
@@ -13,6 +15,7 @@ The key that signs sessions is derived from the one that seals secrets (``web/ws
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,16 @@ def days(variable: str, default: int) -> int:
     return int(text)
 
 
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks with commas between. Raises ImproperlyConfigured."""
+    try:
+        return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"A proxy (--proxy, REMEDIATION_PROXIES) is an address or a network, as 192.0.2.7 or 192.0.2.0/24: {error}."
+        ) from None
+
+
 KEEP_DAYS = days("REMEDIATION_KEEP_DAYS", 400)
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -63,9 +76,11 @@ PROCRASTINATE_IMPORT_PATHS = ["remediation.jobs.tasks"]
 # Pages
 _WEB = Path(__file__).parent / "web"
 _HTTPS = os.environ.get("REMEDIATION_HTTPS", "") not in ("", "0")
+PROXIES = networks(os.environ.get("REMEDIATION_PROXIES", "")) or networks("127.0.0.1,::1")
 ROOT_URLCONF = "remediation.web.urls"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(","))]
 MIDDLEWARE = [
+    "remediation.web.head.head",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "remediation.web.content_policy.content_policy",

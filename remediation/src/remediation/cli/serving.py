@@ -34,12 +34,22 @@ def serve(
     https: Annotated[
         bool, typer.Option("--https", envvar="REMEDIATION_HTTPS", help="A proxy gives it to browsers by HTTPS only.")
     ] = False,
+    proxy: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="ADDRESS",
+            help="An address or network of that proxy, whose X-Forwarded-Proto is believed; can be given several "
+            "times. Or REMEDIATION_PROXIES, with commas. Default: 127.0.0.1 and ::1.",
+        ),
+    ] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Pages only.")] = False,
     every: Every = 60,
     data: Data = None,
 ) -> None:
     """The pages and a worker. Several of them can share the PostgreSQL that DATABASE_URL names."""
     _prepare()
+    if proxy:
+        os.environ["REMEDIATION_PROXIES"] = ",".join(proxy)
     names = [*filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(",")), *(host or [])]
     with _listening(address) as listener:
         place, port = listener.getsockname()[:2]
