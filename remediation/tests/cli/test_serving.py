@@ -418,5 +418,8 @@ def test_a_round_is_as_often_as_the_option_says(store: str, started: Callable[..
     wait_until(lambda: models.Run.objects.filter(kind="round").count() == 2)
 
 
-def test_a_round_may_not_be_always(started: Callable[..., Served]) -> None:
-    assert started("worker", "--every", "0").process.wait(PATIENCE) == 2
+@pytest.mark.parametrize("minutes", ["0", "10081", "99999999999999999999"])
+def test_a_round_may_be_neither_always_nor_never(started: Callable[..., Served], minutes: str) -> None:
+    for command in ("serve", "worker"):
+        served = started(command, "--every", minutes)
+        assert served.process.wait(PATIENCE) == 2 and "Invalid value for '--every'" in served.said()

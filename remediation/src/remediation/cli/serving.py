@@ -23,7 +23,10 @@ from .supervision import Supervised, keep_running
 
 ADDRESS = "127.0.0.1:8460"
 _EVERYWHERE = ("0.0.0.0", "::")  # nosec B104: compared with, not listened on
-Every = Annotated[int, typer.Option(min=1, metavar="MINUTES", help="From one round of readings and runs to the next.")]
+WEEK = 7 * 24 * 60  # minutes
+Every = Annotated[
+    int, typer.Option(min=1, max=WEEK, metavar="MINUTES", help="From one round of readings and runs to the next.")
+]
 
 
 def serve(
