@@ -5,7 +5,7 @@ It listens on a Unix socket only. Its one role has a generated password.
 
 In the folder (0700):
     data/       the server's own
-    socket/     the socket (0700), unless the path is too long for one
+    socket/     the socket (0700), unless the path is too long for one or holds a comma
     password    the role's password (0600)
     lock        held while a process starts or stops the server
     start.log   what the server says before it writes to data/log
@@ -419,7 +419,7 @@ def write_private_file(path: Path, text: str) -> None:
 
 
 def socket_folder(folder: Path) -> Path:
-    """``socket`` in the folder or, where that path is too long, one below the user's folder for run-time files."""
+    """``socket`` in the folder or, where that path will not do, one below the user's folder for run-time files."""
     near = folder / "socket"
     if fits(near):
         return near
@@ -431,8 +431,12 @@ def socket_folder(folder: Path) -> Path:
 
 
 def fits(folder: Path) -> bool:
-    """Whether a socket in this folder has a path that the system takes."""
-    return len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH
+    """Whether a socket in this folder has a path that the system takes, and that libpq can name.
+
+    libpq takes a comma for the end of a host, also where a URL has it as %2C.
+    """
+    short = len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH
+    return short and "," not in str(folder)
 
 
 def works_in(pid: int, folder: Path) -> bool:
