@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from . import log
@@ -30,11 +31,35 @@ PUBLIC_URL = os.environ.get("REMEDIATION_URL", "").rstrip("/")
 
 
 def database(address: str) -> dict[str, Any]:
-    """Django's words for a database that libpq's name. An empty address: none, and connecting says so."""
-    options = conninfo_to_dict(address)
+    """Django's words for a database that libpq's name. An empty address: none, and connecting says so.
+
+    Raises ImproperlyConfigured. It quotes nothing of the address: what libpq takes for a host, a port or a database may
+    be a part of a password that was not written as a URL wants it.
+    """
+    try:
+        options = conninfo_to_dict(address)
+    except ProgrammingError:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be understood. {_AS_A_URL}") from None
+    if not _is_whole(address, str(options.get("port") or "")):
+        raise ImproperlyConfigured(f"DATABASE_URL has an @, a / or a : in a wrong place. {_AS_A_URL}")
     words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}  # nosec B105
     named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options}
+
+
+_AS_A_URL = (
+    "Write it as postgresql://user:password@host:5432/database, and in the password %40 for @, %2F for /, %3A for :, "
+    "%23 for #, %3F for ? and %25 for %."
+)
+
+
+def _is_whole(address: str, port: str) -> bool:
+    """Whether libpq cannot have taken a part of the password in a URL for the host, the port or the database."""
+    if not port.replace(",", "").isdecimal() and port:
+        return False
+    _, is_url, rest = address.partition("://")
+    authority, _, path = rest.partition("/")
+    return not is_url or (authority.count("@") <= 1 and "@" not in path.partition("?")[0])
 
 
 def days(variable: str, default: int) -> int:
