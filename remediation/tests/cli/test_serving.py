@@ -219,6 +219,23 @@ def test_a_key_that_is_of_no_use_is_told_at_once(started: Callable[..., Served])
         assert "REMEDIATION_KEY holds no key" in served.said()
 
 
+def test_a_lost_key_is_not_replaced(started: Callable[..., Served], tmp_path: Path) -> None:
+    key = tmp_path / "data" / "key"
+    for name in ("one", "two"):
+        models.Source.objects.create(name=name, kind="insightvm", secret=seal("password"))
+    key.unlink()
+    for words in (("serve", "--address", "127.0.0.1:0"), ("worker",)):
+        served = started(*words)
+        assert served.process.wait(PATIENCE) == 1
+        assert "The key is gone" in served.said() and "(source one, source two)" in served.said()
+        assert str(key) in served.said() and not key.exists()
+    # Somebody enters one of them again, which makes a new key.
+    models.Source.objects.filter(name="one").update(secret=seal("password"))
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
+    served.address()
+    assert "The secret of source two cannot be opened" in served.said() and "source one" not in served.said()
+
+
 def test_a_link_is_shown_while_there_is_no_user(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
     address = served.address()

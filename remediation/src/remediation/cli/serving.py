@@ -101,9 +101,10 @@ def _worker(every: int) -> Supervised:
 
 def _require_key() -> None:
     """A key that is of no use is told here, and not by each request and job. Raises KeyTrouble."""
-    from ..store.secrets import require_key
+    from ..store.sealed import require_key_of_all
 
-    require_key()
+    for what, why in require_key_of_all().items():
+        _say(f"The secret of {what} cannot be opened. {why}")
 
 
 def _say_how_to_sign_in(shown: str) -> None:

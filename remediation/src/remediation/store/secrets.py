@@ -51,6 +51,11 @@ def require_key() -> None:
     _keys()
 
 
+def has_key() -> bool:
+    """Whether there is a key, of whatever use it is."""
+    return bool(os.environ.get("REMEDIATION_KEY")) or _file().exists()
+
+
 def derived(purpose: str) -> list[str]:
     """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble."""
     require_key()
