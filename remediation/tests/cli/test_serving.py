@@ -26,7 +26,7 @@ from django.utils import timezone
 from remediation.cli.supervision import pause_before
 from remediation.jobs.tasks import INTERRUPTED, ask_to_read
 from remediation.store import models
-from remediation.store.embedded import EmbeddedPostgres
+from remediation.store.embedded import EmbeddedPostgres, processes_in
 from remediation.store.secrets import seal
 
 from ..conftest import django_on
@@ -398,6 +398,21 @@ def test_the_embedded_database_is_started_looked_after_and_stopped(
         wait_until(lambda: asked(alive) >= 1)
     assert served.end(signal.SIGTERM) == 0
     assert not server.is_running()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("begun", ["lock", "data.new", "start.log", "data/postmaster.pid"])
+def test_the_embedded_database_is_stopped_when_it_has_hardly_started(
+    tmp_path: Path, started: Callable[..., Served], begun: str, number: int
+) -> None:
+    folder = tmp_path / "own"
+    served = started("serve", "--address", "127.0.0.1:0", "--data", str(folder), DATABASE_URL="")
+    while not (folder / "postgres" / begun).exists():
+        assert served.process.poll() is None, served.said()
+    assert served.end(number) in (0, 130)
+    assert not EmbeddedPostgres(folder / "postgres").is_running()
+    assert not processes_in(folder / "postgres" / "data") and not processes_in(folder / "postgres" / "data.new")
+    assert "Traceback" not in served.said()
 
 
 def asked(question: str) -> int:

@@ -125,8 +125,11 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with EmbeddedPostgres(folder / "postgres") as server:
-        os.environ["DATABASE_URL"] = server.address()
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        # A start that was broken off would leave a server that nobody has heard of.
+        with _uninterrupted():
+            os.environ["DATABASE_URL"] = server.start()
 
         def care() -> None:
             # Another process that shares the folder may have stopped it, and it may have been killed.
@@ -138,6 +141,24 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
                 _say(str(error))
 
         yield care
+    finally:
+        with _uninterrupted():
+            server.stop_if_started_here()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """SIGTERM and Ctrl-C wait until the block is done."""
+    came: list[int] = []
+    asks = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda which, _: came.append(which)) for number in asks}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager

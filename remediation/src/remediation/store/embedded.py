@@ -88,6 +88,10 @@ class EmbeddedPostgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop_if_started_here()
+
+    def stop_if_started_here(self) -> None:
+        """Stop the server unless it ran before: another process may be using it."""
         if self._started_here:
             self.stop()
 
@@ -178,6 +182,8 @@ class EmbeddedPostgres:
                 user=self._account.uid,
                 group=self._account.gid,
                 extra_groups=groups,
+                # Ctrl-C on a terminal is for the service, which decides itself what ends.
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired:
             raise EmbeddedError(f"{program} did not end within {2 * PATIENCE} s. See {self._newest_log()}.") from None

@@ -57,8 +57,9 @@ def has_key() -> bool:
 
 
 def derived(purpose: str) -> list[str]:
-    """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble."""
-    require_key()
+    """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble, also
+    where there is no key yet: who starts the service makes it."""
+    _keys()
     return [hmac.new(part.encode(), purpose.encode(), sha256).hexdigest() for part in _parts()]
 
 
