@@ -14,7 +14,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..data_folder import data_folder
+from ..data_folder import data_folder, make_data_folder
 from ..store.embedded import EmbeddedPostgres
 from ..store.unprivileged import EmbeddedError
 from .ending import Refused
@@ -124,7 +124,7 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
     if os.environ.get("DATABASE_URL"):
         yield lambda: None
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_folder(folder, to_write=True)
     server = EmbeddedPostgres(folder / "postgres")
     try:
         # A start that was broken off would leave a server that nobody has heard of.

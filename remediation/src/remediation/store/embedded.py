@@ -34,6 +34,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from remediation.data_folder import make_above
 from remediation.store import unprivileged
 from remediation.store.unprivileged import EmbeddedError
 
@@ -383,7 +384,7 @@ def make_database(address: str) -> None:
 
 def make_private_folder(path: Path) -> Path:
     """Make a folder with rights for its owner only. Raises EmbeddedError where it is a link or another user's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_above(path)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
