@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from .ending import Refused
-from .opened import AsJson, Data, answer, one, opened, text_of
+from .opened import AsJson, Data, answer, one, opened, require_name, text_of
 from .progress import progress
 
 YEAR = 366 * 24 * 60  # minutes
@@ -29,6 +29,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
+    require_name(name, "source")
     if kind != "insightvm":
         raise Refused(f"There is no source kind {kind!r}. There is: insightvm.")
     if mode == "rest":
@@ -153,6 +154,7 @@ def import_file(
 
     --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
     """
+    require_name(source, "source")
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
 
