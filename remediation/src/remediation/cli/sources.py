@@ -23,7 +23,9 @@ def add(
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
     mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
-    every: Annotated[int, typer.Option(min=0, max=YEAR, help="Minutes between two readings; 0: whenever one is due.")] = 0,
+    every: Annotated[
+        int, typer.Option(min=0, max=YEAR, help="Minutes between two readings; 0: whenever one is due.")
+    ] = 0,
     moved: Annotated[bool, typer.Option("--moved", help="It is the same console, at a new address.")] = False,
     data: Data = None,
     as_json: AsJson = False,
