@@ -15,7 +15,7 @@ def data_folder() -> Path:
 
 
 def make_data_folder(folder: Path, *, to_write: bool) -> None:
-    """Make the data folder where there is none, closed to others. ``to_write``: it has to be one that can be written to.
+    """Make the data folder where there is none, closed to others. ``to_write``: one has to be able to write in it.
 
     Raises OSError, whose text is for a person.
     """
