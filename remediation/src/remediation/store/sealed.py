@@ -35,8 +35,8 @@ def require_key_of_all() -> dict[str, str]:
     if count and not has_key():
         raise KeyTrouble(
             f"The key is gone: {key_place()} is missing, and {count} secrets are sealed with it "
-            f"({', '.join(trouble)}). Restore it, or set REMEDIATION_KEY. If it is lost for good, enter each of them again, with "
-            "remediation connect and remediation source add: that makes a new key."
+            f"({', '.join(trouble)}). Restore it, or set REMEDIATION_KEY. If it is lost for good, "
+            "enter each of them again, with remediation connect and remediation source add: that makes a new key."
         )
     require_key()
     return trouble
