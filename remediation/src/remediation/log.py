@@ -33,5 +33,6 @@ CONFIGURATION: dict[str, Any] = {
     "formatters": {"line": {"()": WithoutValues, "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"standard error": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["standard error"], "level": "WARNING"},
-    "loggers": {"remediation": {"level": "INFO"}},
+    # waitress would warn of each request that waits for a thread.
+    "loggers": {"remediation": {"level": "INFO"}, "waitress.queue": {"level": "ERROR"}},
 }

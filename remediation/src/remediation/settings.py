@@ -6,6 +6,8 @@ REMEDIATION_KEEP_DAYS  for how many days a snapshot can be compared with others 
 REMEDIATION_URL        the address at which people reach the pages, for links in tickets
 REMEDIATION_HOSTS      the names by which browsers reach the pages, with commas between; this machine's are among them
 REMEDIATION_HTTPS      1 where browsers reach them by HTTPS only, through a proxy: cookies are then sent over HTTPS only
+REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Proto is believed, with commas between
+                       (default: this machine's 127.0.0.1 and ::1)
 
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
@@ -13,10 +15,12 @@ The key that signs sessions is derived from the one that seals secrets (``web/ws
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from . import log
@@ -27,11 +31,35 @@ PUBLIC_URL = os.environ.get("REMEDIATION_URL", "").rstrip("/")
 
 
 def database(address: str) -> dict[str, Any]:
-    """Django's words for a database that libpq's name. An empty address: none, and connecting says so."""
-    options = conninfo_to_dict(address)
+    """Django's words for a database that libpq's name. An empty address: none, and connecting says so.
+
+    Raises ImproperlyConfigured. It quotes nothing of the address: what libpq takes for a host, a port or a database may
+    be a part of a password that was not written as a URL wants it.
+    """
+    try:
+        options = conninfo_to_dict(address)
+    except ProgrammingError:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be understood. {_AS_A_URL}") from None
+    if not _is_whole(address, str(options.get("port") or "")):
+        raise ImproperlyConfigured(f"DATABASE_URL has an @, a / or a : in a wrong place. {_AS_A_URL}")
     words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}  # nosec B105
     named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options}
+
+
+_AS_A_URL = (
+    "Write it as postgresql://user:password@host:5432/database, and in the password %40 for @, %2F for /, %3A for :, "
+    "%23 for #, %3F for ? and %25 for %."
+)
+
+
+def _is_whole(address: str, port: str) -> bool:
+    """Whether libpq cannot have taken a part of the password in a URL for the host, the port or the database."""
+    if not port.replace(",", "").isdecimal() and port:
+        return False
+    _, is_url, rest = address.partition("://")
+    authority, _, path = rest.partition("/")
+    return not is_url or (authority.count("@") <= 1 and "@" not in path.partition("?")[0])
 
 
 def days(variable: str, default: int) -> int:
@@ -40,6 +68,16 @@ def days(variable: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ImproperlyConfigured(f"{variable} is {text!r}, and has to be a number of days, 1 or more.")
     return int(text)
+
+
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks with commas between. Raises ImproperlyConfigured."""
+    try:
+        return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"A proxy (--proxy, REMEDIATION_PROXIES) is an address or a network, as 192.0.2.7 or 192.0.2.0/24: {error}."
+        ) from None
 
 
 KEEP_DAYS = days("REMEDIATION_KEEP_DAYS", 400)
@@ -63,9 +101,11 @@ PROCRASTINATE_IMPORT_PATHS = ["remediation.jobs.tasks"]
 # Pages
 _WEB = Path(__file__).parent / "web"
 _HTTPS = os.environ.get("REMEDIATION_HTTPS", "") not in ("", "0")
+PROXIES = networks(os.environ.get("REMEDIATION_PROXIES", "")) or networks("127.0.0.1,::1")
 ROOT_URLCONF = "remediation.web.urls"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(","))]
 MIDDLEWARE = [
+    "remediation.web.head.head",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "remediation.web.content_policy.content_policy",

@@ -123,6 +123,39 @@ def test_settings_that_cannot_be_used(line: Any, halo: HaloEmulator) -> None:
         refused(line, "project", "set", "p", *words, says=says)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("", "it is empty"),
+        (" \t", "it is empty"),
+        (" p", "begins or ends with a blank"),
+        ("x" * 201, "it has 201 characters, and 200 are the most"),
+        ("é" * 5000, "it has 5000 characters"),
+        ("a\nb", "cannot be printed"),
+        ("a\udcff", "cannot be printed"),
+    ],
+)
+def test_names_that_are_none(line: Any, halo: HaloEmulator, name: str, says: str) -> None:
+    line.project("1 v1 s1")
+    secret, report = line.file("secret", "x"), line.report("again.csv", "1 v1 s1", day=21)
+    console = ("--kind", "insightvm", "--url", "https://x", "--user", "u", "--password-file", secret)
+    refused(line, "project", "create", name, "--connection", "halo", says=says)
+    refused(line, "connect", name, says=says)
+    refused(line, "source", "add", name, *console, says=says)
+    refused(line, "import", report, "--source", name, says=says)
+
+
+def test_slugs_of_like_and_long_names_are_free_and_short(line: Any, halo: HaloEmulator) -> None:
+    line.project("1 v1 s1")
+    names = ["web", "web-3", "Web!", "Web?", "web 3", "日本", "---", "y" * 200, "y" * 199]
+    for name in names:
+        assert line("project", "create", "--connection", "halo", "--", name).code == 0, name
+    assert list(models.Project.objects.order_by("pk").values_list("slug", flat=True)) == [
+        *("p", "web", "web-3", "web-2", "web-4", "web-3-2", "project", "project-2"),
+        *("y" * 60, "y" * 60 + "-2"),
+    ]
+
+
 def test_a_project_names_its_source_where_there_are_several(line: Any, halo: HaloEmulator) -> None:
     line("connect", "halo")
     refused(line, "project", "create", "p", "--connection", "halo", says="none yet")

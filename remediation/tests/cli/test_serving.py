@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from django.utils import timezone
 from remediation.cli.supervision import pause_before
 from remediation.jobs.tasks import INTERRUPTED, ask_to_read
 from remediation.store import models
-from remediation.store.embedded import EmbeddedPostgres
+from remediation.store.embedded import EmbeddedPostgres, processes_in
 from remediation.store.secrets import seal
 
 from ..conftest import django_on
@@ -128,7 +128,7 @@ def test_it_answers_and_leaves_no_process_behind(started: Callable[..., Served],
     assert status_of(f"{address}/healthz") == 200
     wait_until(lambda: len(workers()) == 1)
     below = served.below()
-    assert len(below) >= 4  # the web server with two of its own, and the worker
+    assert len(below) == 2  # the web server and the worker
     assert served.end(number) == 0
     assert not [pid for pid in below if is_there(pid)]
     assert "Traceback" not in served.said() and "is killed" not in served.said()
@@ -219,6 +219,23 @@ def test_a_key_that_is_of_no_use_is_told_at_once(started: Callable[..., Served])
         assert "REMEDIATION_KEY holds no key" in served.said()
 
 
+def test_a_lost_key_is_not_replaced(started: Callable[..., Served], tmp_path: Path) -> None:
+    key = tmp_path / "data" / "key"
+    for name in ("one", "two"):
+        models.Source.objects.create(name=name, kind="insightvm", secret=seal("password"))
+    key.unlink()
+    for words in (("serve", "--address", "127.0.0.1:0"), ("worker",)):
+        served = started(*words)
+        assert served.process.wait(PATIENCE) == 1
+        assert "The key is gone" in served.said() and "(source one, source two)" in served.said()
+        assert str(key) in served.said() and not key.exists()
+    # Somebody enters one of them again, which makes a new key.
+    models.Source.objects.filter(name="one").update(secret=seal("password"))
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
+    served.address()
+    assert "The secret of source two cannot be opened" in served.said() and "source one" not in served.said()
+
+
 def test_a_link_is_shown_while_there_is_no_user(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
     address = served.address()
@@ -241,17 +258,32 @@ def test_names_by_which_it_is_not_reached_are_refused(started: Callable[..., Ser
         assert status_of(request) == code  # type: ignore[arg-type]
 
 
-def test_behind_a_proxy_that_speaks_https(started: Callable[..., Served]) -> None:
-    served = started("serve", "--address", "127.0.0.1:0", "--no-worker", "--https", "--host", "scan.example")
+@pytest.mark.parametrize(
+    ("proxies", "by_option", "peer", "code"),
+    [
+        ("", "", "127.0.0.1", 200),
+        ("", "", "127.0.0.2", 403),
+        ("127.0.0.2", "", "127.0.0.2", 200),
+        ("127.0.0.2", "", "127.0.0.1", 403),
+        ("192.0.2.1, 127.0.0.0/30", "", "127.0.0.2", 200),
+        ("192.0.2.1", "127.0.0.2", "127.0.0.2", 200),
+    ],
+)
+def test_behind_a_proxy_that_speaks_https(
+    started: Callable[..., Served], proxies: str, by_option: str, peer: str, code: int
+) -> None:
+    words = ("serve", "--address", "127.0.0.1:0", "--no-worker", "--https", "--host", "scan.example")
+    option = ("--proxy", "192.0.2.2", "--proxy", by_option) if by_option else ()
+    served = started(*words, *option, REMEDIATION_PROXIES=proxies)
     wait_until(lambda: "/first/" in served.said())
     link = next(line for line in served.said().splitlines() if "/first/" in line)
     # What a person opens is the proxy's address.
     assert served.said().startswith("Serving at https://scan.example\n") and link.startswith("https://scan.example/")
     port = port_of(served)
     proxied = {"Host": "scan.example", "X-Forwarded-Proto": "https"}
-    page = ask(port, "GET", "/sign-in/", proxied)
+    page = ask(port, "GET", "/sign-in/", proxied, peer=peer)
     cookie = page.headers["Set-Cookie"]
-    assert "; Secure" in cookie and page.headers["Strict-Transport-Security"]
+    assert "; Secure" in cookie and bool(page.headers["Strict-Transport-Security"]) == (code == 200)
     found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
     assert found
     form = urllib.parse.urlencode({"username": "a", "password": "b", "csrfmiddlewaretoken": found[1]})
@@ -262,15 +294,69 @@ def test_behind_a_proxy_that_speaks_https(started: Callable[..., Served]) -> Non
         "Origin": "https://scan.example",
         "Referer": "https://scan.example/sign-in/",
     }
-    assert ask(port, "POST", "/sign-in/", sent, form).status == 200
-    assert ask(port, "POST", "/sign-in/", {**sent, "Origin": "https://evil.example"}, form).status == 403
-    assert ask(port, "POST", "/sign-in/", {**sent, "X-Forwarded-Proto": "http"}, form).status == 403
+    assert ask(port, "POST", "/sign-in/", sent, form, peer).status == code
+    assert ask(port, "POST", "/sign-in/", {**sent, "Origin": "https://evil.example"}, form, peer).status == 403
+    assert ask(port, "POST", "/sign-in/", {**sent, "X-Forwarded-Proto": "http"}, form, peer).status == 403
 
 
-def ask(port: int, method: str, path: str, headers: dict[str, str], body: str = "") -> http.client.HTTPResponse:
-    connected = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def test_a_proxy_that_is_no_address(started: Callable[..., Served]) -> None:
+    served = started("serve", "--address", "127.0.0.1:0", "--proxy", "proxy.example")
+    assert served.process.wait(PATIENCE) == 1
+    assert "is an address or a network, as 192.0.2.7" in served.said() and "'proxy.example'" in served.said()
+
+
+def ask(
+    port: int, method: str, path: str, headers: dict[str, str], body: str = "", peer: str = "127.0.0.1"
+) -> http.client.HTTPResponse:
+    """An answer to a request that comes from ``peer``, an address of this machine."""
+    connected = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(peer, 0))
     connected.request(method, path, body or None, headers)
     return connected.getresponse()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"GET /heal", b"POST /sign-in/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\na"]
+)
+def test_requests_that_are_never_finished_keep_nobody_out(started: Callable[..., Served], begun: bytes) -> None:
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
+    address = served.address()
+    assert status_of(f"{address}/healthz") == 200
+    port = port_of(served)
+    with ExitStack() as held:
+        several = [held.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(40)]
+        for round_ in range(3):
+            for one in several:
+                one.sendall(begun if round_ == 0 else b"a")
+            assert status_of(f"{address}/healthz") == 200
+    assert status_of(f"{address}/healthz") == 200
+
+
+def test_a_slow_form_is_taken(started: Callable[..., Served]) -> None:
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
+    served.address()
+    form = b"username=a&password=b"
+    head = f"POST /sign-in/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(form)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port_of(served)), timeout=20) as slow:
+        slow.sendall(head.encode())
+        for number in range(len(form)):
+            time.sleep(0.5)
+            slow.sendall(form[number : number + 1])
+        # It has no token, which only who reads the whole request can say.
+        assert slow.makefile("rb").readline() == b"HTTP/1.1 403 Forbidden\r\n"
+
+
+def test_head_is_answered_without_a_text_and_without_a_warning(started: Callable[..., Served]) -> None:
+    served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
+    served.address()
+    port = port_of(served)
+    for path, host in (("/sign-in/", "localhost"), ("/healthz", "localhost"), ("/static/style.css", "localhost")):
+        length = ask(port, "GET", path, {"Host": host}).headers["Content-Length"]
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connected:
+            asked_ = f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            connected.sendall(asked_.encode())
+            headers, _, text = connected.makefile("rb").read().partition(b"\r\n\r\n")
+        assert text == b"" and f"Content-Length: {length}".encode() in headers
+    assert "WARNING" not in served.said()
 
 
 def port_of(served: Served) -> int:
@@ -314,6 +400,21 @@ def test_the_embedded_database_is_started_looked_after_and_stopped(
     assert not server.is_running()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("begun", ["lock", "data.new", "start.log", "data/postmaster.pid"])
+def test_the_embedded_database_is_stopped_when_it_has_hardly_started(
+    tmp_path: Path, started: Callable[..., Served], begun: str, number: int
+) -> None:
+    folder = tmp_path / "own"
+    served = started("serve", "--address", "127.0.0.1:0", "--data", str(folder), DATABASE_URL="")
+    while not (folder / "postgres" / begun).exists():
+        assert served.process.poll() is None, served.said()
+    assert served.end(number) in (0, 130)
+    assert not EmbeddedPostgres(folder / "postgres").is_running()
+    assert not processes_in(folder / "postgres" / "data") and not processes_in(folder / "postgres" / "data.new")
+    assert "Traceback" not in served.said()
+
+
 def asked(question: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(question)
@@ -349,5 +450,8 @@ def test_a_round_is_as_often_as_the_option_says(store: str, started: Callable[..
     wait_until(lambda: models.Run.objects.filter(kind="round").count() == 2)
 
 
-def test_a_round_may_not_be_always(started: Callable[..., Served]) -> None:
-    assert started("worker", "--every", "0").process.wait(PATIENCE) == 2
+@pytest.mark.parametrize("minutes", ["0", "10081", "99999999999999999999"])
+def test_a_round_may_be_neither_always_nor_never(started: Callable[..., Served], minutes: str) -> None:
+    for command in ("serve", "worker"):
+        served = started(command, "--every", minutes)
+        assert served.process.wait(PATIENCE) == 2 and "Invalid value for '--every'" in served.said()

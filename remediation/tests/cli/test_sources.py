@@ -72,6 +72,7 @@ def test_what_cannot_be_added(line: Any) -> None:
     ended = line(*words(line, url="https://me:word-in-the-address@console"))
     assert ended.code == 4 and "--user" in ended.err and "word-in" not in ended.err
     assert line(*words(line, "--every", "-1")).code == 2
+    assert line(*words(line, "--every", "99999999999999")).code == 2
     line("import", line.report("a.csv", "1 v1 s1"), "--source", "c")
     refused(line, *words(line), says="is a series of files")
 

@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 
 from halo_emulator import Fault, HaloEmulator
 from haloitsm_client import HaloClient
-from remediation.jobs import rescue, tasks
+from remediation.jobs import rescue, tasks, work
 from remediation.store import models
 from remediation.store.secrets import open_, seal
 from remediation.tickets import run
@@ -78,10 +78,24 @@ def test_arguments_are_ids_only(project: Project) -> None:
 @pytest.mark.parametrize(
     ("ago", "due"),
     [(None, True), (timedelta(), False), (timedelta(minutes=59), False), (HOUR, True), (timedelta(days=9), True)]
-    + [(timedelta(minutes=59, seconds=45), True), (timedelta(minutes=-5), False)],
+    + [(timedelta(minutes=59, seconds=45), True), (timedelta(seconds=-20), False), (timedelta(days=-9), True)],
 )
 def test_when_a_round_is_due(ago: timedelta | None, due: bool) -> None:
     assert tasks.is_round_due(None if ago is None else NOON - ago, NOON, HOUR) is due
+
+
+def test_a_clock_that_was_ahead_once_stops_no_rounds_and_no_readings(project: Project) -> None:
+    one = project("web")
+    models.Run.objects.create(kind="round", started=NOON + timedelta(days=9999), outcome="done")
+    read = models.Source.objects.create(name="read", kind="insightvm", settings={"every": 120})
+    models.Run.objects.create(source=read, kind="read", started=NOON + timedelta(days=9999), outcome="done")
+    context: Any = SimpleNamespace(additional_context={"every": HOUR})
+    tasks.look_for_a_round(context, 0)
+    assert waiting_jobs() == [f"source-{read.pk}", f"project-{one.pk}"]
+    tasks.look_for_a_round(context, 60)
+    assert models.Run.objects.filter(kind="round").count() == 2, "the next one is an hour off"
+    models.Run.objects.create(source=read, kind="read", started=NOON, outcome="done")
+    assert not work.is_due(read, NOON + HOUR)
 
 
 def test_a_round_asks_for_what_is_due_and_keeps_that_it_did(project: Project) -> None:

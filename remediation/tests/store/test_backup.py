@@ -220,6 +220,21 @@ def test_the_file_is_its_owners_alone_and_none_is_replaced_unasked(made: Path) -
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_is_never_replaced(filled: str, tmp_path: Path, force: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("somebody's")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    before = {path: path.lstat().st_ino for path in tmp_path.iterdir()}
+    for name in ("pipe", "folder", "link", "null", "dangling"):
+        with pytest.raises(BackupError, match=f"{name} is no file"):
+            write_backup(tmp_path / name, NOW, force=force)
+    assert {path: path.lstat().st_ino for path in tmp_path.iterdir()} == before
+
+
 def test_a_file_that_was_made_meanwhile_is_not_replaced(filled: str, tmp_path: Path) -> None:
     with Held(filled, "store_ticket") as held:
         process = command(filled, tmp_path, "backup", str(tmp_path / "backup"))

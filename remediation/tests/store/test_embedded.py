@@ -207,6 +207,13 @@ def test_a_long_path_has_its_socket_in_a_folder_of_ours(tmp_path: Path, monkeypa
     assert not short.exists()
 
 
+def test_a_short_path_with_a_comma_in_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_folder() as folder, EmbeddedPostgres(folder / "a,b" / "postgres") as made:
+        assert ask(made.address(), "SELECT 1") == "1"
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "a,b"))
+        assert "," not in str(embedded.socket_folder(folder / "a,b"))
+
+
 def test_a_socket_folder_that_somebody_else_has_laid_is_refused() -> None:
     with open_folder() as folder:
         (folder / "elsewhere").mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from remediation.store.secrets import KeyTrouble, open_, seal
+from remediation.store.secrets import KeyTrouble, derived, open_, seal
 
 SECRET = "pässword with ünicode"
 
@@ -92,6 +92,13 @@ def test_a_key_that_others_can_read_is_refused(data: Path) -> None:
     (data / "key").chmod(0o640)
     with pytest.raises(KeyTrouble, match="chmod 600"):
         seal(SECRET)
+
+
+def test_no_key_is_made_to_derive_others_from(data: Path) -> None:
+    with pytest.raises(KeyTrouble, match="There is no key"):
+        derived("a purpose")
+    seal(SECRET)
+    assert derived("a purpose") != derived("another")
 
 
 def test_many_at_once_make_one_key() -> None:

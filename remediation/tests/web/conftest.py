@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
@@ -17,6 +18,12 @@ DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
 
 # What web/wsgi.py sets.
 settings.SECRET_KEY = "for tests only"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one, as whoever starts the pages sees to."""
+    monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -202,3 +204,24 @@ def test_the_style_is_served_from_here(store: str) -> None:
     assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/css")
     style = b"".join(page.streaming_content)  # type: ignore[arg-type]
     assert b"prefers-color-scheme: dark" in style and b"http" not in style
+
+
+# On a narrow screen
+
+
+@pytest.mark.parametrize("address", ["/", "/projects/dmz/"])
+def test_each_table_scrolls_in_a_box_of_its_own_that_keys_reach(
+    address: str, person: Client, project: models.Project
+) -> None:
+    text = person.get(address).content.decode()
+    boxes = re.findall(r'<div class="wide" tabindex="0" role="region" aria-label="[\w ]+"><table>', text)
+    assert len(boxes) == text.count("<table") > 0
+
+
+def test_no_word_makes_a_page_wide_and_a_box_shows_that_there_is_more() -> None:
+    css = (Path(settings.STATIC_ROOT) / "style.css").read_text(encoding="utf-8")
+    rules = {name.strip(): rule for name, rule in re.findall(r"^([^{}@/\n]+){([^}]*)}", css, re.MULTILINE)}
+    assert "overflow-wrap: anywhere" in rules["body"]
+    assert "overflow-wrap: anywhere" in rules["th, td"] and "min-width" in rules["th, td"]
+    assert "overflow-x: auto" in rules[".wide"] and rules[".wide"].count("no-repeat local") == 2
+    assert rules[".wide"].count("var(--shade), transparent") == 2

@@ -10,7 +10,7 @@ import typer
 from ..domain.budget import USUAL_LIMIT
 from ..domain.status import WITHDRAWN, Status
 from .ending import Refused
-from .opened import AsJson, Data, answer, opened
+from .opened import AsJson, Data, answer, opened, require_name
 
 STATUS_HELP = (
     'A status, as in "Remediated=Closed". Given several times for one of ours, the first is what is set, and all are '
@@ -55,6 +55,7 @@ def connect(
 
     HALO_TENANT is for hosted instances that share an authorisation server.
     """
+    require_name(name, "connection")
     names = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
     needed = {variable: os.environ.get(variable, "") for variable in names}
     missing = [variable for variable, value in needed.items() if not value]

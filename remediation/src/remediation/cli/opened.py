@@ -12,7 +12,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from ..data_folder import data_folder
+from ..data_folder import data_folder, make_data_folder
+from ..domain.names import refused
 from .ending import Refused
 
 Data = Annotated[Optional[Path], typer.Option("--data", envvar="REMEDIATION_DATA", help="The folder of the service.")]
@@ -26,9 +27,10 @@ def opened(data: Path | None, *, migrated: bool = True) -> Iterator[None]:
     ``migrated=False`` leaves the database as it is.
     """
     folder = data or data_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    embedded = not os.environ.get("DATABASE_URL")
+    make_data_folder(folder, to_write=embedded)
     os.environ["REMEDIATION_DATA"] = str(folder)
-    if not os.environ.get("DATABASE_URL"):
+    if embedded:
         from ..store.embedded import EmbeddedPostgres
 
         os.environ["DATABASE_URL"] = EmbeddedPostgres(folder / "postgres").start()
@@ -72,6 +74,13 @@ def one(manager: Any, name: str, what: str) -> Any:
         known = ", ".join(manager.values_list("name", flat=True)) or "none"
         raise Refused(f"There is no {what} named {name!r}. There are: {known}.")
     return found
+
+
+def require_name(name: str, what: str) -> None:
+    """Raises Refused where a new ``what`` cannot have the name."""
+    why = refused(name)
+    if why:
+        raise Refused(f"The name of a {what} cannot be used: {why}.")
 
 
 def quiet(_: str) -> None:

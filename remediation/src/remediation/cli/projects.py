@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from ..ending import Ending
 from .approvals import approver
 from .ending import Refused
-from .opened import AsJson, Data, answer, one, opened, quiet, table_of
+from .opened import AsJson, Data, answer, one, opened, quiet, require_name, table_of
 
 
 @contextmanager
@@ -71,25 +71,29 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """A remediation project."""
+    require_name(name, "project")
     with opened(data):
-        from django.utils.text import slugify
+        from django.db import IntegrityError, transaction
 
         from ..store import models
+        from ..store.slugs import free_slug
 
         if models.Project.objects.filter(name=name).exists():
             raise Refused(f"There is a project named {name!r} already.")
         table = _settings(_given(settings, min_severity, granularity))
-        slug = slugify(name) or "project"
-        if models.Project.objects.filter(slug=slug).exists():
-            slug = f"{slug}-{models.Project.objects.count() + 1}"
-        row = models.Project.objects.create(
+        row = models.Project(
             name=name,
-            slug=slug,
+            slug=free_slug(name),
             position=models.Project.objects.count() + 1,
             connection=one(models.Connection.objects, connection, "connection"),
             source=_source(source),
             settings=table,
         )
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError:
+            raise Refused(f"Another project was made at the same moment. Make {name!r} again.") from None
         answer(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..data_folder import data_folder
+from ..data_folder import data_folder, make_data_folder
 from ..store.embedded import EmbeddedPostgres
 from ..store.unprivileged import EmbeddedError
 from .ending import Refused
@@ -23,7 +23,10 @@ from .supervision import Supervised, keep_running
 
 ADDRESS = "127.0.0.1:8460"
 _EVERYWHERE = ("0.0.0.0", "::")  # nosec B104: compared with, not listened on
-Every = Annotated[int, typer.Option(min=1, metavar="MINUTES", help="From one round of readings and runs to the next.")]
+WEEK = 7 * 24 * 60  # minutes
+Every = Annotated[
+    int, typer.Option(min=1, max=WEEK, metavar="MINUTES", help="From one round of readings and runs to the next.")
+]
 
 
 def serve(
@@ -34,12 +37,22 @@ def serve(
     https: Annotated[
         bool, typer.Option("--https", envvar="REMEDIATION_HTTPS", help="A proxy gives it to browsers by HTTPS only.")
     ] = False,
+    proxy: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="ADDRESS",
+            help="An address or network of that proxy, whose X-Forwarded-Proto is believed; can be given several "
+            "times. Or REMEDIATION_PROXIES, with commas. Default: 127.0.0.1 and ::1.",
+        ),
+    ] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Pages only.")] = False,
     every: Every = 60,
     data: Data = None,
 ) -> None:
     """The pages and a worker. Several of them can share the PostgreSQL that DATABASE_URL names."""
     _prepare()
+    if proxy:
+        os.environ["REMEDIATION_PROXIES"] = ",".join(proxy)
     names = [*filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(",")), *(host or [])]
     with _listening(address) as listener:
         place, port = listener.getsockname()[:2]
@@ -88,9 +101,10 @@ def _worker(every: int) -> Supervised:
 
 def _require_key() -> None:
     """A key that is of no use is told here, and not by each request and job. Raises KeyTrouble."""
-    from ..store.secrets import require_key
+    from ..store.sealed import require_key_of_all
 
-    require_key()
+    for what, why in require_key_of_all().items():
+        _say(f"The secret of {what} cannot be opened. {why}")
 
 
 def _say_how_to_sign_in(shown: str) -> None:
@@ -110,9 +124,12 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
     if os.environ.get("DATABASE_URL"):
         yield lambda: None
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with EmbeddedPostgres(folder / "postgres") as server:
-        os.environ["DATABASE_URL"] = server.address()
+    make_data_folder(folder, to_write=True)
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        # A start that was broken off would leave a server that nobody has heard of.
+        with _uninterrupted():
+            os.environ["DATABASE_URL"] = server.start()
 
         def care() -> None:
             # Another process that shares the folder may have stopped it, and it may have been killed.
@@ -124,6 +141,24 @@ def _database(folder: Path) -> Iterator[Callable[[], None]]:
                 _say(str(error))
 
         yield care
+    finally:
+        with _uninterrupted():
+            server.stop_if_started_here()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """SIGTERM and Ctrl-C wait until the block is done."""
+    came: list[int] = []
+    asks = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda which, _: came.append(which)) for number in asks}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 import typer
 
 from .ending import Refused
-from .opened import AsJson, Data, answer, one, opened, text_of
+from .opened import AsJson, Data, answer, one, opened, require_name, text_of
 from .progress import progress
+
+YEAR = 366 * 24 * 60  # minutes
 
 
 def add(
@@ -21,12 +23,15 @@ def add(
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
     mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
-    every: Annotated[int, typer.Option(min=0, help="Minutes between two readings; 0: whenever one is due.")] = 0,
+    every: Annotated[
+        int, typer.Option(min=0, max=YEAR, help="Minutes between two readings; 0: whenever one is due.")
+    ] = 0,
     moved: Annotated[bool, typer.Option("--moved", help="It is the same console, at a new address.")] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
+    require_name(name, "source")
     if mode == "rest":
         raise Refused("A console cannot be read by its REST interface yet: that is a later issue. Use --mode sql.")
     if mode != "sql":
@@ -153,6 +158,7 @@ def import_file(
 
     --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
     """
+    require_name(source, "source")
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
 

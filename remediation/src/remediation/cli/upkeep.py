@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..data_folder import data_folder
+from ..data_folder import data_folder, make_data_folder
 from ..ending import Ending
 from ..folder_check import Checked, check_folder
 from ..store.unprivileged import EmbeddedError
@@ -32,7 +32,11 @@ def check(data: Data = None, as_json: AsJson = False) -> None:
 
 def _checked(data: Path | None) -> Iterator[Checked]:
     folder = data or data_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        make_data_folder(folder, to_write=False)
+    except OSError as error:
+        yield Checked("data folder", str(error), False)
+        return
     yield from check_folder(folder)
     try:
         with opened(data, migrated=False):

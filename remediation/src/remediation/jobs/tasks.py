@@ -108,14 +108,15 @@ def look_for_a_round(context: JobContext, timestamp: int) -> None:  # pylint: di
     """Begin a round where the last one began as long ago as the worker's option says."""
     every: timedelta = context.additional_context["every"]
     now = timezone.now()
-    last = models.Run.objects.filter(kind=ROUND).order_by("-started").values_list("started", flat=True).first()
+    # The newest row and not the latest time: a clock that was wrong once leaves a time that is yet to come.
+    last = models.Run.objects.filter(kind=ROUND).order_by("-pk").values_list("started", flat=True).first()
     if is_round_due(last, now, every):
         begin_round(now)
 
 
 def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
-    """Whether a round is to begin, when the last one began at ``last``."""
-    return last is None or now - last >= every - SLACK
+    """Whether a round is to begin, when the last one began at ``last``. A time that is yet to come is no beginning."""
+    return last is None or not -SLACK <= now - last < every - SLACK
 
 
 @transaction.atomic

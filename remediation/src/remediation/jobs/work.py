@@ -100,12 +100,15 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
 
 
 def is_due(source: models.Source, now: datetime) -> bool:
-    """Whether a source is to be read: its last complete reading began longer ago than its interval, if it has one."""
+    """Whether a source is to be read: its last complete reading began longer ago than its interval, if it has one.
+
+    One that is to begin yet, by a clock that was wrong, is none.
+    """
     if not is_read(source):
         return False
     done = models.Run.objects.filter(source=source, kind="read", outcome=Ending.DONE.word)
-    last = done.order_by("-started").values_list("started", flat=True).first()
-    return last is None or now - last >= timedelta(minutes=source.settings.get("every", 0))
+    last = done.order_by("-pk").values_list("started", flat=True).first()
+    return last is None or not timedelta(0) <= now - last < timedelta(minutes=source.settings.get("every", 0))
 
 
 def run_all(say: Say = lambda text: None) -> Round:

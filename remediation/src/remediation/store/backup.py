@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -43,7 +44,7 @@ def write_backup(target: Path, now: datetime, *, force: bool = False) -> Manifes
     """Write the service's tables, as they are at one moment, to ``target``, which its owner alone may read.
 
     The file gets its name when it is complete; a kill leaves one whose name ends in ``.part``. Raises BackupError where
-    ``target`` exists and ``force`` is not set, and OSError.
+    ``target`` exists and ``force`` is not set, or is no file, and OSError.
     """
     with (
         _written_beside(target, force) as file,
@@ -165,6 +166,8 @@ def _server_version() -> str:
 @contextmanager
 def _written_beside(target: Path, force: bool) -> Iterator[IO[bytes]]:
     """A new file (0600) beside the target, which becomes the target at the end of the block and is gone on an error."""
+    if os.path.lexists(target) and not stat.S_ISREG(target.lstat().st_mode):
+        raise BackupError(f"{target} is no file, but a link, a folder or a device. Choose another name.")
     exists = BackupError(f"{target} exists. Choose another name, or replace it with --force.")
     if target.exists() and not force:
         raise exists

@@ -5,7 +5,7 @@ It listens on a Unix socket only. Its one role has a generated password.
 
 In the folder (0700):
     data/       the server's own
-    socket/     the socket (0700), unless the path is too long for one
+    socket/     the socket (0700), unless the path is too long for one or holds a comma
     password    the role's password (0600)
     lock        held while a process starts or stops the server
     start.log   what the server says before it writes to data/log
@@ -34,6 +34,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from remediation.data_folder import make_above
 from remediation.store import unprivileged
 from remediation.store.unprivileged import EmbeddedError
 
@@ -88,6 +89,10 @@ class EmbeddedPostgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop_if_started_here()
+
+    def stop_if_started_here(self) -> None:
+        """Stop the server unless it ran before: another process may be using it."""
         if self._started_here:
             self.stop()
 
@@ -178,6 +183,8 @@ class EmbeddedPostgres:
                 user=self._account.uid,
                 group=self._account.gid,
                 extra_groups=groups,
+                # Ctrl-C on a terminal is for the service, which decides itself what ends.
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired:
             raise EmbeddedError(f"{program} did not end within {2 * PATIENCE} s. See {self._newest_log()}.") from None
@@ -377,7 +384,7 @@ def make_database(address: str) -> None:
 
 def make_private_folder(path: Path) -> Path:
     """Make a folder with rights for its owner only. Raises EmbeddedError where it is a link or another user's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_above(path)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -419,7 +426,7 @@ def write_private_file(path: Path, text: str) -> None:
 
 
 def socket_folder(folder: Path) -> Path:
-    """``socket`` in the folder or, where that path is too long, one below the user's folder for run-time files."""
+    """``socket`` in the folder or, where that path will not do, one below the user's folder for run-time files."""
     near = folder / "socket"
     if fits(near):
         return near
@@ -431,8 +438,12 @@ def socket_folder(folder: Path) -> Path:
 
 
 def fits(folder: Path) -> bool:
-    """Whether a socket in this folder has a path that the system takes."""
-    return len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH
+    """Whether a socket in this folder has a path that the system takes, and that libpq can name.
+
+    libpq takes a comma for the end of a host, also where a URL has it as %2C.
+    """
+    short = len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH
+    return short and "," not in str(folder)
 
 
 def works_in(pid: int, folder: Path) -> bool:

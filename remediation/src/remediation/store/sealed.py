@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from .secrets import KeyTrouble, open_
+from .secrets import KeyTrouble, has_key, key_place, open_, require_key
 
 # The comment of every column that holds a sealed text.
 MARK = "sealed by store.secrets"
@@ -26,3 +26,17 @@ def unopened() -> tuple[int, dict[str, str]]:
                     name = getattr(row, "name", row.pk)
                     trouble[f"{model._meta.verbose_name} {name}"] = str(error)
     return count, trouble
+
+
+def require_key_of_all() -> dict[str, str]:
+    """Make the key where there is none, and nothing that it would have to open. What a key that is there does not open,
+    as ``unopened`` has it. Raises KeyTrouble where there is none of use."""
+    count, trouble = unopened()
+    if count and not has_key():
+        raise KeyTrouble(
+            f"The key is gone: {key_place()} is missing, and {count} secrets are sealed with it "
+            f"({', '.join(trouble)}). Restore it, or set REMEDIATION_KEY. If it is lost for good, "
+            "enter each of them again, with remediation connect and remediation source add: that makes a new key."
+        )
+    require_key()
+    return trouble

@@ -15,6 +15,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from ..data_folder import make_data_folder
+
 FILE = "key"
 
 
@@ -51,9 +53,15 @@ def require_key() -> None:
     _keys()
 
 
+def has_key() -> bool:
+    """Whether there is a key, of whatever use it is."""
+    return bool(os.environ.get("REMEDIATION_KEY")) or _file().exists()
+
+
 def derived(purpose: str) -> list[str]:
-    """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble."""
-    require_key()
+    """A key for another purpose from each key, in their order: the first signs, all verify. Raises KeyTrouble, also
+    where there is no key yet: who starts the service makes it."""
+    _keys()
     return [hmac.new(part.encode(), purpose.encode(), sha256).hexdigest() for part in _parts()]
 
 
@@ -100,7 +108,10 @@ def _make_unless_there(path: Path) -> None:
     """Write a new key, whole or not at all, and never over another; of two processes that do, one wins."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        make_data_folder(path.parent, to_write=True)
+    except OSError as error:
+        raise KeyTrouble(f"There is no key yet. Set REMEDIATION_KEY, or see that one can be made. {error}") from None
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
     made = Path(name)
     with os.fdopen(number, "wb") as file:
