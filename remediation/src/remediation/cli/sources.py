@@ -12,14 +12,21 @@ from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, text_of
 from .progress import progress
 
+MODE = (
+    "sql: by reports. rest: one asset after the other, for a console that permits no reports; slow, and without the "
+    "credentials of scans, so that a missing finding is no longer reported and never remediated."
+)
+
 
 def add(
     name: str,
     kind: Annotated[str, typer.Option(help="insightvm")],
     url: Annotated[str, typer.Option(help="https://console:3780")],
-    user: Annotated[str, typer.Option(help="A user that may make reports.")],
+    user: Annotated[
+        str, typer.Option(help="A user that may make reports; with --mode rest, one that sees all assets.")
+    ],
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
-    mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
+    mode: Annotated[str, typer.Option(help=MODE)] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
     every: Annotated[int, typer.Option(min=0, help="Minutes between two readings; 0: whenever one is due.")] = 0,
     moved: Annotated[bool, typer.Option("--moved", help="It is the same console, at a new address.")] = False,
@@ -29,10 +36,8 @@ def add(
     """A scanner whose findings are read; of the same name again, with other settings."""
     if kind != "insightvm":
         raise Refused(f"There is no source kind {kind!r}. There is: insightvm.")
-    if mode == "rest":
-        raise Refused("A console cannot be read by its REST interface yet: that is a later issue. Use --mode sql.")
-    if mode != "sql":
-        raise Refused(f"There is no mode {mode!r}. There is: sql.")
+    if mode not in ("sql", "rest"):
+        raise Refused(f"There is no mode {mode!r}. There are: sql, rest.")
     _refuse_url(url)
     password = text_of(password_file).strip()
     if not password:
@@ -110,13 +115,16 @@ def _last_line(last: dict[str, Any] | None) -> str:
 def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
     """Forget a source, and all that it ever said. Not while a project uses it."""
     with opened(data):
+        from ..sources.reading import forget_reading
         from ..store import models
         from ..store.removal import InUse, remove_source
 
+        row = one(models.Source.objects, name, "source")
         try:
-            remove_source(one(models.Source.objects, name, "source"))
+            remove_source(row)
         except InUse as error:
             raise Refused(str(error)) from None
+        forget_reading(row)
         answer(as_json, {"name": name}, f"Source {name!r} is removed.")
 
 

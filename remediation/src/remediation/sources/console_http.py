@@ -203,3 +203,11 @@ def _whole(response: requests.Response) -> tuple[bytes, str]:
                     "Check that the address is the console's, and whether it has too much to do.",
                 )
     return bytes(content), response.headers.get("Date", "")
+
+
+def time_of(date: str) -> datetime:
+    """When, by the console's Date header; by our clock where there is none."""
+    try:
+        return parsedate_to_datetime(date).astimezone(timezone.utc)
+    except ValueError:
+        return datetime.now(timezone.utc)
