@@ -33,9 +33,11 @@ Take = Callable[[], Snapshot]
 def rest(console: Console, time: Any, tmp_path: Path) -> Callable[..., InsightVmRest]:
     """Makes a client that does not really wait, and keeps unfinished readings in the test's folder."""
 
+    login = (console.url, console.user, console.password)
+
     def make(**options: Any) -> InsightVmRest:
         common = {"clock": time.clock, "sleep": time.sleep, "keep": tmp_path / "kept.jsonl"}
-        return InsightVmRest(console.url, console.user, console.password, **{**common, **options})
+        return InsightVmRest(*login, **{**common, **options})
 
     return make
 
@@ -177,6 +179,7 @@ def test_hostile_text_comes_through_whole(console: Console, read: Take) -> None:
     assert "/assets/1/key" not in asked(console)
     with psycopg.connect(console.conninfo) as connection:
         connection.execute("UPDATE insightvm.dim_vulnerability SET nexpose_id = 'odd ? %' WHERE nexpose_id LIKE 'odd%'")
+    console.scan()
     finding = row(read().findings, vulnerability="odd ? %")
     assert (finding["title"], finding["severity"], finding["solution"]) == (title, "critical", "odd ? %")
 
@@ -208,6 +211,7 @@ def test_what_is_missing_is_no_longer_reported_and_never_remediated(console: Con
 def test_a_weak_scan_that_sees_less_remediates_nothing(console: Console, read: Take, store: str) -> None:
     source = models.Source.objects.create(name="c", kind="insightvm")
     take_in(source, read())
+    console.now += timedelta(minutes=1)
     console.scan(credentials=1)
     told = take_in(source, read()).observations
     assert set(told) == {"no_longer_reported"}

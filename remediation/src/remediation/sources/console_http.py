@@ -74,7 +74,7 @@ class ConsoleHttp:
         verify: str | bool,
         timeout: float,
         sleep: Callable[[float], None],
-        meanings: Meanings = MEANINGS,
+        meanings: Meanings,
     ) -> None:
         self._base = url.rstrip("/") + "/api/3"
         self._verify = verify

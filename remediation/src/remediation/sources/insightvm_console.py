@@ -20,7 +20,7 @@ import polars as pl
 
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
-from .console_http import ConsoleHttp, time_of
+from .console_http import MEANINGS, ConsoleHttp, time_of
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
 from .progress import Tell, unheard
 from .report_csv import ROWS, read_csv, unpacked
@@ -62,7 +62,7 @@ class InsightVmConsole:
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
-            url, user, password, trusted, request_timeout, sleep
+            url, user, password, trusted, request_timeout, sleep, MEANINGS
         )
         self._clock = clock
         self._sleep = sleep

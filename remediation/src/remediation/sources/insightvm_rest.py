@@ -111,7 +111,7 @@ class InsightVmRest:
             http.close()
 
     def snapshot(self) -> Snapshot:
-        """All that the console shows to its user, unfiltered. Raises SourceError and gives nothing when any part fails."""
+        """All that the console shows to its user, unfiltered. Raises SourceError; gives nothing when a part fails."""
         http = self._connect()
         try:
             with kept_reading(self._keep, self._of, self._now) as kept:
@@ -172,7 +172,7 @@ class _Requests:
     def _once(
         self, path: str, size: int, read: Callable[[Part], tuple[str, Value]], tell: Tell
     ) -> tuple[dict[str, Value], int, bool]:
-        """What the pages hold, how many there are, and whether they fit together: nothing twice, as many as they say."""
+        """What the pages hold, how many there are, and whether they fit together: nothing twice, as many as told."""
         found: dict[str, Value] = {}
         number, totals = 0, set()
         while True:
@@ -321,7 +321,7 @@ class _Reading:
                 except NotThere:
                     best[key] = None
                     unknown.add(key)
-            # What the console does not know may have gone since it was listed. If it is still listed, no solution it is.
+            # What the console does not know may have gone since it was listed. If it is listed again, it has none.
             if unknown <= unknown_before:
                 solutions = {key: str(one["solution"]) if one else None for key, one in best.items()}
                 return AssetRead(tags, list(found.values()), solutions), [one for one in best.values() if one]
