@@ -581,10 +581,13 @@ def test_a_line_that_was_cut_off_costs_one_asset(
 
 
 def test_two_readings_at_once_do_not_mix(console: Console, rest: Any, tmp_path: Path) -> None:
-    inner: list[int] = []
-    console.after_answer = once("/assets/8/tags", lambda: inner.append(rest().snapshot().rows))
+    kept = tmp_path / "kept.jsonl"
+    inner: list[tuple[int, bool]] = []
+    console.after_answer = once("/assets/8/tags", lambda: inner.append((rest().snapshot().rows, kept.exists())))
     assert rest().snapshot().rows == 21
-    assert inner == [21] and not (tmp_path / "kept.jsonl").exists()
+    # The file is that of the first one, which the second one leaves to it.
+    assert inner == [(21, True)] and not kept.exists()
+    assert sent(console, FINDINGS_OF) == 8 + 8
 
 
 def test_where_nothing_can_be_kept_it_is_read_all_the_same(rest: Any, tmp_path: Path) -> None:
