@@ -50,9 +50,11 @@ class Settings:
         # Called with the path of each request, with its query, once its answer is made: so the world can change between
         # two pages.
         self.after_answer: Callable[[str], None] | None = None
-        # The end of the path of a list that says that it has 10^9 pages, and of one whose every page is the first.
+        # The end of the path of a list that says that it has 10^9 pages, of one whose every page is the first, and of one
+        # that says that it has 2000 pages and gives empty ones.
         self.endless: str | None = None
         self.stuck: str | None = None
+        self.hollow: str | None = None
         # Blanks in each page.
         self.padding = 0
         # What a scan's status is instead of "finished".

@@ -152,6 +152,7 @@ def test_a_solution() -> None:
         "solution_estimate": "PT1H",
     }
     assert objects.best_solution(part(resources=[])) is None
+    assert objects.best_solution(part(links=[])) is None
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,8 @@ ODD: dict[str, Any] = {
     "an endless risk": lambda: objects.vulnerability(part(id="v", riskScore=float("inf"))),
     "CVEs that are numbers": lambda: objects.vulnerability(part(id="v", cves=[1])),
     "a CVSS that is a list": lambda: objects.vulnerability(part(id="v", cvss=[])),
+    "an answer without tags": lambda: objects.tags(part(message="Log in")),
+    "an answer without solutions": lambda: objects.best_solution(part()),
     "a solution without a key": lambda: objects.best_solution(part(resources=[{"type": "patch"}])),
 }
 

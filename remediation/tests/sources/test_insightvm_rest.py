@@ -373,6 +373,7 @@ BOUNDS: dict[str, tuple[dict[str, Any], type[errors.SourceError], str]] = {
     "10^9 pages": ({"endless": "/assets"}, errors.TooMuch, "1000000000 pages, more than 2000"),
     "10^9 pages of findings": ({"endless": "/assets/5/vulnerabilities"}, errors.TooMuch, "1000000000 pages"),
     "the same page for ever": ({"stuck": "/assets"}, errors.Unsteady, "another one each of 5 times"),
+    "pages without anything": ({"hollow": "/assets"}, errors.Unsteady, "another one each of 5 times"),
     "too many bytes": ({"padding": 65 << 20}, errors.TooMuch, "more than 64 MiB"),
 }
 

@@ -90,6 +90,12 @@ class Part:
         """A list of objects."""
         return [Part(value, self._path) for value in self._list(name)]
 
+    def resources(self) -> list[Part]:
+        """The objects of a list without pages. One that is empty may lack them, and is known by its links."""
+        if not self.has("resources") and not self.has("links"):
+            raise _wrong(self._path, "a list", "resources")
+        return self.parts("resources")
+
     def has(self, name: str) -> bool:
         """Whether it is there and not null."""
         return self._value.get(name) is not None

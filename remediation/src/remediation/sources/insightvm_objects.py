@@ -133,7 +133,7 @@ def best_solution(told: Part) -> dict[str, Any] | None:
     None where there is none. The console may name several and does not tell which is the best: that it is the one
     whose match is the surest is a guess, and the least id decides between equals.
     """
-    solutions = told.parts("resources")
+    solutions = told.resources()
     if not solutions:
         return None
     best = min(solutions, key=lambda one: (_doubt(one), one.key("id")))
@@ -156,7 +156,7 @@ def _doubt(solution: Part) -> int:
 def tags(told: Part) -> dict[str, list[str]]:
     """The names of ``/assets/{id}/tags`` by a snapshot's columns."""
     names: dict[str, set[str]] = {kind: set() for kind in TAGS}
-    for tag in told.parts("resources"):
+    for tag in told.resources():
         kind, name = (tag.text("type") or "").lower(), tag.text("name")
         if kind in names and name:
             names[kind].add(name)

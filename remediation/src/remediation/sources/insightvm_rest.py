@@ -113,13 +113,14 @@ class InsightVmRest:
     def snapshot(self) -> Snapshot:
         """All that the console shows to its user, unfiltered. Raises SourceError; gives nothing when a part fails."""
         http = self._connect()
+        requests = _Requests(http, self._clock, self._reading_timeout)
         try:
             with kept_reading(self._keep, self._of, self._now) as kept:
-                requests = _Requests(http, self._clock, self._reading_timeout)
                 snapshot = _Reading(requests, kept, self._tell).snapshot()
             self.skew = http.skew
             return snapshot
         finally:
+            requests.stop()
             http.close()
 
 
@@ -187,7 +188,9 @@ class _Requests:
                     "Give the user access to fewer sites, or use --mode sql.",
                 )
             things = [read(thing) for thing in answer.parts("resources")]
+            # Nothing twice, and no page without anything but the only one.
             is_new = len(dict(things)) == len(things) and found.keys().isdisjoint(key for key, _ in things)
+            is_new = is_new and (bool(things) or pages <= 1)
             found.update(things)
             totals.add(total)
             tell(f"{len(found):,} of {total:,}")
