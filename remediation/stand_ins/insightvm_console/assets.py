@@ -5,10 +5,10 @@ Shapes and words are those of the vendor's API description. Only what is read he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Iterator, LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from flask import Flask, Response, abort, jsonify, request

@@ -50,8 +50,8 @@ class Settings:
         # Called with the path of each request, with its query, once its answer is made: so the world can change between
         # two pages.
         self.after_answer: Callable[[str], None] | None = None
-        # The end of the path of a list that says that it has 10^9 pages, of one whose every page is the first, and of one
-        # that says that it has 2000 pages and gives empty ones.
+        # The end of the path of a list that says that it has 10^9 pages, of one whose every page is the first, and of
+        # one that says that it has 2000 pages and gives empty ones.
         self.endless: str | None = None
         self.stuck: str | None = None
         self.hollow: str | None = None
