@@ -1,13 +1,15 @@
-"""The console's API: reports only. Official unless said otherwise."""
+"""The console's API: refusals and reports; the rest is in ``assets``. Official unless said otherwise."""
 
 from __future__ import annotations
 
 import gzip
+import re
 from time import sleep
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, request
 
+from .assets import serve_assets
 from .reports import Instance, Report, Reports, execute
 from .settings import Settings
 
@@ -43,7 +45,14 @@ def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
             abort(404, ABSENT)
         return jsonify(links=[])
 
+    @app.after_request
+    def answered(response: Response) -> Response:
+        if settings.after_answer is not None:
+            settings.after_answer(request.full_path.removeprefix(API))
+        return response
+
     _serve_runs(app, settings, reports, conninfo)
+    serve_assets(app, settings, conninfo)
     return app
 
 
@@ -87,8 +96,15 @@ def _refusal(settings: Settings) -> Response | None:
         return _error(401, "Unauthorized")
     if settings.wants_second_factor and "Token" not in request.headers:
         return _error(401, SECOND_FACTOR)
-    if settings.forbid_reports:
+    path = request.path.removeprefix(API)
+    if settings.forbid_reports if path.startswith("/reports") else settings.forbid_assets:
         return _error(403, "Access is denied.")
+    if any(re.fullmatch(hidden, path) for hidden in settings.hidden):
+        return _error(404, ABSENT)
+    for failing, left in settings.failing_routes.items():
+        if left > 0 and re.fullmatch(failing, path):
+            settings.failing_routes[failing] = left - 1
+            return _error(500, "The server failed.")
     return None
 
 

@@ -40,3 +40,22 @@ class Settings:
         self.statement_timeout = 60.0
         # Called with the name of each report once it was generated, so that the world can change between two reports.
         self.after_report: Callable[[str], None] | None = None
+
+        # Without reports. That a user who may not see what is asked for gets 403 is a guess; official is 404.
+        self.forbid_assets = False
+        # Paths, as regular expressions, that are answered with 404.
+        self.hidden: list[str] = []
+        # Paths, as regular expressions, and how many requests of each are answered with 500 from now on.
+        self.failing_routes: dict[str, int] = {}
+        # Called with the path of each request, with its query, once its answer is made: so the world can change between
+        # two pages.
+        self.after_answer: Callable[[str], None] | None = None
+        # The end of the path of a list that says that it has 10^9 pages, of one whose every page is the first, and of
+        # one that says that it has 2000 pages and gives empty ones.
+        self.endless: str | None = None
+        self.stuck: str | None = None
+        self.hollow: str | None = None
+        # Blanks in each page.
+        self.padding = 0
+        # What a scan's status is instead of "finished".
+        self.scan_status: dict[int, str] = {}

@@ -51,6 +51,11 @@ def test_a_source_is_added_with_its_settings(line: Any, monkeypatch: pytest.Monk
     assert "secret of this test" not in source.secret
 
 
+def test_the_help_says_what_a_reading_without_reports_cannot_prove(line: Any) -> None:
+    said = " ".join(line("source", "add", "--help").out.split()).replace("│ │ ", "")
+    assert "permits no reports" in said and "never remediated" in said
+
+
 def test_a_source_is_due_when_its_last_complete_reading_began_long_enough_ago(line: Any) -> None:
     line(*words(line, "--every", "90"))
     source, now = models.Source.objects.get(), timezone.now()
@@ -64,8 +69,8 @@ def test_a_source_is_due_when_its_last_complete_reading_began_long_enough_ago(li
 
 
 def test_what_cannot_be_added(line: Any) -> None:
-    refused(line, *words(line, "--mode", "rest"), says="a later issue")
-    refused(line, *words(line, "--mode", "soap"), says="There is: sql.")
+    soap = line(*words(line, "--mode", "soap"))
+    assert soap.code == 2 and "'rest'" in soap.err
     refused(line, *words(line, "--ca-file", "/nowhere.pem"), says="cannot be read")
     for url in ("console", "ftp://console", "https://"):
         refused(line, *words(line, url=url), says="no address of a console")

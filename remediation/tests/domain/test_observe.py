@@ -205,6 +205,78 @@ def test_a_file_proves_what_a_scan_proves_for_the_assets_in_it(
     assert states(after(ledger, observed)) == [state]
 
 
+def assessed(day: int, *findings: dict[str, Any], dated: int | None = None, **more: Any) -> Snapshot:
+    """What a source says that tells when its assets were assessed, and not with which credentials."""
+    covered = scanned(day if dated is None else dated, None)
+    return snapshot(day, list(findings), [covered | more], proof=Proof.ASSESSED)
+
+
+NEVER = {"scan": None, "scan_started": None}
+ASSESSED_TABLE = {
+    "assessed-again": (OPEN, assessed(1), "no_longer_reported", "unconfirmed", 1),
+    "first-seen-without-credentials": (
+        ledger_of(assessed(0, found())),
+        assessed(1),
+        "no_longer_reported",
+        "unconfirmed",
+        1,
+    ),
+    "not-assessed-since": (OPEN, assessed(1, dated=0), "unconfirmed", "unconfirmed", 0),
+    "by-a-scan-that-is-not-told": (OPEN, assessed(1, **NEVER), "unconfirmed", "unconfirmed", 0),
+    "asset-gone": (OPEN, snapshot(1, [], [], proof=Proof.ASSESSED), "left_coverage", "left", 0),
+    "assessed-twice": (ledger_of(assessed(0, found()), assessed(1)), assessed(2), None, "unconfirmed", 2),
+    "unconfirmed-and-not-assessed": (UNCONFIRMED, assessed(2, dated=0), None, "unconfirmed", 0),
+    "never-remediated": (
+        ledger_of(assessed(0, found()), assessed(1), assessed(2)),
+        assessed(9),
+        None,
+        "unconfirmed",
+        2,
+    ),
+    "found-again": (ledger_of(assessed(0, found()), assessed(1)), assessed(2, found()), "still_there", "open", 0),
+    "excepted-no-more": (EXCEPTED, assessed(2), None, "excepted", 1),
+    "excepted-and-then-assessed": (GONE, assessed(3), "no_longer_reported", "unconfirmed", 2),
+    "excepted-and-not-assessed": (GONE, assessed(3, dated=2), None, "excepted", 1),
+    "left-and-back": (LEFT, assessed(2), "no_longer_reported", "unconfirmed", 1),
+    "left-and-back-not-assessed": (LEFT, assessed(2, dated=0), "unconfirmed", "unconfirmed", 0),
+    "remediated-before": (REMEDIATED, assessed(2), None, "remediated", 0),
+    # Another source of truth takes over, as when a console's user got the right to reports.
+    "missed-and-then-proved": (
+        ledger_of(snapshot(0, [found()], [scanned(0)]), assessed(1)),
+        snapshot(2, [], [scanned(2)]),
+        "remediated",
+        "remediated",
+        0,
+    ),
+    "missed-and-the-same-scan-again": (
+        ledger_of(snapshot(0, [found()], [scanned(0)]), assessed(1)),
+        snapshot(2, [], [scanned(1)]),
+        None,
+        "unconfirmed",
+        1,
+    ),
+    "missed-and-its-credentials-were-never-told": (
+        ledger_of(assessed(0, found()), assessed(1)),
+        snapshot(2, [], [scanned(2)]),
+        None,
+        "unconfirmed",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "said", "kind", "state", "missed"), ASSESSED_TABLE.values(), ids=ASSESSED_TABLE.keys()
+)
+def test_a_source_that_tells_no_credentials(
+    ledger: pl.DataFrame, said: Snapshot, kind: str | None, state: str, missed: int
+) -> None:
+    observed = observe(said, ledger)
+    assert kinds(observed) == ([kind] if kind else [])
+    ledger = after(ledger, observed)
+    assert (states(ledger), ledger["missed"].to_list()) == ([state], [missed])
+
+
 CREDENTIALS = (None, -1, 1, 2, 3, 4)
 # Which scans prove a finding gone that was seen with credentials 3 = 4, 1 = 2, -1 or untold ones.
 GOOD_ENOUGH = {None: {None}, -1: {-1}, 1: {1, 2, 3, 4}, 2: {1, 2, 3, 4}, 3: {3, 4}, 4: {3, 4}}
@@ -214,7 +286,8 @@ GOOD_ENOUGH = {None: {None}, -1: {-1}, 1: {1, 2, 3, 4}, 2: {1, 2, 3, 4}, 3: {3, 
 @pytest.mark.parametrize("before", CREDENTIALS, ids=lambda value: f"seen-with-{value}")
 def test_credentials(before: int | None, now: int | None) -> None:
     ledger = ledger_of(snapshot(0, [found()], [scanned(0, before)]))
-    expected = "remediated" if now in GOOD_ENOUGH[before] else "unconfirmed"
+    otherwise = "no_longer_reported" if before is None else "unconfirmed"
+    expected = "remediated" if now in GOOD_ENOUGH[before] else otherwise
     assert kinds(observe(snapshot(1, [], [scanned(1, now)]), ledger)) == [expected]
 
 

@@ -41,6 +41,7 @@ def snapshot(covered: int, *found_on: str, proof: Proof = Proof.SCAN) -> Snapsho
             ["coverage shrank from 3 assets to 1", "5 assets have findings and are not in the coverage"],
             id="two-reasons",
         ),
+        pytest.param(snapshot(4, proof=Proof.ASSESSED), 9, ["coverage shrank from 9 assets to 4"], id="assessments"),
         pytest.param(snapshot(4, proof=Proof.FILE), 9, ["coverage shrank from 9 assets to 4"], id="a-full-file"),
         pytest.param(snapshot(5, proof=Proof.FILE), 9, [], id="a-full-file-that-holds-most"),
         pytest.param(snapshot(0, proof=Proof.FILE), 9, ["the source covers no asset at all"], id="an-empty-file"),

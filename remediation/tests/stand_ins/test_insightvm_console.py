@@ -356,3 +356,124 @@ def test_the_date_is_the_consoles(console: Console, client: Client) -> None:
 def test_requests_are_noted(console: Console, client: Client) -> None:
     client("GET")
     assert console.requests == [("GET", "/api/3/reports")]
+
+
+# Without reports
+
+
+@pytest.fixture
+def get(console: Console) -> Callable[..., Any]:
+    """Asks for a path, and expects a status."""
+
+    def ask_for(path: str, status: int = 200) -> Any:
+        answer = requests.get(f"{console.url}/api/3{path}", auth=(console.user, console.password), timeout=9)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    return ask_for
+
+
+def test_an_asset_as_the_api_tells_it(console: Console, get: Callable[..., Any]) -> None:
+    assert get("/assets/1") == {
+        "id": 1,
+        "ip": "10.0.0.1",
+        "hostName": "host1",
+        "os": "Ubuntu Linux 22.04",
+        "assessedForVulnerabilities": True,
+        "assessedForPolicies": False,
+        "history": [{"date": "2026-11-20T01:30:00.000Z", "scanId": 1, "type": "SCAN", "version": 1}],
+        "riskScore": 550.0,
+        "vulnerabilities": {"total": 2},
+    }
+    console.add_asset(None, "10.0.0.3")
+    assert get("/assets/3")["history"] == [] and "hostName" not in get("/assets/3")
+    assert get("/assets/9", 404) == {
+        "status": "404",
+        "message": "The resource does not exist or access is prohibited.",
+        "links": [],
+    }
+
+
+def test_lists_have_pages(console: Console, get: Callable[..., Any]) -> None:
+    for number in range(3, 8):
+        console.add_asset(f"host{number}", f"10.0.0.{number}")
+    first, last = get("/assets?page=0&size=3&sort=id,ASC"), get("/assets?page=2&size=3")
+    assert [asset["id"] for asset in first["resources"]] == [1, 2, 3]
+    assert first["page"] == {"number": 0, "size": 3, "totalResources": 7, "totalPages": 3}
+    assert [asset["id"] for asset in last["resources"]] == [7]
+    assert get("/assets?page=3&size=3")["resources"] == []
+    assert get("/assets?size=9999")["page"]["size"] == 500
+
+
+def test_the_findings_of_an_asset_and_their_solutions(console: Console, get: Callable[..., Any]) -> None:
+    deep, opened = get("/assets/1/vulnerabilities")["resources"]
+    assert (deep["id"], deep["instances"], deep["status"], deep["since"]) == (
+        "deep",
+        3,
+        "vulnerable",
+        "2026-11-20T01:30:00.000Z",
+    )
+    assert [result["port"] for result in deep["results"]] == [1, 2, 3] and opened["id"] == "open"
+    (solution,) = get("/assets/1/vulnerabilities/deep/solution")["resources"]
+    assert (solution["id"], solution["type"], solution["estimate"]) == ("fix", "rollup-patch", "PT120M")
+    assert solution["steps"] == {"html": "<p>Fix</p>", "text": "Fix"}
+    assert get("/vulnerabilities/deep/solutions")["resources"] == ["fix"]
+    get("/assets/1/vulnerabilities/other/solution", 404)
+    assert get("/vulnerabilities/deep")["cvss"] == {"v3": {"score": 9.8}}
+    assert "cves" not in get("/vulnerabilities/open")
+    console.patch(1, "deep")
+    console.scan()
+    assert [one["id"] for one in get("/assets/1/vulnerabilities")["resources"]] == ["open"]
+
+
+def test_what_is_excepted_is_invulnerable_and_in_the_history(console: Console, get: Callable[..., Any]) -> None:
+    exception = console.except_(1, "deep")
+    console.approve(exception)
+    console.scan()
+    (deep,) = [one for one in get("/assets/1/vulnerabilities")["resources"] if one["id"] == "deep"]
+    assert (deep["status"], deep["instances"]) == ("invulnerable", 0)
+    assert {result["status"] for result in deep["results"]} == {"vulnerable-with-exception-applied"}
+    assert deep["results"][0]["exceptions"] == [exception]
+    scanned, applied = get("/assets/1")["history"]
+    assert (scanned["type"], applied["type"]) == ("SCAN", "VULNERABILITY_EXCEPTION_APPLIED")
+    assert applied["vulnerabilityExceptionId"] == exception and "scanId" not in applied
+
+
+def test_sites_tags_and_scans(console: Console, get: Callable[..., Any]) -> None:
+    console.add_asset("host3", "10.0.0.3", sites=["DMZ", "HQ"])
+    console.tag(3, "CUSTOM", "pci")
+    assert [(site["id"], site["name"]) for site in get("/sites")["resources"]] == [(1, "DMZ"), (2, "HQ")]
+    assert [asset["id"] for asset in get("/sites/1/assets")["resources"]] == [3]
+    get("/sites/3/assets", 404)
+    assert [(tag["name"], tag["type"]) for tag in get("/assets/3/tags")["resources"]] == [("pci", "custom")]
+    scan = get("/scans/1")
+    assert (scan["status"], scan["startTime"]) == ("finished", "2026-11-20T01:00:00.000Z")
+    console.scan_status = {1: "aborted"}
+    assert get("/scans/1")["status"] == "aborted"
+    get("/scans/2", 404)
+
+
+def test_reports_are_forbidden_and_assets_are_not(console: Console, get: Callable[..., Any]) -> None:
+    console.forbid_reports = True
+    get("/reports", 403)
+    get("/assets")
+    console.forbid_reports, console.forbid_assets = False, True
+    get("/reports")
+    get("/assets", 403)
+
+
+def test_faults_of_single_routes(console: Console, get: Callable[..., Any]) -> None:
+    console.failing_routes = {"/assets/1/.*": 2}
+    get("/assets/1/tags", 500)
+    get("/assets/1")
+    get("/assets/1/vulnerabilities", 500)
+    get("/assets/1/tags")
+    console.hidden = ["/scans/1"]
+    get("/scans/1", 404)
+    console.endless, console.stuck = "/assets", "/assets"
+    assert get("/assets?page=7&size=1")["page"]["totalPages"] == 10**9
+    assert get("/assets?page=7&size=1")["resources"][0]["id"] == 1
+    seen: list[str] = []
+    console.after_answer = seen.append
+    get("/sites?page=0")
+    assert seen == ["/sites?page=0"]

@@ -13,15 +13,21 @@ from .opened import AsJson, Data, answer, one, opened, require_name, text_of
 from .progress import progress
 
 YEAR = 366 * 24 * 60  # minutes
+MODE = (
+    "sql: by reports. rest: one asset after the other, for a console that permits no reports; slow, and without the "
+    "credentials of scans, so that a missing finding is no longer reported and never remediated."
+)
 
 
 def add(
     name: str,
     kind: Annotated[Literal["insightvm"], typer.Option(help="Which scanner it is.")],
     url: Annotated[str, typer.Option(help="https://console:3780")],
-    user: Annotated[str, typer.Option(help="A user that may make reports.")],
+    user: Annotated[
+        str, typer.Option(help="A user that may make reports; with --mode rest, one that sees all assets.")
+    ],
     password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
-    mode: Annotated[str, typer.Option(help="sql: by reports.")] = "sql",
+    mode: Annotated[Literal["sql", "rest"], typer.Option(help=MODE)] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
     every: Annotated[
         int, typer.Option(min=0, max=YEAR, help="Minutes between two readings; 0: whenever one is due.")
@@ -32,10 +38,6 @@ def add(
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
     require_name(name, "source")
-    if mode == "rest":
-        raise Refused("A console cannot be read by its REST interface yet: that is a later issue. Use --mode sql.")
-    if mode != "sql":
-        raise Refused(f"There is no mode {mode!r}. There is: sql.")
     _refuse_url(url)
     password = text_of(password_file).strip()
     if not password:
@@ -113,13 +115,16 @@ def _last_line(last: dict[str, Any] | None) -> str:
 def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
     """Forget a source, and all that it ever said. Not while a project uses it."""
     with opened(data):
+        from ..sources.reading import forget_reading
         from ..store import models
         from ..store.removal import InUse, remove_source
 
+        row = one(models.Source.objects, name, "source")
         try:
-            remove_source(one(models.Source.objects, name, "source"))
+            remove_source(row)
         except InUse as error:
             raise Refused(str(error)) from None
+        forget_reading(row)
         answer(as_json, {"name": name}, f"Source {name!r} is removed.")
 
 

@@ -3,8 +3,9 @@
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
-it. The same snapshot again changes nothing, and an older one neither: what only an older scan of an asset saw is no
-news.
+it. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
+that it is no longer reported, and no more. The same snapshot again changes nothing, and an older one neither: what only
+an older scan of an asset saw is no news.
 """
 
 from __future__ import annotations
@@ -224,14 +225,22 @@ def _excepted(state: pl.Expr) -> pl.Expr:
 def _missing_from_scans(snapshot: Snapshot, state: pl.Expr) -> pl.Expr:
     covered = pl.col("covered")
     # A file speaks of the assets in it only: by one that is not in it, nothing has left.
-    leaves = state.is_in([*ALIVE, State.EXCEPTED.value]) & (snapshot.proof is Proof.SCAN)
+    leaves = state.is_in([*ALIVE, State.EXCEPTED.value]) & snapshot.proof.is_of_all_assets
+    tells_no_credentials = pl.lit(snapshot.proof is Proof.ASSESSED)
+    # Seen by a source that told no credentials, which now are told: as when a console's user got the right to reports.
+    untold_before = pl.col("credentials").is_null() & pl.col("c_credentials").is_not_null()
+    is_counted = _is_later() & (tells_no_credentials | untold_before)
     return (
         pl.when(~covered)
         .then(pl.when(leaves).then(pl.lit("left_coverage")))
         # The scans from the time of an exception did not show the finding: a later one decides.
         .when((state == State.EXCEPTED.value) & (pl.col("missed").fill_null(0) == 0))
         .then(pl.lit("exception_gone"))
-        .when((state != State.REMEDIATED.value) & _proved())
+        .when(state.is_in([State.OPEN.value, State.EXCEPTED.value, State.LEFT.value]) & is_counted)
+        .then(pl.lit("no_longer_reported"))
+        .when((state == State.UNCONFIRMED.value) & (pl.col("missed").fill_null(0) < ENOUGH_MISSES) & is_counted)
+        .then(pl.lit("missed_again"))
+        .when((state != State.REMEDIATED.value) & _proved() & ~tells_no_credentials)
         .then(pl.lit("remediated"))
         .when(state.is_in([State.OPEN.value, State.LEFT.value]))
         .then(pl.lit("unconfirmed"))

@@ -81,11 +81,13 @@ class Proof(Enum):
     """What the absence of a finding proves, by the kind of source.
 
     SCAN: remediated, if its asset was scanned again, later and with credentials no worse; an asset that is not there
-    has left. FILE: the same for the assets in it, and nothing about any other. DEVICES: no longer reported, for the
-    assets in it. NOTHING: only what is listed is known.
+    has left. ASSESSED: no longer reported, if its asset was assessed again, because nobody tells with which
+    credentials; an asset that is not there has left. FILE: what SCAN proves, for the assets in it, and nothing about
+    any other. DEVICES: no longer reported, for the assets in it. NOTHING: only what is listed is known.
     """
 
     SCAN = "scan"
+    ASSESSED = "assessed"
     FILE = "file"
     DEVICES = "devices"
     NOTHING = "nothing"
@@ -93,7 +95,12 @@ class Proof(Enum):
     @property
     def is_full(self) -> bool:
         """Whether a snapshot is meant to hold all that its source covers."""
-        return self in (Proof.SCAN, Proof.FILE)
+        return self.is_of_all_assets or self is Proof.FILE
+
+    @property
+    def is_of_all_assets(self) -> bool:
+        """Whether a snapshot is meant to hold every asset of its source, so that one that is not there has left."""
+        return self in (Proof.SCAN, Proof.ASSESSED)
 
 
 @dataclass(frozen=True)

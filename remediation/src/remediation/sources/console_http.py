@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import requests
+import urllib3
 
 from .errors import (
     CertificateRefused,
@@ -20,6 +23,7 @@ from .errors import (
     SecondFactorWanted,
     SourceBusy,
     SourceError,
+    TooMuch,
     Unreachable,
     WrongCredentials,
 )
@@ -27,9 +31,18 @@ from .errors import (
 # Seconds before a request is sent again. The vendor's own plugin waits as long.
 PAUSES = (5.0, 15.0, 30.0)
 
+# The most bytes of a JSON answer, and how long one may take to come in. An asset with its software has some 100 KB.
+LARGEST_ANSWER = 64 << 20
+LONGEST_ANSWER = 900.0
+BLOCK = 1 << 16
+
+Read = TypeVar("Read")
+# By status: the error, what happened and what to do. The first may hold {path}, which is what was asked for.
+Meanings = Mapping[int, tuple[type[SourceError], str, str]]
+
 # Official: 401, 404, 503. The others, of the console or of a proxy before it, are a guess.
 LATER = "The next run tries again."
-MEANINGS: dict[int, tuple[type[SourceError], str, str]] = {
+MEANINGS: Meanings = {
     401: (WrongCredentials, "The console refuses the user or the password.", "Correct them in the connection."),
     403: (NoRightToReports, "The console's user may not make reports.", "Give its role the right to create reports."),
     404: (ReportFailed, "The console does not know the report.", "Check the address, and that nobody deletes reports."),
@@ -45,6 +58,8 @@ SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNOR
 class ConsoleHttp:
     """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all.
 
+    ``meanings`` says what the statuses of its refusals mean.
+
     ``skew``: the seconds by which the console's clock is ahead of ours, to a second, by the Date of its last JSON
     answer; None where none had one.
     """
@@ -52,12 +67,20 @@ class ConsoleHttp:
     skew: float | None = None
 
     def __init__(
-        self, url: str, user: str, password: str, verify: str | bool, timeout: float, sleep: Callable[[float], None]
+        self,
+        url: str,
+        user: str,
+        password: str,
+        verify: str | bool,
+        timeout: float,
+        sleep: Callable[[float], None],
+        meanings: Meanings,
     ) -> None:
         self._base = url.rstrip("/") + "/api/3"
         self._verify = verify
         self._timeout = timeout
         self._sleep = sleep
+        self._meanings = meanings
         self._session = requests.Session()
         # As UTF-8, which is a guess. By itself, requests would refuse what Latin-1 does not have.
         self._session.auth = requests.auth.HTTPBasicAuth(user.encode(), password.encode())
@@ -67,15 +90,15 @@ class ConsoleHttp:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
         """The JSON object of an answer, and its Date header."""
-        response = self._send(method, path, body)
-        now, date = datetime.now(timezone.utc), response.headers.get("Date", "")
+        content, date = self._send(method, path, body, _whole)
+        now = datetime.now(timezone.utc)
         try:
             self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
         except ValueError:
             pass
         try:
-            answer = response.json()
-        except ValueError:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise NotUnderstood("The answer is no JSON object.", "Check that the address is the console's.")
@@ -84,7 +107,7 @@ class ConsoleHttp:
     def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
         """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""
         try:
-            with self._send("GET", path, accept="text/csv") as response, to.open("wb") as file:
+            with self._send("GET", path, None, _as_it_comes, "text/csv") as response, to.open("wb") as file:
                 done = 0
                 for block in response.iter_content(1 << 20):
                     done += file.write(block)
@@ -93,19 +116,32 @@ class ConsoleHttp:
             raise CutOff(f"The output broke off ({type(error).__name__}).", "Run again.") from None
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None = None, accept: str = "application/json"
-    ) -> requests.Response:
-        """The answer. A busy console is asked again, a silent one too, but for a write that it may have carried out."""
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        read: Callable[[requests.Response], Read],
+        accept: str = "application/json",
+    ) -> Read:
+        """What ``read`` makes of the answer. A busy console is asked again, a silent one too, but for a write that it
+        may have carried out."""
         for pause in PAUSES:
             try:
-                return self._send_once(method, path, body, accept)
+                return self._send_once(method, path, body, read, accept)
             except (SourceBusy, Unreachable) as error:
                 if method == "POST" and isinstance(error, Unreachable):
                     raise
             self._sleep(pause)
-        return self._send_once(method, path, body, accept)
+        return self._send_once(method, path, body, read, accept)
 
-    def _send_once(self, method: str, path: str, body: dict[str, Any] | None, accept: str) -> requests.Response:
+    def _send_once(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        read: Callable[[requests.Response], Read],
+        accept: str,
+    ) -> Read:
         try:
             response = self._session.request(
                 method,
@@ -115,13 +151,17 @@ class ConsoleHttp:
                 timeout=self._timeout,
                 verify=self._verify,
                 allow_redirects=False,
-                stream=accept == "text/csv",
+                stream=True,
             )
+            if not response.ok or response.is_redirect:
+                with response:
+                    self._refuse(response, path)
+            return read(response)
         except requests.exceptions.SSLError:
             raise CertificateRefused(
                 "The console's certificate is not trusted.", "Name the file of the authority that signed it."
             ) from None
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Unreachable(
                 f"The console gives no answer ({type(error).__name__}).", "Check the address, the port and the network."
             ) from None
@@ -129,16 +169,45 @@ class ConsoleHttp:
             raise CertificateRefused(
                 "The file of trusted certificates cannot be read.", "Name a file in PEM format that is there."
             ) from None
-        if not response.ok or response.is_redirect:
-            _refuse(response)
-        return response
+
+    def _refuse(self, response: requests.Response, path: str) -> NoReturn:
+        status = response.status_code
+        if status == 401 and SECOND_FACTOR.search(
+            response.raw.read(BLOCK, decode_content=True).decode("utf-8", "replace")
+        ):
+            raise SecondFactorWanted(
+                "The console wants a second factor.", "Use a user without one, for this service only."
+            )
+        if status in self._meanings:
+            kind, cause, assistance = self._meanings[status]
+            raise kind(cause.format(path=path), assistance)
+        raise NotUnderstood(f"The console answers with status {status}.", "Check that the address is the console's.")
 
 
-def _refuse(response: requests.Response) -> NoReturn:
-    status = response.status_code
-    if status == 401 and SECOND_FACTOR.search(response.text):
-        raise SecondFactorWanted("The console wants a second factor.", "Use a user without one, for this service only.")
-    if status in MEANINGS:
-        kind, cause, assistance = MEANINGS[status]
-        raise kind(cause, assistance)
-    raise NotUnderstood(f"The console answers with status {status}.", "Check that the address is the console's.")
+def _as_it_comes(response: requests.Response) -> requests.Response:
+    return response
+
+
+def _whole(response: requests.Response) -> tuple[bytes, str]:
+    """The body of an answer and its Date header. Raises TooMuch."""
+    end = time.monotonic() + LONGEST_ANSWER
+    content = bytearray()
+    with response:
+        # One read of the network at a time, so that an answer that drips is noticed.
+        while block := response.raw.read1(BLOCK, decode_content=True):
+            content += block
+            if len(content) > LARGEST_ANSWER or time.monotonic() > end:
+                raise TooMuch(
+                    f"An answer of the console has more than {LARGEST_ANSWER >> 20} MiB, or takes more than"
+                    f" {LONGEST_ANSWER:.0f} seconds.",
+                    "Check that the address is the console's, and whether it has too much to do.",
+                )
+    return bytes(content), response.headers.get("Date", "")
+
+
+def time_of(date: str) -> datetime:
+    """When, by the console's Date header; by our clock where there is none."""
+    try:
+        return parsedate_to_datetime(date).astimezone(timezone.utc)
+    except ValueError:
+        return datetime.now(timezone.utc)

@@ -30,6 +30,22 @@ class NoRightToReports(SourceError):
     """The user may log in, and may not make reports."""
 
 
+class NoRightToAssets(SourceError):
+    """The user may log in, and may not see what was asked for."""
+
+
+class NotThere(SourceError):
+    """The source does not know what was asked for, or does not show it to this user: it does not tell the two apart."""
+
+
+class Unsteady(SourceError):
+    """What the source lists was another each time that it was read."""
+
+
+class TooMuch(SourceError):
+    """A source has more to say, or takes longer to say it, than is waited for."""
+
+
 class CertificateRefused(SourceError):
     """The source's certificate is not trusted."""
 

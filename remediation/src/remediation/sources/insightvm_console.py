@@ -10,8 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ import polars as pl
 
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
-from .console_http import ConsoleHttp
+from .console_http import MEANINGS, ConsoleHttp, time_of
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
 from .progress import Tell, unheard
 from .report_csv import ROWS, read_csv, unpacked
@@ -63,7 +62,7 @@ class InsightVmConsole:
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
-            url, user, password, trusted, request_timeout, sleep
+            url, user, password, trusted, request_timeout, sleep, MEANINGS
         )
         self._clock = clock
         self._sleep = sleep
@@ -112,7 +111,7 @@ class InsightVmConsole:
             )
             rows = read_csv(unpacked(raw), (*columns, ROWS))
             self._tell(f"report of the {title}: {rows.height:,} rows")
-            return rows, _time(date)
+            return rows, time_of(date)
 
     def _wait(self, http: ConsoleHttp, path: str, title: str) -> None:
         begin = self._clock()
@@ -184,11 +183,3 @@ def _number(answer: dict[str, object]) -> int:
     if not isinstance(number, int):
         raise NotUnderstood("The console's answer has no number.", "Check that the address is the console's.")
     return number
-
-
-def _time(date: str) -> datetime:
-    """When, by the console's Date header; by our clock where there is none."""
-    try:
-        return parsedate_to_datetime(date).astimezone(timezone.utc)
-    except ValueError:
-        return datetime.now(timezone.utc)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from django.conf import settings as of_service
 
 from ..domain.snapshot import Snapshot
 from ..store import models
@@ -10,6 +13,8 @@ from ..store.json_keys import change_keys
 from ..store.secrets import open_
 from .errors import SourceError
 from .insightvm_console import InsightVmConsole
+from .insightvm_rest import InsightVmRest
+from .kept_reading import forget
 from .progress import Tell, unheard
 
 
@@ -43,7 +48,19 @@ def log_in(source: models.Source) -> None:
     _console(source, sleep=lambda seconds: None, request_timeout=15.0).test()
 
 
-def _console(source: models.Source, **options: Any) -> InsightVmConsole:
+def forget_reading(source: models.Source) -> None:
+    """Remove what an unfinished reading of the source has left in the data folder."""
+    forget(_kept_at(source))
+
+
+def _console(source: models.Source, **options: Any) -> InsightVmConsole | InsightVmRest:
     settings = source.settings
+    login = (settings["url"], settings["user"], open_(source.secret))
     ca_file = settings.get("ca_file") or None
-    return InsightVmConsole(settings["url"], settings["user"], open_(source.secret), ca_file=ca_file, **options)
+    if settings.get("mode") == "rest":
+        return InsightVmRest(*login, ca_file=ca_file, keep=_kept_at(source), **options)
+    return InsightVmConsole(*login, ca_file=ca_file, **options)
+
+
+def _kept_at(source: models.Source) -> Path:
+    return Path(of_service.DATA) / "readings" / f"{source.pk}.jsonl"

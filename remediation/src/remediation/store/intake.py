@@ -96,7 +96,7 @@ def _same_before(source: models.Source, snapshot: Snapshot, content: str) -> int
     were assessed says the same whenever it is brought.
     """
     records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
-    is_dated_file = snapshot.proof is not Proof.SCAN and not snapshot.coverage["assessed"].null_count()
+    is_dated_file = not snapshot.proof.is_of_all_assets and not snapshot.coverage["assessed"].null_count()
     candidates = records.filter(content_hash=content) if is_dated_file else records[:1]
     return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
 

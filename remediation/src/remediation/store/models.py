@@ -44,7 +44,9 @@ class SnapshotRecord(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="snapshots", db_index=False)
     taken = models.DateTimeField(db_comment="by the source's clock")
     read = models.DateTimeField(default=timezone.now, db_comment="by ours")
-    proof = models.TextField(db_comment="what the absence of a finding proves: scan, file, devices or nothing")
+    proof = models.TextField(
+        db_comment="what the absence of a finding proves: scan, assessed, file, devices or nothing"
+    )
     rows = models.BigIntegerField(db_comment="rows that were read, of any kind")
     findings = models.BigIntegerField()
     assets = models.BigIntegerField(db_comment="assets in the coverage")
