@@ -94,7 +94,8 @@ def after(answers: int, then: Callable[[], None]) -> Callable[[str], None]:
 
 
 def test_a_reading_that_is_killed_costs_what_it_was_at(line: Any, console: Console, store: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "DATABASE_URL": store, "REMEDIATION_DATA": str(tmp_path / "data")}
+    own = {"DATABASE_URL": store, "REMEDIATION_DATA": str(tmp_path / "data"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, **own}
     command = [sys.executable, "-m", "remediation.cli", "source", "read", "c"]
     children: list[subprocess.Popen[bytes]] = []
     # 8 assets, 21 solutions: 37 answers in all.
