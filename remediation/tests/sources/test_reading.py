@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from remediation.sources import insightvm_console, reading
+from remediation.sources.errors import SourceBusy
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.reading import snapshot_of
 from remediation.store import models
@@ -14,11 +16,42 @@ from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 
 
+def source_of(console: Console, name: str = "c") -> models.Source:
+    settings = {"url": console.url, "user": console.user}
+    return models.Source.objects.create(name=name, kind="insightvm", settings=settings, secret=seal(console.password))
+
+
+def test_reports_that_a_killed_reading_has_left_are_deleted_and_no_others(
+    console: Console, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, other = source_of(console), source_of(console, "other")
+    with monkeypatch.context() as patch:
+        # As if the process was gone before it could.
+        patch.setattr(insightvm_console, "_delete", lambda *_: None)
+        snapshot_of(row)
+        snapshot_of(other)
+    assert len(console.reports) == 6
+    snapshot_of(row)
+    mark = models.Source.objects.get(name="other").settings["mark"]
+    assert len(console.reports) == 3 and all(mark in name for name in console.reports)
+
+
+def test_one_process_at_a_time_reads_a_source(console: Console, store: str) -> None:
+    row = source_of(console)
+    with psycopg.connect(store, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [reading._LOCK, row.pk])
+        with pytest.raises(SourceBusy, match="Another process is reading"):
+            snapshot_of(row)
+        other.execute("SELECT pg_advisory_unlock(%s, %s)", [reading._LOCK, row.pk])
+    assert not console.requests
+    snapshot_of(row)
+    snapshot_of(row)
+
+
 def test_an_address_that_was_changed_while_the_old_one_was_read_stays(
     console: Console, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"url": console.url, "user": console.user}
-    row = models.Source.objects.create(name="c", kind="insightvm", settings=settings, secret=seal(console.password))
+    row = source_of(console)
     real = InsightVmConsole.snapshot
 
     def snapshot(asked: InsightVmConsole) -> Any:

@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 # The reporting data model. The vendor's plugin asks for the same.
 VERSION = "2.3.0"
 STATUSES = ["vulnerable", "vulnerable-version", "potentially-vulnerable"]
+NAME = "halo-sync"
 # Official: a report that is "running" or "unknown" is not done yet.
 WAITING = ("running", "unknown")
 LONGEST_PAUSE = 30.0
@@ -42,7 +43,8 @@ class InsightVmConsole:
     ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where unknown.
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
     longest silence in seconds, ``report_timeout`` how long the console may take for one report. ``tell`` hears, in
-    words, how far a reading is: it takes minutes.
+    words, how far a reading is: it takes minutes. ``mark`` is in the names of its reports and of no other reader's:
+    those that a reading has left, because it was killed, are deleted first. One reading at a time has a mark.
     """
 
     def __init__(
@@ -58,7 +60,10 @@ class InsightVmConsole:
         request_timeout: float = 60.0,
         report_timeout: float = 3600.0,
         tell: Tell = unheard,
+        mark: str = "",
     ) -> None:
+        self._prefix = f"{NAME}-{mark}-" if mark else f"{NAME}-"
+        self._sweeps = bool(mark)
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
@@ -81,6 +86,8 @@ class InsightVmConsole:
         """All that the console knows, unfiltered. Raises SourceError and gives nothing when any part fails."""
         http = self._connect()
         try:
+            if self._sweeps:
+                _delete_all(http, self._prefix)
             covered, taken = self._rows(http, "coverage", rows_of.COVERAGE_COLUMNS)
             found, _ = self._rows(http, "findings", rows_of.FINDINGS_COLUMNS)
             excepted, _ = self._rows(http, "exceptions", rows_of.EXCEPTIONS_COLUMNS)
@@ -100,7 +107,7 @@ class InsightVmConsole:
     def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:
         """The rows of one report, and when it was begun by the console's clock."""
         self._tell(f"report of the {title}: requested")
-        with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title) as (number, date):
+        with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title, self._prefix) as (number, date):
             run = _number(http.ask("POST", f"/reports/{number}/generate")[0])
             self._wait(http, f"/reports/{number}/history/{run}", title)
             raw = Path(folder) / "output"
@@ -131,9 +138,9 @@ class InsightVmConsole:
 
 
 @contextmanager
-def _report(http: ConsoleHttp, title: str) -> Iterator[tuple[int, str]]:
+def _report(http: ConsoleHttp, title: str, prefix: str) -> Iterator[tuple[int, str]]:
     """A report on the console for the time of the block, and the Date of its creation; deleted whatever happens."""
-    name = f"halo-sync-{title}-{uuid4()}"
+    name = f"{prefix}{title}-{uuid4()}"
     number = None
     body = {
         "name": name,
@@ -148,8 +155,9 @@ def _report(http: ConsoleHttp, title: str) -> Iterator[tuple[int, str]]:
         number = _number(answer)
         yield number, date
     except (Unreachable, NotUnderstood):
-        # The report may have been made all the same.
-        number = number or _number_of_name(http, name)
+        if number is None:
+            # The report may have been made all the same.
+            _delete_all(http, name)
         raise
     finally:
         if number is not None:
@@ -163,19 +171,20 @@ def _delete(http: ConsoleHttp, number: int, name: str) -> None:
         LOG.warning("The report %s stays on the console: %s", name, error.cause)
 
 
-def _number_of_name(http: ConsoleHttp, name: str) -> int | None:
-    """The number of a report whose creation was not answered; None where it was not made, or cannot be asked for."""
+def _delete_all(http: ConsoleHttp, prefix: str) -> None:
+    """Delete the reports whose names begin so. Where they cannot be asked for, they stay."""
+    found: dict[int, str] = {}
     page, pages = 0, 1
     try:
         while page < pages:
             answer, _ = http.ask("GET", f"/reports?page={page}&size={PAGE}")
-            for report in answer.get("resources", ()):
-                if report.get("name") == name:
-                    return _number(report)
+            named = [(report, str(report.get("name"))) for report in answer.get("resources", ())]
+            found |= {_number(report): name for report, name in named if name.startswith(prefix)}
             page, pages = page + 1, int(answer.get("page", {}).get("totalPages", 0))
     except SourceError as error:
-        LOG.warning("The report %s may stay on the console: %s", name, error.cause)
-    return None
+        LOG.warning("Reports %s may stay on the console: %s", prefix, error.cause)
+    for number, name in found.items():
+        _delete(http, number, name)
 
 
 def _number(answer: dict[str, object]) -> int:

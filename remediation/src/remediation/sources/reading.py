@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings as of_service
+from django.db import connection
 
 from ..domain.snapshot import Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
 from ..store.secrets import open_
-from .errors import SourceError
+from .errors import SourceBusy, SourceError
 from .insightvm_console import InsightVmConsole
 from .insightvm_rest import InsightVmRest
 from .kept_reading import forget
 from .progress import Tell, unheard
+
+_LOCK = 7_411_005
 
 
 class NotAsked(SourceError):
@@ -31,13 +37,15 @@ def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
     """What the source says now; ``tell`` hears how far that is. By how many seconds the source's clock is ahead of ours
     is kept in its settings, as ``skew``.
 
-    Raises SourceError, and KeyTrouble where its password cannot be opened.
+    Raises SourceError, also where another process is reading it, and KeyTrouble where its password cannot be opened.
     """
     if not is_read(source):
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
-    console = _console(source, tell=tell)
-    snapshot = console.snapshot()
+    with one_reader(source.pk):
+        mark = {} if source.settings.get("mode") == "rest" else {"mark": _mark(source)}
+        console = _console(source, tell=tell, **mark)
+        snapshot = console.snapshot()
     if console.skew is not None:
         change_keys(source, "settings", {"skew": console.skew})
     return snapshot
@@ -60,6 +68,25 @@ def _console(source: models.Source, **options: Any) -> InsightVmConsole | Insigh
     if settings.get("mode") == "rest":
         return InsightVmRest(*login, ca_file=ca_file, keep=_kept_at(source), **options)
     return InsightVmConsole(*login, ca_file=ca_file, **options)
+
+
+def _mark(source: models.Source) -> str:
+    """What no other source's reports have in their names, whatever installation reads it."""
+    mark = str(source.settings.get("mark") or "")
+    return mark or str(change_keys(source, "settings", {"mark": uuid4().hex[:12]})["mark"])
+
+
+@contextmanager
+def one_reader(source_id: int) -> Iterator[None]:
+    """Lets one process read a source. Raises SourceBusy. A process that dies lets others."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, source_id])
+        if not cursor.fetchone()[0]:
+            raise SourceBusy("Another process is reading this source.", "Read it again when that is done.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, source_id])
 
 
 def _kept_at(source: models.Source) -> Path:
