@@ -53,7 +53,11 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
     """
     before = pl.DataFrame(schema=SCANNED) if scanned is None else scanned
     joined = _joined(snapshot, ledger, before)
-    judged = joined.with_columns(_kind(snapshot)).filter(pl.col("kind").is_not_null())
+    judged = (
+        joined.with_columns(_kind(snapshot))
+        .filter(pl.col("kind").is_not_null())
+        .with_columns(_state_after().alias("state_after"))
+    )
     taken = pl.lit(snapshot.taken)
     seen = pl.coalesce("f_last_found", "c_started", taken)
     missed = pl.col("kind").is_in(["no_longer_reported", "missed_again"])
@@ -64,8 +68,8 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
     rows = judged.select(
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
-        _state_after().alias("state"),
-        pl.when(_state_after() == pl.col("state")).then(pl.coalesce("since", taken)).otherwise(taken).alias("since"),
+        pl.col("state_after").alias("state"),
+        pl.when(pl.col("state_after") == pl.col("state")).then(pl.coalesce("since", taken)).otherwise(taken).alias("since"),
         pl.coalesce("first_found", "f_first_found", taken).alias("first_found"),
         pl.when("found").then(pl.max_horizontal("last_found", seen)).otherwise("last_found").alias("last_found"),
         pl.coalesce("f_instances", "instances").alias("instances"),
@@ -128,20 +132,24 @@ def _joined(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame) -> 
         .select(*KEY, pl.lit(True).alias("excepted"))
         .unique(KEY)
     )
-    return (
+    joined = (
         known.join(found, on="number", how="full", coalesce=True)
         .with_columns(pl.coalesce(name, f"f_{name}") for name in KEY)
         .join(scans, on="asset", how="left")
-        .join(excepted, on=KEY, how="left")
-        .with_columns(pl.col("found", "covered", "excepted").fill_null(False))
     )
+    # Often there are none, and a join of a million rows with nothing takes its time as well.
+    if excepted.is_empty():
+        joined = joined.with_columns(pl.lit(False).alias("excepted"))
+    else:
+        joined = joined.join(excepted, on=KEY, how="left")
+    return joined.with_columns(pl.col("found", "covered", "excepted").fill_null(False))
 
 
 def _numbered(ledger: pl.DataFrame, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both with the column number: the key of a finding as one number. Two texts are compared several times slower."""
     keys = pl.concat([ledger.select(KEY), found.select(KEY)])
-    asset, vulnerability = (keys[name].cast(pl.Categorical).to_physical().cast(pl.UInt64) for name in KEY)
-    numbers = (asset * 2**32 + vulnerability).alias("number")
+    codes = keys.select(pl.col(name).cast(pl.Categorical).to_physical().cast(pl.UInt64) for name in KEY)
+    numbers = (codes["asset"] * 2**32 + codes["vulnerability"]).alias("number")
     return ledger.with_columns(numbers[: ledger.height]), found.with_columns(numbers[ledger.height :])
 
 
