@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Any
 
 import polars as pl
@@ -32,17 +33,70 @@ OPTIONAL: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Rows:
-    """``groups``: the rows of each key, by key. ``key_of`` and ``row_of`` find a finding's key and row."""
+# The rows of a plan have no such columns, because no text and no decision reads them, and moments and lists take long to
+# make. A rule of the lead's may name any of them.
+UNREAD = frozenset(
+    "last_found scan_finished assessed credentials instances covered mac "
+    "sites owner_tags location_tags custom_tags".split()
+)
+# The column with the key of each finding's ticket.
+TICKET = "ticket_key"
 
-    groups: Mapping[str, Sequence[Row]]
-    key_of: Mapping[Pair, str]
-    row_of: Mapping[Pair, Row]
+
+class Rows:
+    """The findings of a project by the keys of tickets.
+
+    The rows of a key are made out of the frame when somebody asks for them: those of all keys at once would take
+    several kilobytes for each finding.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """``frame`` has the column TICKET beside those of the findings."""
+        ordered = frame.sort(TICKET, *KEY)
+        self._keys, self._frame = ordered[TICKET], ordered.drop(TICKET)
+        groups = ordered.group_by(TICKET, maintain_order=True).agg(
+            pl.len(), pl.col("state").is_in(ALIVE).any().alias("alive")
+        )
+        ends = groups["len"].cum_sum()
+        self._places = dict(zip(groups[TICKET], zip(ends - groups["len"], groups["len"])))
+        self.keys: Collection[str] = self._places.keys()
+        self.alive = frozenset(groups.filter("alive")[TICKET])
+        # A plan asks for the rows of one key several times, and then for those of the next.
+        self.of = lru_cache(maxsize=2)(self._of)
+
+    def _of(self, key: str) -> list[Row]:
+        """The rows of a key, by finding; none of a key that there is none of."""
+        return _rows(self._frame.slice(*self._places.get(key, (0, 0))))
 
     def living(self, key: str) -> list[Row]:
         """The rows of a key that are there, as far as anybody has proved."""
-        return [row for row in self.groups.get(key, ()) if row["state"] in ALIVE]
+        return [row for row in self.of(key) if row["state"] in ALIVE] if key in self.alive else []
+
+    def all_living(self, columns: Collection[str]) -> list[Row]:
+        """The same of all keys, with those of the columns that there are."""
+        living = self._frame.filter(pl.col("state").is_in(ALIVE))
+        return _rows(living.select(name for name in living.columns if name in columns))
+
+    def states(self) -> dict[str, int]:
+        """How many findings are in which state."""
+        return dict(self._frame["state"].value_counts().iter_rows())
+
+    def find(self, pair: Pair) -> tuple[str, Row] | None:
+        """The key and the row of a finding, wherever it is now."""
+        place = self._by_pair.get(pair)
+        if place is None:
+            return None
+        return self._keys[place], self._frame.row(place, named=True)
+
+    @cached_property
+    def _by_pair(self) -> dict[Pair, int]:
+        return {pair: place for place, pair in enumerate(self._frame.select(KEY).iter_rows())}
+
+
+def _rows(frame: pl.DataFrame) -> list[Row]:
+    """The rows as dictionaries. By columns, which is several times faster than row by row."""
+    columns = frame.to_dict(as_series=False)
+    return [dict(zip(columns, cells)) for cells in zip(*columns.values())]
 
 
 def believed(findings: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -102,27 +156,36 @@ class Membership:
         return wanted
 
     def _by_key(self, rows: pl.DataFrame) -> Rows:
-        homes: dict[Pair, list[str]] = {}
-        for ticket in self.tickets:
-            if ticket.halo_id is not None:
-                for pair in (pair for pair, state in ticket.told.items() if state in ALIVE):
-                    homes.setdefault(pair, []).append(ticket.key)
-        column = key_column(self.settings)
-        groups: dict[str, list[Row]] = {}
-        key_of: dict[Pair, str] = {}
-        row_of: dict[Pair, Row] = {}
-        for row in rows.sort(KEY).iter_rows(named=True):
-            pair = row["asset"], row["vulnerability"]
-            key = str(row[column])
-            if self.settings.granularity is Granularity.SOLUTION_OWNER:
-                owners = sorted(row.get("owner_tags") or [])
-                # An owner may hold an @ itself.
-                home = next((one for one in homes.get(pair, ()) if one.startswith(f"{key}@")), None)
-                key = home or f"{key}@{owners[0] if owners else 'nobody'}"
-            groups.setdefault(key, []).append(row)
-            key_of[pair] = key
-            row_of[pair] = row
-        return Rows(groups, key_of, row_of)
+        frame = rows.with_columns(pl.col(key_column(self.settings)).alias(TICKET))
+        if self.settings.granularity is Granularity.SOLUTION_OWNER:
+            frame = self._with_owner(frame)
+        return Rows(frame.drop(UNREAD - {rule.field for rule in self.settings.rules}, strict=False))
+
+    def _with_owner(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same with an owner added to each key: that of the ticket which tells of the finding, else the first."""
+        homes = [
+            (*pair, ticket.key, place)
+            for place, ticket in enumerate(self.tickets)
+            if ticket.halo_id is not None
+            for pair, state in ticket.told.items()
+            if state in ALIVE
+        ]
+        schema = {**dict.fromkeys((*KEY, "home"), pl.String), "place": pl.Int64}
+        # An owner may hold an @ itself.
+        at_home = (
+            pl.DataFrame(homes, schema=schema, orient="row")
+            .join(rows.select(*KEY, TICKET), on=KEY)
+            .filter(pl.col("home").str.starts_with(pl.col(TICKET) + "@"))
+            .sort("place")
+            .unique(KEY, keep="first", maintain_order=True)
+        )
+        tags = pl.col("owner_tags") if "owner_tags" in rows.columns else pl.lit(None)
+        owner = tags.cast(pl.List(pl.String)).list.sort().list.first().fill_null("nobody")
+        return (
+            rows.join(at_home.select(*KEY, "home"), on=KEY, how="left")
+            .with_columns(pl.coalesce("home", pl.concat_str(TICKET, pl.lit("@"), owner)).alias(TICKET))
+            .drop("home")
+        )
 
     def left_out(self) -> list[NotDone]:
         """The living findings on the project's assets that are in none of its tickets, by key, and why."""

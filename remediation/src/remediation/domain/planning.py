@@ -67,7 +67,7 @@ def plan(world: World) -> Plan:
     arriving = {new: old for old, new in follows.items()}
     steps: list[Step] = []
     not_done: list[NotDone] = []
-    for key in sorted({*rows.groups, *by_key} - set(follows)):
+    for key in sorted({*rows.keys, *by_key} - set(follows)):
         known = by_key[arriving[key]] if key in arriving else by_key.get(key)
         if known is None:
             generation = (world.generations or {}).get(key, 0) + 1
@@ -109,12 +109,13 @@ def _findings_of(ticket: Ticket, key: str, rows: Rows) -> list[Finding]:
 
     What was settled before the ticket told of it is not the ticket's.
     """
-    own = [row for row in rows.groups.get(key, ()) if row["state"] in ALIVE or _pair(row) in ticket.told]
+    own = [row for row in rows.of(key) if row["state"] in ALIVE or _pair(row) in ticket.told]
     findings = [_finding(row) for row in own]
     held = {_pair(row) for row in own}
     for pair, told in sorted(ticket.told.items()):
         if pair not in held:
-            findings.append(_elsewhere(pair, told, rows.row_of.get(pair)))
+            found = rows.find(pair)
+            findings.append(_elsewhere(pair, told, found[1] if found else None))
     return findings
 
 
@@ -139,9 +140,11 @@ def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for key, ticket in sorted(by_key.items(), key=lambda item: (item[1].status in ENDED, item[0])):
-        told = [pair for pair, state in ticket.told.items() if state in ALIVE and pair in rows.row_of]
-        now = {rows.key_of[pair] for pair in told if rows.row_of[pair]["state"] in ALIVE}
-        if ticket.halo_id is None or len(now) != 1 or rows.living(key):
+        if ticket.halo_id is None or key in rows.alive:
+            continue
+        told = [rows.find(pair) for pair, state in ticket.told.items() if state in ALIVE]
+        now = {found[0] for found in told if found and found[1]["state"] in ALIVE}
+        if len(now) != 1:
             continue
         new = now.pop()
         if new not in by_key and new not in found.values():
@@ -167,7 +170,7 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
     if decision.linked:
         # The new ticket comes before the comment that tells of it: a run that ends between them loses no ticket.
         _create(world, key, ticket.generation + 1, rows.living(key), steps, not_done, follows=ticket)
-    about = rows.living(key) or rows.groups.get(key, ())
+    about = rows.living(key) or rows.of(key)
     steps += [_in_template(world, step, about) for step in _with_list(ticket, findings, decision.steps)]
     not_done += decision.not_done
     if moved:
@@ -232,11 +235,10 @@ def _with_list(ticket: Ticket, findings: list[Finding], steps: Sequence[Step]) -
     all of a living ticket's, and with each comment about many."""
     living = [finding for finding in findings if finding.is_alive]
     is_due = not ticket.listed and asset_list.is_long(living)
-    listed = {"attachment": asset_list.attachment(findings), "listed": True}
     done = []
     for step in steps:
         if step.kind is Kind.COMMENT and (is_due or len(step.evidence["assets"]) > template.LONGEST_LIST):
-            step = replace(step, body={**step.body, **listed})
+            step = _listing(step, findings)
             is_due = False
         done.append(step)
     if is_due:
@@ -244,8 +246,13 @@ def _with_list(ticket: Ticket, findings: list[Finding], steps: Sequence[Step]) -
         step = comment(
             ticket, findings, f"All {count} assets are in the attached list.", f"a list of {count} assets", []
         )
-        done.append(replace(step, body={**step.body, **listed}))
+        done.append(_listing(step, findings))
     return done
+
+
+def _listing(step: Step, findings: list[Finding]) -> Step:
+    """A comment that brings the whole list."""
+    return replace(step, body={**step.body, "attachment": asset_list.attachment(findings), "listed": True})
 
 
 def _in_template(world: World, step: Step, rows: Sequence[Row]) -> Step:

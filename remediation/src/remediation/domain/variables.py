@@ -11,6 +11,12 @@ from .project import Settings
 
 Row = Mapping[str, Any]
 
+# The columns of rows that variables are made of.
+READ = frozenset(
+    "asset host_name ip os vulnerability title cves cvss risk kev epss vpr "
+    "solution solution_name solution_fix solution_type solution_url solution_estimate".split()
+)
+
 
 class Project(Protocol):
     """What texts tell of a project. ``scanned`` is when its source was read, ``link`` leads to its page."""
