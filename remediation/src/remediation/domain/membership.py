@@ -72,10 +72,11 @@ class Rows:
         """The rows of a key that are there, as far as anybody has proved."""
         return [row for row in self.of(key) if row["state"] in ALIVE] if key in self.alive else []
 
-    def all_living(self, columns: Collection[str]) -> list[Row]:
-        """The same of all keys, with those of the columns that there are."""
+    def all_living(self, columns: Collection[str]) -> dict[str, list[Any]]:
+        """The cells of the same of all keys, by column; a column that there is none of has nothing but None."""
         living = self._frame.filter(pl.col("state").is_in(ALIVE))
-        return _rows(living.select(name for name in living.columns if name in columns))
+        unknown = [pl.lit(None).alias(name) for name in columns if name not in living.columns]
+        return living.with_columns(unknown).select(columns).to_dict(as_series=False)
 
     def states(self) -> dict[str, int]:
         """How many findings are in which state."""
@@ -247,4 +248,4 @@ def key_column(settings: Settings) -> str:
 
 def pairs_frame(pairs: Collection[Pair]) -> pl.DataFrame:
     """A frame of the keys of findings."""
-    return pl.DataFrame(sorted(pairs), schema=dict.fromkeys(KEY, pl.String), orient="row")
+    return pl.DataFrame(list(zip(*pairs)) or [[], []], schema=dict.fromkeys(KEY, pl.String), orient="col")

@@ -28,8 +28,8 @@ class Project(variables.Project, Protocol):
 def create_parent(project: Project, rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> Step:
     """The step that makes the project's ticket; ``steps`` are those of its children."""
     settings = project.settings
-    living = rows.all_living({*variables.READ, "severity"})
-    severity = min((row["severity"] for row in living), key=SEVERITIES.index, default="none")
+    living = rows.all_living((*variables.READ, "severity"))
+    severity = min(set(living["severity"]), key=SEVERITIES.index, default="none")
     due = settings.due.isoformat() if settings.due else None
     filled = variables.values(project, living, severity, due or "no date")
     body: dict[str, Any] = {

@@ -19,7 +19,7 @@ from .project import Settings
 from .snapshot import SEVERITIES
 from .status import ENDED
 from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
-from .variables import values
+from .variables import columns_of, values
 
 __all__ = ["PARENT_KEY", "World", "plan"]
 
@@ -112,10 +112,9 @@ def _findings_of(ticket: Ticket, key: str, rows: Rows) -> list[Finding]:
     own = [row for row in rows.of(key) if row["state"] in ALIVE or _pair(row) in ticket.told]
     findings = [_finding(row) for row in own]
     held = {_pair(row) for row in own}
-    for pair, told in sorted(ticket.told.items()):
-        if pair not in held:
-            found = rows.find(pair)
-            findings.append(_elsewhere(pair, told, found[1] if found else None))
+    for pair in sorted(ticket.told.keys() - held):
+        found = rows.find(pair)
+        findings.append(_elsewhere(pair, ticket.told[pair], found[1] if found else None))
     return findings
 
 
@@ -195,12 +194,12 @@ def _create(
             not_done.append(NotDone(known.name, "nothing of it is open any more"))
         return
     findings = [_finding(row) for row in living]
-    severity = min((row["severity"] for row in living), key=SEVERITIES.index)
+    severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
     urgency, raised = world.settings.urgency(severity, living)
     assets = list({row["asset"]: row for row in living}.values())
     agent, team, why = world.settings.assigned(assets)
     due = world.settings.due_on(urgency, world.today, living)
-    filled = values(world, living, severity, _DUE)
+    filled = values(world, columns_of(living), severity, _DUE)
     summary = template.fill(world.settings.child_summary, filled)
     details = template.fill(world.settings.child_details, filled)
     fields = {name: template.fill(text, filled) for name, text in world.settings.fields.items()}
@@ -261,7 +260,7 @@ def _in_template(world: World, step: Step, rows: Sequence[Row]) -> Step:
         return step
     severity = min((row["severity"] for row in rows), key=SEVERITIES.index, default=SEVERITIES[-1])
     news = {"NEWS": step.body["text"]}
-    filled = {**values(world, rows, severity, ""), **news}
+    filled = {**values(world, columns_of(rows), severity, ""), **news}
     return replace(step, body={**step.body, "text": template.fill(world.settings.comment, filled)})
 
 
