@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import compress
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from .plan import NotDone
 from .project import Granularity, Settings
 from .snapshot import SEVERITIES
 from .ticket import OUT, UNREPORTED, Pair, Ticket, counted
+from .variables import READ, Columns
 
 Row = Mapping[str, Any]
 
@@ -46,13 +48,14 @@ TICKET = "ticket_key"
 class Rows:
     """The findings of a project by the keys of tickets.
 
-    The rows of a key are made out of the frame when somebody asks for them: those of all keys at once would take
-    several kilobytes for each finding.
+    Those of a key are made out of the frame when somebody asks for them: rows of all keys at once would take several
+    kilobytes for each finding.
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
         """``frame`` has the column TICKET beside those of the findings."""
-        ordered = frame.sort(TICKET, *KEY)
+        unknown = [pl.lit(None).alias(name) for name in READ if name not in frame.columns]
+        ordered = frame.with_columns(unknown).sort(TICKET, *KEY)
         self._keys, self._frame = ordered[TICKET], ordered.drop(TICKET)
         groups = ordered.group_by(TICKET, maintain_order=True).agg(
             pl.len(), pl.col("state").is_in(ALIVE).any().alias("alive")
@@ -61,22 +64,32 @@ class Rows:
         self._places = dict(zip(groups[TICKET], zip(ends - groups["len"], groups["len"])))
         self.keys: Collection[str] = self._places.keys()
         self.alive = frozenset(groups.filter("alive")[TICKET])
-        # A plan asks for the rows of one key several times, and then for those of the next.
+        # A plan asks for the findings of one key several times, and then for those of the next.
+        self._columns = lru_cache(maxsize=2)(self._columns_of)
         self.of = lru_cache(maxsize=2)(self._of)
+
+    def _columns_of(self, key: str) -> dict[str, list[Any]]:
+        return self._frame.slice(*self._places.get(key, (0, 0))).to_dict(as_series=False)
 
     def _of(self, key: str) -> list[Row]:
         """The rows of a key, by finding; none of a key that there is none of."""
-        return _rows(self._frame.slice(*self._places.get(key, (0, 0))))
+        columns = self._columns(key)
+        return [dict(zip(columns, cells)) for cells in zip(*columns.values())]
 
     def living(self, key: str) -> list[Row]:
         """The rows of a key that are there, as far as anybody has proved."""
         return [row for row in self.of(key) if row["state"] in ALIVE] if key in self.alive else []
 
-    def all_living(self, columns: Collection[str]) -> dict[str, list[Any]]:
-        """The cells of the same of all keys, by column; a column that there is none of has nothing but None."""
+    def living_columns(self, key: str) -> Columns:
+        """The same by columns."""
+        columns = self._columns(key)
+        are_alive = [state in ALIVE for state in columns["state"]]
+        return columns if all(are_alive) else {name: list(compress(columns[name], are_alive)) for name in READ}
+
+    def all_living(self) -> Columns:
+        """The same of all keys, with their severity."""
         living = self._frame.filter(pl.col("state").is_in(ALIVE))
-        unknown = [pl.lit(None).alias(name) for name in columns if name not in living.columns]
-        return living.with_columns(unknown).select(columns).to_dict(as_series=False)
+        return living.select(*READ, "severity").to_dict(as_series=False)
 
     def states(self) -> dict[str, int]:
         """How many findings are in which state."""
@@ -92,12 +105,6 @@ class Rows:
     @cached_property
     def _by_pair(self) -> dict[Pair, int]:
         return {pair: place for place, pair in enumerate(self._frame.select(KEY).iter_rows())}
-
-
-def _rows(frame: pl.DataFrame) -> list[Row]:
-    """The rows as dictionaries. By columns, which is several times faster than row by row."""
-    columns = frame.to_dict(as_series=False)
-    return [dict(zip(columns, cells)) for cells in zip(*columns.values())]
 
 
 def believed(findings: pl.DataFrame, settings: Settings) -> pl.DataFrame:

@@ -28,7 +28,7 @@ class Project(variables.Project, Protocol):
 def create_parent(project: Project, rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> Step:
     """The step that makes the project's ticket; ``steps`` are those of its children."""
     settings = project.settings
-    living = rows.all_living((*variables.READ, "severity"))
+    living = rows.all_living()
     severity = min(set(living["severity"]), key=SEVERITIES.index, default="none")
     due = settings.due.isoformat() if settings.due else None
     filled = variables.values(project, living, severity, due or "no date")

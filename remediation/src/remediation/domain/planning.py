@@ -71,9 +71,9 @@ def plan(world: World) -> Plan:
         known = by_key[arriving[key]] if key in arriving else by_key.get(key)
         if known is None:
             generation = (world.generations or {}).get(key, 0) + 1
-            _create(world, key, generation, rows.living(key), steps, not_done)
+            _create(world, key, generation, rows, steps, not_done)
         elif known.halo_id is None:
-            _create(world, key, known.generation, rows.living(key), steps, not_done, known)
+            _create(world, key, known.generation, rows, steps, not_done, known)
         else:
             _decide(world, known, key, rows, steps, not_done)
     not_done += membership.left_out()
@@ -168,7 +168,7 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
     )
     if decision.linked:
         # The new ticket comes before the comment that tells of it: a run that ends between them loses no ticket.
-        _create(world, key, ticket.generation + 1, rows.living(key), steps, not_done, follows=ticket)
+        _create(world, key, ticket.generation + 1, rows, steps, not_done, follows=ticket)
     about = rows.living(key) or rows.of(key)
     steps += [_in_template(world, step, about) for step in _with_list(ticket, findings, decision.steps)]
     not_done += decision.not_done
@@ -181,7 +181,7 @@ def _create(
     world: World,
     key: str,
     generation: int,
-    living: Sequence[Row],
+    rows: Rows,
     steps: list[Step],
     not_done: list[NotDone],
     known: Ticket | None = None,
@@ -189,6 +189,7 @@ def _create(
     follows: Ticket | None = None,
 ) -> None:
     """A step for a new ticket. ``known``: it was planned before. ``follows``: the ticket that it is linked to."""
+    living = rows.living(key)
     if not living:
         if known is not None:
             not_done.append(NotDone(known.name, "nothing of it is open any more"))
@@ -199,7 +200,7 @@ def _create(
     assets = list({row["asset"]: row for row in living}.values())
     agent, team, why = world.settings.assigned(assets)
     due = world.settings.due_on(urgency, world.today, living)
-    filled = values(world, columns_of(living), severity, _DUE)
+    filled = values(world, rows.living_columns(key), severity, _DUE)
     summary = template.fill(world.settings.child_summary, filled)
     details = template.fill(world.settings.child_details, filled)
     fields = {name: template.fill(text, filled) for name, text in world.settings.fields.items()}
