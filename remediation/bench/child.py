@@ -63,11 +63,15 @@ def told(result: Result, what: str, ours: Sequence[Taken]) -> None:
     result.add(f"{what}: peak memory", Figure.of([one.memory for one in ours]), "MiB")
 
 
-def compared(result: Result, what: str, ours: Sequence[Taken], floor: Sequence[Taken], most: float) -> None:
-    """Rows for what one side took, for its floor, and for their ratio by the wall clock, which has the goal."""
+def compared(result: Result, what: str, ours: Sequence[Taken], floor: Sequence[Taken], most: float | None) -> None:
+    """Rows for what one side took, for its floor, and for their ratio by the wall clock, which has the goal if any."""
     told(result, what, ours)
     result.add(f"{what}: wall clock of the floor", Figure.of([one.wall for one in floor]), "s")
-    result.at_most(f"{what}: wall clock / floor", ratio([one.wall for one in ours], [one.wall for one in floor]), most)
+    walls = ratio([one.wall for one in ours], [one.wall for one in floor])
+    if most is None:
+        result.add(f"{what}: wall clock / floor", walls)
+    else:
+        result.at_most(f"{what}: wall clock / floor", walls, most)
     result.add(f"{what}: CPU time / floor", ratio([one.cpu for one in ours], [one.cpu for one in floor]))
 
 

@@ -42,7 +42,7 @@ class Server:
     def run(self, statement: str) -> None:
         """Run a statement that no transaction may be around."""
         with psycopg.connect(self._address, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def address(self, name: str) -> str:
         """The address of a database."""

@@ -1,8 +1,8 @@
 """A made-up world of any size, as the report of InsightVM's findings tells it and as the service knows it.
 
-A hundred findings for each asset and for each solution. A solution is on about ten assets, which have ten vulnerabilities
-under it each; or, where lists are to be long, on about 35, with three each. A row of the report has about 750 bytes.
-Deterministic, so that every process makes the same.
+A hundred findings for each asset and for each solution. A solution is on about ten assets, each with ten
+vulnerabilities under it; or, where lists are to be long, on about 35 with three each. A row of the report has about 750
+bytes. Deterministic, so that every process makes the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from remediation.sources import insightvm_rows as rows_of
 
 EACH = 100
 START = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
-_SECTION = "Download the update from the vendor, install it on each of the affected machines, and then restart the services. "
+_SECTION = (
+    "Download the update from the vendor, install it on each of the affected machines, and then restart the services. "
+)
 
 
 def report(size: int, *, scanned_again: float = 0.0, long_lists: bool = False) -> pl.DataFrame:
@@ -71,9 +73,7 @@ def report(size: int, *, scanned_again: float = 0.0, long_lists: bool = False) -
     )
 
 
-def snapshot(
-    size: int, *, scanned_again: float = 0.0, without: float = 0.0, long_lists: bool = False
-) -> Snapshot:
+def snapshot(size: int, *, scanned_again: float = 0.0, without: float = 0.0, long_lists: bool = False) -> Snapshot:
     """What the service makes of the report as one that holds all. ``without``: this share of the findings is gone."""
     rows = report(size, scanned_again=scanned_again, long_lists=long_lists)
     found = rows.filter(pl.int_range(pl.len()) % 1000 >= without * 1000) if without else rows

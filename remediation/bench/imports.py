@@ -8,12 +8,14 @@ import polars as pl
 from django.db import connection, transaction
 from psycopg import sql
 
-from bench.child import Side, Taken, compared, taken, told
-from bench.database import Server, server
-from bench.findings import report
+from tools.bench.measure import Figure, Result
+
 from remediation.jobs.imports import import_file
 from remediation.store import copy
-from tools.bench.measure import Figure, Result
+
+from .child import Side, Taken, compared, taken
+from .database import Server, server
+from .findings import report
 
 SIZES = (10_000, 100_000, 1_000_000)
 _CHANGED = 0.05
@@ -35,7 +37,8 @@ def run(quick: bool) -> Result:
         "the file and COPY writes all columns as text into one table without an index. The floor of one that comes "
         "again, a full upsert: the same, with COPY into a temporary table and an upsert of all its rows into one table "
         "with its primary key. What is beyond the floors: types checked, a private copy and a hash of the content, the "
-        "snapshot kept, ledger, assets, vulnerabilities, solutions and observations written, machines regrouped.",
+        "snapshot kept, ledger, assets, vulnerabilities, solutions and observations written, machines regrouped. "
+        "The goals are for 100,000 rows and more.",
     )
     walls = {}
     with server() as postgres:
@@ -47,22 +50,19 @@ def run(quick: bool) -> Result:
             for _ in range(rounds):
                 for name, found in _round(postgres, files).items():
                     sides[name].append(found)
-            compared(result, f"{size:,}, new", sides["new"], sides["floor"], _GOAL)
-            compared(result, f"{size:,}, 5 % changed", sides["again"], sides["upsert"], _GOAL_AGAIN)
+            goals = (None, None) if size < sizes[1] else (_GOAL, _GOAL_AGAIN)
+            compared(result, f"{size:,}, new", sides["new"], sides["floor"], goals[0])
+            compared(result, f"{size:,}, 5 % changed", sides["again"], sides["upsert"], goals[1])
             walls[size] = [one.wall for one in sides["new"]]
             if size == 100_000:
                 result.add(f"{size:,}, new: HexTrackr's own figure, on another machine", _OTHERS, "s")
-            if size == 1_000_000:
-                memory = Figure.of([max(pair) for pair in _memory(sides["new"], sides["again"])])
-                result.at_most(f"{size:,}: peak memory of both", memory, _GOAL_MEMORY, "MiB")
+            if size == sizes[-1]:
+                memory = Figure.of([one.memory for one in (*sides["new"], *sides["again"])])
+                result.at_most(f"{size:,}: peak memory", memory, _GOAL_MEMORY, "MiB")
     small, large = sizes[-2:]
     ratios = [(many / large) / (few / small) for many, few in zip(walls[large], walls[small])]
     result.at_most(f"wall clock for each row, {large:,} / {small:,}", Figure.of(ratios), _LINEAR)
     return result
-
-
-def _memory(*sides: list[Taken]) -> zip[tuple[float, ...]]:
-    return zip(*([one.memory for one in side] for side in sides))
 
 
 def _round(postgres: Server, files: dict[str, str]) -> dict[str, Taken]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import polars as pl
+from tools.bench.measure import Result
 
-from bench.child import Side, Taken, compared, taken
-from bench.findings import snapshot
 from remediation.domain.ledger import KEY, empty_ledger
 from remediation.domain.observe import SCANNED, observe
-from tools.bench.measure import Result
+
+from .child import Side, Taken, compared, taken
+from .findings import snapshot
 
 SIZES = (10_000, 100_000, 1_000_000)
 # How many assets were scanned again since the ledger was written: by which share of all.
@@ -22,9 +22,9 @@ def run(quick: bool) -> Result:
     result = Result(
         "observe",
         "Comparing a scan with the ledger",
-        "observe() of a snapshot of so many findings, 1 % of them gone, against a ledger of as many, in a fresh process, "
-        f"{rounds} times in turn with its floor. The floor is what anybody must do to know what is gone: one anti-join "
-        "of the two by polars, on the key of a finding, columns of the key alone.",
+        "observe() of a snapshot of so many findings, 1 % of them gone, against a ledger of as many, in a fresh "
+        f"process, {rounds} times in turn with its floor. The floor is what anybody must do to know what is gone: one anti-join "
+        "of the two by polars, on the key of a finding, columns of the key alone. The goal is for the largest size.",
     )
     for size in sizes:
         sides: dict[str, list[Taken]] = {name: [] for name in (*AGAIN, "floor")}
@@ -33,7 +33,7 @@ def run(quick: bool) -> Result:
                 sides[name].append(taken("observe", "observed", size, share))
             sides["floor"].append(taken("observe", "anti_joined", size))
         for name in AGAIN:
-            compared(result, f"{size:,}, {name}", sides[name], sides["floor"], _GOAL)
+            compared(result, f"{size:,}, {name}", sides[name], sides["floor"], _GOAL if size == sizes[-1] else None)
     return result
 
 

@@ -8,8 +8,8 @@ from string import Template
 
 import polars as pl
 
-from bench.child import Side, Taken, compared, taken
-from bench.findings import EACH, START, snapshot
+from tools.bench.measure import Result
+
 from remediation.domain import template
 from remediation.domain.ledger import KEY, empty_ledger
 from remediation.domain.observe import observe
@@ -19,7 +19,9 @@ from remediation.domain.project import Settings
 from remediation.domain.status import Status
 from remediation.domain.ticket import Ticket, pair_of
 from remediation.store.bulk import asset_rows, solution_rows, vulnerability_rows
-from tools.bench.measure import Result
+
+from .child import Side, Taken, compared, taken
+from .findings import EACH, START, snapshot
 
 SIZES = (10_000, 100_000, 1_000_000)
 _GOAL = 4.0
@@ -34,10 +36,10 @@ def run(quick: bool) -> Result:
         f"plan() of a project over so many findings, of which {EACH} are under each solution, in a fresh process, "
         f"{rounds} times in turn with its floor. The floor is what anybody must do who makes these tickets: group the "
         "findings by solution, by polars, with the names of assets and vulnerabilities and the highest scores, and "
-        "fill summary and details of each by string.Template; it also gets the keys and states of each one's findings, "
-        "without which no later plan knows what a ticket has told. First: there are no tickets yet. Converged: each "
+        "fill summary and details of each by string.Template; it also gets the keys and states of each one's "
+        "findings, without which no later plan knows what a ticket has told. First: there are no tickets yet. Converged: each "
         "solution has its ticket, which has told of all its findings, and the plan is empty. Long lists: solutions are "
-        "on more assets than a text names, so that each ticket gets a file with all of them.",
+        "on more assets than a text names, so that each ticket gets a file with all of them. The goal is for the largest size.",
     )
     for size in sizes:
         for world, long_lists in (("", False), (", long lists", True)):
@@ -50,7 +52,13 @@ def run(quick: bool) -> Result:
             if any(one.value for one in sides["converged"]) or not all(one.value for one in sides["first"]):
                 raise RuntimeError("a first plan was empty, or that of a converged world was not")
             for name in ("first", "converged"):
-                compared(result, f"{size:,}, {name}{world}", sides[name], sides["floor"], _GOAL)
+                compared(
+                    result,
+                    f"{size:,}, {name}{world}",
+                    sides[name],
+                    sides["floor"],
+                    _GOAL if size == sizes[-1] else None,
+                )
     return result
 
 

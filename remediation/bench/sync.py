@@ -10,15 +10,17 @@ from typing import Any
 import requests
 from django.utils import timezone
 
-from bench.child import Side, Taken, taken, told
-from bench.database import server
-from bench.findings import EACH, snapshot
 from halo_emulator import HaloEmulator
+from tools.bench.measure import Figure, Result, ratio
+
 from remediation.store import models
 from remediation.store.intake import take_in
 from remediation.store.secrets import seal
 from remediation.tickets.run import ProjectRun
-from tools.bench.measure import Figure, Result, ratio
+
+from .child import Side, Taken, taken, told
+from .database import server
+from .findings import EACH, snapshot
 
 SIZES = (10_000, 100_000, 1_000_000)
 _GOAL = 1.1
@@ -37,10 +39,10 @@ def run(quick: bool) -> Result:
     result = Result(
         "sync",
         "Tickets in Halo",
-        "A run of a project over so many findings, of which "
-        f"{EACH} are under each solution, against the stand-in Halo in another process: first; then again, which "
-        "reads what the first has made; an hour later, when nothing has changed; and when people have changed up to "
-        f"{_CHANGED} tickets. Each run is a fresh process; {most} times, at {sizes[-1]:,} once. Requests of the first run are all but those by which it looks its "
+        f"A run of a project over so many findings, of which {EACH} are under each solution, against the stand-in Halo "
+        "in another process: first; an hour later, which reads what the first has made; after another hour, when "
+        f"nothing has changed; and when people have changed up to {_CHANGED} tickets. Each run is a fresh process; "
+        f"{most} times, at {sizes[-1]:,} once. Requests of the first run are all but those by which it looks its "
         "references up before it creates anything. The floor of the first run: a bare requests.Session that posts as "
         "many tickets, one after the other. Long lists: solutions are on more assets than a text names, so that each "
         "ticket gets a file with all of them, and a comment about it.",
@@ -122,7 +124,7 @@ def _an_hour_later(halo: HaloEmulator) -> None:
 
 
 def _is_create(entry: Any) -> bool:
-    return entry.method == "POST" and entry.path.lower().rstrip("/").endswith("/tickets")
+    return bool(entry.method == "POST" and entry.path.lower().rstrip("/").endswith("/tickets"))
 
 
 @contextmanager
@@ -154,9 +156,7 @@ def prepared(size: int, long_lists: bool, api: str, authority: str, client_id: s
 def ran(seconds: float) -> Side:
     """A run of the project, so many seconds after now."""
     project = models.Project.objects.get()
-    return lambda: len(
-        ProjectRun(project, now=lambda: timezone.now() + timedelta(seconds=seconds)).apply()[1].done
-    )
+    return lambda: len(ProjectRun(project, now=lambda: timezone.now() + timedelta(seconds=seconds)).apply()[1].done)
 
 
 def posted(api: str, authority: str, client_id: str, secret: str, body: Any, count: int) -> Side:

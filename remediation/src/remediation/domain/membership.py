@@ -35,8 +35,8 @@ OPTIONAL: Mapping[str, Any] = {
 }
 
 
-# The rows of a plan have no such columns, because no text and no decision reads them, and moments and lists take long to
-# make. A rule of the lead's may name any of them.
+# The rows of a plan have no such columns: no text and no decision reads them, and moments and lists take long to make.
+# A rule of the lead's may name any of them.
 UNREAD = frozenset(
     "last_found scan_finished assessed credentials instances covered mac "
     "sites owner_tags location_tags custom_tags".split()

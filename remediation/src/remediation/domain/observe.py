@@ -69,7 +69,10 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
         *KEY,
         pl.coalesce("f_solution", "solution").alias("solution"),
         pl.col("state_after").alias("state"),
-        pl.when(pl.col("state_after") == pl.col("state")).then(pl.coalesce("since", taken)).otherwise(taken).alias("since"),
+        pl.when(pl.col("state_after") == pl.col("state"))
+        .then(pl.coalesce("since", taken))
+        .otherwise(taken)
+        .alias("since"),
         pl.coalesce("first_found", "f_first_found", taken).alias("first_found"),
         pl.when("found").then(pl.max_horizontal("last_found", seen)).otherwise("last_found").alias("last_found"),
         pl.coalesce("f_instances", "instances").alias("instances"),
