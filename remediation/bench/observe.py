@@ -23,8 +23,9 @@ def run(quick: bool) -> Result:
         "observe",
         "Comparing a scan with the ledger",
         "observe() of a snapshot of so many findings, 1 % of them gone, against a ledger of as many, in a fresh "
-        f"process, {rounds} times in turn with its floor. The floor is what anybody must do to know what is gone: one anti-join "
-        "of the two by polars, on the key of a finding, columns of the key alone. The goal is for the largest size.",
+        f"process, {rounds} times in turn with its floor. The floor is what anybody must do to know what is gone: one "
+        "anti-join of the two by polars, on the key of a finding, columns of the key alone. The goal is for the "
+        "largest size.",
     )
     for size in sizes:
         sides: dict[str, list[Taken]] = {name: [] for name in (*AGAIN, "floor")}

@@ -25,7 +25,7 @@ from .findings import EACH, snapshot
 
 SIZES = (10_000, 100_000, 1_000_000)
 _GOAL = 3.0
-_CALLS = 5
+_CALLS = 20
 _ROWS = 100
 # The vulnerability table's queries, by keys: the page itself comes later. The index of the ledger's key serves them.
 _LEDGER = """
@@ -81,6 +81,8 @@ def stored(size: int) -> Side:
             _planned(project, max(size // EACH, 1), is_held)
             models.Run.objects.create(project=project, kind="project", finished=timezone.now(), outcome="done")
         with connection.cursor() as cursor:
+            # One in a hundred, everywhere: what a filter for few rows has to find.
+            cursor.execute("UPDATE store_finding SET state = 'unconfirmed' WHERE vulnerability LIKE '%07'")
             cursor.execute("ANALYZE")
 
     return fill
