@@ -45,7 +45,7 @@ def taken(module: str, side: str, *arguments: Any, database: str = "") -> Taken:
     """What one side took, once, in a new process. Raises RuntimeError with what it said when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.child", module, side, json.dumps(arguments)],
-        env={**os.environ, "DATABASE_URL": database},
+        env={**os.environ, "DATABASE_URL": database, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=_LONGEST,

@@ -37,10 +37,10 @@ def run(quick: bool) -> Result:
         f"{rounds} times in turn with its floor. The floor is what anybody must do who makes these tickets: group the "
         "findings by solution, by polars, with the names of assets and vulnerabilities and the highest scores, and "
         "fill summary and details of each by string.Template; it also gets the keys and states of each one's "
-        "findings, without which no later plan knows what a ticket has told. First: there are no tickets yet. Converged: "
-        "each solution has its ticket, which has told of all its findings, and the plan is empty. Long lists: solutions "
-        "are on more assets than a text names, so that each ticket gets a file with all of them. The goal is for the "
-        "largest size.",
+        "findings, without which no later plan knows what a ticket has told. First: there are no tickets yet. "
+        "Converged: each solution has its ticket, which has told of all its findings, and the plan is empty. Long "
+        "lists: solutions are on more assets than a text names, so that each ticket gets a file with all of them. "
+        "The goal is for the largest size.",
     )
     for size in sizes:
         for world, long_lists in (("", False), (", long lists", True)):
