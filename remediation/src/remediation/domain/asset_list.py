@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .plan import digest
 from .template import LONGEST_LIST
@@ -18,15 +18,17 @@ def is_long(findings: Iterable[Finding]) -> bool:
     return len({finding.asset for finding in findings}) > LONGEST_LIST
 
 
-def attachment(findings: Iterable[Finding]) -> dict[str, str]:
+def attachment(findings: Sequence[Finding]) -> dict[str, str]:
     """``name`` and ``text`` of the list. The same list has the same name."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\r\n")
     lines.writerow(HEADER)
+    # There are far fewer moments than findings.
+    moments = {one.scan_started for one in findings}
+    started = {moment: f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "" for moment in moments}
     for one in findings:
-        started = f"{one.scan_started:%Y-%m-%d %H:%M} UTC" if one.scan_started else ""
-        cells = (one.asset, one.host, one.vulnerability, one.title, one.state, one.scan or "", started)
-        lines.writerow([harmless(cell) for cell in cells])
+        told = (one.asset, one.host, one.vulnerability, one.title, one.state, one.scan or "", started[one.scan_started])
+        lines.writerow([harmless(cell) for cell in told])
     return {"name": f"assets-{digest(text.getvalue())}.csv", "text": text.getvalue()}
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
+from itertools import compress
 from typing import Any
 
 import polars as pl
@@ -18,6 +20,7 @@ from .plan import PARENT_KEY, NotDone
 from .project import Granularity, Settings
 from .snapshot import SEVERITIES
 from .ticket import OUT, UNREPORTED, Pair, Ticket, counted
+from .variables import READ, Columns
 
 Row = Mapping[str, Any]
 
@@ -32,17 +35,76 @@ OPTIONAL: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Rows:
-    """``groups``: the rows of each key, by key. ``key_of`` and ``row_of`` find a finding's key and row."""
+# The rows of a plan have no such columns: no text and no decision reads them, and moments and lists take long to make.
+# A rule of the lead's may name any of them.
+UNREAD = frozenset(
+    "last_found scan_finished assessed credentials instances covered mac "
+    "sites owner_tags location_tags custom_tags".split()
+)
+# The column with the key of each finding's ticket.
+TICKET = "ticket_key"
 
-    groups: Mapping[str, Sequence[Row]]
-    key_of: Mapping[Pair, str]
-    row_of: Mapping[Pair, Row]
+
+class Rows:
+    """The findings of a project by the keys of tickets.
+
+    Those of a key are made out of the frame when somebody asks for them: rows of all keys at once would take several
+    kilobytes for each finding.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """``frame`` has the column TICKET beside those of the findings."""
+        unknown = [pl.lit(None).alias(name) for name in READ if name not in frame.columns]
+        ordered = frame.with_columns(unknown).sort(TICKET, *KEY)
+        self._keys, self._frame = ordered[TICKET], ordered.drop(TICKET)
+        groups = ordered.group_by(TICKET, maintain_order=True).agg(
+            pl.len(), pl.col("state").is_in(ALIVE).any().alias("alive")
+        )
+        ends = groups["len"].cum_sum()
+        self._places = dict(zip(groups[TICKET], zip(ends - groups["len"], groups["len"])))
+        self.keys: Collection[str] = self._places.keys()
+        self.alive = frozenset(groups.filter("alive")[TICKET])
+        # A plan asks for the findings of one key several times, and then for those of the next.
+        self._columns = lru_cache(maxsize=2)(self._columns_of)
+        self.of = lru_cache(maxsize=2)(self._of)
+
+    def _columns_of(self, key: str) -> dict[str, list[Any]]:
+        return self._frame.slice(*self._places.get(key, (0, 0))).to_dict(as_series=False)
+
+    def _of(self, key: str) -> list[Row]:
+        """The rows of a key, by finding; none of a key that there is none of."""
+        columns = self._columns(key)
+        return [dict(zip(columns, cells)) for cells in zip(*columns.values())]
 
     def living(self, key: str) -> list[Row]:
         """The rows of a key that are there, as far as anybody has proved."""
-        return [row for row in self.groups.get(key, ()) if row["state"] in ALIVE]
+        return [row for row in self.of(key) if row["state"] in ALIVE] if key in self.alive else []
+
+    def living_columns(self, key: str) -> Columns:
+        """The same by columns."""
+        columns = self._columns(key)
+        are_alive = [state in ALIVE for state in columns["state"]]
+        return columns if all(are_alive) else {name: list(compress(columns[name], are_alive)) for name in READ}
+
+    def all_living(self) -> Columns:
+        """The same of all keys, with their severity."""
+        living = self._frame.filter(pl.col("state").is_in(ALIVE))
+        return living.select(*READ, "severity").to_dict(as_series=False)
+
+    def states(self) -> dict[str, int]:
+        """How many findings are in which state."""
+        return dict(self._frame["state"].value_counts().iter_rows())
+
+    def find(self, pair: Pair) -> tuple[str, Row] | None:
+        """The key and the row of a finding, wherever it is now."""
+        place = self._by_pair.get(pair)
+        if place is None:
+            return None
+        return self._keys[place], self._frame.row(place, named=True)
+
+    @cached_property
+    def _by_pair(self) -> dict[Pair, int]:
+        return {pair: place for place, pair in enumerate(self._frame.select(KEY).iter_rows())}
 
 
 def believed(findings: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -102,29 +164,39 @@ class Membership:
         return wanted
 
     def _by_key(self, rows: pl.DataFrame) -> Rows:
-        homes: dict[Pair, list[str]] = {}
-        for ticket in self.tickets:
-            if ticket.halo_id is not None:
-                for pair in (pair for pair, state in ticket.told.items() if state in ALIVE):
-                    homes.setdefault(pair, []).append(ticket.key)
         column = key_column(self.settings)
-        groups: dict[str, list[Row]] = {}
-        key_of: dict[Pair, str] = {}
-        row_of: dict[Pair, Row] = {}
-        for row in rows.sort(KEY).iter_rows(named=True):
-            pair = row["asset"], row["vulnerability"]
-            key = str(row[column])
-            if key == PARENT_KEY:
-                key = f"{column} {key}"
-            if self.settings.granularity is Granularity.SOLUTION_OWNER:
-                owners = sorted(row.get("owner_tags") or [])
-                # An owner may hold an @ itself.
-                home = next((one for one in homes.get(pair, ()) if one.startswith(f"{key}@")), None)
-                key = home or f"{key}@{owners[0] if owners else 'nobody'}"
-            groups.setdefault(key, []).append(row)
-            key_of[pair] = key
-            row_of[pair] = row
-        return Rows(groups, key_of, row_of)
+        key = pl.col(column)
+        own = pl.when(key == PARENT_KEY).then(pl.lit(f"{column} {PARENT_KEY}")).otherwise(key)
+        frame = rows.with_columns(own.alias(TICKET))
+        if self.settings.granularity is Granularity.SOLUTION_OWNER:
+            frame = self._with_owner(frame)
+        return Rows(frame.drop(UNREAD - {rule.field for rule in self.settings.rules}, strict=False))
+
+    def _with_owner(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same with an owner added to each key: that of the ticket which tells of the finding, else the first."""
+        homes = [
+            (*pair, ticket.key, place)
+            for place, ticket in enumerate(self.tickets)
+            if ticket.halo_id is not None
+            for pair, state in ticket.told.items()
+            if state in ALIVE
+        ]
+        schema = {**dict.fromkeys((*KEY, "home"), pl.String), "place": pl.Int64}
+        # An owner may hold an @ itself.
+        at_home = (
+            pl.DataFrame(homes, schema=schema, orient="row")
+            .join(rows.select(*KEY, TICKET), on=KEY)
+            .filter(pl.col("home").str.starts_with(pl.col(TICKET) + "@"))
+            .sort("place")
+            .unique(KEY, keep="first", maintain_order=True)
+        )
+        tags = pl.col("owner_tags") if "owner_tags" in rows.columns else pl.lit(None)
+        owner = tags.cast(pl.List(pl.String)).list.sort().list.first().fill_null("nobody")
+        return (
+            rows.join(at_home.select(*KEY, "home"), on=KEY, how="left")
+            .with_columns(pl.coalesce("home", pl.concat_str(TICKET, pl.lit("@"), owner)).alias(TICKET))
+            .drop("home")
+        )
 
     def left_out(self) -> list[NotDone]:
         """The living findings on the project's assets that are in none of its tickets, by key, and why."""
@@ -186,4 +258,4 @@ def key_column(settings: Settings) -> str:
 
 def pairs_frame(pairs: Collection[Pair]) -> pl.DataFrame:
     """A frame of the keys of findings."""
-    return pl.DataFrame(sorted(pairs), schema=dict.fromkeys(KEY, pl.String), orient="row")
+    return pl.DataFrame(list(zip(*pairs)) or [[], []], schema=dict.fromkeys(KEY, pl.String), orient="col")

@@ -26,8 +26,8 @@ class Project(variables.Project, Protocol):
 def create_parent(project: Project, rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> Step:
     """The step that makes the project's ticket; ``steps`` are those of its children."""
     settings = project.settings
-    living = [row for key in sorted(rows.groups) for row in rows.living(key)]
-    severity = min((row["severity"] for row in living), key=SEVERITIES.index, default="none")
+    living = rows.all_living()
+    severity = min(set(living["severity"]), key=SEVERITIES.index, default="none")
     due = settings.due.isoformat() if settings.due else None
     filled = variables.values(project, living, severity, due or "no date")
     body: dict[str, Any] = {
@@ -41,7 +41,7 @@ def create_parent(project: Project, rows: Rows, tickets: Sequence[Ticket], steps
     }
     if settings.parent_fields:
         body["customfields"] = {name: template.fill(text, filled) for name, text in settings.parent_fields.items()}
-    count = sum(1 for key in rows.groups if rows.living(key))
+    count = len(rows.alive)
     return Step(Kind.CREATE_PARENT, PARENT_KEY, 1, f"the project has {count} tickets' worth of work", body)
 
 
@@ -95,9 +95,9 @@ def numbers(rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> str
         status.value if status else "with a status that is not mapped" for status in _children(tickets, steps)
     )
     names = [*(status.value for status in Status), "with a status that is not mapped"]
-    findings = Counter(row["state"] for row in rows.row_of.values())
+    findings = rows.states()
     told = ", ".join(f"{children[name]} {name}" for name in names if children[name])
-    states = ", ".join(f"{findings[state]} {words[1]}" for state, words in WORDS.items() if findings[state])
+    states = ", ".join(f"{findings[state]} {words[1]}" for state, words in WORDS.items() if findings.get(state))
     return f"Tickets: {told or 'none'}. Findings: {states or 'none'}."
 
 

@@ -19,7 +19,7 @@ from .project import Settings
 from .snapshot import SEVERITIES
 from .status import ENDED
 from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
-from .variables import values
+from .variables import columns_of, values
 
 # Stands for the due date while a text is made, so that the same ticket is the same step on another day.
 _DUE = "\N{SYMBOL FOR NULL}due\N{SYMBOL FOR NULL}"
@@ -67,13 +67,13 @@ def plan(world: World) -> Plan:
     arriving = {new: old for old, new in follows.items()}
     steps: list[Step] = []
     not_done: list[NotDone] = []
-    for key in sorted({*rows.groups, *by_key} - set(follows)):
+    for key in sorted({*rows.keys, *by_key} - set(follows)):
         known = by_key[arriving[key]] if key in arriving else by_key.get(key)
         if known is None:
             generation = (world.generations or {}).get(key, 0) + 1
-            _create(world, key, generation, rows.living(key), steps, not_done)
+            _create(world, key, generation, rows, steps, not_done)
         elif known.halo_id is None:
-            _create(world, key, known.generation, rows.living(key), steps, not_done, known)
+            _create(world, key, known.generation, rows, steps, not_done, known)
         else:
             _decide(world, known, key, rows, steps, not_done)
     not_done += membership.left_out()
@@ -109,12 +109,12 @@ def _findings_of(ticket: Ticket, key: str, rows: Rows) -> list[Finding]:
 
     What was settled before the ticket told of it is not the ticket's.
     """
-    own = [row for row in rows.groups.get(key, ()) if row["state"] in ALIVE or _pair(row) in ticket.told]
+    own = [row for row in rows.of(key) if row["state"] in ALIVE or _pair(row) in ticket.told]
     findings = [_finding(row) for row in own]
     held = {_pair(row) for row in own}
-    for pair, told in sorted(ticket.told.items()):
-        if pair not in held:
-            findings.append(_elsewhere(pair, told, rows.row_of.get(pair)))
+    for pair in sorted(ticket.told.keys() - held):
+        found = rows.find(pair)
+        findings.append(_elsewhere(pair, ticket.told[pair], found[1] if found else None))
     return findings
 
 
@@ -139,9 +139,11 @@ def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for key, ticket in sorted(by_key.items(), key=lambda item: (item[1].status in ENDED, item[0])):
-        told = [pair for pair, state in ticket.told.items() if state in ALIVE and pair in rows.row_of]
-        now = {rows.key_of[pair] for pair in told if rows.row_of[pair]["state"] in ALIVE}
-        if ticket.halo_id is None or len(now) != 1 or rows.living(key):
+        if ticket.halo_id is None or key in rows.alive:
+            continue
+        told = [rows.find(pair) for pair, state in ticket.told.items() if state in ALIVE]
+        now = {found[0] for found in told if found and found[1]["state"] in ALIVE}
+        if len(now) != 1:
             continue
         new = now.pop()
         if new not in by_key and new not in found.values():
@@ -166,8 +168,8 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
     )
     if decision.linked:
         # The new ticket comes before the comment that tells of it: a run that ends between them loses no ticket.
-        _create(world, key, ticket.generation + 1, rows.living(key), steps, not_done, follows=ticket)
-    about = rows.living(key) or rows.groups.get(key, ())
+        _create(world, key, ticket.generation + 1, rows, steps, not_done, follows=ticket)
+    about = rows.living(key) or rows.of(key)
     steps += [_in_template(world, step, about) for step in _with_list(ticket, findings, decision.steps)]
     not_done += decision.not_done
     if moved:
@@ -179,7 +181,7 @@ def _create(
     world: World,
     key: str,
     generation: int,
-    living: Sequence[Row],
+    rows: Rows,
     steps: list[Step],
     not_done: list[NotDone],
     known: Ticket | None = None,
@@ -187,17 +189,18 @@ def _create(
     follows: Ticket | None = None,
 ) -> None:
     """A step for a new ticket. ``known``: it was planned before. ``follows``: the ticket that it is linked to."""
+    living = rows.living(key)
     if not living:
         if known is not None:
             not_done.append(NotDone(known.name, "nothing of it is open any more"))
         return
     findings = [_finding(row) for row in living]
-    severity = min((row["severity"] for row in living), key=SEVERITIES.index)
+    severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
     urgency, raised = world.settings.urgency(severity, living)
     assets = list({row["asset"]: row for row in living}.values())
     agent, team, why = world.settings.assigned(assets)
     due = world.settings.due_on(urgency, world.today, living)
-    filled = values(world, living, severity, _DUE)
+    filled = values(world, rows.living_columns(key), severity, _DUE)
     summary = template.fill(world.settings.child_summary, filled)
     details = template.fill(world.settings.child_details, filled)
     fields = {name: template.fill(text, filled) for name, text in world.settings.fields.items()}
@@ -232,11 +235,10 @@ def _with_list(ticket: Ticket, findings: list[Finding], steps: Sequence[Step]) -
     all of a living ticket's, and with each comment about many."""
     living = [finding for finding in findings if finding.is_alive]
     is_due = not ticket.listed and asset_list.is_long(living)
-    listed = {"attachment": asset_list.attachment(findings), "listed": True}
     done = []
     for step in steps:
         if step.kind is Kind.COMMENT and (is_due or len(step.evidence["assets"]) > template.LONGEST_LIST):
-            step = replace(step, body={**step.body, **listed})
+            step = _listing(step, findings)
             is_due = False
         done.append(step)
     if is_due:
@@ -244,8 +246,13 @@ def _with_list(ticket: Ticket, findings: list[Finding], steps: Sequence[Step]) -
         step = comment(
             ticket, findings, f"All {count} assets are in the attached list.", f"a list of {count} assets", []
         )
-        done.append(replace(step, body={**step.body, **listed}))
+        done.append(_listing(step, findings))
     return done
+
+
+def _listing(step: Step, findings: list[Finding]) -> Step:
+    """A comment that brings the whole list."""
+    return replace(step, body={**step.body, "attachment": asset_list.attachment(findings), "listed": True})
 
 
 def _in_template(world: World, step: Step, rows: Sequence[Row]) -> Step:
@@ -254,7 +261,7 @@ def _in_template(world: World, step: Step, rows: Sequence[Row]) -> Step:
         return step
     severity = min((row["severity"] for row in rows), key=SEVERITIES.index, default=SEVERITIES[-1])
     news = {"NEWS": step.body["text"]}
-    filled = {**values(world, rows, severity, ""), **news}
+    filled = {**values(world, columns_of(rows), severity, ""), **news}
     return replace(step, body={**step.body, "text": template.fill(world.settings.comment, filled)})
 
 

@@ -10,6 +10,19 @@ from . import template
 from .project import Settings
 
 Row = Mapping[str, Any]
+Columns = Mapping[str, Sequence[Any]]
+"""The cells of findings by the names in READ, in the same order in all; None is what is not known."""
+
+# The columns of rows that variables are made of.
+READ = (
+    *("asset", "host_name", "ip", "os", "vulnerability", "title", "cves", "cvss", "risk", "kev", "epss", "vpr"),
+    *("solution", "solution_name", "solution_fix", "solution_type", "solution_url", "solution_estimate"),
+)
+
+
+def columns_of(rows: Sequence[Row]) -> Columns:
+    """The columns of rows."""
+    return {name: [row.get(name) for row in rows] for name in READ}
 
 
 class Project(Protocol):
@@ -36,15 +49,18 @@ class Project(Protocol):
         """The address of its page."""
 
 
-def values(project: Project, rows: Sequence[Row], severity: str, due: str) -> dict[str, str]:
-    """The variables' values. ``rows`` are the findings that the text is about, ``due`` its ticket's date in words."""
-    first: Row = rows[0] if rows else {}
-    hosts = sorted({row.get("host_name") or row.get("ip") or row["asset"] for row in rows})
-    cves = sorted({cve for row in rows for cve in row.get("cves") or []})
-    worst = max((row.get("cvss") or 0.0 for row in rows), default=0.0)
-    top = next((row for row in rows if (row.get("cvss") or 0.0) == worst), first)
-    assets = {row["asset"] for row in rows}
-    risk = f"{sum(row.get('risk') or 0.0 for row in rows):.0f}"
+def values(project: Project, findings: Columns, severity: str, due: str) -> dict[str, str]:
+    """The variables' values. ``findings`` are those that the text is about, ``due`` its ticket's date in words."""
+    first = {name: cells[0] if cells else None for name, cells in findings.items()}
+    asset, host, ip = (findings[name] for name in ("asset", "host_name", "ip"))
+    hosts = sorted({one or other or last for one, other, last in zip(host, ip, asset)})
+    cves = {cve for told in findings["cves"] for cve in told or []}
+    scores = [score or 0.0 for score in findings["cvss"]]
+    worst = max(scores, default=0.0)
+    top = findings["cves"][scores.index(worst)] if scores else None
+    titles = {title or key for title, key in zip(findings["title"], findings["vulnerability"])}
+    assets = len(set(asset))
+    risk = f"{sum(filter(None, findings['risk'])):.0f}"
     return {
         "PROJ_NAME": project.name,
         "PROJ_ID": project.slug,
@@ -57,23 +73,23 @@ def values(project: Project, rows: Sequence[Row], severity: str, due: str) -> di
         "SOL_TYPE": str(first.get("solution_type") or ""),
         "SOL_URL": str(first.get("solution_url") or ""),
         "SOL_ESTIMATE": str(first.get("solution_estimate") or ""),
-        "SOL_COUNT": str(len({row["solution"] for row in rows})),
+        "SOL_COUNT": str(len(set(findings["solution"]))),
         "SOL_RISK_SCORE": risk,
         "SOL_RISK_REDUCTION": risk,
         "RISK_SCORE": risk,
-        "DEVICE": hosts[0] if len(assets) == 1 else "",
-        "ASSET_COUNT": str(len(assets)),
+        "DEVICE": hosts[0] if assets == 1 else "",
+        "ASSET_COUNT": str(assets),
         "ASSET_NAME_LIST": template.listed(hosts),
-        "ASSET_IP_LIST": template.listed(sorted({row["ip"] for row in rows if row.get("ip")})),
-        "ASSET_OS_LIST": template.listed(sorted({row["os"] for row in rows if row.get("os")})),
-        "VULN_COUNT": str(len(rows)),
-        "VULN_LIST": template.listed(sorted({row.get("title") or row["vulnerability"] for row in rows})),
-        "CVE_LIST": template.listed(cves),
-        "TOP_CVE": (sorted(top.get("cves") or []) or [""])[0],
+        "ASSET_IP_LIST": template.listed(sorted(set(filter(None, ip)))),
+        "ASSET_OS_LIST": template.listed(sorted(set(filter(None, findings["os"])))),
+        "VULN_COUNT": str(len(asset)),
+        "VULN_LIST": template.listed(sorted(titles)),
+        "CVE_LIST": template.listed(sorted(cves)),
+        "TOP_CVE": min(top or [""]),
         "TOP_CVSS": f"{worst:.1f}" if worst else "",
-        "TOP_VPR": _highest(rows, "vpr"),
-        "TOP_EPSS": _highest(rows, "epss"),
-        "KEV": "yes" if any(row.get("kev") for row in rows) else "",
+        "TOP_VPR": _highest(findings["vpr"]),
+        "TOP_EPSS": _highest(findings["epss"]),
+        "KEV": "yes" if any(findings["kev"]) else "",
         "SEVERITY": severity,
         "DUE_DATE": due,
         "SCAN_DATE": project.scanned.date().isoformat() if project.scanned else "",
@@ -81,6 +97,6 @@ def values(project: Project, rows: Sequence[Row], severity: str, due: str) -> di
     }
 
 
-def _highest(rows: Sequence[Row], column: str) -> str:
-    """The highest value of a column, "" where no row has it."""
-    return str(max((row[column] for row in rows if row.get(column) is not None), default=""))
+def _highest(cells: Sequence[Any]) -> str:
+    """The highest value of a column, "" where it has none."""
+    return str(max((cell for cell in cells if cell is not None), default=""))

@@ -81,7 +81,8 @@ def findings(rows: pl.DataFrame) -> pl.DataFrame:
 
 def assets(rows: pl.DataFrame) -> pl.DataFrame:
     """The assets, one row each, of rows that have the columns of the coverage."""
-    return _framed(rows.with_row_index(ROW).unique("asset_id", keep="first", maintain_order=True), ASSETS)
+    first = rows.select("asset_id").with_row_index(ROW).unique("asset_id", keep="first", maintain_order=True)[ROW]
+    return _framed(rows[first].with_columns(first), ASSETS)
 
 
 def coverage(rows: pl.DataFrame) -> pl.DataFrame:

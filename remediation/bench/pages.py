@@ -1,0 +1,176 @@
+"""The pages over a small and over a large store: their queries must not grow with what is stored."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tools.bench.measure import Figure, Result, milliseconds
+
+from remediation.store import models
+from remediation.store.intake import take_in
+
+from .child import Side, taken
+from .database import server
+from .findings import EACH, snapshot
+
+SIZES = (10_000, 100_000, 1_000_000)
+_GOAL = 3.0
+_CALLS = 20
+_ROWS = 100
+# The vulnerability table's queries, by keys: the page itself comes later. The index of the ledger's key serves them.
+_LEDGER = """
+SELECT asset, vulnerability, solution, state, last_found FROM store_finding
+WHERE source_id = %s AND (asset, vulnerability) > (%s, %s) {} ORDER BY asset, vulnerability LIMIT {}
+"""
+_FILTERS = {"all": "", "open": "AND state = 'open'", "unconfirmed": "AND state = 'unconfirmed'"}
+
+
+def run(quick: bool) -> Result:
+    """The benchmark."""
+    sizes, rounds = ((1_000, 10_000), 2) if quick else (SIZES, 3)
+    result = Result(
+        "pages",
+        "Pages over a large store",
+        "Each page as Django answers it to somebody who has signed in, template and all, without a web server, and the "
+        f"ledger's rows by keyset, {_ROWS} at a time, at its beginning, middle and end; each {_CALLS} times in a fresh "
+        f"process, {rounds} times in turn over all sizes. A store of so many findings has a hundredth as many tickets "
+        "and steps. The floor is the same page over the smallest store.",
+    )
+    found: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}
+    with server() as postgres:
+        for size in sizes:
+            postgres.make(f"stored_{size}", "migrated")
+            taken("pages", "stored", size, database=postgres.address(f"stored_{size}"))
+        for _ in range(rounds):
+            for size in sizes:
+                address = postgres.address(f"stored_{size}")
+                found[size].append(taken("pages", "asked", size, database=address).value)
+    least = sizes[0]
+    for page in found[least][0]:
+        floor = [one[page] for one in found[least]]
+        result.add(f"{page}, {least:,}", milliseconds(floor), "ms")
+        for size in sizes[1:]:
+            ours = [one[page] for one in found[size]]
+            result.add(f"{page}, {size:,}", milliseconds(ours), "ms")
+            ratios = Figure.of([large / small for large, small in zip(ours, floor)])
+            result.at_most(f"{page}, {size:,} / {least:,}", ratios, _GOAL)
+    return result
+
+
+def stored(size: int) -> Side:
+    """Fills a store: a source with so many findings, and two projects with a hundredth as many tickets and steps. The
+    plan of the one was carried out, that of the other is held."""
+    seen = snapshot(size)
+
+    def fill() -> None:
+        source = models.Source.objects.create(name="weekly", kind="insightvm-report")
+        take_in(source, seen)
+        halo = models.Connection.objects.create(name="halo")
+        for slug, is_held in (("done", False), ("held", True)):
+            project = models.Project.objects.create(name=slug, slug=slug, connection=halo, source=source)
+            _planned(project, max(size // EACH, 1), is_held)
+            models.Run.objects.create(project=project, kind="project", finished=timezone.now(), outcome="done")
+        with connection.cursor() as cursor:
+            # One in a hundred, everywhere: what a filter for few rows has to find.
+            cursor.execute("UPDATE store_finding SET state = 'unconfirmed' WHERE vulnerability LIKE '%07'")
+            cursor.execute("ANALYZE")
+
+    return fill
+
+
+def _planned(project: models.Project, count: int, is_held: bool) -> None:
+    plan = models.Plan.objects.create(project=project, held=is_held)
+    state, result = ("waiting", {"said": "held until somebody approves"}) if is_held else ("done", {"ticket": 1})
+    now = timezone.now()
+    rows = [
+        models.Step(
+            plan=plan,
+            position=number,
+            key=f"vendor-update-{number}/1/create/0123456789",
+            kind="create",
+            reason="100 open on 35 assets; critical, due 2026-12-01; default assignment",
+            body={"summary": f"Install update {number}", "details": "Install it. " * 60},
+            evidence={"assets": [f"host{place}.corp.example.com" for place in range(35)]},
+            state=state,
+            result=result,
+            at=now,
+        )
+        for number in range(count)
+    ]
+    models.Step.objects.bulk_create(rows, batch_size=1000)
+    if not is_held:
+        tickets = [
+            models.Ticket(
+                project=project,
+                key=f"vendor-update-{number}",
+                reference=f"remediation:{project.slug}:vendor-update-{number}:1",
+                halo_id=number + 1,
+                title=f"Install update {number}",
+                status="Not Started",
+                note={"told": {f"{place}|vendor-cve-2026-{number}": "open" for place in range(EACH)}},
+            )
+            for number in range(count)
+        ]
+        models.Ticket.objects.bulk_create(tickets, batch_size=1000)
+    # The newest plan of the one that was carried out is empty, as a converged project's is.
+    if not is_held:
+        models.Plan.objects.create(project=project, made=now + timedelta(seconds=1))
+
+
+def asked(size: int) -> Side:
+    """The median of the seconds of each page."""
+    settings.SECRET_KEY = secrets.token_hex()
+    person = Client(headers={"host": "localhost"})
+    person.force_login(User.objects.get_or_create(username="anna")[0])
+    last = -(-max(size // EACH, 1) // _ROWS)
+    pages: dict[str, Callable[[], object]] = {
+        "overview": lambda: _page(person, "/"),
+        "project, first page": lambda: _page(person, "/projects/done/"),
+        "project, last page of tickets": lambda: _page(person, f"/projects/done/?tickets={last}"),
+        "held project, last page of steps": lambda: _page(person, f"/projects/held/?steps={last}"),
+        **_ledger(),
+    }
+    return lambda: {name: _seconds(page) for name, page in pages.items()}
+
+
+def _ledger() -> dict[str, Callable[[], object]]:
+    (source,) = models.Source.objects.values_list("pk", flat=True)
+    assets = list(models.Asset.objects.order_by("asset").values_list("asset", flat=True))
+    places = {"first": "", "middle": assets[len(assets) // 2], "last": assets[-1]}
+
+    def rows(after: str, only: str) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(_LEDGER.format(only, _ROWS), [source, after, ""])
+            return cursor.fetchall()
+
+    return {
+        f"ledger, {name}, {place} page": lambda after=after, only=only: rows(after, only)  # type: ignore[misc]
+        for name, only in _FILTERS.items()
+        for place, after in places.items()
+    }
+
+
+def _page(person: Client, address: str) -> None:
+    answer = person.get(address)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{address} was answered with {answer.status_code}")
+
+
+def _seconds(page: Callable[[], object]) -> float:
+    page()
+    seconds = []
+    for _ in range(_CALLS):
+        began = time.perf_counter()
+        page()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
