@@ -144,7 +144,9 @@ def prepared(size: int, long_lists: bool, api: str, authority: str, client_id: s
     def prepare() -> None:
         names = {"ticket_type": "Vulnerability", "parent_type": "Vulnerability", "closing_agent": "Marcus Okafor"}
         where = {"resource_server": api, "auth_server": authority, "client_id": client_id}
-        halo = models.Connection.objects.create(name="halo", settings={**names, **where}, secret=seal(secret))
+        # Without a limit: it is measured how many requests are sent, and how fast.
+        settings = {**names, **where, "requests": 10**9}
+        halo = models.Connection.objects.create(name="halo", settings=settings, secret=seal(secret))
         source = models.Source.objects.create(name="weekly", kind="insightvm-report")
         take_in(source, seen)
         chosen = {"min_severity": "none", "most_creates": size}

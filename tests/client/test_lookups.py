@@ -345,6 +345,14 @@ def test_an_error_that_is_not_halos_leaves_no_lock_behind():
 # -------------------------------------------------------------------------------------------------- closed statuses
 
 
+def test_statuses_without_what_is_closed_take_one_request_and_are_not_kept():
+    halo = Halo()
+    lookups = halo.lookups()
+    assert [row["name"] for row in lookups.statuses()] == [row["name"] for row in lookups.statuses()]
+    assert halo.asked == [("/Status", {})] * 2
+    assert all("closed" not in row for row in lookups.statuses())
+
+
 def test_the_closed_statuses_are_those_that_halo_leaves_out():
     halo = Halo()
     halo.closed = {9.0, "18"}

@@ -39,16 +39,19 @@ def _waits(project: dict[str, Any]) -> bool:
 
 def _of_project(row: models.Project) -> dict[str, Any]:
     newest = models.Plan.objects.filter(project=row).order_by("-pk").first()
-    steps = list(newest.steps.exclude(state="done")) if newest else []
+    # Not whole rows: a held plan has many steps, and each has a ticket's text.
+    steps = newest.steps.exclude(state="done").values_list("kind", "key", "reason", "result") if newest else []
     week = timezone.now() - timedelta(days=7)
     told = models.Step.objects.filter(plan__project=row, result__has_key="warning", at__gte=week).order_by("pk")
     return {
         "project": row.name,
         "tickets": models.Ticket.objects.filter(project=row, halo_id__isnull=False).count(),
         "held": bool(newest and newest.held and newest.approved_at is None),
-        "waiting": [f"{step.kind} {step.key}: {step.result.get('said', step.reason)}" for step in steps],
+        "waiting": [f"{kind} {key}: {result.get('said', reason)}" for kind, key, reason, result in steps],
         "not_done": newest.not_done if newest else [],
-        "warnings": [f"{step.kind} {step.key}: {step.result['warning']}" for step in told],
+        "warnings": [
+            f"{kind} {key}: {result['warning']}" for kind, key, result in told.values_list("kind", "key", "result")
+        ],
         "wrong": _wrong(row.runs.all()),
     }
 

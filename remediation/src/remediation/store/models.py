@@ -313,6 +313,10 @@ class Step(models.Model):
     class Meta:
         ordering = ["plan", "position"]
         constraints = [models.UniqueConstraint(fields=["plan", "position"], name="step_once")]
+        # Warnings are few, and are looked for at each look at the state.
+        indexes = [
+            models.Index(fields=["plan"], condition=models.Q(result__has_key="warning"), name="step_with_a_warning")
+        ]
 
 
 class Journal(models.Model):

@@ -77,7 +77,7 @@ class Instance:
 
     def status_map(self) -> StatusMap:
         """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out."""
-        rows = self._client.lookups.rows("status")
+        rows = self._client.lookups.statuses()
         names = {
             number: str(row.get("name"))
             for number, row in ((as_id(row.get("id")), row) for row in rows)
