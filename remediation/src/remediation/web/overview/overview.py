@@ -30,7 +30,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "workers": workers(),
         "runs": runs[:NEWEST_RUNS],
         "sources": [_source(row) for row in models.Source.objects.order_by("name")],
-        "connections": models.Connection.objects.annotate(count=Count("projects")).order_by("name"),
+        "connections": _connections(now["connections"]),
     }
     return render(request, "overview/overview.html", known)
 
@@ -45,6 +45,15 @@ def _shown(project: dict[str, Any], slug: str) -> dict[str, Any]:
         "not_done_shown": not_done[:SHOWN],
         "not_done_more": len(not_done) - SHOWN,
     }
+
+
+def _connections(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    requests = {one["connection"]: one["requests"] for one in known}
+    rows = models.Connection.objects.annotate(count=Count("projects")).order_by("name")
+    return [
+        {"name": row.name, "settings": row.settings, "count": row.count, "requests": requests.get(row.name)}
+        for row in rows
+    ]
 
 
 def _source(row: models.Source) -> dict[str, Any]:
