@@ -36,7 +36,11 @@ class HaloError(Exception):
 
     ``kind`` is a short stable word, such as ``not_found``, ``rate_limit``, ``invalid_client`` or ``lost``. ``status``
     is the HTTP status, None when there was no response. ``said`` is Halo's own message without secrets and sent texts.
+
+    ``unseen``: something was refused, and whether it was made all the same could not be looked up.
     """
+
+    unseen = False
 
     def __init__(
         self,

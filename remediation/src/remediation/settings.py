@@ -44,7 +44,14 @@ def database(address: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL has an @, a / or a : in a wrong place. {_AS_A_URL}")
     words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}  # nosec B105
     named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
-    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": options}
+    given = f"{_ALIVE} {options.pop('options', None) or ''}".strip()
+    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": {**_PATIENCE, **options, "options": given}}
+
+
+# Over a network: no endless wait for a server that has vanished (seconds, milliseconds), and none of the server for a
+# machine of ours that has, whose locks it would keep for hours.
+_PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "20000"}
+_ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
 _AS_A_URL = (

@@ -20,7 +20,8 @@ NOW = 1_700_000_002.0
         pytest.param([(NOW - 100, 2), (NOW - 2, 1)], 3, SLICE + WINDOW - 100, id="the-oldest-first"),
         pytest.param([(NOW - 100, 1), (NOW - 50, 1), (NOW - 2, 3)], 5, SLICE + WINDOW - 2, id="over-the-limit"),
         pytest.param([(NOW - WINDOW - SLICE, 9)], 0, 0.0, id="too-old"),
-        pytest.param([(NOW + 60, 9)], 0, 0.0, id="from-the-future"),
+        pytest.param([(NOW + 60, 3)], 3, SLICE + WINDOW + 60, id="of-a-clock-that-is-ahead"),
+        pytest.param([(NOW + WINDOW + 1, 9)], 0, 0.0, id="of-a-clock-that-was-wrong"),
     ],
 )
 def test_what_counts_and_how_long_to_wait(spent: Spent, counts: int, waits: float) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from remediation.domain.plan import Kind
+from remediation.domain.plan import Kind, Plan
 from remediation.domain.ticket import Ticket
 from remediation.domain.undo import Done, Shown, taken_back
 
@@ -28,25 +28,46 @@ def test_a_comment_and_a_status() -> None:
     comment, status = made.steps
     assert comment.body == {
         "text": "ann takes back what was said here at 2026-03-02 02:00 UTC.\nann sets the status back to In Progress.",
-        "takes_back": [11, 12],
-        "reopened": "taken back",
+        "takes_back": [11],
+        "announces": [12],
+        "taken_back": True,
     }
     # What it has told of its findings stays told.
     assert comment.told == {"a1|v1": "remediated"}
-    assert (status.kind, status.body) == (Kind.SET_STATUS, {"restores": 2})
+    assert (status.kind, status.body) == (Kind.SET_STATUS, {"restores": 2, "takes_back": [12]})
     assert not made.not_done
 
 
 def test_of_two_statuses_the_first_one_before_counts() -> None:
     made = back(replace(SET, after=42), replace(SET, number=13, before=42))
-    assert made.steps[-1].body == {"restores": 2}
+    assert made.steps[-1].body == {"restores": 2, "takes_back": [12, 13]}
+
+
+def test_a_status_whose_end_was_announced_before_is_set_without_another_word() -> None:
+    made = back(replace(SET, announced=True))
+    assert [step.kind for step in made.steps] == [Kind.SET_STATUS]
+
+
+def test_the_projects_own_ticket_follows_the_others_by_itself() -> None:
+    assert back(replace(SET, ticket="project/1")) == Plan()
 
 
 @pytest.mark.parametrize(
     ("done", "status", "ticket", "reason", "kinds"),
     [
-        pytest.param([SAID, SET], 42, TICKET, "its status was changed since, to Closed", ["comment"], id="changed"),
-        pytest.param([SET], None, TICKET, "its status was changed since, to another one", [], id="unknown-now"),
+        pytest.param([SAID, SET], 42, TICKET, "its status was set since, to Closed", ["comment"], id="changed"),
+        pytest.param([SET], None, TICKET, "its status was set since, to another one", [], id="unknown-now"),
+        pytest.param(
+            [SET],
+            41,
+            replace(TICKET, changed=AT + timedelta(hours=1)),
+            "its status was set since, to Remediated",
+            [],
+            id="changed-to-the-same",
+        ),
+        pytest.param(
+            [replace(SET, later=True)], 41, TICKET, "its status was set since, to Remediated", [], id="by-a-later-plan"
+        ),
         pytest.param(
             [replace(SET, before=None)], 41, TICKET, "what its status was before is not known", [], id="before-unknown"
         ),

@@ -11,6 +11,7 @@ from django.db import connection
 
 from remediation.store import models
 from remediation.tickets import lease
+from remediation.tickets.asking import HaloAway
 from remediation.tickets.journal import Journal
 from remediation.tickets.lease import Busy, Lease, TakenOver, one_writer
 
@@ -131,3 +132,41 @@ def test_a_process_that_is_frozen_in_a_transaction_holds_no_locks_for_long(
         models.Lease.objects.get()
     connection.close()
     assert number(scene) == 2
+
+
+def test_a_clock_of_the_database_that_was_set_back_keeps_nobody_out(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LASTS", 0.5)
+    lease._take(scene.connection.pk)
+    models.Lease.objects.update(until=scene.now.replace(year=2036))
+    with one_writer(scene.connection.pk) as held:
+        assert held.number == 2
+
+
+def test_who_learns_that_it_was_succeeded_sends_nothing_more(
+    scene: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_RENEWALS", 100)
+    with one_writer(scene.connection.pk) as held:
+        taken_by_another(store)
+        deadline = time.monotonic() + 30
+        with pytest.raises(TakenOver):
+            while time.monotonic() < deadline:
+                held.check()
+                time.sleep(0.01)
+
+
+def test_who_was_succeeded_changes_no_step(scene: Any, store: str) -> None:
+    scene.scan("a1 v1 s1")
+    run = scene.run()
+
+    def away(*_: Any) -> Any:
+        # Frozen while it waited for an answer that never came.
+        taken_by_another(store)
+        raise HaloAway("no answer")
+
+    run._instance.references = away
+    with pytest.raises(TakenOver):
+        run.apply()
+    assert set(models.Step.objects.values_list("state", flat=True)) == {"planned"}

@@ -155,3 +155,39 @@ def test_what_is_settled_and_called_done_once_more_is_settled_with_its_evidence(
     assert settled.comments("s1")[-1].startswith("Settled by scans: 2 remediated")
     plan, _ = settled.run().apply()
     assert not plan.steps
+
+
+def test_a_reopening_after_a_settling_that_was_cut_off_is_respected(settled: Any) -> None:
+    run = settled.run()
+    real = run._instance.set_status
+
+    def dies(*arguments: Any) -> None:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    run._instance.set_status = dies
+    with pytest.raises(KeyboardInterrupt):
+        run.apply()
+    settled.run().apply()
+    row = stored("s1")
+    assert (row.status, row.agreed_status) == ("Remediated", "Remediated") and "settling" not in row.note
+    step = models.Step.objects.get(key__startswith="s1/1/set-status")
+    assert step.state == "done" and step.result["before"] == 1
+    settled.later(hours=1)
+    settled.person_sets("s1", 2)
+    settled.run().apply()
+    assert settled.status("s1") == "In Progress"
+
+
+def test_awaiting_verification_is_set_although_it_failed_after_its_comment(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    models.Finding.objects.update(state="unconfirmed", missed=1)
+    scene.halo.inject(Fault("status", "POST", "tickets", status=503, times=None))
+    scene.run().apply()
+    assert len(scene.comments("s1")) == 1 and scene.status("s1") == "New"
+    scene.halo.clear_faults()
+    scene.run().apply()
+    assert scene.status("s1") == "Awaiting Verification" and len(scene.comments("s1")) == 1
+    plan, _ = scene.run().apply()
+    assert not [step for step in plan.steps if step.ticket_key == "s1"]

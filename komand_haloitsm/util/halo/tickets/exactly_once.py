@@ -327,7 +327,7 @@ def _refused_unseen(uncertain: UncertainWrite, why: str) -> HaloError:
     """A refusal of which nobody could see whether it was Halo's last word."""
     error = uncertain.plain()
     cause, assistance = error.in_words({})
-    return converted_to(
+    refused = converted_to(
         error,
         type(error),
         cause=cause,
@@ -335,3 +335,5 @@ def _refused_unseen(uncertain: UncertainWrite, why: str) -> HaloError:
         "before you run this {call} again.",
         data=f"{error.data} {why}",
     )
+    refused.unseen = True
+    return refused

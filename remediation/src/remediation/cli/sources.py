@@ -48,13 +48,16 @@ def add(
         from ..store import models
         from ..store.secrets import seal
 
-        if models.Source.objects.filter(name=name).exclude(kind=kind).exists():
+        known = models.Source.objects.filter(name=name).first()
+        if known and known.kind != kind:
             raise Refused(f"The source {name!r} is a series of files. Give the console another name.")
         if not moved:
             _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
+        # By it the reports are found that a killed reading has left there.
+        mark = {"mark": known.settings["mark"]} if known and "mark" in known.settings else {}
         # Absolute, because others read it from other folders.
         trusted = str(ca_file.absolute()) if ca_file else ""
-        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every}
+        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every, **mark}
         models.Source.objects.update_or_create(
             name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )

@@ -42,5 +42,6 @@ def pause(spent: Spent, now: float, limit: int) -> float:
 
 
 def _counting(spent: Spent, now: float) -> list[tuple[float, int]]:
-    """A slice counts until its end is five minutes ago. One from the future, as after a wrong clock, does not count."""
-    return [(begin, count) for begin, count in spent if now - WINDOW < begin + SLICE and begin <= now]
+    """A slice counts until its end is five minutes ago. One from the future counts as well, because clocks differ; but
+    not one by a clock that was wrong by more than that."""
+    return [(begin, count) for begin, count in spent if now - WINDOW < begin + SLICE and begin <= now + WINDOW]

@@ -83,18 +83,18 @@ def _alive(
         reopen = _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings)
         told = (comment(ticket, findings, _news_text(news, counts), reason, news),) if news else ()
         return Decision((*told, reopen))
+    living = [finding for finding in findings if finding.is_alive]
+    awaits = status in _AT_WORK and not counts.open and all(finding.missed for finding in living)
+    reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
+    awaiting = _status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living)
     if not news:
-        return Decision()
+        # The ticket was told that it is to be verified, and its status was not set.
+        return Decision((awaiting,)) if awaits and ticket.settling else Decision()
     text = _news_text(news, counts)
     if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
         text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
-    said = comment(ticket, findings, text, f"news of {counted(len(news))}", news)
-    living = [finding for finding in findings if finding.is_alive]
-    if status in _AT_WORK and not counts.open and all(finding.missed for finding in living):
-        reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
-        awaiting = _status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living)
-        return Decision((said, awaiting))
-    return Decision((said,))
+    said = comment(ticket, findings, text, f"news of {counted(len(news))}", news, settling=awaits)
+    return Decision((said, awaiting) if awaits else (said,))
 
 
 def _came_back(
@@ -162,6 +162,8 @@ def _settled(
         if not news:
             return Decision()
         return Decision((comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news),))
+    if ticket.taken_back and not news:
+        return _nothing(ticket, f"somebody took it back that it is settled: {words}")
     if counts.is_withdrawn and not released:
         withdrawn = _nothing(ticket, f"withdrawn: {words}; {APPROVER_DECIDES}", needs_person=True)
         if not news:
@@ -241,7 +243,7 @@ def comment(
     """A comment on a ticket, after which it has told of all its ``findings``; ``behind`` are those it is about.
 
     ``agreed`` is the status that both sides have by it; ``reopened``: it tells why the ticket was settled.
-    ``settling``: a status that settles the ticket follows.
+    ``settling``: a status follows that it announces.
     """
     told = {pair_text(finding.pair): finding.state for finding in findings}
     scans = _scans(behind)

@@ -90,8 +90,8 @@ class Ticket:
     where it is not mapped; ``agreed`` the status that both sides last had; ``changed`` when Halo's ticket last changed.
     ``told_of_reopening`` says that a person has been told why the ticket was settled. ``out`` are findings that an edit
     of the lead's has taken out of the project. ``listed`` says that the whole list of its assets was attached once.
-    ``missing``: Halo does not show the ticket any more. ``settling``: its last comment said that it is settled, and the
-    status that was to follow is not set yet.
+    ``missing``: Halo does not show the ticket any more. ``settling``: the status that its last comment announced is not
+    set yet. ``taken_back``: a person took back what was done last, and nothing is new since.
 
     Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
@@ -109,6 +109,7 @@ class Ticket:
     listed: bool = False
     missing: bool = False
     settling: bool = False
+    taken_back: bool = False
     numbers: str = ""
     numbers_told: date | None = None
 

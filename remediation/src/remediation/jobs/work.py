@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from ..domain.snapshot import Snapshot
@@ -132,6 +132,8 @@ def attempt(do: Callable[[], Ended], but: tuple[type[Exception], ...] = ()) -> E
         raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
         text, ending = told(error)
+        # A connection that was lost would fail the others as well.
+        close_old_connections()
         return Ended({"error": text}, text, ending)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings as of_service
-from django.db import connection
+from django.db import Error, connection
 
 from ..domain.snapshot import Snapshot
 from ..store import models
@@ -86,7 +86,9 @@ def one_reader(source_id: int) -> Iterator[None]:
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, source_id])
+            # With a connection that was lost, the lock is gone as well.
+            with suppress(Error):
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, source_id])
 
 
 def _kept_at(source: models.Source) -> Path:

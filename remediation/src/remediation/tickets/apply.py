@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Callable, Mapping
 
-from django.db import transaction
-
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
 from ..domain.plan import PARENT_KEY, Kind, Plan, Step
@@ -24,12 +22,10 @@ from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .open_comments import ABSENT_BEFORE_RETRY, SETTLING, mark_of, numbers_told, remember
+from .keeping import keep_comment, keep_end, keep_status, numbers_told
+from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
-
-# In a ticket's note: who let it end.
-_RELEASED = "released"
 
 _CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 _STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
@@ -158,11 +154,12 @@ class Applier:
         sent = about.detail if about else {"told": {}, "title": step.body["summary"] if step else ""}
         result = {"ticket": shown.halo_id, "adopted": True}
         step_row = self._rows[step.key] if step else None
-        with transaction.atomic():
+        with self._journal.held():
             self._made(row, shown, sent)
-            self._note("done", row, step_row, result)
             if step_row:
-                self._end(step_row, "done", result)
+                keep_end(self._journal, row, step_row, result, self._now())
+            else:
+                self._note("done", row, None, result)
         if step:
             self._outcome.done.append(step.key)
             self._say(f"  found    {step.kind.value} {step.ticket_key}: ticket {shown.halo_id} was made before")
@@ -235,6 +232,11 @@ class Applier:
 
     def _refused(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> None:
         words, row = in_words(error), self._rows[step.key]
+        if step.kind is Kind.COMMENT and isinstance(error, HaloError) and error.unseen:
+            # The refusal need not be Halo's last word, and whether it was made could not be looked up.
+            self._note("unknown", ticket, row, {"said": words})
+            self._waits(step, f"a comment may have been made. {words}")
+            return
         self._note("failed", ticket, row, {"said": words})
         lost = self._lost(step, ticket, error)
         if lost:
@@ -246,10 +248,9 @@ class Applier:
 
     def _done(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         row = self._rows[step.key]
-        with transaction.atomic():
+        with self._journal.held():
             self._remember(step, ticket, result)
-            self._note("done", ticket, row, result)
-            self._end(row, "done", result)
+            keep_end(self._journal, ticket, row, result, self._now())
         self._outcome.done.append(step.key)
         self._say(f"  done     {step.kind.value} {step.ticket_key}: {step.reason}")
         if "warning" in result:
@@ -311,7 +312,8 @@ class Applier:
 
     def _end(self, row: models.Step, state: str, result: Mapping[str, Any]) -> None:
         row.state, row.result, row.at = state, dict(result), self._now()
-        row.save()
+        with self._journal.held():
+            row.save()
 
     def _do(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         """The result of a step. Raises HaloError and NotInHalo."""
@@ -391,24 +393,13 @@ class Applier:
             shown = Shown(result["ticket"], result["status"], None, None)
             self._made(ticket, shown, _sent(step))
             return
-        # Only what the step means is saved: a person's status may have been read back meanwhile.
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            remember(ticket, step.body, step.told, self._now())
-        elif "restores" in step.body:
-            # As if a person had set it: what was agreed stays.
-            ours = self._statuses.read(int(result["status"]))
-            ticket.status, ticket.halo_status_id = ours.value if ours else "", int(result["status"])
-            ticket.halo_changed = self._now()
-            ticket.save(update_fields=["status", "halo_status_id", "halo_changed"])
+            keep_comment(ticket, step.body, step.told, self._now())
         else:
-            ticket.status = ticket.agreed_status = str(step.body["status"])
-            ticket.halo_status_id = int(result["status"])
-            ticket.save(update_fields=["status", "agreed_status", "halo_status_id"])
-            # Who opens it again after this is told once more.
-            change_keys(ticket, "note", {}, without=[SETTLING, _RELEASED, "reopened"])
+            keep_status(ticket, step.body, int(result["status"]), self._statuses, self._now())
 
 
 def _sent(step: Step) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from ..store import models
 CALL_LASTS = timedelta(seconds=165)
 REQUEST_LASTS = 35.0
 
-_OPEN = (models.Journal.Event.ABOUT, models.Journal.Event.UNKNOWN)
+# What the journal says last of a write of which nobody knows what became.
+OPEN = (models.Journal.Event.ABOUT, models.Journal.Event.UNKNOWN)
 
 
 def open_write(row: models.Ticket) -> models.Journal | None:
     """The newest entry in a ticket's journal, if nobody knows what became of its write."""
     newest = row.journal.order_by("-pk").first()
-    return newest if newest and newest.event in _OPEN else None
+    return newest if newest and newest.event in OPEN else None
 
 
 class CutOff:

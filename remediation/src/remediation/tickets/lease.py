@@ -7,10 +7,12 @@ frozen between that look at the clock and the sending.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 from django.db import Error, connection
 
@@ -18,6 +20,11 @@ from django.db import Error, connection
 LASTS = 8.0
 _RENEWALS = 4
 _LOOK = 0.1
+
+
+def _clock() -> float:
+    """Seconds that also go on while the machine is suspended, where the system has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Busy(Exception):
@@ -38,7 +45,7 @@ class Lease:
 
     def require(self) -> None:
         """Renew it. Within a transaction, no other process can take it before the end of that. Raises TakenOver."""
-        began = time.monotonic()
+        began = _clock()
         until = "until = clock_timestamp() + make_interval(secs => %s)"
         query = f"UPDATE store_lease SET {until} WHERE connection_id = %s AND number = %s"  # nosec B608: no input
         with connection.cursor() as cursor:
@@ -53,8 +60,12 @@ class Lease:
 
     def check(self) -> None:
         """Whether it holds, by the clock where it was renewed lately. Raises TakenOver."""
-        if time.monotonic() - self._renewed >= LASTS:
+        if _clock() - self._renewed >= LASTS:
             self.require()
+
+    def lose(self) -> None:
+        """It is known that another process has it: nothing more is to be sent."""
+        self._renewed = -math.inf
 
     def release(self) -> None:
         """Let others have it."""
@@ -77,24 +88,28 @@ def one_writer(connection_id: int, sleep: Callable[[float], None] = time.sleep) 
         yield lease
     finally:
         ended.set()
-        renewing.join()
+        # Not for ever: it may be waiting for a database that is away.
+        renewing.join(LASTS)
         with suppress(Error):
             lease.release()
 
 
 def _taken(connection_id: int, sleep: Callable[[float], None]) -> Lease:
     """Raises Busy."""
-    held: object = None
-    give_up = time.monotonic() + LASTS + 1
+    held: tuple[int, datetime] | None = None
+    first = _clock()
     while True:
-        began = time.monotonic()
+        began = _clock()
         number = _take(connection_id)
+        if number is None and held and began - first > LASTS:
+            # It was not renewed for so long, whatever the database's clock says: that may have been set back.
+            number = _take_from(connection_id, held)
         if number is not None:
             return Lease(connection_id, number, began)
         with connection.cursor() as cursor:
             cursor.execute("SELECT number, until FROM store_lease WHERE connection_id = %s", [connection_id])
             now_held = cursor.fetchone()
-        if held not in (None, now_held) or began > give_up:
+        if held not in (None, now_held):
             # It was renewed meanwhile, so its holder lives.
             raise Busy("Another process is at work on this connection. Run this again when it is done.")
         held = now_held
@@ -116,12 +131,26 @@ def _take(connection_id: int) -> int | None:
         return int(row[0]) if row else None
 
 
+def _take_from(connection_id: int, held: tuple[int, datetime]) -> int | None:
+    """The number of the lease, if it is still the one with this number and end."""
+    query = """
+        UPDATE store_lease SET number = number + 1, until = clock_timestamp() + make_interval(secs => %s)
+        WHERE connection_id = %s AND number = %s AND until = %s
+        RETURNING number
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query, [LASTS, connection_id, *held])
+        row = cursor.fetchone()
+        return int(row[0]) if row else None
+
+
 def _renew_until(lease: Lease, ended: threading.Event) -> None:
-    """Renew a lease now and then, by a connection of this thread's own. One that is lost shows where it is needed."""
+    """Renew a lease now and then, by a connection of this thread's own."""
     while not ended.wait(LASTS / _RENEWALS):
         try:
             lease.require()
         except TakenOver:
+            lease.lose()
             break
         except Error:
             connection.close()

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
-from haloitsm_client import HaloError
+from haloitsm_client import HaloError, NotFound, Unauthorized
 
 from ..domain.plan import Kind, digest
 from ..store import models
-from ..store.json_keys import change_keys
 from .asking import asked, in_words
-from .cut_off import CutOff
+from .cut_off import OPEN, CutOff
 from .instance import Instance
 from .journal import Journal
+from .keeping import keep_comment, keep_end
+from .missing import mark_missing
 
 # A write whose outcome is unknown is sent again only after it has been absent for so long.
 ABSENT_BEFORE_RETRY = timedelta(minutes=10)
-# In a ticket's note: its last comment said that it is settled, and its status is not set yet.
-SETTLING = "settling"
 
 
 def mark_of(row: models.Ticket, key: str) -> str:
@@ -34,79 +31,95 @@ def mark_of(row: models.Ticket, key: str) -> str:
 
 @dataclass(frozen=True)
 class _Open:
-    """The newest entry in a ticket's journal, and the comment that it is about."""
+    """What a ticket's journal says last of comments: one that may have been made."""
 
     row: models.Ticket
     step: models.Step
     entry: models.Journal
 
 
-def look_up(
-    project: models.Project, instance: Instance, journal: Journal, cut_off: CutOff, now: Callable[[], datetime]
-) -> dict[int, str]:
-    """Look for the comments of a project's tickets that may have been made, and keep those that are there as made.
+class OpenComments:
+    """Those of a project's tickets. ``now`` is the present, ``wait`` waits for the budget, before each look-up."""
 
-    A refused one is among them: behind a proxy, a refusal need not be Halo's last word. Returns why the tickets of the
-    others are not commented on yet, by their rows' numbers. Raises HaloAway.
-    """
-    waiting: dict[int, str] = {}
-    for one in _open(project):
-        entry = one.entry
-        try:
-            if _is_there(one, instance, cut_off):
-                _keep(one, journal, now())
-            elif entry.event == models.Journal.Event.UNKNOWN and entry.at > now() - ABSENT_BEFORE_RETRY:
-                waiting[one.row.pk] = (
-                    "a comment may have been made. It was looked for and is not there; after ten minutes of absence "
-                    f"it is made again. {entry.detail['said']}"
-                )
-        except HaloError as error:
-            waiting[one.row.pk] = f"a comment may have been made, and could not be looked up. {in_words(error)}"
-    return waiting
+    def __init__(
+        self,
+        project: models.Project,
+        instance: Instance,
+        journal: Journal,
+        *,
+        now: Callable[[], datetime],
+        wait: Callable[[], None],
+        cut_off: CutOff,
+    ) -> None:
+        self._project = project
+        self._instance = instance
+        self._journal = journal
+        self._now = now
+        self._wait = wait
+        self._cut_off = cut_off
 
+    def look_up(self) -> dict[int, str]:
+        """Look for them, keep those that are there as made, and those that were long absent as not made.
 
-def _open(project: models.Project) -> list[_Open]:
-    """What the journals of a project's tickets end with, where that is a comment that is not known as made."""
-    tickets = models.Ticket.objects.filter(project=project, halo_id__isnull=False)
-    newest = models.Journal.objects.filter(ticket=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    entries = models.Journal.objects.filter(pk__in=tickets.annotate(newest=Subquery(newest)).values("newest"))
-    comments = entries.filter(step__kind=Kind.COMMENT.value).exclude(event=models.Journal.Event.DONE)
-    found = comments.select_related("ticket", "step").order_by("ticket")
-    return [_Open(entry.ticket, entry.step, entry) for entry in found if entry.ticket and entry.step]
+        Returns why the tickets of the others are not commented on yet, by their rows' numbers. Raises HaloAway.
+        """
+        waiting: dict[int, str] = {}
+        for one in self._open():
+            self._wait()
+            try:
+                reason = self._looked_up(one)
+            except HaloError as error:
+                if isinstance(error, (NotFound, Unauthorized)) and self._is_gone(one):
+                    continue
+                reason = f"a comment may have been made, and could not be looked up. {in_words(error)}"
+            if reason:
+                waiting[one.row.pk] = reason
+        return waiting
 
+    def _looked_up(self, one: _Open) -> str:
+        """Why its ticket is not commented on yet, "" where it can be. Raises HaloError and HaloAway."""
+        if self._is_there(one):
+            self._keep(one)
+            return ""
+        if one.entry.event == models.Journal.Event.ABOUT:
+            return ""
+        if one.entry.at > self._now() - ABSENT_BEFORE_RETRY:
+            return (
+                "a comment may have been made. It was looked for and is not there; after ten minutes of absence it is "
+                f"made again. {one.entry.detail['said']}"
+            )
+        said = {"said": "it was looked for ten minutes later, and was not made"}
+        self._journal.note(models.Journal.Event.FAILED, one.row, one.step, said, self._now())
+        return ""
 
-def _is_there(one: _Open, instance: Instance, cut_off: CutOff) -> bool:
-    """Raises HaloError and HaloAway."""
-    number, mark = one.row.halo_id or 0, mark_of(one.row, one.step.key)
-    is_there = asked(lambda: instance.has_comment(number, mark))
-    if not is_there and cut_off.is_recent(one.entry):
-        cut_off.wait()
-        is_there = asked(lambda: instance.has_comment(number, mark))
-    return is_there
+    def _open(self) -> list[_Open]:
+        comments = models.Journal.objects.filter(step__kind=Kind.COMMENT.value)
+        newest = comments.filter(ticket=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+        tickets = models.Ticket.objects.filter(project=self._project, halo_id__isnull=False)
+        entries = comments.filter(pk__in=tickets.annotate(newest=Subquery(newest)).values("newest"))
+        found = entries.filter(event__in=OPEN).select_related("ticket", "step").order_by("ticket")
+        return [_Open(entry.ticket, entry.step, entry) for entry in found if entry.ticket and entry.step]
 
+    def _is_there(self, one: _Open) -> bool:
+        """Raises HaloError and HaloAway."""
+        number, mark = one.row.halo_id or 0, mark_of(one.row, one.step.key)
+        is_there = asked(lambda: self._instance.has_comment(number, mark))
+        if not is_there and self._cut_off.is_recent(one.entry):
+            self._cut_off.wait()
+            is_there = asked(lambda: self._instance.has_comment(number, mark))
+        return is_there
 
-def _keep(one: _Open, journal: Journal, now: datetime) -> None:
-    """A comment was made. What it has told is what was about to be told."""
-    row, step = one.row, one.step
-    about = row.journal.filter(step=step, event=models.Journal.Event.ABOUT).order_by("-pk").first()
-    result = {"found": mark_of(row, step.key)}
-    with transaction.atomic():
-        remember(row, step.body, about.detail.get("told", {}) if about else {}, now)
-        journal.note(models.Journal.Event.DONE, row, step, result, now)
-        step.state, step.result, step.at = models.Step.State.DONE, result, now
-        step.save(update_fields=["state", "result", "at"])
+    def _is_gone(self, one: _Open) -> bool:
+        """Raises HaloError and HaloAway."""
+        if asked(lambda: self._instance.show(one.row.halo_id or 0)) is not None:
+            return False
+        mark_missing(one.row, self._now())
+        return True
 
-
-def remember(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
-    """Keep what a ticket has told by a comment. Only that is saved: a person's status may have been read meanwhile."""
-    note: dict[str, Any] = {"told": dict(told), "reopened": body.get("reopened", ""), **numbers_told(body, now)}
-    marks = {name: True for name in ("listed", SETTLING) if body.get(name)}
-    change_keys(row, "note", {**note, **marks}, without=[SETTLING] if SETTLING not in marks else [])
-    if body.get("agreed"):
-        row.agreed_status = str(body["agreed"])
-        row.save(update_fields=["agreed_status"])
-
-
-def numbers_told(body: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """What a project's ticket tells of its children, and the day on which it does."""
-    return {"numbers": body["numbers"], "numbers_told": now.date().isoformat()} if "numbers" in body else {}
+    def _keep(self, one: _Open) -> None:
+        """A comment was made. What it has told is what was about to be told."""
+        row, step = one.row, one.step
+        about = row.journal.filter(step=step, event=models.Journal.Event.ABOUT).order_by("-pk").first()
+        with self._journal.held():
+            keep_comment(row, step.body, about.detail.get("told", {}) if about else {}, self._now())
+            keep_end(self._journal, row, step, {"found": mark_of(row, step.key)}, self._now())

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Callable, Iterable, Mapping
+from typing import Callable, Iterable, Mapping
 
 from django.utils import timezone
 
-from ..domain.status import ENDED, Status, StatusMap
+from ..domain.plan import Kind
+from ..domain.status import ENDED, StatusMap
 from ..store import models
 from ..store.json_keys import change_keys
 from .cut_off import open_write
 from .instance import Instance, Shown
 from .journal import Journal
+from .keeping import TAKEN_BACK, keep_end, keep_status
 from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
+_STATUSES = (Kind.SET_STATUS.value, Kind.REOPEN.value)
 
 
 def read_back(
@@ -48,20 +51,26 @@ def read_back(
         if not cursor:
             for number in known.keys() - seen:
                 mark_missing(known[number], now())
-        changed = sum(_shown_again(known[one.halo_id], one, statuses) for one in shown if one.halo_id in known)
+        changed = sum(
+            _shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
+        )
         # What nobody had mapped may be mapped by now.
         changed += sum(
-            _take(row, row.halo_status_id, row.halo_changed, statuses) for row in known.values() if not row.status
+            _take(row, row.halo_status_id, row.halo_changed, statuses, journal, now)
+            for row in known.values()
+            if not row.status
         )
         skew = {} if changes.skew is None else {"skew": changes.skew}
         change_keys(connection, "settings", {"cursor": str(changes.moment), **skew})
     return changed
 
 
-def _shown_again(row: models.Ticket, shown: Shown, statuses: StatusMap) -> bool:
+def _shown_again(
+    row: models.Ticket, shown: Shown, statuses: StatusMap, journal: Journal, now: Callable[[], datetime]
+) -> bool:
     if is_missing(row):
         found_again(row)
-    return _take(row, shown.status_id, shown.changed, statuses)
+    return _take(row, shown.status_id, shown.changed, statuses, journal, now)
 
 
 def _all(known: Mapping[int, models.Ticket], instance: Instance) -> list[Shown]:
@@ -85,29 +94,38 @@ def _listed(parents: Iterable[int], instance: Instance) -> dict[int, Shown]:
     return {one.halo_id: one for number in parents for one in instance.children(number)}
 
 
-def _take(row: models.Ticket, status_id: int | None, moment: datetime | None, statuses: StatusMap) -> bool:
+def _take(
+    row: models.Ticket,
+    status_id: int | None,
+    moment: datetime | None,
+    statuses: StatusMap,
+    journal: Journal,
+    now: Callable[[], datetime],
+) -> bool:
     """Keep a status of Halo's, and whether it is another one. A status that did not change keeps its meaning."""
     ours = statuses.read(status_id)
     if row.halo_status_id == status_id and (row.status or ours is None):
         return False
-    written = _written(row)
-    if "status" in written and statuses.written(written) == status_id:
+    step = _about_a_status(row)
+    if step is not None and status_id is not None and statuses.written(step.body) == status_id:
         # Our own, by a process that ended before it could say so.
-        ours = Status(written["status"])
-        row.agreed_status = ours.value
+        result = {"status": status_id, "before": row.halo_status_id, "found": "by what changed"}
+        keep_status(row, step.body, status_id, statuses, now())
+        keep_end(journal, row, step, result, now())
+        return True
     row.halo_status_id, row.halo_changed = status_id, moment
     row.status = ours.value if ours else ""
-    row.save(update_fields=["halo_status_id", "halo_changed", "status", "agreed_status"])
-    if ours in ENDED and row.note.get("reopened"):
-        # Who opens it again after this is told once more why it was settled.
-        change_keys(row, "note", {}, without=["reopened"])
+    row.save(update_fields=["halo_status_id", "halo_changed", "status"])
+    # It is a person's word: what was taken back before may be done again. Who opens a ticket again after having closed
+    # it is told once more why it was settled.
+    over = [TAKEN_BACK, *(["reopened"] if ours in ENDED else [])]
+    if any(row.note.get(name) for name in over):
+        change_keys(row, "note", {}, without=over)
     return True
 
 
-def _written(row: models.Ticket) -> Mapping[str, Any]:
-    """The body of the step that was about to set a status, where it is not known what became of that; else nothing."""
+def _about_a_status(row: models.Ticket) -> models.Step | None:
+    """The step that was about to set a status, where it is not known what became of that."""
     newest = open_write(row)
-    if newest is None or newest.step is None:
-        return {}
-    body: dict[str, Any] = newest.step.body
-    return body
+    step = newest.step if newest else None
+    return step if step and step.kind in _STATUSES else None

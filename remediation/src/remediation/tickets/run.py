@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 
@@ -24,7 +24,7 @@ from .cut_off import CutOff
 from .instance import Instance, Options
 from .journal import Journal
 from .lease import Busy, Lease, one_writer
-from .open_comments import look_up
+from .open_comments import OpenComments
 from .read_back import read_back
 from .undo import done_by
 from .world import shown_of, world_of
@@ -114,14 +114,16 @@ class ProjectRun:
         self._wait()
         asked(lambda: read_back(self._project.connection, self._instance, self._statuses, journal, self._now))
 
-    def _planned(self) -> tuple[Plan, models.Plan]:
+    def _planned(self, journal: Journal | None = None) -> tuple[Plan, models.Plan]:
+        """``journal`` is that of the one writer, if this process is it."""
         today: date = timezone.localdate(self._now())
         plan = plan_of(world_of(self._project, today))
-        if plan.parent_agrees is not None:
-            # Both sides have come to the same by themselves, so there is nothing to write to Halo.
-            parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
-            parents.update(agreed_status=plan.parent_agrees.value)
-        return plan, self._stored(plan)
+        with journal.held() if journal else transaction.atomic():
+            if plan.parent_agrees is not None:
+                # Both sides have come to the same by themselves, so there is nothing to write to Halo.
+                parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
+                parents.update(agreed_status=plan.parent_agrees.value)
+            return plan, self._stored(plan)
 
     @transaction.atomic
     def _stored(self, plan: Plan) -> models.Plan:
@@ -159,17 +161,16 @@ class ProjectRun:
         carried out: its apply may have been interrupted.
         """
         with self._one_writer() as journal:
-            self._read_back(journal)
-            cut_off = CutOff(self._now, self._sleep, self._say)
-            uncommented = look_up(self._project, self._instance, journal, cut_off, self._now)
-            plan, stored = self._planned()
+            applier = self._prepared(journal)
+            plan, stored = self._planned(journal)
             if plan.held:
                 valid = self._approval(plan, approved)
                 if valid is None:
-                    return plan, Outcome(waiting=self._held(plan, stored, approved))
+                    with journal.held():
+                        return plan, Outcome(waiting=self._held(plan, stored, approved))
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
-            return plan, self._applier(journal, cut_off, uncommented).apply(plan, stored)
+            return plan, applier.apply(plan, stored)
 
     def undo(self, applied: models.Plan, by: str, *, apply: bool) -> tuple[Plan, Outcome]:
         """A plan that takes back what a plan did, and what came of it. It is carried out where ``apply`` says so.
@@ -177,15 +178,24 @@ class ProjectRun:
         Raises HaloError, HaloAway and Busy.
         """
         with self._one_writer() as journal:
-            self._read_back(journal)
-            cut_off = CutOff(self._now, self._sleep, self._say)
-            uncommented = look_up(self._project, self._instance, journal, cut_off, self._now)
+            applier = self._prepared(journal)
             plan = taken_back(done_by(applied), shown_of(self._project), self._statuses.names, by)
             if not (apply and plan.steps):
                 return plan, Outcome()
-            return plan, self._applier(journal, cut_off, uncommented).apply(plan, self._stored(plan))
+            # What of it was approved and not done yet is not to be done any more.
+            models.Plan.objects.filter(pk=applied.pk).update(approved_at=None)
+            with journal.held():
+                stored = self._stored(plan)
+            outcome = applier.apply(plan, stored)
+            # The newest plan is what is to be done now.
+            self._planned(journal)
+            return plan, outcome
 
-    def _applier(self, journal: Journal, cut_off: CutOff, uncommented: Mapping[int, str]) -> Applier:
+    def _prepared(self, journal: Journal) -> Applier:
+        """Read Halo back and look up what may have been said before. Raises HaloError and HaloAway."""
+        self._read_back(journal)
+        cut_off = CutOff(self._now, self._sleep, self._say)
+        comments = OpenComments(self._project, self._instance, journal, now=self._now, wait=self._wait, cut_off=cut_off)
         return Applier(
             self._project,
             self._instance,
@@ -194,7 +204,7 @@ class ProjectRun:
             now=self._now,
             wait=self._wait,
             cut_off=cut_off,
-            uncommented=uncommented,
+            uncommented=comments.look_up(),
             say=self._say,
         )
 

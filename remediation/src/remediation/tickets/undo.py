@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from ..domain.plan import Kind
 from ..domain.undo import Done
 from ..store import models
 
+_DONE = models.Journal.Event.DONE
+_SETS = (Kind.SET_STATUS.value, Kind.REOPEN.value)
+
 
 def done_by(plan: models.Plan) -> list[Done]:
     """The steps of a plan that were carried out, in their order, without those that were taken back before."""
-    corrections = models.Step.objects.filter(
-        plan__project=plan.project, state=models.Step.State.DONE, body__has_key="takes_back"
-    )
-    before = {number for body in corrections.values_list("body", flat=True) for number in body["takes_back"]}
-    rows = plan.steps.filter(state=models.Step.State.DONE).exclude(pk__in=before).order_by("position")
-    return [_done(row) for row in rows]
+    steps = models.Step.objects.filter(plan__project=plan.project, state=models.Step.State.DONE)
+    before, announced = (_numbers(steps, name) for name in ("takes_back", "announces"))
+    entries = models.Journal.objects.filter(step__plan=plan, step__state=models.Step.State.DONE, event=_DONE)
+    rows = entries.exclude(step__in=before).select_related("step", "ticket").order_by("step__position", "pk")
+    newest: dict[int, int] = {}
+    sets = models.Journal.objects.filter(ticket__project=plan.project, event=_DONE, step__kind__in=_SETS)
+    for owner, number in sets.order_by("pk").values_list("ticket", "pk"):
+        newest[owner] = number
+    found = {}
+    for entry in rows:
+        step, ticket = entry.step, entry.ticket
+        if step is not None and ticket is not None:
+            later = newest.get(ticket.pk, 0) > entry.pk
+            result = step.result
+            found[step.pk] = Done(
+                step.pk,
+                Kind(step.kind),
+                ticket.name,
+                entry.at,
+                result.get("before"),
+                result.get("status"),
+                later,
+                step.pk in announced,
+            )
+    return list(found.values())
 
 
-def _done(row: models.Step) -> Done:
-    # The key of a step begins with its ticket's name (``domain.plan``).
-    ticket = row.key.rpartition("/")[0].rpartition("/")[0]
-    at = row.at or row.plan.made
-    return Done(row.pk, Kind(row.kind), ticket, at, row.result.get("before"), row.result.get("status"))
+def _numbers(steps: QuerySet[models.Step], name: str) -> set[int]:
+    bodies = steps.filter(body__has_key=name).values_list("body", flat=True)
+    return {number for body in bodies for number in body[name]}

@@ -78,6 +78,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         listed=bool(note.get("listed")),
         missing=bool(note.get("missing")),
         settling=bool(note.get("settling")),
+        taken_back=bool(note.get("taken_back")),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )

@@ -48,11 +48,10 @@ def _shown(project: dict[str, Any], slug: str) -> dict[str, Any]:
 
 
 def _connections(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    requests = {one["connection"]: one["requests"] for one in known}
+    used = {one["connection"]: one["requests"] for one in known}
     rows = models.Connection.objects.annotate(count=Count("projects")).order_by("name")
     return [
-        {"name": row.name, "settings": row.settings, "count": row.count, "requests": requests.get(row.name)}
-        for row in rows
+        {"name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)} for row in rows
     ]
 
 

@@ -1,0 +1,60 @@
+"""What is kept of a ticket once it is known what became of a write to it.
+
+Only what the write means is saved: a person's status may have been read back meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..domain.status import StatusMap
+from ..store import models
+from ..store.json_keys import change_keys
+from .journal import Journal
+
+# In a ticket's note: its last comment announced a status, which is not set yet; who let it end; what it was told was
+# taken back, and nothing is new since.
+SETTLING = "settling"
+RELEASED = "released"
+TAKEN_BACK = "taken_back"
+
+
+def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
+    """The comment of a step with this body was made: what it has told is told."""
+    note: dict[str, Any] = {"told": dict(told), "reopened": body.get("reopened", ""), **numbers_told(body, now)}
+    marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
+    change_keys(row, "note", {**note, **marks}, without={SETTLING, TAKEN_BACK} - marks.keys())
+    if body.get("agreed"):
+        row.agreed_status = str(body["agreed"])
+        row.save(update_fields=["agreed_status"])
+
+
+def numbers_told(body: Mapping[str, Any], now: datetime) -> dict[str, str]:
+    """What a project's ticket tells of its children, and the day on which it does."""
+    return {"numbers": body["numbers"], "numbers_told": now.date().isoformat()} if "numbers" in body else {}
+
+
+def keep_status(
+    row: models.Ticket, body: Mapping[str, Any], halo_status: int, statuses: StatusMap, now: datetime
+) -> None:
+    """The status of a step with this body was set."""
+    row.halo_status_id = halo_status
+    if "restores" in body:
+        # As if a person had set it: what was agreed stays.
+        ours = statuses.read(halo_status)
+        row.status, row.halo_changed = ours.value if ours else "", now
+        row.save(update_fields=["status", "halo_status_id", "halo_changed"])
+        return
+    row.status = row.agreed_status = str(body["status"])
+    row.save(update_fields=["status", "agreed_status", "halo_status_id"])
+    # Who opens it again after this is told once more.
+    change_keys(row, "note", {}, without=[SETTLING, RELEASED, "reopened"])
+
+
+def keep_end(journal: Journal, row: models.Ticket, step: models.Step, result: Mapping[str, Any], now: datetime) -> None:
+    """A step was done, with this result. In the transaction in which the ticket is changed."""
+    journal.note(models.Journal.Event.DONE, row, step, result, now)
+    step.state, step.result, step.at = models.Step.State.DONE, dict(result), now
+    step.save()
