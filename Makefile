@@ -53,8 +53,8 @@ test-remediation: ## the service's tests, mypy, and the store's tests on Postgre
 	@$(call remediation,-m pytest -n 2 --dist worksteal -q $(cov))
 	@$(MAKE) --no-print-directory test-postgres15
 
-walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=200, of 25 steps; SEED=1)
-	@export HALOITSM_WALK=$(or $(STORIES),200) HALOITSM_HYPOTHESIS=explore; \
+walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=240, of 25 steps; SEED=1)
+	@export HALOITSM_WALK=$(or $(STORIES),240) HALOITSM_HYPOTHESIS=explore; \
 	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk tests/jobs/test_frozen_worker.py)
 
 test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
