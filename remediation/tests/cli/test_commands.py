@@ -62,7 +62,16 @@ def test_import_plan_apply_status(line: Any, halo: HaloEmulator) -> None:
     assert line("plan", "p").out.endswith("nothing to do\n")
     value = line("status", "--json").json
     assert value["ok"] and value["projects"] == [
-        {"project": "p", "tickets": 3, "held": False, "waiting": [], "not_done": [], "warnings": [], "wrong": ""}
+        {
+            "project": "p",
+            "tickets": 3,
+            "held": False,
+            "waiting": [],
+            "waits": 0,
+            "not_done": [],
+            "warnings": [],
+            "wrong": "",
+        }
     ]
     assert [(source["source"], source["wrong"]) for source in value["sources"]] == [("weekly", "")]
     assert line("status").code == 0

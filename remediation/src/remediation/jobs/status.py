@@ -15,17 +15,17 @@ from ..tickets.budget import Budget
 from .rescue import SILENCE
 
 
-def status() -> dict[str, Any]:
+def status(most: int | None = None) -> dict[str, Any]:
     """All ``projects``, ``sources`` and ``connections``, JSON-able, and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
-    text for each step that is ``waiting``, what is ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it
+    text for each step that is ``waiting``, or for the first ``most``, and their number (``waits``), what is ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it
     stays so until a person does something, which is not ok), the ``warnings`` of a week, and why its newest run did not
     end well (``wrong``, "" where it did). Of each source: its name (``source``), when it was last ``read`` in
     whole, and why its newest reading did not end well (``wrong``). Of each connection: its name (``connection``), and
     the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
     """
-    projects = [_of_project(row) for row in models.Project.objects.order_by("position")]
+    projects = [_of_project(row, most) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
     well = not any(map(_waits, projects)) and not any(one["wrong"] for one in sources)
     connections = [_of_connection(row) for row in models.Connection.objects.order_by("name")]
@@ -37,17 +37,19 @@ def _waits(project: dict[str, Any]) -> bool:
     return bool(project["held"] or project["waiting"] or project["wrong"] or asks)
 
 
-def _of_project(row: models.Project) -> dict[str, Any]:
+def _of_project(row: models.Project, most: int | None) -> dict[str, Any]:
     newest = models.Plan.objects.filter(project=row).order_by("-pk").first()
     # Not whole rows: a held plan has many steps, and each has a ticket's text.
-    steps = newest.steps.exclude(state="done").values_list("kind", "key", "reason", "result") if newest else []
+    steps = newest.steps.exclude(state="done") if newest else models.Step.objects.none()
+    shown = steps.values_list("kind", "key", "reason", "result")[:most]
     week = timezone.now() - timedelta(days=7)
     told = models.Step.objects.filter(plan__project=row, result__has_key="warning", at__gte=week).order_by("pk")
     return {
         "project": row.name,
         "tickets": models.Ticket.objects.filter(project=row, halo_id__isnull=False).count(),
         "held": bool(newest and newest.held and newest.approved_at is None),
-        "waiting": [f"{kind} {key}: {result.get('said', reason)}" for kind, key, reason, result in steps],
+        "waiting": [f"{kind} {key}: {result.get('said', reason)}" for kind, key, reason, result in shown],
+        "waits": steps.count(),
         "not_done": newest.not_done if newest else [],
         "warnings": [
             f"{kind} {key}: {result['warning']}" for kind, key, result in told.values_list("kind", "key", "result")

@@ -20,7 +20,7 @@ SHOWN = 5
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
-    now = status()
+    now = status(most=SHOWN)
     slugs = dict(models.Project.objects.values_list("name", "slug"))
     projects = [_shown(project, slugs.get(project["project"], "")) for project in now["projects"]]
     runs = models.Run.objects.select_related("source", "project").order_by("-pk")
@@ -40,8 +40,8 @@ def _shown(project: dict[str, Any], slug: str) -> dict[str, Any]:
     return {
         **project,
         "slug": slug,
-        "waiting_shown": waiting[:SHOWN],
-        "waiting_more": len(waiting) - SHOWN,
+        "waiting_shown": waiting,
+        "waiting_more": project["waits"] - SHOWN,
         "not_done_shown": not_done[:SHOWN],
         "not_done_more": len(not_done) - SHOWN,
     }
