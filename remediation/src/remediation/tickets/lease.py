@@ -36,7 +36,7 @@ class TakenOver(Busy):
 
 
 class Lease:
-    """The right to write to a connection for the time of ``held``. ``number`` is higher than that of all before it."""
+    """The right to write to a connection, as ``one_writer`` gives it. ``number`` is higher than that of all before."""
 
     def __init__(self, connection_id: int, number: int, began: float) -> None:
         self.number = number
