@@ -20,9 +20,9 @@ def status(most: int | None = None) -> dict[str, Any]:
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
     text for each step that is ``waiting``, or for the first ``most``, and their number (``waits``), what is
-    ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it stays so until a person does something, which is
-    not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of each
-    source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
+    ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it stays so until a person does something, which
+    is not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of
+    each source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
     (``wrong``). Of each connection: its name (``connection``), and the ``requests`` to its Halo
     (``tickets.budget.Budget.shown``).
     """
