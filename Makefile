@@ -19,7 +19,7 @@ in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
-        release-check client-check sbom audit lock clean bench bench-remediation faults fuzz proof soak storm walk
+        release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
 	@echo "HaloITSM plugin $(VERSION) for InsightConnect"
@@ -100,10 +100,12 @@ release-check: ## fail where spec, changelog, help, setup, checksum or tag disag
 client-check: ## install the client by itself into an empty environment and create a ticket with it
 	@$(call in,develop)python -m tools.client_check
 
-bench: ## the plugin's benchmarks (ARGS="--quick", names, --json FILE)
+bench: bench-plugin $(if $(ARGS),,bench-remediation) ## the benchmarks of plugin and service (with ARGS: the plugin's)
+
+bench-plugin: ## the plugin's benchmarks (ARGS="--quick", names, --json FILE)
 	@$(call in,develop)python -m tools.bench $(ARGS)
 
-bench-remediation: ## the service's benchmarks, at up to a million findings (ARGS as for bench)
+bench-remediation: ## the service's benchmarks, at up to a million findings (ARGS as for bench-plugin)
 	@$(call remediation,-m bench $(ARGS))
 
 faults: ## every action and trigger by every fault of the stand-in, as a table (ARGS="--json FILE")
