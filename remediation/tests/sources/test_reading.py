@@ -17,6 +17,7 @@ from stand_ins.insightvm_console import Console
 
 
 def source_of(console: Console, name: str = "c") -> models.Source:
+    console.polls_until_ready = 0
     settings = {"url": console.url, "user": console.user}
     return models.Source.objects.create(name=name, kind="insightvm", settings=settings, secret=seal(console.password))
 
