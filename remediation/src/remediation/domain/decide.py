@@ -83,18 +83,22 @@ def _alive(
         reopen = _status(ticket, Kind.REOPEN, Status.IN_PROGRESS, reason, findings)
         told = (comment(ticket, findings, _news_text(news, counts), reason, news),) if news else ()
         return Decision((*told, reopen))
-    living = [finding for finding in findings if finding.is_alive]
-    awaits = status in _AT_WORK and not counts.open and all(finding.missed for finding in living)
-    reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
-    awaiting = _status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living)
-    if not news:
-        # The ticket was told that it is to be verified, and its status was not set.
-        return Decision((awaiting,)) if awaits and ticket.settling else Decision()
-    text = _news_text(news, counts)
-    if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
-        text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
-    said = comment(ticket, findings, text, f"news of {counted(len(news))}", news, settling=awaits)
-    return Decision((said, awaiting) if awaits else (said,))
+    is_missing = status in _AT_WORK and not counts.open
+    living = [finding for finding in findings if finding.is_alive] if is_missing else []
+    awaits = is_missing and all(finding.missed for finding in living)
+    # Without news, the status of a ticket that was told that it is to be verified may still have to be set.
+    if not (news or (awaits and ticket.settling)):
+        return Decision()
+    steps = []
+    if news:
+        text = _news_text(news, counts)
+        if status in (Status.WILL_NOT_FIX, Status.EXCEPTION) and any(_is_new(ticket, finding) for finding in news):
+            text += f"\n\nThe ticket is {status.value}. Does that hold for what is new as well?"
+        steps.append(comment(ticket, findings, text, f"news of {counted(len(news))}", news, settling=awaits))
+    if awaits:
+        reason = f"no longer reported, and that proves nothing: {counts.in_words()}"
+        steps.append(_status(ticket, Kind.SET_STATUS, Status.AWAITING_VERIFICATION, reason, living))
+    return Decision(tuple(steps))
 
 
 def _came_back(
