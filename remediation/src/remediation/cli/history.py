@@ -6,7 +6,6 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from ..ending import Ending
 from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, quiet
@@ -46,26 +45,24 @@ def undo(
     A ticket that it made stays. A status that somebody has changed since stays as well.
     """
     with opened(data):
+        from ..jobs.work import applied
         from ..store import models
-        from ..tickets.run import ProjectRun, waiting_reasons
+        from ..tickets.run import ProjectRun
 
         row = one(models.Project.objects, project, "project")
         run = ProjectRun(row, say=quiet if as_json else typer.echo)
         made, outcome = run.undo(_plan(row, plan), approver(), apply=apply)
         steps = [{"key": step.key, "kind": step.kind.value, "ticket": step.ticket} for step in made.steps]
-        not_done = [vars(item) for item in waiting_reasons(made, outcome)]
-        value = {
-            "steps": steps,
-            "done": outcome.done,
-            "failed": list(outcome.failed),
-            "waiting": list(outcome.waiting),
-            "not_done": not_done,
-        }
+        value, ending = applied(made, outcome)
         lines = [f"  {step['kind']:<14} {step['ticket']}" for step in steps]
-        lines += [f"  not done       {item['key']}: {item['reason']}" for item in not_done]
+        lines += [f"  not done       {item['key']}: {item['reason']}" for item in value["not_done"]]
         more = "" if apply or not steps else " Nothing was written yet: add --apply."
-        answer(as_json, value, "\n".join([f"To take plan {plan} back:{more}", *(lines or ["  nothing to do"])]))
-        raise typer.Exit(Ending.FAILED if outcome.failed else Ending.HELD if outcome.waiting else Ending.DONE)
+        answer(
+            as_json,
+            {"steps": steps, **value},
+            "\n".join([f"To take plan {plan} back:{more}", *(lines or ["  nothing to do"])]),
+        )
+        raise typer.Exit(ending)
 
 
 def _plan(project: Any, number: int) -> Any:

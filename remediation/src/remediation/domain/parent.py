@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from . import template, variables
 from .membership import Rows
-from .plan import PARENT_KEY, Kind, NotDone, Step
+from .plan import PARENT_KEY, STATUSES, Kind, NotDone, Step
 from .snapshot import SEVERITIES
 from .status import ENDED, Status, of_parent
 from .ticket import WORDS, Ticket
@@ -104,9 +104,7 @@ def numbers(rows: Rows, tickets: Sequence[Ticket], steps: Sequence[Step]) -> str
 def _children(tickets: Sequence[Ticket], steps: Sequence[Step]) -> list[Status | None]:
     """The statuses of the newest tickets of all keys, once the steps are done."""
     coming = {
-        (step.ticket_key, step.generation): Status(step.body["status"])
-        for step in steps
-        if step.kind in (Kind.SET_STATUS, Kind.REOPEN)
+        (step.ticket_key, step.generation): Status(step.body["status"]) for step in steps if step.kind in STATUSES
     }
     created = {step.ticket_key for step in steps if step.kind is Kind.CREATE}
     there = [

@@ -28,6 +28,10 @@ class Kind(str, Enum):
     FOLLOW = "follow"
 
 
+CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
+STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
+
+
 @dataclass(frozen=True)
 class Step:
     """``ticket_key`` and ``generation`` name the ticket; ``body`` is what is written, ``told`` what the ticket has told

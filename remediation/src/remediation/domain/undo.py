@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .plan import PARENT_KEY, Kind, NotDone, Plan, Step
+from .plan import CREATES, PARENT_KEY, STATUSES, Kind, NotDone, Plan, Step
 from .ticket import Ticket, gone, pair_text
-
-_SETS = (Kind.SET_STATUS, Kind.REOPEN)
-_MAKES = (Kind.CREATE, Kind.CREATE_PARENT)
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,11 @@ def _of_ticket(
     if ticket.missing:
         not_done.append(NotDone(name, gone(ticket.halo_id)))
         return
-    if any(one.kind in _MAKES for one in done):
+    if any(one.kind in CREATES for one in done):
         not_done.append(NotDone(name, f"ticket {ticket.halo_id} was made by it, and stays until somebody closes it"))
     if any(one.kind is Kind.FOLLOW for one in done):
         not_done.append(NotDone(name, "what it stands for stays as it is"))
-    sets = [one for one in done if one.kind in _SETS]
+    sets = [one for one in done if one.kind in STATUSES]
     said = [one for one in done if one.kind is Kind.COMMENT]
     back = _status_before(name, shown, sets, names, not_done)
     is_announced = all(one.announced for one in sets)

@@ -15,12 +15,14 @@ from typing import Any
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
+from ..domain.plan import Plan
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
 from ..sources.progress import Tell, unheard
 from ..sources.reading import is_read, snapshot_of
 from ..store import models
 from ..store.intake import take_in
+from ..tickets.apply import Outcome
 from ..tickets.run import ProjectRun, waiting_reasons
 from .telling import told
 
@@ -84,19 +86,23 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
     """
     with _recorded("project", project=project) as record:
         made, outcome = ProjectRun(project, say=say).apply(approved)
-        not_done = [vars(item) for item in waiting_reasons(made, outcome)]
-        value = {
-            "done": outcome.done,
-            "failed": list(outcome.failed),
-            "waiting": list(outcome.waiting),
-            "warnings": outcome.warnings,
-            "tickets": outcome.tickets,
-            "not_done": not_done,
-        }
+        value, ending = applied(made, outcome)
         text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
-        lines = [text, *(f"  {item['key']}: {item['reason']}" for item in not_done)]
-        ending = Ending.FAILED if outcome.failed else Ending.HELD if outcome.waiting else Ending.DONE
-        return record(Ended(value, "\n".join(lines), ending))
+        lines = [text, *(f"  {item['key']}: {item['reason']}" for item in value["not_done"])]
+        return record(
+            Ended({**value, "warnings": outcome.warnings, "tickets": outcome.tickets}, "\n".join(lines), ending)
+        )
+
+
+def applied(made: Plan, outcome: Outcome) -> tuple[dict[str, Any], Ending]:
+    """What became of a plan's steps, by their keys, and what was not done and why; and the ending."""
+    value = {
+        "done": outcome.done,
+        "failed": list(outcome.failed),
+        "waiting": list(outcome.waiting),
+        "not_done": [vars(item) for item in waiting_reasons(made, outcome)],
+    }
+    return value, Ending.FAILED if outcome.failed else Ending.HELD if outcome.waiting else Ending.DONE
 
 
 def is_due(source: models.Source, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -63,7 +63,7 @@ class InsightVmConsole:
         mark: str = "",
     ) -> None:
         self._prefix = f"{NAME}-{mark}-" if mark else f"{NAME}-"
-        self._sweeps = bool(mark)
+        self._mark = mark
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
@@ -76,24 +76,18 @@ class InsightVmConsole:
 
     def test(self) -> None:
         """Logs in and asks for a report that is there, which proves no right to make one. Raises SourceError."""
-        http = self._connect()
-        try:
+        with closing(self._connect()) as http:
             http.ask("GET", "/reports?page=0&size=1")
-        finally:
-            http.close()
 
     def snapshot(self) -> Snapshot:
         """All that the console knows, unfiltered. Raises SourceError and gives nothing when any part fails."""
-        http = self._connect()
-        try:
-            if self._sweeps:
+        with closing(self._connect()) as http:
+            if self._mark:
                 _delete_all(http, self._prefix)
             covered, taken = self._rows(http, "coverage", rows_of.COVERAGE_COLUMNS)
             found, _ = self._rows(http, "findings", rows_of.FINDINGS_COLUMNS)
             excepted, _ = self._rows(http, "exceptions", rows_of.EXCEPTIONS_COLUMNS)
             self.skew = http.skew
-        finally:
-            http.close()
         return Snapshot(
             taken=taken,
             proof=Proof.SCAN,

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,11 +105,8 @@ class InsightVmRest:
 
     def test(self) -> None:
         """Logs in and asks for one asset. Raises SourceError."""
-        http = self._connect()
-        try:
+        with closing(self._connect()) as http:
             http.ask("GET", "/assets?page=0&size=1")
-        finally:
-            http.close()
 
     def snapshot(self) -> Snapshot:
         """All that the console shows to its user, unfiltered. Raises SourceError; gives nothing when a part fails."""

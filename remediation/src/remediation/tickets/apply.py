@@ -12,7 +12,7 @@ from typing import Any, Callable, Mapping
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
-from ..domain.plan import PARENT_KEY, Kind, Plan, Step
+from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
@@ -26,9 +26,6 @@ from .keeping import keep_comment, keep_end, keep_status, numbers_told
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
-
-_CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
-_STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
 
 
 class _Moved(Exception):
@@ -58,7 +55,7 @@ class Applier:
 
     ``now`` is the present, ``say(text)`` gets a line for each step. ``wait`` waits for the budget, before each step.
     ``cut_off`` waits for what a process before sent. ``uncommented``: why some tickets cannot be commented on yet, by
-    their rows' numbers (``open_comments.look_up``).
+    their rows' numbers (``OpenComments.look_up``).
     """
 
     def __init__(
@@ -122,7 +119,7 @@ class Applier:
 
     def _adopt(self, plan: Plan) -> None:
         """Find the tickets of all creates at once, before anything is created: some may have been made before."""
-        steps = {(step.ticket_key, step.generation): step for step in plan.steps if step.kind in _CREATES}
+        steps = {(step.ticket_key, step.generation): step for step in plan.steps if step.kind in CREATES}
         rows = [self._ticket(*wanted) for wanted in steps]
         made = models.Ticket.objects.filter(project=self._project, halo_id__isnull=True)
         open_ended = [row for row in made if open_write(row)]
@@ -209,7 +206,7 @@ class Applier:
         sent = _sent(step)
         try:
             # Looked at before "about to": what was not begun is nobody's but the person's who did it.
-            result = asked(lambda: self._found(step, ticket)) if step.kind in _STATUSES else {}
+            result = asked(lambda: self._found(step, ticket)) if step.kind in STATUSES else {}
             if not result:
                 self._note("about", ticket, row, sent)
                 result = asked(lambda: self._do(step, ticket))
@@ -221,7 +218,7 @@ class Applier:
             self._waits(step, error.cause)
             return
         except HaloAway as error:
-            if step.kind not in _STATUSES:
+            if step.kind not in STATUSES:
                 # What may have been made raises UncertainWrite; a status may have been set.
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
@@ -280,20 +277,20 @@ class Applier:
 
     def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
         """Why a step cannot be begun yet, "" where it can."""
-        if step.kind in _CREATES and self._unsearched:
+        if step.kind in CREATES and self._unsearched:
             return self._unsearched
         if step.kind is Kind.CREATE and self._parent_id() is None:
             return "the project's own ticket does not exist yet"
-        if step.kind not in (*_CREATES, Kind.FOLLOW) and ticket.halo_id is None:
+        if step.kind not in (*CREATES, Kind.FOLLOW) and ticket.halo_id is None:
             return "its ticket does not exist yet"
-        needed = self._parent() if step.kind is Kind.CREATE else ticket if step.kind not in _CREATES else None
+        needed = self._parent() if step.kind is Kind.CREATE else ticket if step.kind not in CREATES else None
         if needed is not None and step.kind is not Kind.FOLLOW and is_missing(needed):
             reason = self._missing(needed)
             if reason:
                 return reason
         if step.kind is Kind.COMMENT:
             return self._uncommented.get(ticket.pk, "")
-        newest = open_write(ticket) if step.kind in _CREATES else None
+        newest = open_write(ticket) if step.kind in CREATES else None
         if newest and newest.event == "unknown" and newest.at > self._now() - ABSENT_BEFORE_RETRY:
             # It was looked for before all steps.
             return (
@@ -317,7 +314,7 @@ class Applier:
 
     def _do(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         """The result of a step. Raises HaloError and NotInHalo."""
-        if step.kind in _CREATES:
+        if step.kind in CREATES:
             return self._create(step, ticket)
         if step.kind is Kind.FOLLOW:
             return {"key": step.body["key"]}
@@ -389,7 +386,7 @@ class Applier:
             return {"warning": f"{attachment['name']} could not be attached. {in_words(error)}"}
 
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
-        if step.kind in _CREATES:
+        if step.kind in CREATES:
             shown = Shown(result["ticket"], result["status"], None, None)
             self._made(ticket, shown, _sent(step))
             return
@@ -406,7 +403,7 @@ def _sent(step: Step) -> dict[str, Any]:
     """What has to be known of a write when only what it made is found later."""
     if step.kind is Kind.COMMENT:
         return {"told": dict(step.told)}
-    if step.kind not in _CREATES:
+    if step.kind not in CREATES:
         return {}
     numbers = {"numbers": step.body["numbers"]} if "numbers" in step.body else {}
     return {"told": dict(step.told), "title": str(step.body["summary"]), **numbers}

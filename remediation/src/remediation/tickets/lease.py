@@ -125,10 +125,7 @@ def _take(connection_id: int) -> int | None:
         WHERE store_lease.until <= clock_timestamp()
         RETURNING number
     """
-    with connection.cursor() as cursor:
-        cursor.execute(query, [connection_id, LASTS])
-        row = cursor.fetchone()
-        return int(row[0]) if row else None
+    return _number(query, connection_id, LASTS)
 
 
 def _take_from(connection_id: int, held: tuple[int, datetime]) -> int | None:
@@ -138,8 +135,13 @@ def _take_from(connection_id: int, held: tuple[int, datetime]) -> int | None:
         WHERE connection_id = %s AND number = %s AND until = %s
         RETURNING number
     """
+    return _number(query, LASTS, connection_id, *held)
+
+
+def _number(query: str, *values: float | datetime) -> int | None:
+    """The number that a statement returns, None where it returns none."""
     with connection.cursor() as cursor:
-        cursor.execute(query, [LASTS, connection_id, *held])
+        cursor.execute(query, values)
         row = cursor.fetchone()
         return int(row[0]) if row else None
 

@@ -7,7 +7,7 @@ from typing import Callable, Iterable, Mapping
 
 from django.utils import timezone
 
-from ..domain.plan import Kind
+from ..domain.plan import STATUSES
 from ..domain.status import ENDED, StatusMap
 from ..store import models
 from ..store.json_keys import change_keys
@@ -19,7 +19,6 @@ from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
-_STATUSES = (Kind.SET_STATUS.value, Kind.REOPEN.value)
 
 
 def read_back(
@@ -128,4 +127,4 @@ def _about_a_status(row: models.Ticket) -> models.Step | None:
     """The step that was about to set a status, where it is not known what became of that."""
     newest = open_write(row)
     step = newest.step if newest else None
-    return step if step and step.kind in _STATUSES else None
+    return step if step and step.kind in STATUSES else None

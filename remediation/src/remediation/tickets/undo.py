@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
-from ..domain.plan import Kind
+from ..domain.plan import STATUSES, Kind
 from ..domain.undo import Done
 from ..store import models
 
 _DONE = models.Journal.Event.DONE
-_SETS = (Kind.SET_STATUS.value, Kind.REOPEN.value)
 
 
 def done_by(plan: models.Plan) -> list[Done]:
@@ -18,10 +17,9 @@ def done_by(plan: models.Plan) -> list[Done]:
     before, announced = (_numbers(steps, name) for name in ("takes_back", "announces"))
     entries = models.Journal.objects.filter(step__plan=plan, step__state=models.Step.State.DONE, event=_DONE)
     rows = entries.exclude(step__in=before).select_related("step", "ticket").order_by("step__position", "pk")
-    newest: dict[int, int] = {}
-    sets = models.Journal.objects.filter(ticket__project=plan.project, event=_DONE, step__kind__in=_SETS)
-    for owner, number in sets.order_by("pk").values_list("ticket", "pk"):
-        newest[owner] = number
+    kinds = [kind.value for kind in STATUSES]
+    sets = models.Journal.objects.filter(ticket__project=plan.project, event=_DONE, step__kind__in=kinds)
+    newest = dict(sets.values_list("ticket").annotate(Max("pk")))
     found = {}
     for entry in rows:
         step, ticket = entry.step, entry.ticket
