@@ -16,11 +16,15 @@ import requests
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
+from remediation.sources.insightvm_rest import InsightVmRest
 from remediation.sources.reading import snapshot_of
 from remediation.store import models
 from remediation.store.intake import take_in
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
+
+# Both ways to read a console give the same frames.
+MODES = [InsightVmConsole, InsightVmRest]
 
 WEB01 = "web01.corp.example"
 MISSING = "msft-cve-2026-10001"
@@ -36,10 +40,11 @@ def row(frame: Any, **wanted: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, snapshot: Take) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, mode: Any) -> None:
     console.approve(console.except_(WEB01, "tlsv1_0-enabled"))
     console.scan()
-    found = snapshot()
+    found = mode(console.url, console.user, console.password, sleep=lambda seconds: None).snapshot()
     for frame, schema in (
         (found.findings, FINDINGS),
         (found.assets, ASSETS),
@@ -50,9 +55,10 @@ def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, sna
         assert list(frame.schema.items()) == list(schema.items())
 
 
-def test_so_have_those_of_an_empty_console(database: str) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_so_have_those_of_an_empty_console(database: str, mode: Any) -> None:
     with Console(database) as console:
-        found = InsightVmConsole(console.url, console.user, console.password, sleep=lambda seconds: None).snapshot()
+        found = mode(console.url, console.user, console.password, sleep=lambda seconds: None).snapshot()
     for frame, schema in ((found.findings, FINDINGS), (found.coverage, COVERAGE), (found.exceptions, EXCEPTIONS)):
         assert list(frame.schema.items()) == list(schema.items())
         assert frame.height == 0

@@ -98,29 +98,6 @@ def test_both_modes_read_the_same_world_as_the_same(console: Console, snapshot: 
     assert (by_objects.proof, by_reports.proof) == (Proof.ASSESSED, Proof.SCAN)
 
 
-def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, read: Take) -> None:
-    console.approve(console.except_(WEB01, "tlsv1_0-enabled"))
-    console.scan()
-    found = read()
-    for frame, schema in (
-        (found.findings, FINDINGS),
-        (found.assets, ASSETS),
-        (found.coverage, COVERAGE),
-        (found.exceptions, EXCEPTIONS),
-    ):
-        assert frame.height > 0
-        assert list(frame.schema.items()) == list(schema.items())
-
-
-def test_so_have_those_of_an_empty_console(database: str) -> None:
-    with Console(database) as console:
-        found = InsightVmRest(console.url, console.user, console.password, sleep=lambda seconds: None).snapshot()
-    for frame, schema in ((found.findings, FINDINGS), (found.coverage, COVERAGE), (found.exceptions, EXCEPTIONS)):
-        assert list(frame.schema.items()) == list(schema.items())
-        assert frame.height == 0
-    assert found.rows == 0
-
-
 def test_what_is_asked_for_and_how_often(console: Console, read: Take) -> None:
     read()
     counts = asked(console)

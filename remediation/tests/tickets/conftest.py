@@ -199,6 +199,18 @@ class Scene:
         return [request.path for request in self.halo.requests if request.method == "GET"]
 
 
+def dies_at(run: ProjectRun, call: str, *, after: bool = True) -> None:
+    """The run ends as by Ctrl-C at its first such call to Halo, after or before that is done."""
+    real = getattr(run._instance, call)
+
+    def dies(*arguments: Any) -> None:
+        if after:
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    setattr(run._instance, call, dies)
+
+
 def is_write(request: Any) -> bool:
     return request.method != "GET" and "token" not in request.path
 

@@ -298,7 +298,8 @@ def test_a_comment_that_was_made_although_nobody_saw_it_is_found_by_the_next_run
     assert models.Step.objects.get(kind="comment", result__has_key="found").state == "done"
 
 
-def test_a_comment_that_was_not_made_waits_and_says_that_it_was_looked_for(scene: Any) -> None:
+def lose_a_comment(scene: Any) -> None:
+    """A comment on s1 was sent, and nobody knows whether it was made."""
     scene.scan("a1 v1 s1")
     scene.run().apply()
     scene.later(days=1)
@@ -306,6 +307,10 @@ def test_a_comment_that_was_not_made_waits_and_says_that_it_was_looked_for(scene
     scene.halo.inject(Fault("drop", "POST", "actions", times=None))
     scene.run().apply()
     scene.halo.clear_faults()
+
+
+def test_a_comment_that_was_not_made_waits_and_says_that_it_was_looked_for(scene: Any) -> None:
+    lose_a_comment(scene)
     scene.later(minutes=5)
     scene.halo.forget_requests()
     _, outcome = scene.run().apply()
@@ -398,14 +403,8 @@ def test_a_comment_that_was_refused_is_looked_for_no_more(scene: Any) -> None:
 
 
 def test_a_lost_comment_behind_a_status_is_looked_for_all_the_same(scene: Any) -> None:
-    scene.scan("a1 v1 s1")
-    scene.run().apply()
+    lose_a_comment(scene)
     row = models.Ticket.objects.get(key="s1")
-    scene.later(days=1)
-    scene.scan("a1 v1 s1", "a2 v1 s1")
-    scene.halo.inject(Fault("drop", "POST", "actions", times=None))
-    scene.run().apply()
-    scene.halo.clear_faults()
     entry = row.journal.order_by("-pk")[0]
     assert entry.event == "unknown"
     models.Journal.objects.create(ticket=row, step=None, event="done", reference=row.reference, at=scene.now)
@@ -414,13 +413,7 @@ def test_a_lost_comment_behind_a_status_is_looked_for_all_the_same(scene: Any) -
 
 
 def test_a_lost_comment_of_a_ticket_that_is_gone_shows_that_it_is_gone(scene: Any) -> None:
-    scene.scan("a1 v1 s1")
-    scene.run().apply()
-    scene.later(days=1)
-    scene.scan("a1 v1 s1", "a2 v1 s1")
-    scene.halo.inject(Fault("drop", "POST", "actions", times=None))
-    scene.run().apply()
-    scene.halo.clear_faults()
+    lose_a_comment(scene)
     number = scene.ticket("s1")["id"]
     scene.halo.inject(Fault("status", "GET", "actions", status=404, times=None))
     scene.halo.hidden_tickets.add(number)

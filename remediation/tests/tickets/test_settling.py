@@ -15,7 +15,7 @@ from remediation.store import models
 from remediation.tickets import run
 from remediation.tickets.apply import HaloAway
 
-from .conftest import is_write
+from .conftest import dies_at, is_write
 
 WORDS = "somebody changed it meanwhile; the next run decides"
 
@@ -159,13 +159,7 @@ def test_what_is_settled_and_called_done_once_more_is_settled_with_its_evidence(
 
 def test_a_reopening_after_a_settling_that_was_cut_off_is_respected(settled: Any) -> None:
     run = settled.run()
-    real = run._instance.set_status
-
-    def dies(*arguments: Any) -> None:
-        real(*arguments)
-        raise KeyboardInterrupt
-
-    run._instance.set_status = dies
+    dies_at(run, "set_status")
     with pytest.raises(KeyboardInterrupt):
         run.apply()
     settled.run().apply()

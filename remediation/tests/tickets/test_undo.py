@@ -9,6 +9,8 @@ import pytest
 from halo_emulator import Fault
 from remediation.store import models
 
+from .conftest import dies_at
+
 
 def newest() -> models.Plan:
     return models.Plan.objects.order_by("-pk")[0]
@@ -112,14 +114,7 @@ def test_tickets_that_were_made_stay(scene: Any) -> None:
 def test_an_undo_that_was_cut_off_is_finished_by_another_one(scene: Any, call: str, after: bool) -> None:
     plan = settled(scene)
     run = scene.run()
-    real = getattr(run._instance, call)
-
-    def dies(*arguments: Any) -> None:
-        if after:
-            real(*arguments)
-        raise KeyboardInterrupt
-
-    setattr(run._instance, call, dies)
+    dies_at(run, call, after=after)
     with pytest.raises(KeyboardInterrupt):
         run.undo(plan, "ann", apply=True)
     undone(scene, plan)
@@ -213,13 +208,7 @@ def test_an_approval_ends_with_an_undo(scene: Any) -> None:
     _, stored = scene.run().plan()
     models.Plan.objects.filter(pk=stored.pk).update(approved_at=scene.now, approved_by="lead")
     run = scene.run()
-    real = run._instance.set_status
-
-    def dies(*arguments: Any) -> None:
-        real(*arguments)
-        raise KeyboardInterrupt
-
-    run._instance.set_status = dies
+    dies_at(run, "set_status")
     with pytest.raises(KeyboardInterrupt):
         run.apply()
     undone(scene, models.Plan.objects.get(pk=stored.pk))
