@@ -10,6 +10,7 @@ class Component:
 class Input:
     INTERVAL = "interval"
     PRIORITY_ID = "priority_id"
+    REQUESTS_PER_FIVE_MINUTES = "requests_per_five_minutes"
     TICKETTYPE_ID = "tickettype_id"
     WEBHOOK_PORT = "webhook_port"
 
@@ -37,6 +38,13 @@ class TicketCreatedInput(insightconnect_plugin_runtime.Input):
       "title": "Priority ID",
       "description": "Only trigger for specific priority (optional)",
       "order": 2
+    },
+    "requests_per_five_minutes": {
+      "type": "integer",
+      "title": "Requests per Five Minutes",
+      "description": "How many requests this trigger may send to HaloITSM in five minutes, which allows 300 for everything together",
+      "default": 40,
+      "order": 5
     },
     "tickettype_id": {
       "type": "integer",

@@ -10,6 +10,8 @@ class Component:
 class Input:
     INTERVAL = "interval"
     NEW_STATUS_ID = "new_status_id"
+    REQUESTS_PER_FIVE_MINUTES = "requests_per_five_minutes"
+    SKIP_OWN_CHANGES = "skip_own_changes"
     TICKET_ID = "ticket_id"
     WEBHOOK_PORT = "webhook_port"
 
@@ -39,6 +41,20 @@ class TicketStatusChangedInput(insightconnect_plugin_runtime.Input):
       "title": "New Status ID",
       "description": "Only trigger when status changes to this value (optional)",
       "order": 2
+    },
+    "requests_per_five_minutes": {
+      "type": "integer",
+      "title": "Requests per Five Minutes",
+      "description": "How many requests this trigger may send to HaloITSM in five minutes, which allows 300 for everything together",
+      "default": 40,
+      "order": 5
+    },
+    "skip_own_changes": {
+      "type": "boolean",
+      "title": "Skip Own Changes",
+      "description": "Leave out changes that only the agent of this connection's API application made, so that a workflow does not start itself",
+      "default": true,
+      "order": 6
     },
     "ticket_id": {
       "type": "integer",

@@ -9,6 +9,8 @@ class Component:
 
 class Input:
     INTERVAL = "interval"
+    REQUESTS_PER_FIVE_MINUTES = "requests_per_five_minutes"
+    SKIP_OWN_CHANGES = "skip_own_changes"
     STATUS_CHANGED = "status_changed"
     TICKET_ID = "ticket_id"
     WEBHOOK_PORT = "webhook_port"
@@ -32,6 +34,20 @@ class TicketUpdatedInput(insightconnect_plugin_runtime.Input):
       "description": "Seconds between two polls of HaloITSM, at least 5",
       "default": 60,
       "order": 3
+    },
+    "requests_per_five_minutes": {
+      "type": "integer",
+      "title": "Requests per Five Minutes",
+      "description": "How many requests this trigger may send to HaloITSM in five minutes, which allows 300 for everything together",
+      "default": 40,
+      "order": 5
+    },
+    "skip_own_changes": {
+      "type": "boolean",
+      "title": "Skip Own Changes",
+      "description": "Leave out changes that only the agent of this connection's API application made, so that a workflow does not start itself",
+      "default": true,
+      "order": 6
     },
     "status_changed": {
       "type": "boolean",

@@ -22,7 +22,8 @@ class LastSeen:
 
     ``action_id`` is the id of its newest action at that time, None when that is not known (its actions were not read,
     for example). ``repeats`` is how many earlier changes had the same ``sort_key``: Halo's last_update can stay the
-    same while the ticket changes.
+    same while the ticket changes. ``occurred`` is when the ticket occurred, in seconds since 1970, None when that is
+    not known: it tells apart two tickets that had one id, as happens where a Halo is restored from a backup.
     """
 
     sort_key: str
@@ -30,6 +31,7 @@ class LastSeen:
     content_key: Mapping[str, int] = field(default_factory=dict)
     action_id: int | None = None
     repeats: int = 0
+    occurred: int | None = None
 
 
 @dataclass(frozen=True)

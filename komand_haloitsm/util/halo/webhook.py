@@ -13,14 +13,29 @@ import hashlib
 import hmac
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Mapping
 
 from .values.ids import as_id
+from .values.sort_key import SortKey
 
 SIGNATURE_HEADERS = ("Token", "X-Halo-Signature", "X-Hub-Signature-256")
 # Far more than Halo sends in one batch (the administrator sets its batch_limit). A pending ticket costs little.
 _MOST_EVENTS = 10_000
 _LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A webhook's word that a ticket may have changed.
+
+    ``sent`` is when Halo says it sent it, "" when it does not say. ``agent_id`` is the agent whose change Halo tells
+    of, None when it names none.
+    """
+
+    ticket_id: int
+    sent: SortKey = SortKey()
+    agent_id: int | None = None
 
 
 class UnreadableWebhook(ValueError):
