@@ -15,6 +15,7 @@ from .connection_handler import ConnectionHandler, OpenConnections
 from .faults import Fault, Faults
 from .gateway import Gateway
 from .late_work import LateWork
+from .rate_limit import RateLimit
 from .request_log import RecordedRequest, RequestLog
 from .settings import Settings
 from .store import Action, Store, Ticket
@@ -52,6 +53,7 @@ class HaloEmulator(Settings):
         self._faults = Faults()
         self._late_work = LateWork()
         self._issuer = TokenIssuer(self)
+        self._rate_limit = RateLimit(self, self._clock)
         self._connections = OpenConnections()
         self._webhooks = Webhooks(self._clock, lambda ticket: detail(self._store, ticket))
         self._server: BaseWSGIServer | None = None
@@ -67,7 +69,9 @@ class HaloEmulator(Settings):
         if self._server is not None:
             return self
         app = build_app(self._store, self._issuer)
-        gateway = Gateway(app, self._request_log, self._faults, self._late_work, self._issuer, self._clock)
+        gateway = Gateway(
+            app, self._request_log, self._faults, self._late_work, self._issuer, self._clock, self._rate_limit
+        )
         handler = type("Handler", (ConnectionHandler,), {"gateway": gateway, "connections": self._connections})
         # The Flask application is only reached through the gateway.
         self._server = make_server(HOST, self.port, app, threaded=True, request_handler=handler)
@@ -125,6 +129,11 @@ class HaloEmulator(Settings):
         self._request_log.forget()
 
     @property
+    def refused_by_rate_limit(self) -> int:
+        """How many requests were refused so far because of `requests_per_five_minutes`."""
+        return self._rate_limit.refused
+
+    @property
     def peak_token_requests(self) -> int:
         """The highest number of token requests that were in flight at once."""
         return self._issuer.peak
@@ -155,7 +164,7 @@ class HaloEmulator(Settings):
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which Halo's clock is ahead of the machine's."""
+        """Seconds by which Halo's clock is ahead of the machine's. To skip a minute, a test adds 60."""
         return self._clock.offset
 
     @clock_offset.setter

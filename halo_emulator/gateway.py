@@ -10,15 +10,16 @@ from typing import Any
 from flask import Flask, Request, Response
 from werkzeug.test import run_wsgi_app
 
-from .answers import page
+from .answers import page, refused
 from .clock import Clock
 from .faults import Fault, Faults
 from .late_work import LateWork, Work
 from .paths import token_address
+from .rate_limit import RateLimit
+from .refusals import rate_limit_reached
 from .request_log import RecordedRequest, RequestLog, parsed_body, readable_headers, without_secrets
 from .tokens import TokenIssuer
 
-_RATE_LIMIT = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
 _STUB = b'{"id":1,"summary":"this answer was cut off by a fault of the stand-in"}'
 # How often it looks whether a client that waits for late work is still there.
 _LOOK_EVERY = 0.01
@@ -39,12 +40,14 @@ class Gateway:
         late_work: LateWork,
         issuer: TokenIssuer,
         clock: Clock,
+        rate_limit: RateLimit,
     ) -> None:
         self._app = app
         self._late_work = late_work
         self._request_log = request_log
         self._faults = faults
         self._issuer = issuer
+        self._rate_limit = rate_limit
         self.clock = clock
 
     def respond(self, environ: dict[str, Any]) -> Response:
@@ -74,6 +77,7 @@ class Gateway:
                 {**request.args},
                 without_secrets(body),
                 readable_headers(request.headers.items()),
+                at=self.clock.seconds(),
             )
         )
 
@@ -82,8 +86,12 @@ class Gateway:
             body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
             return Response(b"".join(body), status, headers)
 
-        fault = self._faults.take(entry.method, entry.path)
-        response = work() if fault is None else self._spoilt(fault, work, environ)
+        refusal = self._rate_limit.admit()
+        fault = self._faults.take(entry.method, entry.path) if refusal is None else None
+        if refusal is not None:
+            response = refused(refusal)
+        else:
+            response = work() if fault is None else self._spoilt(fault, work, environ)
         entry.status = response.status_code
         return response
 
@@ -139,8 +147,7 @@ def has_gone(connection: socket.socket) -> bool:
 def _as_told(fault: Fault) -> Response:
     body = fault.body
     if body is None and fault.status == 429:
-        # The wording is seen live.
-        body = json.dumps(_RATE_LIMIT)
+        body = json.dumps(rate_limit_reached(300).body)
     if body is None:
         response = Response(b"", fault.status)
     elif isinstance(body, str):

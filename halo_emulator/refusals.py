@@ -40,6 +40,12 @@ def not_an_array() -> Refusal:
     return Refusal(400, {"message": "This endpoint requires a JSON array in the body of the request."})
 
 
+def rate_limit_reached(requests: int, retry_after: int | None = None) -> Refusal:
+    """Too many requests (the wording: seen live). `retry_after`: whole seconds, None when Halo does not tell them."""
+    headers = () if retry_after is None else (("Retry-After", str(retry_after)),)
+    return Refusal(429, f"Rate Limit Reached - {requests} Requests per rolling 5 minute window", headers)
+
+
 def message(status: int, text: str) -> Refusal:
     """{"message": ...} (seen live)."""
     return Refusal(status, {"message": text})

@@ -15,7 +15,8 @@ _SECRET_FIELDS = {"client_secret", "password", "refresh_token", "assertion"}
 
 @dataclass
 class RecordedRequest:
-    """One request as it arrived. `status` is 0 until a response is sent, and stays 0 if none is."""
+    """One request as it arrived, `at` so many seconds since 1970 by Halo's clock. `status` is 0 until a response is
+    sent, and stays 0 if none is."""
 
     method: str
     path: str
@@ -23,6 +24,7 @@ class RecordedRequest:
     body: Any
     headers: Mapping[str, str] = field(repr=False)
     status: int = 0
+    at: float = 0.0
 
 
 def parsed_body(content_type: str, raw: bytes) -> Any:

@@ -18,6 +18,12 @@ class Settings:
         self.auth_at_root = False
         # Seen live for 403: an IP allow-list in front of Halo refuses token requests. The empty body is a guess.
         self.token_status: int | None = None
+        # Seen live: 300 requests in a rolling five minutes, of all clients together; other limits are reported as well.
+        # None: no limit. That requests for tokens count is a guess.
+        self.requests_per_five_minutes: int | None = None
+        # Seen live: Retry-After is not always sent. That it holds whole seconds until the next request may pass is a
+        # guess.
+        self.tells_retry_after = True
         # Official and seen live: a scope that was not granted to the application refuses the whole token request.
         self.granted_scopes: set[str] = {"all", "all:standard", "read:tickets", "edit:tickets", "read:customers"}
         # Seen live: 403 with an empty body where the agent's role lacks a right. Pairs like ("GET", "team").
