@@ -18,8 +18,9 @@ def _written(ticks: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{fraction:07d}Z"
 
 
-def canonical(value: object) -> str | None:
-    """The same moment in the form that this package stores, in which text sorts as time. None if it is no date."""
+def canonical(value: object, hours_ahead: float = 0) -> str | None:
+    """The same moment in the form that this package stores, in which text sorts as time. None if it is no date.
+    `hours_ahead`: the moment is taken for local time of a zone so many hours ahead of UTC, whatever zone it names."""
     if isinstance(value, datetime):
         value = value.isoformat()
     match = _ISO.match(value.strip()) if isinstance(value, str) else None
@@ -28,6 +29,7 @@ def canonical(value: object) -> str | None:
     day, minutes, seconds, fraction, zone = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{minutes or '00:00'}:{seconds or '00'}") - _offset(zone)
+        moment -= timedelta(hours=hours_ahead)
     except (ValueError, OverflowError):
         return None
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{(fraction or '')[:7]:0<7}Z"
@@ -59,6 +61,15 @@ class Clock:
     def database_now(self) -> str:
         """A timestamp for a ticket or an action, whose clock may differ from Halo's (a test device of ours)."""
         return self.now(self.database_ahead)
+
+    def last_update_at(self, moment: str) -> str:
+        """The `last_update` of a change that happens at this moment, both by the clock of tickets and actions."""
+        shown = datetime.fromisoformat(moment[:26]) - timedelta(seconds=self._settings.last_update_behind)
+        return f"{shown.isoformat(timespec='microseconds')}{moment[26:]}"
+
+    def last_update_now(self) -> str:
+        """The `last_update` of a change that happens now."""
+        return self.last_update_at(self.database_now())
 
     @property
     def database_ahead(self) -> float:

@@ -57,6 +57,19 @@ class Settings:
         # One client found that Halo gives 100 rows a page at most, whatever page_size says. Other values are a test
         # device of ours.
         self.page_cap = 100
+        # Seen live: the envelope of a page tells `page_size`. That some builds tell no size, or the size that was asked
+        # for although rows end at the cap, is a test device of ours.
+        self.tells_page_size = True
+        self.tells_page_size_asked_for = False
+        # With paging, `record_count` is the number of all tickets that match (seen live). True: of those on this page,
+        # a test device of ours.
+        self.counts_per_page = False
+        # Seen live: `last_update` is a little earlier than the change itself. By how many seconds, for what is logged
+        # or changed from now on: a test device of ours.
+        self.last_update_behind: float = 0
+        # Hours by which the zone is ahead of UTC for whose local time Halo takes `lastupdatefromdate` and
+        # `lastupdatetodate`, whatever zone they name. A test device of ours.
+        self.reads_local_time: float = 0
         # Seconds by which the dates in tickets and actions are ahead of the Date header: a test device of ours.
         self.database_clock_offset: float = 0
         # Hours added to the dates in tickets and actions, which look like UTC all the same: a test device of ours. The

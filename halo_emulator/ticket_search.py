@@ -113,13 +113,14 @@ def _value_in(field: str, values: set[str]) -> Test:
     return lambda ticket: ticket.get(field) in values
 
 
-def _date_tests(query: Mapping[str, str]) -> list[Test]:
+def _date_tests(store: Store, query: Mapping[str, str]) -> list[Test]:
     """Documented only: startdate and enddate mean nothing without datesearch. Both ends included: a guess."""
     tests = []
     field = _DATE_FIELDS.get(query.get("datesearch", "").lower())
-    ranges = [(field, "startdate", "enddate")] if field else []
-    for name, first, last in [*ranges, ("last_update", "lastupdatefromdate", "lastupdatetodate")]:
-        start, end = canonical(query.get(first)), canonical(query.get(last))
+    ranges = [(field, "startdate", "enddate", 0.0)] if field else []
+    changes = ("last_update", "lastupdatefromdate", "lastupdatetodate", store.settings.reads_local_time)
+    for name, first, last, hours_ahead in [*ranges, changes]:
+        start, end = canonical(query.get(first), hours_ahead), canonical(query.get(last), hours_ahead)
         if start is not None:
             tests.append(_not_before(name, start))
         if end is not None:
@@ -154,7 +155,7 @@ def _asks_for_old(query: Mapping[str, str], *, changes: bool) -> bool:
 def _candidates(store: Store, query: Mapping[str, str], late: Mapping[int, Ticket | None]) -> list[Ticket]:
     """All tickets except those that the index by last_update excludes, lowest id first. `late` holds the ones that the
     list shows as they were, None for one that it does not show yet."""
-    since = canonical(query.get("lastupdatefromdate"))
+    since = canonical(query.get("lastupdatefromdate"), store.settings.reads_local_time)
     if since is None:
         ids = list(store.tickets)
     else:
@@ -185,7 +186,7 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
     settings = store.settings
     closed = (frozenset(store.closed_statuses), settings.recently_closed_days, settings.hides_closed_changes)
     seen_as = (frozenset(settings.hidden_tickets), closed)
-    key = (wanted, seen_as, store.clock.offset, store.clock.database_ahead)
+    key = (wanted, seen_as, store.clock.offset, store.clock.database_ahead, settings.reads_local_time)
     with store.lock:
         late = store.ticket_lag.still_shown()
         if late:
@@ -201,7 +202,7 @@ def matching(store: Store, query: Mapping[str, str]) -> list[Ticket]:
 def _found(store: Store, query: Mapping[str, str], late: Mapping[int, Ticket | None]) -> list[Ticket]:
     tickets = _candidates(store, query, late)
     tests = _visibility_tests(store, query) + _number_tests(query) + _category_tests(store, query)
-    tests += _date_tests(query)
+    tests += _date_tests(store, query)
     if EXTERNAL_ID in query:
         tests.append(_value_in(EXTERNAL_ID, {query[EXTERNAL_ID]}))
     tests += [_contains(fields, query[name]) for name, fields in _TEXT.items() if name in query]
@@ -217,14 +218,17 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 def ticket_list(store: Store, raw_query: Mapping[str, str]) -> dict[str, Any]:
     """The envelope. `record_count` is the total with paging and the number returned without (both were seen live)."""
-    query = known_parameters(store, raw_query)
+    query, settings = known_parameters(store, raw_query), store.settings
     tickets = matching(store, query)
     answer: dict[str, Any] = {}
     if is_on(query, "pageinate"):
-        size = min(max(_number(query, "page_size", 50), 1), store.settings.page_cap)
+        asked = max(_number(query, "page_size", 50), 1)
+        size = min(asked, settings.page_cap)
         page = max(_number(query, "page_no", 1), 1)
         rows = tickets[(page - 1) * size : page * size]
-        answer = {"page_no": page, "page_size": size, "record_count": len(tickets)}
+        answer = {"page_no": page, "record_count": len(rows if settings.counts_per_page else tickets)}
+        if settings.tells_page_size:
+            answer["page_size"] = asked if settings.tells_page_size_asked_for else size
     else:
         count = _number(query, "count", ROWS_WITHOUT_COUNT)
         rows = tickets[: count if count > 0 else ROWS_WITHOUT_COUNT]

@@ -85,7 +85,7 @@ def _blank(store: Store, number: int, ticket_type: int, now: str) -> Ticket:
         "agent_id": UNASSIGNED,
         "dateoccurred": now,
         "datecreated": now,
-        "last_update": now,
+        "last_update": store.clock.last_update_at(now),
         "lastactiondate": now,
         "hasbeenclosed": False,
         "deleted": False,
@@ -139,8 +139,7 @@ def update_ticket(
         ticket = _with_fields(store, old, fields, given)
         _apply_closing(store, old, ticket)
         changed = {name for name in ticket if ticket[name] != old.get(name)}
-        now = store.clock.database_now()
-        ticket |= {"last_update": now}
+        ticket |= {"last_update": store.clock.last_update_now()}
         action = _record_changes(store, old, ticket, agent_id)
         action = _closure_note(store, ticket, given, agent_id) or action
         if action is not None:
@@ -166,7 +165,7 @@ def change_by_rule(store: Store, ticket_id: int, given: dict[str, Any]) -> Ticke
         ticket = _with_fields(store, old, written_fields(store, given), given)
         _date_closing(store, old, ticket)
         changed = {name for name in ticket if ticket[name] != old.get(name)}
-        ticket["last_update"] = store.clock.database_now()
+        ticket["last_update"] = store.clock.last_update_now()
         statuses = {"old_status": old["status_id"], "new_status": ticket["status_id"]}
         action = _rule_applied(store, ticket_id, "A rule of the instance changed this Ticket", **statuses)
         ticket["lastactiondate"] = action["datetime"]
@@ -249,7 +248,7 @@ def touch(store: Store, ticket_id: int, action: Action, **more: Any) -> Ticket:
     """The ticket as it is after an action: `last_update` and `lastactiondate` move (seen live)."""
     ticket = {
         **store.tickets[ticket_id],
-        "last_update": store.clock.database_now(),
+        "last_update": store.clock.last_update_now(),
         "lastactiondate": action["datetime"],
         **more,
     }
@@ -259,7 +258,7 @@ def touch(store: Store, ticket_id: int, action: Action, **more: Any) -> Ticket:
 def delete_ticket(store: Store, ticket_id: int, agent_id: int) -> Ticket:
     """A soft delete (documented only): the ticket stays stored, but can be neither listed nor read."""
     with store.lock:
-        ticket = {**store.tickets[ticket_id], "deleted": True, "last_update": store.clock.database_now()}
+        ticket = {**store.tickets[ticket_id], "deleted": True, "last_update": store.clock.last_update_now()}
         store.put(ticket)
         store.emit(DELETED, ticket, None, agent_id)
         return ticket

@@ -199,3 +199,47 @@ def test_closed_tickets_may_be_hidden_from_the_list_of_changes(halo, api):
     assert 2106 in api.ids(**since) and 2106 not in api.ids()
     halo.hides_closed_changes = True
     assert 2106 not in api.ids(**since) and api.ids(**since, closed_only="true") == [2106]
+
+
+def test_a_page_that_does_not_tell_its_size(halo, api):
+    halo.page_cap = 4
+    page = {"pageinate": "true", "page_size": 100, "page_no": 2}
+    halo.tells_page_size_asked_for = True
+    body = api.get("/Tickets", **page).json()
+    assert (body["page_size"], body["record_count"], len(body["tickets"])) == (100, 6, 2)
+    halo.tells_page_size = False
+    body = api.get("/Tickets", **page).json()
+    assert "page_size" not in body and (body["page_no"], body["record_count"], len(body["tickets"])) == (2, 6, 2)
+
+
+def test_a_count_of_the_page_only(halo, api):
+    halo.page_cap = 4
+    halo.counts_per_page = True
+    counts = [api.get("/Tickets", pageinate="true", page_no=page).json()["record_count"] for page in (1, 2, 3)]
+    assert counts == [4, 2, 0]
+
+
+def test_last_update_may_be_earlier_than_the_change(halo, api):
+    before = api.get("/Tickets/2101").json()["last_update"]
+    halo.last_update_behind = 3600
+    ticket = api.post("/Tickets", [{"summary": "late"}]).json()
+    assert ticket["last_update"] < before < ticket["dateoccurred"]
+    halo.change_ticket(2101, status_id=2)
+    note = api.post("/Actions", [{"ticket_id": 2102, "outcome_id": 7, "note": "x"}]).json()
+    changed = [api.get(f"/Tickets/{number}").json() for number in (2101, 2102)]
+    assert all(one["last_update"] < before < one["lastactiondate"] for one in changed)
+    assert changed[1]["lastactiondate"] == note["datetime"]
+    assert not {2101, 2102, ticket["id"]} & set(api.ids(lastupdatefromdate=before))
+
+
+@pytest.mark.parametrize("hours, found", [(-1, []), (0, [2101]), (1, [2102, 2101])])
+def test_changed_since_may_be_read_as_local_time(halo, api, hours, found):
+    halo.change_ticket(2101, last_update="2040-01-01T10:10:00Z")
+    halo.change_ticket(2102, last_update="2040-01-01T09:10:00Z")
+    since = {"lastupdatefromdate": "2040-01-01T10:00:00Z"}
+    assert api.ids(**since) == [2101]
+    halo.reads_local_time = hours
+    assert api.ids(**since) == found
+    assert api.ids(**since, lastupdatetodate="2040-01-01T10:00:00Z") == []
+    row = api.get("/Tickets", ticketids="2101").json()["tickets"][0]
+    assert row["last_update"] == "2040-01-01T10:10:00.0000000Z"
