@@ -1,5 +1,11 @@
-"""/api/Actions. Listing needs a ticket id here; Halo also takes a range of dates of one day at most (seen live)."""
+"""/api/Actions. The list needs a ticket id, or a range of dates of one day at most (seen live).
 
+That the range is `startdate` and `enddate` is documented only. That it goes by `datetime`, needs both ends and includes
+them is a guess.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -7,8 +13,9 @@ from flask import Blueprint, Response, request
 from .action_writes import add_action, delete_action
 from .answers import answer
 from .array_body import posted, posted_objects
+from .clock import canonical
 from .field_values import whole_number
-from .refusals import dotnet, message, record_not_found
+from .refusals import Refusal, dotnet, message, record_not_found
 from .rules import on_new_action
 from .store import Action, Store
 from .ticket_search import numbers
@@ -23,10 +30,16 @@ def action_routes(store: Store) -> Blueprint:
 
     @routes.get("/api/actions")
     def listing() -> Response:
-        number = _ticket_id()
-        rows = _listed(_held_in_list(store, number))
+        if request.args.get("ticket_id") or not store.settings.lists_actions_by_date:
+            number = _ticket_id()
+            envelope, held = {"ticket_id": number}, _held_in_list(store, [number])
+        else:
+            start, end = _one_day()
+            held = [action for action in _held_in_list(store, store.tickets) if start <= action["datetime"] <= end]
+            envelope, held = {}, sorted(held, key=lambda action: str(action["datetime"]))
+        rows = _listed(held, store.settings.actions_cap)
         shown = [action_shape(action, is_on(request.args, "includehtmlnote")) for action in rows]
-        return answer({"ticket_id": number, "record_count": len(shown), "actions": shown})
+        return answer({**envelope, "record_count": len(shown), "actions": shown})
 
     @routes.get("/api/actions/<int:number>")
     def one(number: int) -> Response:
@@ -48,8 +61,20 @@ def action_routes(store: Store) -> Blueprint:
 def _ticket_id() -> int:
     found = numbers(request.args.get("ticket_id", ""))
     if len(found) != 1:
-        raise dotnet("A Ticket ID or a date range of at most one day must be given")
+        raise _neither_ticket_nor_day()
     return found.pop()
+
+
+def _neither_ticket_nor_day() -> Refusal:
+    return dotnet("A Ticket ID or a date range of at most one day must be given")
+
+
+def _one_day() -> tuple[str, str]:
+    """The range of dates that the query gives, in the form that the store has."""
+    start, end = canonical(request.args.get("startdate")), canonical(request.args.get("enddate"))
+    if start is None or end is None or datetime.fromisoformat(end) - datetime.fromisoformat(start) > timedelta(days=1):
+        raise _neither_ticket_nor_day()
+    return start, end
 
 
 def _held(store: Store, ticket_id: int) -> list[Action]:
@@ -59,14 +84,17 @@ def _held(store: Store, ticket_id: int) -> list[Action]:
         return [] if hidden else list(store.actions.get(ticket_id, ()))
 
 
-def _held_in_list(store: Store, ticket_id: int) -> list[Action]:
-    """What the list knows, which may be behind (a test device of ours)."""
+def _held_in_list(store: Store, ticket_ids: Iterable[int]) -> list[Action]:
+    """What the list knows of these tickets, each oldest first. It may be behind (a test device of ours)."""
     with store.lock:
-        held = _held(store, ticket_id)
-        return store.action_lag.still_shown().get(ticket_id, held) if held else held
+        late, known = store.action_lag.still_shown(), []
+        for number in ticket_ids:
+            held = _held(store, number)
+            known += late.get(number, held) if held else held
+        return known
 
 
-def _listed(actions: list[Action]) -> list[Action]:
+def _listed(actions: list[Action], cap: int | None) -> list[Action]:
     """Newest first (seen live); the filters are official, what counts as a system action is a guess."""
     rows = actions[::-1]
     if is_on(request.args, "excludesys"):
@@ -74,7 +102,7 @@ def _listed(actions: list[Action]) -> list[Action]:
     if is_on(request.args, "excludeprivate"):
         rows = [row for row in rows if not row["hiddenfromuser"]]
     count = max(numbers(request.args.get("count", "")), default=0)
-    return rows[:count] if count > 0 else rows
+    return rows[: count if count > 0 else None][:cap]
 
 
 def _found(store: Store, ticket_id: int, number: int) -> Action:

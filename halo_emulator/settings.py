@@ -64,6 +64,12 @@ class Settings:
         # With paging, `record_count` is the number of all tickets that match (seen live). True: of those on this page,
         # a test device of ours.
         self.counts_per_page = False
+        # The most rows that the list of actions gives, whatever `count` says; None: as many as there are. A test device
+        # of ours.
+        self.actions_cap: int | None = None
+        # Seen live: the list of actions takes a range of dates of one day at most instead of a ticket. That some builds
+        # lack it is a test device of ours.
+        self.lists_actions_by_date = True
         # Seen live: `last_update` is a little earlier than the change itself. By how many seconds, for what is logged
         # or changed from now on: a test device of ours.
         self.last_update_behind: float = 0

@@ -1,5 +1,8 @@
 """/Actions."""
 
+import time
+from datetime import datetime, timezone
+
 import pytest
 
 NO_OUTCOME = "An Outcome must be entered for this Action"
@@ -93,3 +96,63 @@ def test_mail_from_outside_is_a_ticket_like_any_other(halo, api):
     assert ticket == mailed and (ticket["summary"], ticket["details"]) == ("Subject", "Body")
     assert (ticket["user_name"], ticket["team_id"], ticket["last_update"][:4]) == ("Alice Brandt", 2, "2020")
     assert api.get("/Actions/1", ticket_id=mailed["id"]).json()["who"] == "Alice Brandt" and mailed["id"] in api.ids()
+
+
+def test_a_list_never_longer_than_the_cap(halo, api):
+    for number in range(6):
+        halo.add_note(2101, f"note {number}")
+    halo.actions_cap = 5
+    for query in ({}, {"count": 100}):
+        body = api.get("/Actions", ticket_id=2101, **query).json()
+        assert [row["id"] for row in body["actions"]] == [8, 7, 6, 5, 4] and body["record_count"] == 5
+    assert [row["id"] for row in api.get("/Actions", ticket_id=2101, count=2).json()["actions"]] == [8, 7]
+
+
+DAY = {"startdate": "2040-01-01T00:00:00Z", "enddate": "2040-01-02T00:00:00Z"}
+
+
+@pytest.fixture
+def in_2040(halo):
+    """Notes on two tickets, in turn, half an hour apart; the last one on the second day."""
+    halo.clock_offset = datetime(2040, 1, 1, tzinfo=timezone.utc).timestamp() - time.time()
+    numbers = (2101, 2102, 2101, 2102)
+    for number in numbers:
+        halo.clock_offset += 1800
+        halo.add_note(number, "seen")
+    halo.clock_offset += 86400
+    halo.add_note(2101, "tomorrow")
+
+
+def test_the_actions_of_all_tickets_on_a_day(halo, api, in_2040):
+    body = api.get("/Actions", **DAY).json()
+    found = [(row["ticket_id"], row["id"]) for row in body["actions"]]
+    assert found == [(2102, 4), (2101, 4), (2102, 3), (2101, 3)]
+    assert body["record_count"] == 4 and "ticket_id" not in body
+    assert [row["who_agentid"] for row in body["actions"]] == [3] * 4
+    hour = {"startdate": "2040-01-01T01:15:00+00:30", "enddate": "2040-01-01T01:15:00"}
+    assert [row["ticket_id"] for row in api.get("/Actions", **hour).json()["actions"]] == [2102]
+    assert len(api.get("/Actions", **DAY, count=3).json()["actions"]) == 3
+    assert api.get("/Actions", **DAY, ticket_id=2101).json()["record_count"] == 5
+    halo.hidden_tickets = {2101}
+    halo.actions_cap = 1
+    assert [row["id"] for row in api.get("/Actions", **DAY).json()["actions"]] == [4]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"startdate": "2040-01-01"},
+        {"enddate": "2040-01-01"},
+        {"startdate": "2040-01-01", "enddate": "2040-01-02T00:00:01Z"},
+        {"startdate": "x", "enddate": "2040-01-01"},
+    ],
+)
+def test_a_list_needs_a_ticket_or_a_day(api, query):
+    answer = api.get("/Actions", **query)
+    assert answer.status_code == 400 and "one day" in answer.json()["Message"]
+
+
+def test_a_list_that_takes_no_dates(halo, api, in_2040):
+    halo.lists_actions_by_date = False
+    assert api.get("/Actions", **DAY).status_code == 400
