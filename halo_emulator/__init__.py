@@ -17,6 +17,7 @@ the real HaloITSM does the same is written, in words, next to each behaviour:
 from .emulator import HaloEmulator
 from .faults import Fault
 from .request_log import RecordedRequest
+from .store import Snapshot
 from .webhooks import WebhookDisorder
 
-__all__ = ["Fault", "HaloEmulator", "RecordedRequest", "WebhookDisorder"]
+__all__ = ["Fault", "HaloEmulator", "RecordedRequest", "Snapshot", "WebhookDisorder"]

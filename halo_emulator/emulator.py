@@ -18,7 +18,7 @@ from .late_work import LateWork
 from .rate_limit import RateLimit
 from .request_log import RecordedRequest, RequestLog
 from .settings import Settings
-from .store import Action, Store, Ticket
+from .store import Action, Snapshot, Store, Ticket
 from .ticket_shape import detail
 from .ticket_writes import NO_AGENT, create_ticket, delete_ticket, forced_dates, merge_tickets, update_ticket
 from .tokens import TokenIssuer
@@ -184,6 +184,15 @@ class HaloEmulator(Settings):
     def revoke_tokens(self) -> None:
         """Makes every bearer token issued so far invalid."""
         self._issuer.revoke()
+
+    def snapshot(self) -> Snapshot:
+        """A backup of the tickets, their actions and files, and of the ids that are next."""
+        return self._store.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Restores a backup, any number of times. What came after it is gone, and ids are given out once more. Time,
+        tokens, settings and deliveries go on."""
+        self._store.restore(snapshot)
 
     # -- somebody works in Halo's own screens -----------------------------------------------------------------------
 

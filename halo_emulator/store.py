@@ -6,6 +6,7 @@ Stored tickets are never changed in place: a change stores a new dict. So a tick
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from . import seed
@@ -20,6 +21,17 @@ Row = dict[str, Any]
 EXTERNAL_ID = "third_party_id_string"
 # Event number, ticket, the action behind it if any, id of the agent who did it.
 Listener = Callable[[int, Ticket, Action | None, int], None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Tickets, their actions and files, and the ids that are next, as a backup has them."""
+
+    tickets: dict[int, Ticket]
+    actions: dict[int, list[Action]]
+    attachments: dict[int, list[Row]]
+    next_ticket: int
+    next_action: dict[int, int]
 
 
 class Store:
@@ -81,6 +93,28 @@ class Store:
         held.append(action)
         return action
 
+    def snapshot(self) -> Snapshot:
+        """What there is now. Later changes do not reach it."""
+        with self.lock:
+            return Snapshot(
+                dict(self.tickets),
+                _lists_copied(self.actions),
+                _lists_copied(self.attachments),
+                self._next_ticket,
+                dict(self._next_action),
+            )
+
+    def restore(self, kept: Snapshot) -> None:
+        """Makes everything as it was then, and nothing of it late in a list."""
+        with self.lock:
+            self.tickets = dict(kept.tickets)
+            self.actions = _lists_copied(kept.actions)
+            self.attachments = _lists_copied(kept.attachments)
+            self._next_ticket, self._next_action = kept.next_ticket, dict(kept.next_action)
+            self.by_update = sorted((ticket["last_update"], number) for number, ticket in self.tickets.items())
+            self.ticket_lag, self.action_lag = Lag(self.settings), Lag(self.settings)
+            self.found.clear()
+
     def emit(self, event: int, ticket: Ticket, action: Action | None, agent_id: int) -> None:
         """Tells the webhooks, if there are any."""
         if self.listener is not None:
@@ -94,6 +128,10 @@ class Store:
     def agent_name(self, agent_id: int) -> str:
         """An agent's name, or "" for an unknown one."""
         return str((row_by(self.agents, "id", agent_id) or {}).get("name", ""))
+
+
+def _lists_copied(lists: dict[int, list[Row]]) -> dict[int, list[Row]]:
+    return {number: list(rows) for number, rows in lists.items()}
 
 
 def row_by(rows: list[Row], key: str, value: object) -> Row | None:
