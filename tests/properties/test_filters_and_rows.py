@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from komand_haloitsm.util.halo.errors import HaloError
 from komand_haloitsm.util.halo.http.messages import Request
 from komand_haloitsm.util.halo.http.rows import rows_of, single
-from komand_haloitsm.util.halo.tickets.filters import TicketFilter, is_last_page
+from komand_haloitsm.util.halo.tickets.filters import PageEnd, TicketFilter
 from komand_haloitsm.util.halo.values.dates import format_date
 from komand_haloitsm.util.halo.values.ids import as_id
 
@@ -119,10 +119,13 @@ def test_any_answer_is_one_object_or_an_error(data):
     assert isinstance(one, dict) and one["id"] and one in (data, data[0] if isinstance(data, list) else data)
 
 
-@given(st.integers(1, 500), st.integers(0, 300), DATES | ANY_JSON | st.fixed_dictionaries({"record_count": ANY_JSON}))
-def test_whether_a_page_is_the_last_is_always_known(number, rows, envelope):
-    last = is_last_page(number, rows, envelope)
-    assert last is True or (rows >= 100 and last is False)
+@given(st.lists(st.tuples(st.integers(0, 300), DATES | ANY_JSON | st.fixed_dictionaries({"record_count": ANY_JSON}))))
+def test_whether_a_page_is_the_last_is_always_known(pages):
+    end, longest = PageEnd(), 0
+    for rows, envelope in pages:
+        last = end.is_last(rows, envelope)
+        assert last is True or (rows >= max(longest, 1) and last is False)
+        longest = max(longest, rows)
 
 
 def test_an_id_of_a_spelling_is_the_id():

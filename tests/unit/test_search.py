@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from komand_haloitsm.util.halo.tickets.filters import PAGE_SIZE, TicketFilter, is_last_page, page_query
+from komand_haloitsm.util.halo.tickets.filters import PAGE_SIZE, PageEnd, TicketFilter, page_query
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -153,25 +153,37 @@ def test_pages_are_asked_for_in_halos_spelling_newest_first(number):
     }
 
 
-_LAST = {
-    "an empty page": (1, 0, {"record_count": 0}, True),
-    "a short page": (1, 99, {"record_count": 99}, True),
-    "a short page, whatever the count says": (1, 99, {"record_count": 500}, True),
-    "a full page that is all": (1, 100, {"record_count": 100}, True),
-    "a full page and one more ticket": (1, 100, {"record_count": 101}, False),
-    "a full page of many": (2, 100, {"record_count": 250}, False),
-    "the last full page": (3, 100, {"record_count": 300}, True),
-    "a full page without a count": (1, 100, {}, False),
-    "a full page with a count that is none": (1, 100, {"record_count": True}, False),
-    "a full page with a count as text": (1, 100, {"record_count": "100"}, False),
-    "a full page in a bare list": (1, 100, [], False),
-    "a page longer than asked for": (1, 120, {"record_count": 500}, False),
+# The pages of a list, each with its number of rows and its envelope, and whether the last of them ends the list.
+_PAGES = {
+    "an empty page": ([(0, {"record_count": 0})], True),
+    "an empty page, whatever the count says": ([(0, {"record_count": 500})], True),
+    "a short page": ([(99, {"record_count": 99})], True),
+    "a short page of more": ([(99, {"record_count": 500})], False),
+    "a short page without a count": ([(99, {})], True),
+    "a short page that may be cut": ([(50, {})], False),
+    "a short page that may be cut and counted by itself": ([(50, {"record_count": 50})], False),
+    "a short page of which Halo tells the size": ([(25, {"page_size": 50, "record_count": 25})], False),
+    "a page as long as Halo says, counted by itself": ([(50, {"page_size": 50, "record_count": 50})], False),
+    "a page shorter than Halo says": ([(37, {"page_size": 50, "record_count": 37})], True),
+    "a full page that is all": ([(100, {"record_count": 100})], False),
+    "a full page and one more ticket": ([(100, {"record_count": 101})], False),
+    "the second full page of many": ([(100, {"record_count": 250})] * 2, False),
+    "the last full page": ([(100, {"record_count": 300})] * 3, True),
+    "the last full page of a cut list": ([(50, {"record_count": 150})] * 3, True),
+    "full pages, each counted by itself": ([(50, {"record_count": 50})] * 3, False),
+    "a page shorter than the one before": ([(50, {"record_count": 50}), (49, {"record_count": 49})], True),
+    "a full page without a count": ([(100, {})], False),
+    "a full page with a count that is none": ([(100, {"record_count": True})], False),
+    "a full page with a count as text": ([(100, {"record_count": "100"})], False),
+    "a full page in a bare list": ([(100, [])], False),
+    "a page longer than asked for": ([(120, {"record_count": 500})], False),
 }
 
 
-@pytest.mark.parametrize("number, rows, envelope, last", list(_LAST.values()), ids=list(_LAST))
-def test_the_last_page(number, rows, envelope, last):
-    assert is_last_page(number, rows, envelope) is last
+@pytest.mark.parametrize("pages, last", list(_PAGES.values()), ids=list(_PAGES))
+def test_the_last_page(pages, last):
+    end = PageEnd()
+    assert [end.is_last(rows, envelope) for rows, envelope in pages] == [False] * (len(pages) - 1) + [last]
 
 
 def test_a_page_is_no_larger_than_halo_gives():

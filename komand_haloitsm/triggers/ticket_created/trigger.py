@@ -24,5 +24,5 @@ class TicketCreated(EventTrigger):
             "tickettype_id": given_id(params, Input.TICKETTYPE_ID),
             "priority_id": given_id(params, Input.PRIORITY_ID),
         }
-        policy = EventPolicy(decide=lambda seen, now, watermark, _: decide_created(seen, now, watermark, **filters))
+        policy = EventPolicy(decide=lambda seen, now, watermark, *_: decide_created(seen, now, watermark, **filters))
         self.watch(params, policy, lambda event, ticket: {Output.EVENT_ID: event.event_id, Output.TICKET: ticket})

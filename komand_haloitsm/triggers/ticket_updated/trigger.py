@@ -22,13 +22,16 @@ class TicketUpdated(EventTrigger):
     def run(self, params: dict[str, Any] = {}) -> None:
         status_changed = given_flag(params, Input.STATUS_CHANGED, default=False)
         policy = EventPolicy(
-            decide=lambda seen, now, watermark, actions: decide_updated(
-                seen, now, watermark, actions, status_changed=status_changed
+            decide=lambda seen, now, watermark, actions, origin: decide_updated(
+                seen, now, watermark, actions, origin, status_changed=status_changed
             ),
             # A ticket that was never seen has no last status: then only
             # the ticket's actions tell whether its status was another.
-            needs_actions=lambda seen, now, watermark: status_changed and not seen and has_moved(seen, now, watermark),
+            needs_actions=lambda seen, now, watermark, origin: (
+                has_moved(seen, now, watermark) and (origin.own_agent is not None or (status_changed and seen is None))
+            ),
             ticket_id=given_id(params, Input.TICKET_ID),
+            skips_own_changes=given_flag(params, Input.SKIP_OWN_CHANGES, default=True),
         )
         self.watch(
             params,

@@ -7,10 +7,11 @@ between two steps therefore repeats at most one event, with the same ``event_id`
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Mapping, Sequence
 
 from ..halo.changes import Snapshot
-from ..halo.values.ids import as_id
+from ..halo.values.ids import as_id, whole_number
 from ..halo.values.sort_key import SortKey
 
 Row = Mapping[str, Any]
@@ -42,11 +43,13 @@ class Watermark:
     - A ticket is not new if its id is at most ``newest_old_id``. That is None when the newest id at the start is not
       known; then the ticket's creation date is compared with ``sort_key`` instead.
     - Whatever happened at ``horizon`` or before is too long ago to catch up with.
+    - ``restored`` is when Halo was found to be restored from a backup, "" when it was not. Its ids were used before.
     """
 
     sort_key: str
     newest_old_id: int | None = None
     horizon: str = ""
+    restored: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,28 +69,67 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Who may have made a change. ``own_agent`` is the API application's agent, whose changes are to be left out; None
+    where they are not, or where it is not known. ``told`` is the agent that a webhook named, None without one."""
+
+    own_agent: int | None = None
+    told: int | None = None
+
+
+@dataclass(frozen=True)
 class EventPolicy:
     """Which events one trigger, with its filters, makes from the snapshot of a ticket.
 
-    ``decide`` returns the steps. Its last argument, the ticket's actions, is None when they were not needed or cannot
-    be read. ``needs_actions`` says whether they must be read first. ``ticket_id`` is the only ticket to watch, None for
-    all tickets.
+    ``decide`` returns the steps. The ticket's actions are None when they were not needed or cannot be read.
+    ``needs_actions`` says whether they must be read first; with ``needs_every_action``, all of them since the ticket was
+    last seen. ``ticket_id`` is the only ticket to watch, None for all tickets. ``skips_own_changes``: whether to find
+    out who made a change.
     """
 
-    decide: Callable[[LastSeen | None, Snapshot, Watermark, Sequence[Row] | None], list[Step]]
-    needs_actions: Callable[[LastSeen | None, Snapshot, Watermark], bool] = lambda seen, now, watermark: False
+    decide: Callable[[LastSeen | None, Snapshot, Watermark, Sequence[Row] | None, Origin], list[Step]]
+    needs_actions: Callable[[LastSeen | None, Snapshot, Watermark, Origin], bool] = lambda *_: False
     ticket_id: int | None = None
+    skips_own_changes: bool = False
+    needs_every_action: bool = False
+
+
+# No clock of Halo's is behind itself by more than this.
+_SURELY_LATER = timedelta(minutes=5)
 
 
 def has_moved(seen: LastSeen | None, now: Snapshot, watermark: Watermark) -> bool:
     """Whether the ticket has changed: its last_update is later, or it is the same and the content differs.
 
     The second case is two updates within the same second. A last_update that went back is no change: the snapshot is
-    outdated (a stale response, a page that came late).
+    outdated (a stale response, a page that came late). But one that was in the future, and is not any more, was put
+    right.
     """
-    if seen is None or now.sort_key != seen.sort_key:
-        return now.sort_key > max(seen.sort_key if seen else watermark.sort_key, watermark.horizon)
-    return _differs(seen, now)
+    if seen is None:
+        return now.sort_key > max(watermark.sort_key, watermark.horizon)
+    if now.sort_key == seen.sort_key:
+        return _differs(seen, now)
+    return now.sort_key > watermark.horizon and (now.sort_key > seen.sort_key or _was_put_right(seen, now))
+
+
+def _was_put_right(seen: LastSeen, now: Snapshot) -> bool:
+    latest = now.read_at.earlier(-_SURELY_LATER)
+    return bool(latest) and seen.sort_key > latest >= now.sort_key
+
+
+def is_another(seen: LastSeen | None, now: Snapshot) -> bool:
+    """Whether a ticket is another one than was last seen under its id: a Halo restored from a backup uses ids again.
+
+    It is, if it occurred after the other one had last changed. A person who corrects when a ticket occurred sets it to
+    an earlier time than that of the ticket's last change.
+    """
+    return (
+        seen is not None
+        and seen.occurred is not None
+        and now.occurred is not None
+        and now.occurred > seen.occurred
+        and SortKey.at(datetime.fromtimestamp(now.occurred, timezone.utc)) > seen.sort_key
+    )
 
 
 def _differs(seen: LastSeen, now: Snapshot) -> bool:
@@ -109,20 +151,28 @@ def decide_created(
     Only that first snapshot is compared with the filters: a ticket that matches them later makes no such event.
     """
     if seen is not None:
-        return [Step(None, _as_seen(now, seen))] if has_moved(seen, now, watermark) else []
+        return [Step(None, as_seen(now, seen))] if has_moved(seen, now, watermark) else []
     filters = (("tickettype_id", tickettype_id), ("priority_id", priority_id))
     fits = all(wanted is None or now.content_key.get(name) == wanted for name, wanted in filters)
-    event = Event(f"{now.ticket_id}-created") if fits and is_new(now, watermark) else None
-    return [Step(event, _as_seen(now, seen))]
+    event = Event(f"{now.ticket_id}-created{_life(watermark)}") if fits and is_new(now, watermark) else None
+    return [Step(event, as_seen(now, seen))]
 
 
 def is_new(now: Snapshot, watermark: Watermark) -> bool:
-    """Whether a ticket was logged after the trigger started."""
-    return (
-        now.ticket_id > watermark.newest_old_id
-        if watermark.newest_old_id is not None
-        else now.created > watermark.sort_key
-    )
+    """Whether a ticket was logged after the trigger started: by its id, and by its date where that proves nothing."""
+    if watermark.newest_old_id is not None and now.ticket_id > watermark.newest_old_id:
+        return True
+    return (watermark.newest_old_id is None or bool(watermark.restored)) and now.created > watermark.sort_key
+
+
+def hints_at_a_restored_halo(now: Snapshot, watermark: Watermark) -> bool:
+    """Whether a ticket never seen has an old id and a new date: its id was used before, or a person changed its date."""
+    return not is_new(now, watermark) and now.created > watermark.sort_key
+
+
+def _life(watermark: Watermark) -> str:
+    """The end of an ``event_id`` that a Halo could use again after it was restored from a backup."""
+    return f"-{watermark.restored}" if watermark.restored else ""
 
 
 def decide_updated(
@@ -130,6 +180,7 @@ def decide_updated(
     now: Snapshot,
     watermark: Watermark,
     actions: Sequence[Row] | None = None,
+    origin: Origin = Origin(),
     *,
     status_changed: bool = False,
 ) -> list[Step]:
@@ -142,9 +193,9 @@ def decide_updated(
     the watermark. With ``status_changed``, there is an event only where the status is known to differ.
     """
     if not has_moved(seen, now, watermark):
-        return [] if seen else [Step(None, _as_seen(now, seen))]
-    after = _as_seen(now, seen)
-    if seen is None and now.sort_key == now.created:
+        return [] if seen else [Step(None, as_seen(now, seen))]
+    after = replace(as_seen(now, seen), action_id=_newest(actions))
+    if (seen is None and now.sort_key == now.created) or _is_own(seen, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
     outputs = {"previous_status_id": before} if before else {}
@@ -153,9 +204,62 @@ def decide_updated(
     return [Step(Event(f"{now.ticket_id}-updated-{now.sort_key}{_again(after)}", outputs), after)]
 
 
+# How soon after a change its consequences follow: what Halo's rules do to the ticket.
+_RULES_FOLLOW = timedelta(seconds=5)
+# who_type of an action (seen in clients).
+_SYSTEM = 0
+
+
+def _is_own(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row] | None, origin: Origin) -> bool:
+    """Whether only the agent that is to be left out has changed the ticket: by its actions, else by a webhook's word.
+
+    What the system did within seconds of such an action counts as its consequence.
+    """
+    if origin.own_agent is None:
+        return False
+    fresh = sorted(_fresh(seen, watermark, actions or ()), key=_order)
+    if not fresh:
+        return origin.told == origin.own_agent
+    last = ""
+    for row in fresh:
+        if _by(row, origin.own_agent):
+            last = SortKey(_time(row)).earlier(-_RULES_FOLLOW)
+        elif whole_number(row.get("who_type")) != _SYSTEM or _time(row) > last:
+            return False
+    return True
+
+
+def is_known_to_be_of_others(seen: LastSeen, watermark: Watermark, some: Sequence[Row], origin: Origin) -> bool:
+    """Whether some of a ticket's actions, which need not be all, show that not only the own agent has changed it."""
+    return bool(_fresh(seen, watermark, some)) and not _is_own(seen, watermark, some, origin)
+
+
+def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:
+    """The actions since the ticket was last seen. An action is dated a little later than the change that it tells of."""
+    after = max(seen.sort_key if seen else watermark.sort_key, watermark.horizon)
+    known = seen.action_id or 0 if seen else 0
+    return [row for row in actions if _time(row) > after and (as_id(row.get("id")) or 0) > known]
+
+
+def _by(row: Row, agent_id: int | None) -> bool:
+    return agent_id is not None and as_id(row.get("who_agentid")) == agent_id
+
+
+def _time(row: Row) -> SortKey:
+    return SortKey.of(row.get("actiondatecreated")) or SortKey.of(row.get("datetime"))
+
+
+def _order(row: Row) -> int:
+    return as_id(row.get("id")) or 0
+
+
+def _newest(actions: Sequence[Row] | None) -> int | None:
+    return max(filter(None, map(_order, actions or ())), default=None)
+
+
 def _status_before(actions: Sequence[Row] | None, watermark: Watermark) -> int | None:
     transitions = _transitions(actions or ())
-    return next((old for _, at, old, _ in transitions if at > watermark.sort_key), None)
+    return next((one.old for one in transitions if one.at > watermark.sort_key), None)
 
 
 def decide_status_changed(
@@ -163,6 +267,7 @@ def decide_status_changed(
     now: Snapshot,
     watermark: Watermark,
     actions: Sequence[Row] | None,
+    origin: Origin = Origin(),
     *,
     new_status_id: int | None = None,
 ) -> list[Step]:
@@ -172,62 +277,74 @@ def decide_status_changed(
     A ticket that was never seen and has no readable actions makes none: an old status is never invented.
     """
     if not has_moved(seen, now, watermark):
-        return [] if seen else [Step(None, _as_seen(now, seen))]
+        return [] if seen else [Step(None, as_seen(now, seen))]
     steps: list[Step] = []
     current = seen or LastSeen("", None)
+    last = _newest(actions)
+    if seen and (last or 0) < (seen.action_id or 0):
+        # Actions were deleted, or Halo was restored from a backup: their numbers will be used again.
+        seen = replace(seen, action_id=None)
     fresh = [] if actions is None else _since(seen, watermark, _transitions(actions))
-    last = max((number for number in (as_id(row.get("id")) for row in actions or ()) if number), default=None)
-    for action_id, _, old, new in fresh:
-        current = replace(current, status_id=new, action_id=action_id)
-        steps.append(Step(_transition(f"{now.ticket_id}-status-{action_id}", old, new, new_status_id), current))
-    ahead = bool(fresh) and fresh[-1][1] > now.sort_key
+    for one in fresh:
+        current = replace(current, status_id=one.new, action_id=one.action_id)
+        event = None if _by({"who_agentid": one.agent_id}, origin.own_agent) else one.event(now, watermark)
+        steps.append(Step(event if new_status_id in (None, one.new) else None, current))
+    ahead = bool(fresh) and fresh[-1].at > now.sort_key
     # A status change that left no action still makes an event. But when an action is newer than the ticket as read, a
     # different status proves nothing: the ticket was read before that action.
     if current.status_id and now.status_id and current.status_id != now.status_id and not ahead:
-        again = _again(_as_seen(now, seen))
+        again = _again(as_seen(now, seen))
         event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.sort_key}{again}"
-        event = _transition(event_id, current.status_id, now.status_id, new_status_id)
+        event = Event(event_id, {"old_status_id": current.status_id, "new_status_id": now.status_id})
+        left_out = new_status_id not in (None, now.status_id) or _is_own(seen, watermark, actions, origin)
         # The action of this change may appear later, so the next comparison must not start from the last action's id.
         # Without an ``action_id`` it goes by time and status instead.
         current, last = replace(current, status_id=now.status_id, action_id=None), None
-        steps.append(Step(event, current))
+        steps.append(Step(None if left_out else event, current))
     status = current.status_id if ahead else now.status_id or current.status_id
-    return [*steps, Step(None, replace(_as_seen(now, seen), status_id=status, action_id=last))]
+    return [*steps, Step(None, replace(as_seen(now, seen), status_id=status, action_id=last))]
 
 
-def _transition(event_id: str, old: int, new: int, wanted: int | None) -> Event | None:
-    if wanted is not None and new != wanted:
-        return None
-    return Event(event_id, {"old_status_id": old, "new_status_id": new})
+@dataclass(frozen=True)
+class _Transition:
+    """A change of status, as an action tells of it."""
+
+    action_id: int
+    at: str
+    old: int
+    new: int
+    agent_id: int | None
+
+    def event(self, now: Snapshot, watermark: Watermark) -> Event:
+        return Event(
+            f"{now.ticket_id}-status-{self.action_id}{_life(watermark)}",
+            {"old_status_id": self.old, "new_status_id": self.new},
+        )
 
 
-def _transitions(actions: Sequence[Row]) -> list[tuple[int, str, int, int]]:
-    """(action id, time, old status, new status) of the actions that changed the status, oldest first."""
+def _transitions(actions: Sequence[Row]) -> list[_Transition]:
+    """The changes of status that the actions tell of, oldest first."""
     found = []
     for row in actions:
         number, old, new = as_id(row.get("id")), as_id(row.get("old_status")), as_id(row.get("new_status"))
         if number and old and new and old != new:
-            found.append(
-                (number, SortKey.of(row.get("actiondatecreated")) or SortKey.of(row.get("datetime")), old, new)
-            )
-    return sorted(found)
+            found.append(_Transition(number, _time(row), old, new, as_id(row.get("who_agentid"))))
+    return sorted(found, key=lambda one: (one.action_id, one.at))
 
 
-def _since(
-    seen: LastSeen | None, watermark: Watermark, transitions: list[tuple[int, str, int, int]]
-) -> list[tuple[int, str, int, int]]:
+def _since(seen: LastSeen | None, watermark: Watermark, transitions: list[_Transition]) -> list[_Transition]:
     """The transitions since the ticket was last seen: by action id where that is known, else by time.
 
     By time, the transition that led to the status last seen can have the same time as that snapshot. It is left out: a
     transition that follows must start from that status, and this one does not.
     """
-    transitions = [item for item in transitions if not item[1] or item[1] > watermark.horizon]
+    transitions = [one for one in transitions if not one.at or one.at > watermark.horizon]
     if seen is None:
-        return [item for item in transitions if item[1] > watermark.sort_key]
+        return [one for one in transitions if one.at > watermark.sort_key]
     if seen.action_id is not None:
-        return [item for item in transitions if item[0] > seen.action_id]
-    later = [item for item in transitions if item[1] >= seen.sort_key]
-    while later and seen.status_id and later[0][2] != seen.status_id:
+        return [one for one in transitions if one.action_id > seen.action_id]
+    later = [one for one in transitions if one.at >= seen.sort_key]
+    while later and seen.status_id and later[0].old != seen.status_id:
         later.pop(0)
     return later
 
@@ -237,14 +354,15 @@ def _again(after: LastSeen) -> str:
     return f"-{after.repeats}" if after.repeats else ""
 
 
-def _as_seen(now: Snapshot, seen: LastSeen | None) -> LastSeen:
+def as_seen(now: Snapshot, seen: LastSeen | None) -> LastSeen:
     """What to save as seen after a snapshot. Fields that are only in the earlier state are kept."""
     if seen is None:
-        return LastSeen(now.sort_key, now.status_id, dict(now.content_key))
+        return LastSeen(now.sort_key, now.status_id, dict(now.content_key), occurred=now.occurred)
     return LastSeen(
         now.sort_key,
         now.status_id or seen.status_id,
         {**seen.content_key, **now.content_key},
         seen.action_id,
         seen.repeats + 1 if seen.sort_key == now.sort_key else 0,
+        now.occurred or seen.occurred,
     )

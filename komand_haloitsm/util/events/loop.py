@@ -2,84 +2,82 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Mapping
+from collections import deque
+from datetime import timedelta
+from functools import partial
+from typing import Callable
 
-from ..halo.changes import OVERLAP, Snapshot, changed_since, clock_of, snapshot_of
+from ..halo.changes import OVERLAP, STATES, Asked, Page, Snapshot, clock_of, read_page, skew_of, snapshot_of
 from ..halo.errors import HaloError
-from ..halo.tickets.read import TicketReader
 from ..halo.values.sort_key import SortKey
-from .decide import Event, EventPolicy, LastSeen, Watermark
-from .delivery import Delivery
-from .lifecycle import Stopped, Stopping
-from .store import Store
+from ..halo.webhook import Notice
+from .decide import Event, Watermark
+from .delivery import Delivered
+from .dependencies import FEW, LASTING, LONGEST_CATCH_UP, REFUSALS_BELIEVED, Dependencies, Row, in_short, is_general
+from .first_start import begin
+from .halo_clock import HaloClock
+from .lifecycle import Stopped
+from .poll import Batch, Poll, poll
+from .store import Parked, Pending
+from .ticket_events import TicketEvents
 
-Row = dict[str, Any]
-
-LONGEST_CATCH_UP = timedelta(days=7)
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
-_MOST_ACTIONS = 10_000
 _MOST_PENDING = 1_000
-_REFUSALS_BELIEVED = 3
+_PAGE = 100
+# After so many failures in a row a poll begins anew.
+_MOST_FAILURES_OF_A_POLL = 5
 # Compared with our own clock, which may be a day wrong. It only saves a request: Halo's clock decides.
 _MAY_BE_TOO_OLD = LONGEST_CATCH_UP - timedelta(days=1)
-# Errors on reading a ticket's actions that waiting does not change. All others are temporary.
-_UNREADABLE = frozenset({"forbidden", "unauthorized", "not_found", "refused", "unknown_shape"})
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """What a loop needs. ``output(event, ticket)`` makes the event's body; ``interval`` is in seconds."""
-
-    reader: TicketReader
-    store: Store
-    policy: EventPolicy
-    delivery: Delivery
-    stopping: Stopping
-    output: Callable[[Event, Row], Mapping[str, Any]]
-    interval: float
-    logger: Any
-    clock: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+_MISSING = frozenset({"not_found", "unauthorized"})
 
 
 class TriggerLoop:
     """Runs until stopped. Errors from Halo never end it: it logs the first one and goes on trying, more slowly.
 
     An error with one ticket does not delay the other tickets. That ticket stays pending and is rechecked less and less
-    often.
+    often. A poll goes on where an error interrupted it.
     """
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         self._failures = 0
+        self._next_poll = deps.clock()
         self._polled_since_start = False
+        # The poll that is under way, what it has asked for, and the changes of its batch that are not done yet.
+        self._poll: Poll | None = None
+        self._asked: Asked | None = None
+        self._batch: deque[tuple[Snapshot, Row]] = deque()
+        self._upto = SortKey()
+        self._in_a_row = 0
+        # The pending tickets, with their numbers, when the page was asked for that the batch is of.
+        self._pending_before: dict[int, int] = {}
+        self._polled_at = SortKey()
+        self._states = STATES
+        self._halo_clock = HaloClock(deps.now)
+        self._events = TicketEvents(deps, self._halo_clock)
+        self._parked: deque[Parked] | None = None
+        self._knows_ticket_ids = True
         # ticket id -> (failures so far, the ``clock`` time before which it is not tried again)
         self._postponed: dict[int, tuple[int, float]] = {}
-        self._refusals_of_actions = 0
+        self._next_recheck: float | None = None
 
     def run(self) -> None:
         """Poll every ``interval`` seconds, and recheck pending tickets without delay. Returns when stopped."""
         deps = self._deps
-        next_poll = deps.clock()
         while not deps.stopping.stopped:
             try:
-                if deps.clock() >= next_poll:
-                    self._poll()
-                    next_poll = deps.clock() + deps.interval
-                self._recheck_pending()
+                while self._recheck_pending() | self._poll_on() | self._offer_parked():
+                    if deps.stopping.stopped:
+                        return
                 self._recovered()
             except HaloError as error:
-                next_poll = deps.clock() + self._backoff(error)
-                self._rest(next_poll, wake=False)
+                self._rest(deps.clock() + self._backoff(error), wake=False)
                 continue
-            self._rest(next_poll, wake=True)
+            self._rest(min(self._next_poll, self._next_recheck or self._next_poll), wake=True)
 
     def _rest(self, until: float, *, wake: bool) -> None:
-        """Rest until it is time to poll. With ``wake``, a ticket that becomes pending ends the rest too.
+        """Rest until there is something to do. With ``wake``, a ticket that becomes pending ends the rest too.
 
         Without ``wake`` (while Halo fails) it does not: each webhook would send another request to a failing Halo.
         """
@@ -90,13 +88,16 @@ class TriggerLoop:
                 return
 
     def _backoff(self, error: HaloError) -> float:
+        """The seconds until Halo is tried again: as many as it asks for, else more each time."""
         deps = self._deps
         self._failures += 1
         if self._failures == 1:
             deps.logger.error(
                 f"HaloITSM trigger: {error.cause} {error.assistance} {in_short(error)} It goes on trying."
             )
-        return self._pause(self._failures)
+        if self._asked is not None and self._failures % _MOST_FAILURES_OF_A_POLL == 0:
+            self._poll = self._asked = None
+        return error.wait or self._pause(self._failures)
 
     @staticmethod
     def _pause(failures: int) -> float:
@@ -107,198 +108,266 @@ class TriggerLoop:
             self._deps.logger.info(f"HaloITSM trigger: HaloITSM answers again after {self._failures} failed attempts.")
             self._failures = 0
 
-    def _poll(self) -> None:
+    # -- polling
+
+    def _poll_on(self) -> bool:
+        """Do a part of the poll that is under way or due: one request, or one batch. False when none is."""
         deps = self._deps
-        watermark = deps.store.watermark()
-        if watermark is None:
-            self._begin()
-            return
-        first = not self._polled_since_start
-        if first and (deps.policy.ticket_id is not None or self._may_be_too_old()):
+        if self._batch:
+            self._do_batch()
+            return True
+        if self._poll is None:
+            if deps.clock() < self._next_poll:
+                return False
+            if deps.store.watermark() is None:
+                self._polled_at = begin(deps, self._halo_clock)
+                self._done(1)
+                return True
+            self._forget_what_is_too_old()
+            if deps.policy.ticket_id is not None:
+                self._check_watched(deps.policy.ticket_id)
+                self._done(1)
+                return True
+            self._start_poll()
+        page = None
+        if self._asked is not None:
+            self._pending_before = {one.ticket_id: one.number for one in deps.store.pending(_MOST_PENDING)}
             with deps.stopping.breakable():
-                _, response = next(iter(deps.reader.pages({"page_size": "1"})))
-            self._forget_what_is_too_old(clock_of(response))
-        if deps.policy.ticket_id is not None:
-            self._check(deps.policy.ticket_id)
-        else:
-            self._catch_up(first)
-        self._polled_since_start = True
+                page = read_page(deps.reader, self._asked)
+            self._told_time(page)
+        self._send(page)
+        return True
 
-    def _begin(self) -> None:
-        """The very first start: everything that exists now counts as old, and nothing is delivered."""
-        deps = self._deps
-        with deps.stopping.breakable():
-            rows, response = next(iter(deps.reader.pages({})))
-            numbers = [snapshot.ticket_id for snapshot in map(snapshot_of, rows) if snapshot]
-            newest_first = numbers == sorted(numbers, reverse=True)
-            # The plain list may leave out tickets that were closed long ago. The newest ticket may be one of those.
-            closed, _ = next(iter(deps.reader.pages({"closed_only": "true"})))
-            numbers += [snapshot.ticket_id for snapshot in map(snapshot_of, closed) if snapshot]
-            newest_change = max(
-                (snapshot.sort_key for snapshot in map(snapshot_of, rows) if snapshot), default=SortKey()
-            )
-            began = clock_of(response) or newest_change
-            if deps.policy.ticket_id is None:
-                old = changed_since(deps.reader, began.earlier(OVERLAP)).rows
-            else:
-                ticket = deps.reader.find(deps.policy.ticket_id)
-                snapshot = snapshot_of(ticket) if ticket else None
-                old = [(snapshot, ticket)] if snapshot and ticket else []
-        # Halo's clock, not the newest change: a ticket may be dated in the future. Tickets that changed later than this
-        # were read just now and are saved as seen.
-        watermark = Watermark(
-            began,
-            max([0, *numbers, *(snapshot.ticket_id for snapshot, _ in old)]) if newest_first else None,
-        )
-        seen = [
-            (snapshot.ticket_id, LastSeen(snapshot.sort_key, snapshot.status_id, snapshot.content_key))
-            for snapshot, _ in old
-        ]
-        deps.store.begin(watermark, began, seen)
-        self._polled_since_start = True
-        deps.logger.info("HaloITSM trigger: started; events from now on are delivered.")
-
-    def _may_be_too_old(self) -> bool:
-        """Whether the last poll may be too long ago to catch up from; Halo's clock is then asked before reading."""
-        cursor = self._deps.store.cursor().moment
-        return cursor is None or self._deps.now() - cursor > _MAY_BE_TOO_OLD
-
-    def _forget_what_is_too_old(self, halo_time: SortKey) -> None:
-        """After a pause of more than seven days by Halo's clock, count all that happened before them as old."""
-        horizon = halo_time.earlier(LONGEST_CATCH_UP)
-        if horizon > self._deps.store.cursor():
-            self._deps.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
-            self._deps.store.forget_before(horizon)
-
-    def _catch_up(self, first: bool) -> None:
+    def _start_poll(self) -> None:
         deps = self._deps
         watermark = deps.store.watermark() or Watermark("")
+        since = max(deps.store.cursor().earlier(OVERLAP), SortKey(watermark.horizon))
         with deps.stopping.breakable():
-            changes = changed_since(deps.reader, max(deps.store.cursor().earlier(OVERLAP), SortKey(watermark.horizon)))
-        if first:
-            self._forget_what_is_too_old(changes.halo_time)
-            watermark = deps.store.watermark() or watermark
-        in_a_row = 0
-        for snapshot, row in changes.rows:
-            try:
-                self._process(snapshot, row, watermark)
-                in_a_row = 0
-            except HaloError as error:
-                in_a_row += 1
-                if is_general(error) or in_a_row > 1:
-                    raise
-                # It stays pending, so that the cursor can move on without it.
-                deps.store.add_pending([snapshot.ticket_id])
-                self._postpone(snapshot.ticket_id, error)
-        # The cursor moves only now: after a crash, what was not yet delivered must be found again.
-        newest = max((snapshot.sort_key for snapshot, _ in changes.rows), default=SortKey())
-        # The cursor follows Halo's clock even when that was set back. Otherwise no poll would find anything until the
-        # clock reaches the old cursor again.
-        cursor = changes.halo_time or max(deps.store.cursor(), newest)
-        deps.store.advance(cursor, cursor.earlier(2 * OVERLAP))
+            self._states = STATES if deps.hides_closed() else STATES[:1]
+        self._poll, self._asked, self._polled_at = poll(since, self._states), None, SortKey()
 
-    def _recheck_pending(self) -> None:
+    def _send(self, page: Page | None) -> None:
+        """Let the poll go on with the page that it asked for, to its next page, its next batch, or its end."""
+        assert self._poll is not None  # nosec B101: _poll_on has seen to it
+        self._asked = None
+        try:
+            step = self._poll.send(page)
+        except StopIteration:
+            self._poll = None
+            self._done(len(self._states))
+            return
+        if isinstance(step, Batch):
+            self._batch, self._upto = deque(step.tickets), step.upto
+        else:
+            self._asked = step
+
+    def _told_time(self, page: Page) -> None:
+        self._halo_clock.told(page.skew)
+        self._polled_at = self._polled_at or page.halo_time
+        self._forget_what_is_too_old(page.halo_time)
+
+    def _do_batch(self) -> None:
         deps = self._deps
-        rechecked: set[int] = set()
-        while not deps.stopping.stopped:
-            due = [
-                item for item in deps.store.pending(_MOST_PENDING) if self._is_due(item[0]) and item[1] not in rechecked
-            ]
-            if not due:
-                return
-            for ticket_id, number in due:
-                rechecked.add(number)
-                self._recheck(ticket_id, number)
+        self._events.expect([snapshot for snapshot, _ in self._batch])
+        done: list[tuple[int, int]] = []
+        try:
+            while self._batch:
+                snapshot, row = self._batch[0]
+                ticket_id = snapshot.ticket_id
+                try:
+                    self._deliver(snapshot, row)
+                    self._in_a_row = 0
+                    if ticket_id in self._pending_before:
+                        done.append((ticket_id, self._pending_before[ticket_id]))
+                except HaloError as error:
+                    self._in_a_row += 1
+                    if is_general(error) or self._in_a_row > 1:
+                        raise
+                    # It stays pending, so that the cursor can move on without it.
+                    deps.store.add_pending([Notice(ticket_id)])
+                    self._postpone(ticket_id, error)
+                self._batch.popleft()
+        finally:
+            deps.store.drop_pending(done)
+        # The cursor moves only now: after a crash, what was not yet delivered must be found again.
+        self._advance(self._upto)
 
-    def _recheck(self, ticket_id: int, number: int) -> None:
+    def _advance(self, upto: SortKey) -> None:
+        """Save that all changes up to a moment are done.
+
+        A ticket may be dated in the future: the cursor stays behind Halo's clock. It follows that clock also when that
+        was set back. Otherwise no poll would find anything until the clock reaches the old cursor again.
+        """
+        store = self._deps.store
+        cursor = max(store.cursor(), upto)
+        now = self._halo_clock.now()
+        cursor = min(cursor, now) if now else cursor
+        if cursor != store.cursor():
+            store.advance(cursor, cursor.earlier(2 * OVERLAP))
+
+    def _done(self, requests: int) -> None:
+        """A poll is complete. The next one comes after the interval; later, where that would use up the budget."""
+        deps = self._deps
+        if self._polled_at:
+            self._advance(SortKey())
+            deps.store.polled(self._polled_at)
+        self._next_poll = deps.clock() + max(deps.interval, 1.25 * requests * deps.seconds_per_request)
+        if not self._polled_since_start:
+            self._polled_since_start = True
+            deps.started()
+
+    def _forget_what_is_too_old(self, halo_time: SortKey = SortKey()) -> None:
+        """At a start after a pause of more than seven days by Halo's clock, count all that happened before as old."""
+        deps = self._deps
+        if self._polled_since_start:
+            return
+        polled_at = deps.store.polled_at() or deps.store.cursor()
+        if not halo_time:
+            moment = polled_at.moment
+            if deps.policy.ticket_id is None and moment and deps.now() - moment <= _MAY_BE_TOO_OLD:
+                return
+            with deps.stopping.breakable():
+                _, response = deps.reader.page(1, {"page_size": "1"})
+            halo_time = clock_of(response)
+            self._halo_clock.told(skew_of(response, deps.reader.now))
+        horizon = halo_time.earlier(LONGEST_CATCH_UP)
+        known = (deps.store.watermark() or Watermark("")).horizon
+        if horizon > max(polled_at, known):
+            deps.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
+            deps.store.forget_before(horizon)
+
+    def _check_watched(self, ticket_id: int) -> None:
+        self._polled_at = self._halo_clock.now()
+        try:
+            self._check(ticket_id)
+        except HaloError as error:
+            if error.kind not in _MISSING:
+                raise
+            self._tell_missing(ticket_id)
+
+    def _tell_missing(self, ticket_id: int) -> None:
+        # The ticket was deleted, is hidden from the agent, or never existed. It makes no events.
+        self._deps.logger.info(f"HaloITSM trigger: no ticket {ticket_id} is there for the API application's agent.")
+
+    # -- pending tickets
+
+    def _recheck_pending(self) -> bool:
+        """Recheck some of the pending tickets. False when none is due."""
+        deps = self._deps
+        if deps.store.watermark() is None:
+            return False
+        listed = deps.store.pending(_MOST_PENDING)
+        needless = [one for one in listed if self._is_needless(one)]
+        if needless:
+            deps.store.drop_pending((one.ticket_id, one.number) for one in needless)
+            listed = [one for one in listed if one not in needless]
+        due = [one for one in listed if self._due_at(one.ticket_id) <= deps.clock()]
+        self._next_recheck = min((self._due_at(one.ticket_id) for one in listed), default=None)
+        if len(due) > FEW and self._knows_ticket_ids:
+            self._recheck_by_list(due[:_PAGE])
+        else:
+            for one in due[:FEW]:
+                self._recheck(one, partial(self._check, one.ticket_id, one.agent_id))
+        return bool(due)
+
+    def _is_needless(self, one: Pending) -> bool:
+        """Whether the ticket is not watched, or was read after the webhooks that named it were sent."""
+        if self._deps.policy.ticket_id not in (None, one.ticket_id):
+            return True
+        return bool(one.sent) and one.sent <= self._events.read_at(one.ticket_id)
+
+    def _recheck_by_list(self, due: list[Pending]) -> None:
+        """Recheck up to a page of tickets by one list of theirs. Those that it does not have stay for the next time."""
+        deps = self._deps
+        wanted = {one.ticket_id: one for one in due}
+        with deps.stopping.breakable():
+            page = read_page(deps.reader, Asked(1, {"ticketids": ",".join(map(str, wanted))}))
+        self._halo_clock.told(page.skew)
+        found = [(one, row) for one, row in page.tickets if one.ticket_id in wanted]
+        if len(found) < len(page.tickets):
+            # The build ignores the parameter, which is only documented.
+            self._knows_ticket_ids = False
+            return
+        self._events.expect([snapshot for snapshot, _ in found])
+        for snapshot, row in sorted(found, key=lambda item: item[0].sort_key):
+            one = wanted[snapshot.ticket_id]
+            self._recheck(one, partial(self._deliver, snapshot, row, one.agent_id))
+        if not found:
+            for one in due:
+                self._recheck(one, partial(self._check, one.ticket_id, one.agent_id))
+
+    def _recheck(self, one: Pending, work: Callable[[], None]) -> None:
+        """Do ``work`` for a pending ticket, which is then pending no longer; where it fails, it is put off."""
         deps = self._deps
         try:
-            if deps.policy.ticket_id in (None, ticket_id):
-                self._check(ticket_id)
+            work()
         except HaloError as error:
             if is_general(error):
                 raise
-            self._postpone(ticket_id, error)
-            deps.store.postpone_pending(ticket_id, number)
-            return
-        self._postponed.pop(ticket_id, None)
-        deps.store.drop_pending(ticket_id, number)
+            if self._postpone(one.ticket_id, error) < REFUSALS_BELIEVED or error.kind not in LASTING:
+                deps.store.postpone_pending(one.ticket_id, one.number)
+                return
+            if error.kind in _MISSING:
+                self._tell_missing(one.ticket_id)
+            else:
+                deps.logger.warning(f"HaloITSM trigger: ticket {one.ticket_id} is given up. {in_short(error)}")
+        self._postponed.pop(one.ticket_id, None)
+        deps.store.drop_pending([(one.ticket_id, one.number)])
 
-    def _is_due(self, ticket_id: int) -> bool:
-        return self._deps.clock() >= self._postponed.get(ticket_id, (0, 0.0))[1]
+    def _due_at(self, ticket_id: int) -> float:
+        return self._postponed.get(ticket_id, (0, 0.0))[1]
 
-    def _postpone(self, ticket_id: int, error: HaloError) -> None:
+    def _postpone(self, ticket_id: int, error: HaloError) -> int:
+        """Put off a ticket, and return how often it has been."""
         failures = self._postponed.get(ticket_id, (0, 0.0))[0] + 1
-        if failures == 1:
+        if failures == 1 and error.kind not in _MISSING:
             self._deps.logger.warning(
                 f"HaloITSM trigger: ticket {ticket_id} is tried again: {error.cause} {in_short(error)}"
             )
         self._postponed[ticket_id] = (failures, self._deps.clock() + self._pause(failures))
+        return failures
 
-    def _check(self, ticket_id: int) -> None:
-        deps = self._deps
-        with deps.stopping.breakable():
-            try:
-                ticket = deps.reader.get(ticket_id)
-            except HaloError as error:
-                # The ticket was deleted, is hidden from the agent, or never existed. It makes no events.
-                if error.kind in ("not_found", "unauthorized"):
-                    deps.logger.info(
-                        f"HaloITSM trigger: no ticket {ticket_id} is there for the API application's agent."
-                    )
-                    return
-                raise
-        snapshot = snapshot_of(ticket)
-        watermark = deps.store.watermark()
-        if snapshot is not None and watermark is not None:
-            self._process(snapshot, ticket, watermark)
+    def _check(self, ticket_id: int, told: int | None = None) -> None:
+        """Read a ticket and deliver its events. ``told`` is the agent that a webhook named."""
+        with self._deps.stopping.breakable():
+            read_at = self._halo_clock.now()
+            ticket = self._deps.reader.get(ticket_id)
+        snapshot = snapshot_of(ticket, read_at)
+        if snapshot is not None:
+            self._events.expect([snapshot])
+            self._deliver(snapshot, ticket, told)
 
-    def _process(self, now: Snapshot, ticket: Row, watermark: Watermark) -> None:
+    def _deliver(self, snapshot: Snapshot, ticket: Row, told: int | None = None) -> None:
+        watermark = self._deps.store.watermark() or Watermark("")
+        failures = self._postponed.get(snapshot.ticket_id, (0, 0.0))[0]
+        self._events.deliver(snapshot, ticket, watermark, told=told, failures=failures)
+
+    # -- parked events
+
+    def _offer_parked(self) -> bool:
+        """Offer an event again that the orchestrator refused before this start. False when all were offered."""
         deps = self._deps
-        seen = deps.store.seen(now.ticket_id)
-        actions = None
-        if deps.policy.needs_actions(seen, now, watermark):
+        if not self._polled_since_start:
+            return False
+        if self._parked is None:
+            self._parked = deque(deps.store.parked())
+        if not self._parked:
+            return False
+        parked = self._parked[0]
+        try:
             with deps.stopping.breakable():
-                actions = self._actions(now.ticket_id, seen)
-        for step in deps.policy.decide(seen, now, watermark, actions):
-            if step.event is not None:
-                with deps.stopping.breakable():
-                    output = deps.output(step.event, ticket)
-                if not deps.delivery.deliver(step.event.event_id, output):
-                    raise Stopped
-            deps.store.save([(now.ticket_id, step.seen)])
-
-    def _actions(self, ticket_id: int, seen: LastSeen | None) -> list[Row] | None:
-        """The ticket's actions, at least back to the last one seen. None when they cannot be read."""
-        count = 50
-        while True:
-            try:
-                rows, _ = self._deps.reader.actions(ticket_id, count)
-            except HaloError as error:
-                self._refusals_of_actions += 1
-                # A single refusal may be temporary, and without the actions the transitions between two snapshots are
-                # lost. So the error is raised, and the ticket tried again, until several refusals came in a row.
-                if error.kind in _UNREADABLE and self._refusals_of_actions >= _REFUSALS_BELIEVED:
-                    return None
+                ticket = deps.reader.get(parked.ticket_id)
+                output = deps.output(Event(parked.event_id, parked.outputs), ticket)
+            outcome = deps.delivery.deliver(parked.event_id, output)
+            if outcome is Delivered.STOPPED:
+                raise Stopped
+            if outcome is Delivered.DONE:
+                deps.store.unpark(parked.event_id)
+        except HaloError as error:
+            if is_general(error):
                 raise
-            self._refusals_of_actions = 0
-            oldest = min(
-                (SortKey.of(row.get("actiondatecreated") or row.get("datetime")) for row in rows), default=SortKey()
-            )
-            numbers = [row["id"] for row in rows if isinstance(row.get("id"), int)]
-            reached = seen is not None and (
-                min(numbers, default=0) <= seen.action_id if seen.action_id is not None else oldest < seen.sort_key
-            )
-            if reached or len(rows) < count or count >= _MOST_ACTIONS:
-                return rows
-            count = min(count * 20, _MOST_ACTIONS)
-
-
-def is_general(error: HaloError) -> bool:
-    """Whether an error concerns Halo as a whole, or the network on the way to it, rather than one ticket."""
-    return error.status is None or error.status in (429, 502, 503, 504)
-
-
-def in_short(error: HaloError) -> str:
-    """The kind and status of an error. What Halo said is left out: it may quote a ticket, which must not be logged."""
-    return f"({error.kind}, HTTP {error.status})" if error.status else f"({error.kind})"
+            if error.kind == "not_found":
+                self._tell_missing(parked.ticket_id)
+                deps.store.unpark(parked.event_id)
+        self._parked.popleft()
+        return True

@@ -14,21 +14,27 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Mapping
+from typing import Any, Generator, Mapping, Sequence
 
 from .http.messages import Response
 from .http.rows import total_of
+from .tickets.filters import PageEnd
 from .tickets.read import TicketReader
-from .values.dates import format_date
+from .values.dates import format_date, parse_date
 from .values.ids import as_id
 from .values.sort_key import SortKey
 
 Row = dict[str, Any]
 
-# Each poll reads the last minute again. Halo dates a change before it commits it, and its Date header has only whole
-# seconds.
-OVERLAP = timedelta(seconds=60)
+# Each poll reads the last minutes again. Halo dates a change before it commits it, its Date header has only whole
+# seconds, and a last_update may be up to 90 seconds older than the change (a guess to be safe).
+OVERLAP = timedelta(seconds=180)
 _PASSES = 3
+# No zone's time is further from UTC.
+_LOCAL_TIME = timedelta(hours=15)
+# The lists that together have every ticket: a plain list may leave out the closed ones.
+CLOSED: Mapping[str, str] = {"closed_only": "true"}
+STATES: tuple[Mapping[str, str], ...] = ({}, CLOSED)
 # The fields that tell two states of a ticket apart when their last_update is the same. A ticket in a list and a ticket
 # read by itself both have them (seen live).
 _TEXTS = ("summary", "team")
@@ -41,6 +47,8 @@ class Snapshot:
 
     ``sort_key`` is the time of its last update, "" when it has none; ``created`` is when it was logged.
     ``content_key`` holds ids as they are but texts as checksums, so that it can be stored without any ticket text.
+    ``read_at`` is Halo's clock when the ticket was read, "" when that is not known. ``occurred`` is when the ticket
+    occurred, in seconds since 1970: lists and single tickets both tell that (seen live).
     """
 
     ticket_id: int
@@ -48,9 +56,15 @@ class Snapshot:
     created: SortKey
     status_id: int | None
     content_key: Mapping[str, int] = field(default_factory=dict)
+    read_at: SortKey = SortKey()
+    occurred: int | None = None
 
 
-def snapshot_of(ticket: Mapping[str, Any]) -> Snapshot | None:
+# Tickets by id, each as it was read.
+Found = dict[int, tuple[Snapshot, Row]]
+
+
+def snapshot_of(ticket: Mapping[str, Any], read_at: SortKey = SortKey()) -> Snapshot | None:
     """The snapshot of a Halo ticket, from a list or read by itself; None when it has no id."""
     ticket_id = as_id(ticket.get("id"))
     if ticket_id is None:
@@ -60,6 +74,7 @@ def snapshot_of(ticket: Mapping[str, Any]) -> Snapshot | None:
     content_key |= {name: _checksum(ticket[name]) for name in _TEXTS if isinstance(ticket.get(name), str)}
     updates = (SortKey.of(ticket.get(name)) for name in ("last_update", "lastupdate", "flastupdate"))
     updated = next(filter(None, updates), SortKey())
+    occurred = parse_date(ticket.get("dateoccurred"))
     created = SortKey.of(ticket.get("datecreated")) or SortKey.of(ticket.get("dateoccurred"))
     return Snapshot(
         ticket_id,
@@ -67,6 +82,8 @@ def snapshot_of(ticket: Mapping[str, Any]) -> Snapshot | None:
         created,
         as_id(ticket.get("status_id")),
         content_key,
+        read_at,
+        int(occurred.timestamp()) if occurred else None,
     )
 
 
@@ -92,42 +109,112 @@ def changed_since(reader: TicketReader, since: SortKey, *, closed: bool = False)
     ``closed``: those that are closed are listed by themselves as well, after the others. A ticket that is closed
     meanwhile is then in one list or in both.
     """
+    found: Found = {}
+    reading = newest_first(since, found, STATES if closed else STATES[:1])
     halo_time, skew = SortKey(), None
-    found: dict[int, tuple[Snapshot, Row]] = {}
-    for state in ({}, {"closed_only": "true"}) if closed else ({},):
+    try:
+        asked = next(reading)
+        while True:
+            page = read_page(reader, asked)
+            if not halo_time:
+                halo_time, skew = page.halo_time, page.skew
+            asked = reading.send(page)
+    except StopIteration:
+        return Changes(oldest_change_first(found), halo_time, skew)
+
+
+def oldest_change_first(found: Found) -> list[tuple[Snapshot, Row]]:
+    """The tickets by the time of their last update, then by their ids."""
+    return sorted(found.values(), key=lambda item: (item[0].sort_key, item[0].ticket_id))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A page of the ticket list that is to be read next: its number, from 1, and what its query adds."""
+
+    number: int
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the ticket list. ``tickets`` are its rows with their snapshots; ``length`` counts all its rows.
+
+    ``halo_time`` is Halo's clock ("" without a Date), ``skew`` the seconds by which it is ahead of ours.
+    """
+
+    tickets: list[tuple[Snapshot, Row]]
+    length: int
+    envelope: Any
+    halo_time: SortKey
+    skew: float | None
+
+
+def read_page(reader: TicketReader, asked: Asked) -> Page:
+    """The page that was asked for. Raises HaloError."""
+    rows, response = reader.page(asked.number, asked.query)
+    halo_time = clock_of(response)
+    tickets = [(snapshot, row) for snapshot, row in ((snapshot_of(row, halo_time), row) for row in rows) if snapshot]
+    return Page(tickets, len(rows), response.data, halo_time, skew_of(response, reader.now))
+
+
+# A reading decides from the pages so far which one to ask for next. Whoever drives it reads that page and sends it
+# back, so that a page that cannot be read now can be read later: nothing of what was read is lost.
+Reading = Generator[Asked, Page, None]
+
+
+def newest_first(since: SortKey, found: Found, states: Sequence[Mapping[str, str]]) -> Reading:
+    """Reads the list of each state from its newest change back to ``since``, into ``found``."""
+    for state in states:
         for _ in range(_PASSES):
             before = len(found)
-            one = _read_list(reader, since, found, state)
-            if not halo_time:
-                halo_time, skew = one.halo_time, one.skew
+            one = ListReading()
+            yield from one.pages(since, found, state)
             if one.complete or (len(found) == before and not one.vanished):
                 break
-    rows = sorted(found.values(), key=lambda item: (item[0].sort_key, item[0].ticket_id))
-    return Changes(rows, halo_time, skew)
 
 
 @dataclass
-class _Reading:
+class ListReading:
     """One reading of the list, page by page: what the pages say about its order and completeness."""
 
-    halo_time: SortKey = SortKey()
-    skew: float | None = None
-    pages: int = 0
     total: int = 0
     vanished: bool = False
+    full: bool = False
     sort_keys: list[SortKey] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    read: int = 0
 
-    def take(self, response: Response, snapshots: list[Snapshot], now: datetime) -> None:
-        """Take note of a page that came just now."""
-        self.pages += 1
-        if self.pages == 1:
-            self.halo_time, self.skew = clock_of(response), skew_of(response, now)
-        total = total_of(response.data) or 0
-        self.vanished = self.vanished or total < self.total
+    def pages(self, since: SortKey, found: Found, state: Mapping[str, str], most: int | None = None) -> Reading:
+        """Asks for the pages, the newest change first, until they reach ``since`` or end, and at most ``most`` of them, if given.
+
+        The list is asked for the changes of some hours more. A build that takes the moment for local time, which is
+        not known of any, would otherwise leave out changes. They cost nothing, since the rows are in order. Where the
+        rows of the first page are in another order, the list is asked for the changes since that moment alone.
+        """
+        margin, ids, end = _LOCAL_TIME, set[int](), PageEnd()
+        while not self.full and (most is None or self.read < most):
+            page = yield Asked(self.read + 1, _query(since.earlier(margin), state))
+            if self.read == 0 and margin and not _falling([snapshot.sort_key for snapshot, _ in page.tickets]):
+                margin = timedelta()
+                continue
+            self._take(page)
+            for snapshot, row in page.tickets:
+                keep(found, snapshot, row, since)
+            known = len(ids)
+            ids.update(snapshot.ticket_id for snapshot, _ in page.tickets)
+            last = end.is_last(page.length, page.envelope)
+            past = bool(page.tickets) and page.tickets[-1][0].sort_key < since and self.last_updated_first
+            self.full = last or past or len(ids) == known
+
+    def _take(self, page: Page) -> None:
+        self.read += 1
+        total = total_of(page.envelope) or 0
+        # Where each page counts its own rows, the last page has fewer than the others.
+        self.vanished = self.vanished or (total < self.total and total != page.length)
         self.total = total
-        self.sort_keys += [snapshot.sort_key for snapshot in snapshots]
-        self.numbers += [snapshot.ticket_id for snapshot in snapshots]
+        self.sort_keys += [snapshot.sort_key for snapshot, _ in page.tickets]
+        self.numbers += [snapshot.ticket_id for snapshot, _ in page.tickets]
 
     @property
     def last_updated_first(self) -> bool:
@@ -135,37 +222,30 @@ class _Reading:
 
         Tickets in the order of their ids do not prove it: if none was changed since it was logged, both orders agree.
         """
-        return self.sort_keys == sorted(self.sort_keys, reverse=True) and self.numbers != sorted(
-            self.numbers, reverse=True
-        )
+        return _falling(self.sort_keys) and not _falling(self.numbers)
 
     @property
     def complete(self) -> bool:
         """Whether no row can have been skipped."""
-        by_update = self.sort_keys == sorted(self.sort_keys, reverse=True)
         # In the order of ids, a change does not move a ticket.
-        by_id = self.numbers in (sorted(self.numbers), sorted(self.numbers, reverse=True))
-        return not self.vanished and (self.pages == 1 or by_update or by_id)
+        by_id = _falling(self.numbers) or self.numbers == sorted(self.numbers)
+        return not self.vanished and (self.read == 1 or _falling(self.sort_keys) or by_id)
 
 
-def _read_list(
-    reader: TicketReader, since: SortKey, found: dict[int, tuple[Snapshot, Row]], state: Mapping[str, str]
-) -> _Reading:
-    """Read the list once into ``found``."""
+def _falling(values: Sequence[Any]) -> bool:
+    return list(values) == sorted(values, reverse=True)
+
+
+def _query(since: SortKey, state: Mapping[str, str]) -> dict[str, str]:
     query = {"order": "last_update", "orderdesc": "true", **state}
-    if since.moment:
-        query["lastupdatefromdate"] = format_date(since.moment)
-    reading = _Reading()
-    for rows, response in reader.pages(query):
-        pairs = [(snapshot, row) for snapshot, row in ((snapshot_of(row), row) for row in rows) if snapshot]
-        reading.take(response, [snapshot for snapshot, _ in pairs], reader.now)
-        for snapshot, row in pairs:
-            known = found.get(snapshot.ticket_id)
-            if snapshot.sort_key >= since and (known is None or known[0].sort_key <= snapshot.sort_key):
-                found[snapshot.ticket_id] = (snapshot, row)
-        if pairs and pairs[-1][0].sort_key < since and reading.last_updated_first:
-            break
-    return reading
+    return {**query, "lastupdatefromdate": format_date(since.moment)} if since.moment else query
+
+
+def keep(found: Found, snapshot: Snapshot, row: Row, since: SortKey) -> None:
+    """Keep the row of a ticket that changed at ``since`` or later, unless a later state of it is known."""
+    known = found.get(snapshot.ticket_id)
+    if snapshot.sort_key >= since and (known is None or known[0].sort_key <= snapshot.sort_key):
+        found[snapshot.ticket_id] = (snapshot, row)
 
 
 def clock_of(response: Response) -> SortKey:

@@ -64,7 +64,7 @@ class HaloClient:
     is the first pause before a lost create is looked up again. ``clock``, ``sleep``, ``jitter``, ``now``: see Clock.
 
     ``before_request`` is called before each request, also one for a token, in the thread that sends it. What it raises
-    goes through to the caller, and the request is not sent.
+    goes through to the caller, and the request is not sent. It can be replaced at any time.
 
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types, and searches its
     clients, sites and users.
@@ -103,6 +103,7 @@ class HaloClient:
         self._recheck_delay = recheck_delay
         self._key_field = KeyField.named(external_id_field)
         self._clock = Clock(clock, sleep, jitter, now)
+        self.before_request = before_request
 
         def session(address: str, tokens: TokenSource | None) -> Session:
             transport = Transport(
@@ -111,7 +112,7 @@ class HaloClient:
                 user_agent=user_agent or "haloitsm-client",
                 connect_timeout=connect_timeout,
                 read_timeout=read_timeout,
-                before_request=before_request,
+                before_request=lambda: self.before_request(),  # pylint: disable=unnecessary-lambda  # it may be replaced
             )
             return Session(
                 transport,
@@ -226,6 +227,15 @@ class HaloClient:
     def list_actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> list[Ticket]:
         """The newest ``count`` actions of a ticket, newest first. Raises HaloError."""
         return self._reader.actions(ticket_id, count)[0]
+
+    @property
+    def own_agent_id(self) -> int | None:
+        """The agent that the API application logs in as; None where Halo does not tell. May send a request."""
+        return self._own_agent.number
+
+    def hides_closed_tickets(self) -> bool:
+        """Whether plain lists leave closed tickets out, or may do so. Sends three requests in ten minutes at most."""
+        return self._closed_tickets.are_hidden()
 
     def reader(self, policy: RetryPolicy) -> TicketReader:
         """Reads tickets, pages and actions with another patience than this object's own."""

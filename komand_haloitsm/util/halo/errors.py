@@ -37,10 +37,12 @@ class HaloError(Exception):
     ``kind`` is a short stable word, such as ``not_found``, ``rate_limit``, ``invalid_client`` or ``lost``. ``status``
     is the HTTP status, None when there was no response. ``said`` is Halo's own message without secrets and sent texts.
 
-    ``unseen``: something was refused, and whether it was made all the same could not be looked up.
+    ``unseen``: something was refused, and whether it was made all the same could not be looked up. ``wait`` is how many
+    seconds Halo asked to wait, 0 when it said nothing.
     """
 
     unseen = False
+    wait = 0.0
 
     def __init__(
         self,
@@ -120,10 +122,7 @@ class Loss(Enum):
 
 
 class UncertainWrite(HaloError):
-    """A write was sent, and its response does not prove what became of it: Halo may have carried it out.
-
-    ``wait`` is how many seconds Halo asked to wait, 0 when it said nothing.
-    """
+    """A write was sent, and its response does not prove what became of it: Halo may have carried it out."""
 
     def __init__(
         self,

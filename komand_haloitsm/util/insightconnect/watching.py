@@ -10,6 +10,7 @@ from insightconnect_plugin_runtime.constants import CACHE_DIR, FLAG_DIR
 from insightconnect_plugin_runtime.dispatcher import Http
 from insightconnect_plugin_runtime.exceptions import PluginException
 
+from ..events.budget import WINDOW, Budget
 from ..events.decide import Event, EventPolicy
 from ..events.delivery import Delivery, Dispatcher
 from ..events.lifecycle import Stopping
@@ -17,6 +18,7 @@ from ..events.loop import Dependencies, TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
+from .filters import tell_unknown_filters
 from .inputs import given_number
 from .ticket import ticket_output
 
@@ -34,6 +36,7 @@ def watch_tickets(
     """See EventTrigger.watch."""
     interval = given_number(params, "interval", default=60, lowest=5, highest=86_400)
     port = given_number(params, "webhook_port", default=0, lowest=1, highest=65_535)
+    requests = given_number(params, "requests_per_five_minutes", default=40, lowest=10, highest=100_000)
     client, secret = trigger.connection.client, trigger.connection.webhook_secret
     if port and not secret:
         raise PluginException(
@@ -46,6 +49,7 @@ def watch_tickets(
     logger = trigger.logger
     stopping = Stopping(Path(_workspace(FLAG_DIR)) / _FLAG, logger)
     store = open_store(_state_path(trigger), f"{trigger.name} {policy.ticket_id} {client.address}", logger)
+    client.before_request = Budget(requests, stopping.wait, logger).spend
     loop = TriggerLoop(
         Dependencies(
             reader=client.reader(_NO_WAITING),
@@ -56,6 +60,10 @@ def watch_tickets(
             output=lambda event, ticket: output(event, ticket_output(ticket, client)),
             interval=interval,
             logger=logger,
+            own_agent=lambda: client.own_agent_id,
+            hides_closed=client.hides_closed_tickets,
+            started=lambda: tell_unknown_filters(params, client, logger),
+            seconds_per_request=WINDOW / requests,
         )
     )
     receiver = Receiver(port, secret, lambda ids: _take(ids, store, stopping), logger) if port else None

@@ -138,7 +138,10 @@ class Session:
     ) -> HaloError:
         secrets = (*self._secrets, token)
         error = error_for(request, result, attempts=attempts, wanted=decision.seconds, secrets=secrets)
-        return UncertainWrite.of(error, decision.loss, decision.seconds) if decision.step is Step.UNCERTAIN else error
+        if decision.step is Step.UNCERTAIN:
+            return UncertainWrite.of(error, decision.loss, decision.seconds)
+        error.wait = decision.seconds
+        return error
 
 
 def _out_of_time(request: Request, seconds: float) -> HaloError:

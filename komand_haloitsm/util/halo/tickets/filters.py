@@ -121,14 +121,33 @@ def paged(number: int) -> dict[str, str]:
     return {"pageinate": "true", "page_size": str(PAGE_SIZE), "page_no": str(number)}
 
 
-def is_last_page(number: int, rows: int, envelope: Mapping[str, Any] | Any) -> bool:
-    """Whether page ``number`` with so many rows is the last one.
+class PageEnd:
+    """Tells from the pages of one list, as they come, which is the last.
 
-    An instance may give fewer rows a page than were asked for. Its envelope says how many (seen live).
+    An instance may give fewer rows a page than were asked for, and need not say so; its ``record_count`` may be the
+    total (seen live) or the number of rows on the page. So a page counts as the last one if it is shorter than what
+    Halo says or an earlier page shows that a page holds, or if a total that can be told from a count per page is
+    reached. Where neither is certain, which takes a page of 10, 20, 25 .. 100 rows, there may be another one.
     """
-    told = envelope.get("page_size") if isinstance(envelope, Mapping) else None
-    size = min(as_id(told) or PAGE_SIZE, PAGE_SIZE)
-    if rows < size:
-        return True
-    total = total_of(envelope)
-    return total is not None and number * size >= total
+
+    def __init__(self) -> None:
+        self._longest = 0
+        self._rows = 0
+
+    def is_last(self, rows: int, envelope: Mapping[str, Any] | Any) -> bool:
+        """Whether the page that came just now, with so many rows, is the last one."""
+        self._rows += rows
+        first, self._longest = self._longest == 0, max(self._longest, rows)
+        total = total_of(envelope)
+        if rows == 0 or rows < self._longest:
+            return True
+        if total is not None and total > self._rows:
+            return False
+        if total is not None and not first and total > rows:
+            return True
+        told = envelope.get("page_size") if isinstance(envelope, Mapping) else None
+        return rows < min(as_id(told) or PAGE_SIZE, PAGE_SIZE) and not _may_be_a_cap(rows)
+
+
+def _may_be_a_cap(rows: int) -> bool:
+    return rows % 10 == 0 or rows % 25 == 0

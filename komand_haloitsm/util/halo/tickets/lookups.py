@@ -16,7 +16,7 @@ from ..http.retry import RetryPolicy
 from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.ids import as_id
-from .filters import is_last_page, paged
+from .filters import PageEnd, paged
 from .output import UNASSIGNED, Ticket
 
 Row = Mapping[str, Any]
@@ -153,6 +153,7 @@ class Lookups:
         one = _SEARCHED[kind]
         query = {"search": text, **{name: str(number) for name, number in within.items()}}
         found: dict[int, Row] = {}
+        end = PageEnd()
         for number in range(1, most_pages + 1):
             request = Request(
                 "GET", one.path, {**{name: value for name, value in query.items() if value}, **paged(number)}
@@ -160,7 +161,7 @@ class Lookups:
             data = self._session.call(request).data
             rows, known = rows_of(request, data, *one.keys), len(found)
             found |= {as_id(row.get("id")) or 0: row for row in rows}
-            if len(found) == known or is_last_page(number, len(rows), data):
+            if end.is_last(len(rows), data) or len(found) == known:
                 break
         # A build that ignores a parameter lists what is elsewhere as well.
         return [row for row in found.values() if all(as_id(row.get(key)) in (None, n) for key, n in within.items())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import count
 from typing import Any, Iterator, Mapping
 
 from ..errors import NotFound, missing_ticket
@@ -10,8 +11,9 @@ from ..http.error_texts import misunderstood
 from ..http.messages import Request, Response
 from ..http.rows import rows_of, single
 from ..http.session import Session
+from ..values.dates import format_date
 from ..values.ids import as_id, positive_id
-from .filters import PAGE_SIZE, TicketFilter, is_last_page, page_query
+from .filters import PageEnd, TicketFilter, page_query
 
 Ticket = dict[str, Any]
 
@@ -56,14 +58,10 @@ class TicketReader:
         row: a server that ignores the page number would go on for ever. Raises HaloError.
         """
         seen: set[int] = set()
-        number = 0
-        while True:
-            number += 1
-            request = Request("GET", "/Tickets", {**page_query(number), **query})
-            if number > _MOST_PAGES:
-                raise misunderstood(request, f"its ticket list has no end after {_MOST_PAGES} pages")
-            response = self._session.call(request)
-            rows = rows_of(request, response.data, "tickets")
+        end = PageEnd()
+        for number in count(1):
+            rows, response = self.page(number, query)
+            last = end.is_last(len(rows), response.data)
             fresh = []
             for row in rows:
                 known = len(seen)
@@ -71,8 +69,16 @@ class TicketReader:
                 if len(seen) > known:
                     fresh.append(row)
             yield fresh, response
-            if not fresh or is_last_page(number, len(rows), response.data):
+            if last or not fresh:
                 return
+
+    def page(self, number: int, query: Mapping[str, str]) -> tuple[list[Ticket], Response]:
+        """Page ``number`` (from 1) of the ticket list, newest first unless ``query`` has another order."""
+        request = Request("GET", "/Tickets", {**page_query(number), **query})
+        if number > _MOST_PAGES:
+            raise misunderstood(request, f"its ticket list has no end after {_MOST_PAGES} pages")
+        response = self._session.call(request)
+        return rows_of(request, response.data, "tickets"), response
 
     def matching(
         self, wanted: TicketFilter, query: Mapping[str, str], team_name: str | None, enough: int
@@ -91,21 +97,40 @@ class TicketReader:
         Raises HaloError when Halo does not list the newest first, or after five full pages: a ticket of the last
         minutes could then be on any page.
         """
+        in_order = True
         for number, (rows, response) in enumerate(self.pages(state), start=1):
+            if number > _RECENT_PAGES or not in_order:
+                raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
             yield rows, response
             numbers = [_number(row) for row in rows]
-            full = len(rows) == PAGE_SIZE
-            if full and (number == _RECENT_PAGES or numbers != sorted(numbers, reverse=True)):
-                raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
+            in_order = numbers == sorted(numbers, reverse=True)
 
-    def actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> tuple[list[Ticket], Response]:
-        """The newest ``count`` actions of a ticket, newest first as Halo returns them (seen live), and the response."""
-        query = {"ticket_id": str(positive_id(ticket_id)), "count": str(count), "includehtmlnote": "true"}
+    def actions(self, ticket_id: int, most: int = RECENT_ACTIONS) -> tuple[list[Ticket], Response]:
+        """The newest ``most`` actions of a ticket, newest first as Halo returns them (seen live), and the response."""
+        query = {"ticket_id": str(positive_id(ticket_id)), "count": str(most), "includehtmlnote": "true"}
         request = Request("GET", "/Actions", query)
         response = self._session.call(request)
         rows = rows_of(request, response.data, "actions")
         # A Halo that ignored the parameter ticket_id would return actions of other tickets.
         return [row for row in rows if as_id(row.get("ticket_id")) in (None, ticket_id)], response
+
+    def actions_between(self, start: datetime, end: datetime, most: int) -> list[Ticket]:
+        """Actions of all tickets of a time, one day at most, the newest ``most`` of them or fewer. Raises HaloError.
+
+        That Halo lists them is seen live, the names of the parameters are documented only.
+        """
+        query = {"startdate": format_date(start), "enddate": format_date(end), "count": str(most)}
+        request = Request("GET", "/Actions", query)
+        rows = rows_of(request, self._session.call(request).data, "actions")
+        return [row for row in rows if as_id(row.get("ticket_id"))]
+
+    def action(self, ticket_id: int, number: int) -> Ticket | None:
+        """One action of a ticket by its own number, which counts from 1 in each ticket; None when there is none."""
+        request = Request("GET", f"/Actions/{positive_id(number)}", {"ticket_id": str(positive_id(ticket_id))})
+        try:
+            return single(request, self._session.call(request).data)
+        except NotFound:
+            return None
 
 
 def newest_first(rows: list[Ticket]) -> list[Ticket]:

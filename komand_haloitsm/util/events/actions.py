@@ -1,0 +1,74 @@
+"""Reads a ticket's actions back to the last one that was seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ..halo.tickets.read import TicketReader
+from ..halo.values.ids import as_id
+from ..halo.values.sort_key import SortKey
+from .decide import LastSeen, Watermark
+
+Row = dict[str, Any]
+
+_AT_FIRST = 50
+_MOST_ACTIONS = 10_000
+_MOST_OF_ALL = 1_000
+_LONGEST_RANGE = timedelta(days=1)
+# An action is dated a little later than the change of its ticket.
+_DATED_LATER = timedelta(minutes=1)
+# Read one by one where Halo gives fewer actions than were asked for.
+_MOST_SINGLE = 200
+
+
+def read_actions(reader: TicketReader, ticket_id: int, seen: LastSeen | None, watermark: Watermark) -> list[Row]:
+    """The actions of a ticket, at least back to the last one seen, or back to the watermark. Raises HaloError.
+
+    An instance may give fewer than are asked for. The others are then read one by one, since the actions of a ticket
+    are numbered from 1 (seen live).
+    """
+    asked = _AT_FIRST
+    while True:
+        rows, _ = reader.actions(ticket_id, asked)
+        if _reach(rows, seen, watermark) or asked >= _MOST_ACTIONS:
+            return rows
+        if len(rows) < asked:
+            return rows + _older(reader, ticket_id, rows, seen, watermark)
+        asked = min(asked * 20, _MOST_ACTIONS)
+
+
+def actions_by_ticket(reader: TicketReader, since: SortKey, until: SortKey) -> dict[int, list[Row]]:
+    """Some actions of a time by ticket, of its last day where it is longer. Raises HaloError."""
+    start, end = since.moment, until.moment
+    if start is None or end is None:
+        return {}
+    end += _DATED_LATER
+    found: dict[int, list[Row]] = {}
+    for row in reader.actions_between(max(start, end - _LONGEST_RANGE), end, _MOST_OF_ALL):
+        found.setdefault(as_id(row.get("ticket_id")) or 0, []).append(row)
+    return found
+
+
+def _older(
+    reader: TicketReader, ticket_id: int, rows: list[Row], seen: LastSeen | None, watermark: Watermark
+) -> list[Row]:
+    oldest = min(filter(None, (as_id(row.get("id")) for row in rows)), default=1)
+    found: list[Row] = []
+    for number in range(oldest - 1, max(oldest - 1 - _MOST_SINGLE, 0), -1):
+        row = reader.action(ticket_id, number)
+        if row is not None:
+            found.append(row)
+        if _reach(found, seen, watermark):
+            break
+    return found
+
+
+def _reach(rows: list[Row], seen: LastSeen | None, watermark: Watermark) -> bool:
+    """Whether the oldest of the actions was there when the ticket was last seen."""
+    if not rows:
+        return False
+    if seen is not None and seen.action_id is not None:
+        return min(as_id(row.get("id")) or 0 for row in rows) <= seen.action_id
+    oldest = min(SortKey.of(row.get("actiondatecreated") or row.get("datetime")) for row in rows)
+    return oldest < (seen.sort_key if seen else watermark.sort_key)
