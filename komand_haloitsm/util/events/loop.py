@@ -12,7 +12,7 @@ from ..halo.errors import HaloError
 from ..halo.tickets.read import TicketReader
 from ..halo.values.sort_key import SortKey
 from .decide import Event, EventPolicy, LastSeen, Watermark
-from .delivery import Delivery
+from .delivery import Delivered, Delivery
 from .lifecycle import Stopped, Stopping
 from .store import Store
 
@@ -264,7 +264,7 @@ class TriggerLoop:
             if step.event is not None:
                 with deps.stopping.breakable():
                     output = deps.output(step.event, ticket)
-                if not deps.delivery.deliver(step.event.event_id, output):
+                if deps.delivery.deliver(step.event.event_id, output) is Delivered.STOPPED:
                     raise Stopped
             deps.store.save([(now.ticket_id, step.seen)])
 

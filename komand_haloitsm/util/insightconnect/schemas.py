@@ -39,13 +39,17 @@ def checked_once(variables: Variables) -> Variables:
 
 
 def _without_values(error: ValidationError) -> ValidationError:
-    """The same error without what was validated: names in a path are those of the schema.
+    """The same error without what was validated. The names in a path are the schema's.
 
-    Only ``type`` and ``required`` are in the plugin's schemas. Of another rule the error tells the name.
+    The plugin's schemas have no other rules than ``type`` and ``required``. Of another one only the name is told.
     """
     where = "/".join(map(str, error.absolute_path)) or "it"
+    expected: Any = error.validator_value
+    given: Any = error.instance
     if error.validator == "required":
-        missing = ", ".join(name for name in error.validator_value if name not in error.instance)
-        return ValidationError(f"{where} lacks {missing}", path=error.absolute_path)
-    rule = f"be of type {error.validator_value}" if error.validator == "type" else f"keep to the rule {error.validator}"
-    return ValidationError(f"{where} must {rule}", path=error.absolute_path)
+        what = f"lacks {', '.join(name for name in expected if name not in given)}"
+    elif error.validator == "type":
+        what = f"must be of type {expected}"
+    else:
+        what = f"breaks the rule {error.validator}"
+    return ValidationError(f"{where} {what}", path=error.absolute_path)
