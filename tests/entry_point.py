@@ -27,6 +27,13 @@ def action_start(action: str, given: Any, connection: Any) -> dict[str, Any]:
     return {"version": "v1", "type": "action_start", "body": body}
 
 
+def trigger_start(trigger: str, given: Any, connection: Any) -> dict[str, Any]:
+    """The message that starts a trigger, whose events nobody would receive."""
+    dispatcher = {"url": "http://127.0.0.1:1/", "webhook_url": ""}
+    body = {"trigger": trigger, "meta": {}, "input": given, "connection": connection, "dispatcher": dispatcher}
+    return {"version": "v1", "type": "trigger_start", "body": body}
+
+
 def connection_test(connection: Any) -> dict[str, Any]:
     """The message that starts a connection test."""
     return {"version": "v1", "type": "connection_test", "body": {"meta": {}, "connection": connection}}
@@ -135,6 +142,10 @@ class PluginServer:
     def test(self, connection: Any) -> Outcome:
         """Runs the connection test."""
         return self._post("connection/test", connection_test(connection))
+
+    def test_trigger(self, trigger: str, connection: Any) -> Outcome:
+        """Runs the connection test by way of a trigger."""
+        return self._post(f"triggers/{trigger}/test", trigger_start(trigger, {}, connection))
 
     def _post(self, path: str, message: Any) -> Outcome:
         headers = {"Content-Type": "application/json"}

@@ -1,12 +1,17 @@
 from typing import Any
 
 import insightconnect_plugin_runtime
+from insightconnect_plugin_runtime.exceptions import PluginException
+from jsonschema.exceptions import ValidationError
 from .schema import ConnectionSchema, Input
 
 # Custom imports below
 from komand_haloitsm.util.api import HaloITSMAPI
 from komand_haloitsm.util.insightconnect.errors import connection_test_exceptions
 from komand_haloitsm.util.insightconnect.inputs import given_flag, given_text, secret_text
+from komand_haloitsm.util.insightconnect.schemas import checked_once
+
+_FIELDS = checked_once(ConnectionSchema())
 
 
 class Connection(insightconnect_plugin_runtime.Connection):
@@ -15,6 +20,16 @@ class Connection(insightconnect_plugin_runtime.Connection):
         super(self.__class__, self).__init__(input=ConnectionSchema())
         self.client: Any = None
         self.webhook_secret: str | None = None
+
+    def _validate(self) -> None:
+        """Takes the place of the runtime's, whose error quotes the connection with its secrets."""
+        try:
+            _FIELDS.validate(self.parameters)
+        except ValidationError as error:
+            raise PluginException(
+                cause=f"The connection cannot be used: {error.message}.",
+                assistance="Correct the connection and run this step again. Nothing was sent to HaloITSM.",
+            ) from None
 
     def connect(self, params: dict[str, Any] = {}) -> None:
         """Makes ``client``. Sends nothing: in the cloud there is a new connection for each step."""

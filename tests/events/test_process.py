@@ -215,8 +215,8 @@ def stopping_finishes_the_event_in_flight_and_saves_it(stage):
 
 
 @scenario
-def stopping_does_not_wait_for_an_orchestrator_that_hangs_for_a_minute(stage):
-    process = stage.trigger("ticket_created", port=True, interval=3600, dispatch_timeout=60)
+def stopping_does_not_wait_for_an_orchestrator_that_hangs_for_ten_minutes(stage):
+    process = stage.trigger("ticket_created", port=True, interval=3600, dispatch_timeout=600)
     stage.started(process)
     stage.webhook_to(process)
     stage.orchestrator.mode = "hang"

@@ -6,11 +6,14 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from komand_haloitsm.util.events.delivery import Delivery, NotAccepted
+from komand_haloitsm.util.events import lifecycle
+from komand_haloitsm.util.events.delivery import Delivered, Delivery, Dispatcher, NotAccepted
 from komand_haloitsm.util.events.lifecycle import Stopped, Stopping
 
 LOGGER = logging.getLogger("tests.stopping")
@@ -104,7 +107,7 @@ def test_a_delivery_is_finished_and_saved_first(stopping, soon):
             done.append(one.recv(1))
 
         with stopping.watching():
-            assert Delivery(send, stopping.wait, LOGGER).deliver("1-created", {}) is True
+            assert Delivery(send, stopping.wait, LOGGER).deliver("1-created", {}) is Delivered.DONE
             done.append("saved")
             with stopping.breakable():
                 done.append("went on")
@@ -117,7 +120,51 @@ def test_a_delivery_that_is_retried_is_given_up(stopping, soon):
 
     with Bounded(), stopping.watching():
         soon.start()
-        assert Delivery(send, lambda _seconds: stopping.wait(LONG), LOGGER).deliver("1-created", {}) is False
+        assert (
+            Delivery(send, lambda _seconds: stopping.wait(LONG), LOGGER).deliver("1-created", {}) is Delivered.STOPPED
+        )
+
+
+@pytest.fixture(params=["silent", "dripping"])
+def slow_orchestrator(request):
+    """Has each event and never gets to the end of its answer."""
+    ending, received = threading.Event(), []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            received.append(connection.recv(65536))
+            while not ending.wait(0.05):
+                connection.sendall(b"H" if request.param == "dripping" else b"")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}/", received=received)
+    ending.set()
+    thread.join(BOUND)
+    listener.close()
+
+
+def test_an_answer_that_does_not_come_is_waited_for_a_few_seconds_more(
+    stopping, soon, slow_orchestrator, monkeypatch, loopback_without_proxy
+):
+    monkeypatch.setattr(lifecycle, "_GRACE", 0.3)
+    dispatcher, done = Dispatcher(slow_orchestrator.url), []
+    with Bounded(), stopping.watching():
+        soon.start()
+        delivery = Delivery(dispatcher.write, stopping.wait, LOGGER, stopping.patient)
+        done.append(delivery.deliver("1-created", {}))
+    assert stopping.stopped and done == [] and len(slow_orchestrator.received) == 1
+
+
+def test_after_a_stop_no_delivery_is_begun(stopping):
+    sent = []
+    with stopping.watching():
+        # The signal came between two steps of the loop, where it only tells.
+        stopping.stop()
+        Delivery(sent.append, stopping.wait, LOGGER, stopping.patient).deliver("1-created", {})
+    assert sent == []
 
 
 def test_the_flag_is_removed(stopping, flag):

@@ -97,9 +97,14 @@ class Stopping:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Inside, a stop leaves the work that is under way a few seconds to finish before Stopped is raised."""
+        """Inside, a stop leaves the work that is under way a few seconds to finish before Stopped is raised.
+
+        Work that was not begun when the stop came is not begun.
+        """
         self._patient = True
         try:
+            if self.stopped:
+                raise Stopped
             yield
         finally:
             self._patient = False

@@ -81,6 +81,14 @@ class DeadlineAdapter(HTTPAdapter):
 
             sock: Any
 
+            def send(self, data: Any) -> None:
+                try:
+                    super().send(data)  # type: ignore[misc]  # of the class that comes second
+                except ssl.SSLError as error:
+                    # The peer has closed before it had read everything, perhaps with an answer that says why. urllib3
+                    # goes on to read that answer after a broken pipe, which is how this shows without TLS.
+                    raise BrokenPipeError("TLS broke while the request was sent") from error
+
             def getresponse(self) -> Any:
                 watch = watchman.begin(self.sock)
                 try:
