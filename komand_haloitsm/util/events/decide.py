@@ -71,10 +71,13 @@ class Step:
 @dataclass(frozen=True)
 class Origin:
     """Who may have made a change. ``own_agent`` is the API application's agent, whose changes are to be left out; None
-    where they are not, or where it is not known. ``told`` is the agent that a webhook named, None without one."""
+    where they are not, where it is not known, and where others are known to have made changes as well. ``told`` is the
+    agent that a webhook named, None without one. ``action_id`` is the newest action that is known of otherwise than by
+    the ticket's actions."""
 
     own_agent: int | None = None
     told: int | None = None
+    action_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,8 +197,8 @@ def decide_updated(
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, as_seen(now, seen))]
-    after = replace(as_seen(now, seen), action_id=_newest(actions))
-    if (seen is None and now.sort_key == now.created) or _is_own(seen, watermark, actions, origin):
+    after = replace(as_seen(now, seen), action_id=_newest(actions) or origin.action_id)
+    if (seen is None and now.sort_key <= now.created) or _is_own(seen, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
     outputs = {"previous_status_id": before} if before else {}
@@ -229,9 +232,12 @@ def _is_own(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row] 
     return True
 
 
-def is_known_to_be_of_others(seen: LastSeen, watermark: Watermark, some: Sequence[Row], origin: Origin) -> bool:
-    """Whether some of a ticket's actions, which need not be all, show that not only the own agent has changed it."""
-    return bool(_fresh(seen, watermark, some)) and not _is_own(seen, watermark, some, origin)
+def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row], origin: Origin) -> Origin:
+    """``origin``, without the own agent where some of a ticket's actions, which need not be all, show that others have
+    changed it as well."""
+    if not _fresh(seen, watermark, some) or _is_own(seen, watermark, some, origin):
+        return origin
+    return Origin(None, origin.told, _newest(some))
 
 
 def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:

@@ -94,7 +94,7 @@ class Dispatcher:
 
 
 class Delivery:
-    """Delivers an event, however long it takes.
+    """Delivers an event, however long it takes, and says so in the log.
 
     ``send(output)`` is the trigger's own method. ``wait(seconds)`` returns True when the trigger is being stopped. The
     context manager ``attempt()`` surrounds each attempt.
@@ -140,8 +140,9 @@ class Delivery:
                 if self._wait(min(_FIRST_PAUSE * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE)):
                     return Delivered.STOPPED
             else:
-                if failures:
-                    self._logger.info(f"HaloITSM trigger: event {event_id} was accepted after {failures + 1} attempts.")
+                ticket_id = output.get("ticket", {}).get("id")
+                attempts = f", after {failures + 1} attempts" if failures else ""
+                self._logger.info(f"HaloITSM trigger: event {event_id} of ticket {ticket_id} is delivered{attempts}.")
                 return Delivered.DONE
 
 

@@ -18,7 +18,7 @@ _AT_ONCE = timedelta(seconds=5)
 
 
 def begin(deps: Dependencies, halo_clock: HaloClock) -> SortKey:
-    """Save that everything that exists now counts as old, and nothing of it is delivered. Returns Halo's time.
+    """Save that everything that exists now counts as old, and nothing of it is delivered. Returns that time.
 
     Where Halo did not answer at first, what existed when it was first asked counts as old.
     """
@@ -52,7 +52,7 @@ def begin(deps: Dependencies, halo_clock: HaloClock) -> SortKey:
         [(one.ticket_id, as_seen(one, None)) for one in seen],
     )
     deps.logger.info("HaloITSM trigger: started; events from now on are delivered.")
-    return began
+    return start
 
 
 def _newest_id(pages: Iterator[tuple[list[Row], Response]], until: SortKey | None) -> int | None:

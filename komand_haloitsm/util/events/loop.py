@@ -17,14 +17,20 @@ from .dependencies import FEW, LASTING, LONGEST_CATCH_UP, REFUSALS_BELIEVED, Dep
 from .first_start import begin
 from .halo_clock import HaloClock
 from .lifecycle import Stopped
+from .pending import Pending
 from .poll import Batch, Poll, poll
-from .store import Parked, Pending
+from .store import Parked
 from .ticket_events import TicketEvents
 
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
+# A pause that Halo asks for is taken as it is so often in a row, and no longer one than this.
+_TRUSTED = 5
+_LONGEST_TOLD = 900.0
 _MOST_PENDING = 1_000
 _PAGE = 100
+# Later than this, no list shows a change for the first time.
+_LATEST_TO_APPEAR = timedelta(minutes=2)
 # After so many failures in a row a poll begins anew.
 _MOST_FAILURES_OF_A_POLL = 5
 # Compared with our own clock, which may be a day wrong. It only saves a request: Halo's clock decides.
@@ -67,9 +73,8 @@ class TriggerLoop:
         deps = self._deps
         while not deps.stopping.stopped:
             try:
-                while self._recheck_pending() | self._poll_on() | self._offer_parked():
-                    if deps.stopping.stopped:
-                        return
+                if self._recheck_pending() | self._poll_on() | self._offer_parked():
+                    continue
                 self._recovered()
             except HaloError as error:
                 self._rest(deps.clock() + self._backoff(error), wake=False)
@@ -97,7 +102,8 @@ class TriggerLoop:
             )
         if self._asked is not None and self._failures % _MOST_FAILURES_OF_A_POLL == 0:
             self._poll = self._asked = None
-        return error.wait or self._pause(self._failures)
+        told, own = min(error.wait, _LONGEST_TOLD), self._pause(self._failures)
+        return told if told and self._failures <= _TRUSTED else max(told, own)
 
     @staticmethod
     def _pause(failures: int) -> float:
@@ -209,12 +215,15 @@ class TriggerLoop:
         """A poll is complete. The next one comes after the interval; later, where that would use up the budget."""
         deps = self._deps
         if self._polled_at:
-            self._advance(SortKey())
+            # While nothing changes, the cursor follows at a distance. Otherwise each poll would read again what
+            # happened just before the last change, which may be many pages.
+            self._advance(self._polled_at.earlier(_LATEST_TO_APPEAR))
             deps.store.polled(self._polled_at)
         self._next_poll = deps.clock() + max(deps.interval, 1.25 * requests * deps.seconds_per_request)
         if not self._polled_since_start:
             self._polled_since_start = True
-            deps.started()
+            with deps.stopping.breakable():
+                deps.started()
 
     def _forget_what_is_too_old(self, halo_time: SortKey = SortKey()) -> None:
         """At a start after a pause of more than seven days by Halo's clock, count all that happened before as old."""

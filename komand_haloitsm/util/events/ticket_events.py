@@ -10,7 +10,7 @@ from ..halo.changes import Snapshot, snapshot_of
 from ..halo.errors import HaloError
 from ..halo.values.sort_key import SortKey
 from .actions import actions_by_ticket, read_actions
-from .decide import LastSeen, Origin, Watermark, hints_at_a_restored_halo, is_another, is_known_to_be_of_others
+from .decide import LastSeen, Origin, Watermark, hints_at_a_restored_halo, is_another, with_others
 from .delivery import Delivered
 from .dependencies import FEW, LASTING, REFUSALS_BELIEVED, Dependencies, Row, is_general
 from .halo_clock import HaloClock
@@ -43,6 +43,7 @@ class TicketEvents:
     def expect(self, changed: Sequence[Snapshot]) -> None:
         """Call before ``deliver`` for each of these tickets: who acted on many of them is asked by one request."""
         deps = self._deps
+        changed = [one for one in changed if one.sort_key != getattr(deps.store.seen(one.ticket_id), "sort_key", None)]
         self._changed = len(changed)
         if self._acted is None:
             return
@@ -70,7 +71,7 @@ class TicketEvents:
         seen = deps.store.seen(now.ticket_id)
         if is_another(seen, now) or (seen is None and hints_at_a_restored_halo(now, watermark)):
             seen, now, ticket, watermark = self._looked_into(seen, now, watermark)
-        origin = self._origin(now.ticket_id, told)
+        origin = self._origin(seen, now, watermark, told)
         actions = self._needed_actions(seen, now, watermark, origin, failures)
         for step in deps.policy.decide(seen, now, watermark, actions, origin):
             if step.event is None:
@@ -96,16 +97,19 @@ class TicketEvents:
         if len(kept) > _MOST_REMEMBERED:
             kept.popitem(last=False)
 
-    def _origin(self, ticket_id: int, told: int | None) -> Origin:
+    def _origin(self, seen: LastSeen | None, now: Snapshot, watermark: Watermark, told: int | None) -> Origin:
         """Whom to leave out. Many changes at once can only be asked for one by one where Halo does not list all actions
         of a time: then only those are asked for that had an event before. A ticket that started no workflow cannot
         have been changed by it."""
         deps = self._deps
-        too_many = self._acted is None and self._changed > FEW and ticket_id not in self._had_event
+        too_many = self._acted is None and self._changed > FEW and now.ticket_id not in self._had_event
         if not deps.policy.skips_own_changes or too_many:
             return Origin(None, told)
         with deps.stopping.breakable():
-            return Origin(deps.own_agent(), told)
+            origin = Origin(deps.own_agent(), told)
+        if deps.policy.needs_every_action or not self._acted:
+            return origin
+        return with_others(seen, watermark, self._acted.get(now.ticket_id, []), origin)
 
     def _needed_actions(
         self, seen: LastSeen | None, now: Snapshot, watermark: Watermark, origin: Origin, failures: int
@@ -113,9 +117,6 @@ class TicketEvents:
         policy = self._deps.policy
         if not policy.needs_actions(seen, now, watermark, origin):
             return None
-        some = (self._acted or {}).get(now.ticket_id, [])
-        if seen and not policy.needs_every_action and is_known_to_be_of_others(seen, watermark, some, origin):
-            return some
         with self._deps.stopping.breakable():
             return self._actions(now.ticket_id, seen, watermark, failures)
 

@@ -14,7 +14,8 @@ from ..events.budget import WINDOW, Budget
 from ..events.decide import Event, EventPolicy
 from ..events.delivery import Delivery, Dispatcher
 from ..events.lifecycle import Stopping
-from ..events.loop import Dependencies, TriggerLoop
+from ..events.dependencies import Dependencies
+from ..events.loop import TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
