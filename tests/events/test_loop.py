@@ -21,11 +21,16 @@ from komand_haloitsm.util.events.lifecycle import Stopped
 from komand_haloitsm.util.events.loop import Dependencies, TriggerLoop
 from komand_haloitsm.util.events.store import open_store, state_path
 from komand_haloitsm.util.halo.http.retry import RetryPolicy
+from komand_haloitsm.util.halo.webhook import Notice
 
 LOGGER = logging.getLogger("tests.loop")
 NEW, IN_PROGRESS, RESOLVED, CLOSED = 1, 2, 8, 9
 SECRET = "webhook-secret"
 DAY = 86_400
+
+
+def notices(*ticket_ids):
+    return [Notice(ticket_id) for ticket_id in ticket_ids]
 
 
 class Killed(BaseException):
@@ -282,7 +287,7 @@ def test_a_single_ticket(halo, watch, name):
     trigger = watch(name, ticket_id=2101)
     trigger.run(
         lambda: (halo.change_ticket(2103, status_id=IN_PROGRESS), halo.change_ticket(2101, status_id=IN_PROGRESS)),
-        lambda: trigger.store.add_pending([2103, 2101]),
+        lambda: trigger.store.add_pending(notices(2103, 2101)),
         nothing,
     )
     assert trigger.tickets() == [2101]
@@ -340,11 +345,11 @@ def test_a_deleted_ticket_is_no_event_and_no_error(halo, watch, caplog, name):
         lambda: (
             halo.change_ticket(2101, status_id=IN_PROGRESS),
             halo.delete_ticket(2101),
-            trigger.store.add_pending([2101]),
+            trigger.store.add_pending(notices(2101)),
         ),
         lambda: (
             halo.delete_ticket(halo.log_ticket(summary="x")["id"]),
-            trigger.store.add_pending([2107, 2106, 999_999]),
+            trigger.store.add_pending(notices(2107, 2106, 999_999)),
         ),
         nothing,
     )
@@ -389,7 +394,7 @@ def test_a_pending_ticket_is_rechecked_before_the_next_poll(halo, watch):
     def webhook() -> None:
         # Long before the next poll: only the pending ticket can bring the event.
         script.now -= 3000
-        trigger.store.add_pending([halo.log_ticket(summary="x")["id"]] * 2)
+        trigger.store.add_pending(notices(halo.log_ticket(summary="x")["id"]) * 2)
         halo.forget_requests()
 
     script.steps = [webhook]
@@ -403,8 +408,8 @@ def test_pending_tickets_that_have_not_changed_make_no_event(halo, watch, name):
     trigger = watch(name)
     halo.change_ticket(2103, status_id=IN_PROGRESS)
     trigger.run(
-        lambda: trigger.store.add_pending(sorted(halo.tickets)),
-        lambda: trigger.store.add_pending(sorted(halo.tickets)),
+        lambda: trigger.store.add_pending(notices(*sorted(halo.tickets))),
+        lambda: trigger.store.add_pending(notices(*sorted(halo.tickets))),
         nothing,
     )
     assert trigger.events == []
@@ -414,7 +419,7 @@ def test_duplicate_late_and_forged_webhooks_make_no_second_event(halo, watch):
     trigger = watch("ticket_status_changed")
 
     def add_pending() -> None:
-        trigger.store.add_pending([2101, 2103, 10**9])
+        trigger.store.add_pending(notices(2101, 2103, 10**9))
 
     trigger.run(lambda: (flap(halo, 2101), add_pending()), add_pending, nothing, add_pending, nothing)
     assert trigger.transitions() == [(1, 2), (2, 8), (8, 1)]
@@ -423,7 +428,7 @@ def test_duplicate_late_and_forged_webhooks_make_no_second_event(halo, watch):
 def test_tickets_that_were_pending_before_the_start_wait_for_it(halo, watch):
     trigger = watch("ticket_created")
     store = open_store(trigger.path, f"ticket_created None {trigger.connection.client.address}", LOGGER)
-    store.add_pending([2101])
+    store.add_pending(notices(2101))
     store.close()
     trigger.run(nothing)
     assert trigger.events == []
@@ -464,7 +469,7 @@ def test_a_pending_ticket_does_not_bring_back_what_is_older_than_seven_days(halo
     trigger.run(nothing)
     halo.change_ticket(2101, summary="ten days ago")
     halo.clock_offset += 10 * DAY
-    trigger.run(nothing, lambda: trigger.store.add_pending([2101]), nothing)
+    trigger.run(nothing, lambda: trigger.store.add_pending(notices(2101)), nothing)
     assert trigger.events == []
 
 
@@ -622,7 +627,7 @@ def test_one_ticket_whose_actions_cannot_be_read_does_not_hold_up_the_others(hal
 def test_one_ticket_that_cannot_be_read_does_not_slow_down_the_polls(halo, watch):
     trigger = watch("ticket_created", interval=60)
     halo.inject(Fault("status", method="GET", path="tickets/2105", status=500, times=None))
-    script = trigger.run(lambda: trigger.store.add_pending([2105]), *[nothing] * 12)
+    script = trigger.run(lambda: trigger.store.add_pending(notices(2105)), *[nothing] * 12)
     assert max(script.rests) <= 120
 
 

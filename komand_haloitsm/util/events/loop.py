@@ -11,6 +11,7 @@ from ..halo.changes import OVERLAP, Snapshot, changed_since, clock_of, snapshot_
 from ..halo.errors import HaloError
 from ..halo.tickets.read import TicketReader
 from ..halo.values.sort_key import SortKey
+from ..halo.webhook import Notice
 from .decide import Event, EventPolicy, LastSeen, Watermark
 from .delivery import Delivery
 from .lifecycle import Stopped, Stopping
@@ -188,7 +189,7 @@ class TriggerLoop:
                 if is_general(error) or in_a_row > 1:
                     raise
                 # It stays pending, so that the cursor can move on without it.
-                deps.store.add_pending([snapshot.ticket_id])
+                deps.store.add_pending([Notice(snapshot.ticket_id)])
                 self._postpone(snapshot.ticket_id, error)
         # The cursor moves only now: after a crash, what was not yet delivered must be found again.
         newest = max((snapshot.sort_key for snapshot, _ in changes.rows), default=SortKey())
@@ -202,7 +203,9 @@ class TriggerLoop:
         rechecked: set[int] = set()
         while not deps.stopping.stopped:
             due = [
-                item for item in deps.store.pending(_MOST_PENDING) if self._is_due(item[0]) and item[1] not in rechecked
+                (item.ticket_id, item.number)
+                for item in deps.store.pending(_MOST_PENDING)
+                if self._is_due(item.ticket_id) and item.number not in rechecked
             ]
             if not due:
                 return
@@ -222,7 +225,7 @@ class TriggerLoop:
             deps.store.postpone_pending(ticket_id, number)
             return
         self._postponed.pop(ticket_id, None)
-        deps.store.drop_pending(ticket_id, number)
+        deps.store.drop_pending([(ticket_id, number)])
 
     def _is_due(self, ticket_id: int) -> bool:
         return self._deps.clock() >= self._postponed.get(ticket_id, (0, 0.0))[1]

@@ -17,6 +17,7 @@ from ..events.loop import Dependencies, TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
+from ..halo.webhook import Notice
 from .inputs import given_number
 from .ticket import ticket_output
 
@@ -84,7 +85,7 @@ def _start(receiver: Receiver) -> None:
 
 
 def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
-    store.add_pending(ids)
+    store.add_pending([Notice(ticket_id) for ticket_id in ids])
     stopping.wake()
 
 
