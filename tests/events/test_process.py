@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from permissions import obeying_permissions
 
 from halo_emulator import Fault, WebhookDisorder
 from komand_haloitsm.util.events import store
@@ -389,6 +390,78 @@ def a_damaged_state_file_is_set_aside(stage):
         assert stage.ids(kind) == [f"{second}-created"], kind
     assert stage.comes(second, "sound") and "set aside" not in sound.said
     assert stage.ids("sound") == [f"{first}-created", f"{second}-created"]
+
+
+# -- a folder that can only be read, and damage while running ------------------------------------------------------------
+
+
+@scenario(way="SIGTERM", left="nothing")
+@scenario(way="SIGKILL", left="both logs")
+@scenario(way="SIGKILL", left="the write-ahead log")
+def what_was_known_is_used_where_the_folder_can_only_be_read(stage, way, left):
+    process = stage.trigger("ticket_status_changed")
+    numbers = [stage.log_ticket() for _ in range(3)]
+    stage.started(process)
+    if way == "SIGTERM":
+        _off(process)
+    else:
+        process.kill()
+    folder = process.workspace / "cache"
+    if left == "the write-ahead log":
+        (folder / "one.haloitsm.sqlite3-shm").unlink()
+    for number in numbers:
+        stage.halo.change_ticket(number, status_id=2)
+    for file in folder.iterdir():
+        file.chmod(0o400)
+    folder.chmod(0o500)
+    obeying_permissions(process.start)
+    assert all(stage.comes(number) for number in numbers), process.said
+    assert [stage.steps(number) for number in numbers] == [[(1, 2)]] * 3
+    assert process.said.count("cannot be written") == 1
+    # The folder can be written again before the trigger ends, so its state is in the file after all.
+    folder.chmod(0o700)
+    for file in folder.iterdir():
+        file.chmod(0o600)
+    _off(process)
+    stage.halo.change_ticket(numbers[0], status_id=8)
+    process.start()
+    assert stage.comes(numbers[0], times=2)
+    assert len(stage.ids()) == 4, "what was delivered meanwhile was not saved"
+
+
+@scenario
+def damage_while_running_ends_no_trigger(stage):
+    """The state is larger than what SQLite keeps in memory of it, so the trigger must read damaged pages."""
+    process = stage.trigger("ticket_status_changed", port=True)
+    first = stage.log_ticket()
+    stage.started(process)
+    _off(process)
+    path = process.workspace / "cache" / "one.haloitsm.sqlite3"
+    database = sqlite3.connect(path)
+    face = json.dumps({f"field_{number}": number for number in range(20)})
+    rows = ((number, f"2020-01-01T00:00:00.{number:09d}", 1, face, None) for number in range(10**6, 10**6 + 30_000))
+    database.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", rows)
+    database.commit()
+    database.close()
+    assert path.stat().st_size > 11_000_000
+    process.start()
+    stage.halo.change_ticket(first, status_id=2)
+    assert stage.comes(first), process.said
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xa5" * (path.stat().st_size - 2 * 4096))
+    stage.webhook_to(process)
+    second = stage.log_ticket()
+    for number in (second, first):
+        stage.halo.change_ticket(number, status_id=8)
+    assert stage.comes(second) and stage.comes(first, times=2), process.said
+    _until(lambda: "set aside" in process.said)
+    assert process.running and process.said.count("set aside") == 1
+    _off(process)
+    stage.halo.change_ticket(second, status_id=2)
+    process.start()
+    assert stage.comes(second, times=2)
+    assert stage.steps(first) == [(1, 2), (2, 8)] and stage.steps(second) == [(1, 8), (8, 2)]
 
 
 # -- what happens to tickets --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 
 from komand_haloitsm.util.events.receiver import LARGEST_BODY, PortUnavailable, Receiver
 from komand_haloitsm.util.events.store import open_store
+from komand_haloitsm.util.halo.webhook import Notice
 
 SECRET = "webhook-secret-4f1e"
 MARK = "Reception-cannot-print-7731"
@@ -370,11 +371,11 @@ def test_what_cannot_be_kept_is_503(caplog, error):
 
 def test_pending_tickets_are_in_the_store_when_it_answers(tmp_path):
     store = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
-    with running(take=store.add_pending) as receiver:
+    with running(take=lambda ids: store.add_pending(map(Notice, ids))) as receiver:
         for number in (5, 6, 5):
             assert receiver.answer(signed(delivery(number))) == 200
             again = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
-            assert number in dict(again.pending())
+            assert number in {item.ticket_id for item in again.pending()}
             again.close()
         store.close()
         assert receiver.answer(signed(delivery(7))) == 503
@@ -382,7 +383,7 @@ def test_pending_tickets_are_in_the_store_when_it_answers(tmp_path):
 
 def test_many_at_once_are_all_kept(tmp_path):
     store, answers = open_store(tmp_path / "x.sqlite3", "owner", LOGGER), []
-    with running(take=store.add_pending) as receiver:
+    with running(take=lambda ids: store.add_pending(map(Notice, ids))) as receiver:
 
         def send(first: int) -> None:
             with closing(Line(receiver.port)) as line:
@@ -396,7 +397,7 @@ def test_many_at_once_are_all_kept(tmp_path):
         for thread in threads:
             thread.join(30)
     assert answers == [200] * 320
-    assert set(dict(store.pending(1000))) == set(range(1, 321))
+    assert {item.ticket_id for item in store.pending(1000)} == set(range(1, 321))
     store.close()
 
 

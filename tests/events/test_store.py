@@ -1,7 +1,6 @@
 """What a trigger remembers: across restarts and kills, damaged files, folders that cannot be written, full disks, and
 with pending tickets from many threads."""
 
-import logging
 import os
 import random
 import signal
@@ -18,41 +17,12 @@ import pytest
 
 from komand_haloitsm.util.events import store as store_module
 from komand_haloitsm.util.events.decide import LastSeen, Watermark
-from komand_haloitsm.util.events.store import open_store, state_path
+from komand_haloitsm.util.events.pending import Pending
+from komand_haloitsm.util.events.store import Parked, open_store, state_path
+from komand_haloitsm.util.halo.values.sort_key import SortKey
+from komand_haloitsm.util.halo.webhook import Notice
 
-OWNER = "ticket_created None https://one.halo.example/api"
-LOGGER = logging.getLogger("tests.store")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def moment(number: int) -> str:
-    return f"2026-03-01T00:{number // 60 % 60:02d}:{number % 60:02d}.{number:09d}"
-
-
-def seen(number: int) -> LastSeen:
-    return LastSeen(moment(number), 2, {"status_id": 2, "summary": number * 7}, number)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "cache" / "trigger.haloitsm.sqlite3"
-
-
-@pytest.fixture
-def opened(path):
-    made = []
-
-    def make(where=path, owner=OWNER):
-        made.append(open_store(where, owner, LOGGER))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
-
-
-def warnings(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+from .stores import LOGGER, OWNER, ROOT, clock, ids, moment, named, opened, pairs, path, run_python, seen, warnings
 
 
 def sound(path: Path) -> bool:
@@ -81,14 +51,14 @@ def test_everything_survives_reopening(opened, newest_old_id):
     store = opened()
     store.begin(Watermark(moment(5), newest_old_id), moment(6), [(1, seen(1)), (2, LastSeen("", None, {}, None))])
     store.save([(3, seen(3))])
-    store.add_pending([8, 9])
+    store.add_pending(named(8, 9))
     store.advance(moment(7), moment(1))
     store.close()
     store = opened()
     assert store.watermark() == Watermark(moment(5), newest_old_id)
     assert store.cursor() == moment(7)
     assert [store.seen(number) for number in (1, 2, 3, 4)] == [seen(1), LastSeen("", None, {}, None), seen(3), None]
-    assert [ticket_id for ticket_id, _ in store.pending()] == [8, 9]
+    assert ids(store) == [8, 9]
 
 
 def test_what_is_saved_replaces_what_was(opened):
@@ -113,16 +83,21 @@ def test_saving_is_all_or_nothing(opened):
 def test_what_another_owner_left_is_forgotten(opened, other):
     store = opened()
     store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
-    store.add_pending([8])
+    store.add_pending([Notice(8, EARLY, 4)])
+    store.park(Parked("1-created", 1, {}), seen(1))
+    store.asked_first(EARLY)
     store.close()
     store = opened(owner=other)
     assert (store.watermark(), store.cursor(), store.seen(1), store.pending()) == (None, "", None, [])
+    assert (store.parked(), store.asked_first(LATE)) == ([], LATE)
+    store.add_pending([Notice(8)])
+    assert told(store) == {8: ("", None)}
 
 
 def test_two_stores_in_one_folder_know_nothing_of_each_other(opened, tmp_path):
     one, two = (opened(state_path(str(tmp_path), name)) for name in ("one", "two"))
     one.begin(Watermark(moment(1), 1), moment(1), [(1, seen(1))])
-    one.add_pending([5])
+    one.add_pending(named(5))
     assert (two.watermark(), two.seen(1), two.pending()) == (None, None, [])
 
 
@@ -166,7 +141,7 @@ def test_every_file_is_for_its_owner_only(opened, path):
     try:
         store = opened()
         store.save([(1, seen(1))])
-        store.add_pending([1])
+        store.add_pending(named(1))
         files = sorted(path.parent.iterdir())
         assert len(files) >= 2
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -185,7 +160,7 @@ def test_a_file_that_was_readable_for_others_no_longer_is(opened, path):
 def filled(path: Path) -> bytes:
     store = open_store(path, OWNER, LOGGER)
     store.begin(Watermark(moment(5), 7), moment(6), [(number, seen(number)) for number in range(1, 300)])
-    store.add_pending(range(1, 200))
+    store.add_pending(named(*range(1, 200)))
     store.close()
     return path.read_bytes()
 
@@ -204,12 +179,15 @@ DAMAGE = {
 }
 
 
+PARTLY_READABLE = ("half of it cut", "cut within a page", "the last page cut")
+
+
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_damaged_file_is_set_aside_and_said_so(name, path, opened, caplog):
     damaged = DAMAGE[name](filled(path))
     path.write_bytes(damaged)
     store = opened()
-    assert store.watermark() is None
+    assert store.watermark() == (Watermark(moment(5), 7) if name in PARTLY_READABLE else None)
     assert is_kept(store, path) and sound(path)
     aside = [file for file in path.parent.iterdir() if "corrupt" in file.name]
     assert [file.read_bytes() for file in aside] == [damaged]
@@ -246,7 +224,9 @@ def test_left_over_logs_of_a_damaged_file_do_not_damage_the_new_one(path, opened
 
 def test_damage_in_the_words_of_the_schema_is_set_aside(path, opened):
     path.write_bytes(filled(path).replace(b"CREATE TABLE hint", b"CREAT\xd1 TABLE hint"))
-    assert is_kept(opened(), path)
+    store = opened()
+    assert is_kept(store, path)
+    assert (store.watermark(), store.seen(7), store.pending()) == (Watermark(moment(5), 7), seen(7), [])
 
 
 def usable(path: Path) -> bool:
@@ -301,9 +281,9 @@ def test_a_folder_that_cannot_be_made_means_memory_and_a_warning(tmp_path, opene
     (tmp_path / "file").write_text("in the way")
     store = opened(tmp_path / "file" / "cache" / "x.sqlite3")
     store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
-    store.add_pending([8])
+    store.add_pending(named(8))
     assert (store.watermark(), store.seen(1)) == (Watermark(moment(5), 7), seen(1))
-    assert [ticket_id for ticket_id, _ in store.pending()] == [8]
+    assert ids(store) == [8]
     assert len(warnings(caplog)) == 1 and "restart" in warnings(caplog)[0]
 
 
@@ -325,8 +305,8 @@ def test_no_trigger_id_means_memory_and_a_warning(opened, caplog):
 
 def fill_disk(store) -> None:
     """Keeps the database from growing by another page."""
-    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
-    store._database.execute(f"PRAGMA max_page_count={pages}")
+    pages = store._state._database.execute("PRAGMA page_count").fetchone()[0]
+    store._state._database.execute(f"PRAGMA max_page_count={pages}")
 
 
 def test_a_full_disk_means_memory_from_then_on_and_a_warning(opened, caplog):
@@ -344,16 +324,21 @@ def test_a_full_disk_does_not_lose_pending_tickets(opened):
     store = opened()
     fill_disk(store)
     for number in range(1, 3000, 50):
-        store.add_pending(range(number, number + 50))
-    assert len(store.pending(10_000)) == 3000
+        store.add_pending(named(*range(number, number + 50)))
+    assert len(ids(store, 10_000)) == 3000
+
+
+class Killed(BaseException):
+    """Takes the place of kill -9 in this process."""
 
 
 class Failing:
     """A database whose `statement` fails once, as a disk that fills up between two statements does."""
 
-    def __init__(self, database, statement: str) -> None:
+    def __init__(self, database, statement: str, error: type[BaseException] | None = None) -> None:
         self._database = database
         self._statement = statement
+        self._error = error
 
     def execute(self, statement, *values):
         if statement == self._statement:
@@ -361,8 +346,17 @@ class Failing:
             if statement == "COMMIT":
                 # SQLite undoes the transaction when it cannot write it.
                 self._database.execute("ROLLBACK")
-            raise sqlite3.OperationalError("disk I/O error")
+            if self._error:
+                raise self._error
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+            raise error
         return self._database.execute(statement, *values)
+
+    def executemany(self, statement, *values):
+        if statement == self._statement:
+            raise self._error
+        return self._database.executemany(statement, *values)
 
     def __getattr__(self, name):
         return getattr(self._database, name)
@@ -378,7 +372,7 @@ class Failing:
 def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog, statement):
     store = opened()
     store.begin(Watermark(moment(5), 7), moment(6), [(1, seen(1))])
-    store._database = Failing(store._database, statement)
+    store._state._database = Failing(store._state._database, statement)
     store.save([(2, seen(2))])
     assert (store.seen(1), store.seen(2)) == (seen(1), seen(2))
     store.save([(3, seen(3))])
@@ -395,9 +389,9 @@ def test_what_is_saved_while_the_disk_fails_is_known_from_then_on(opened, caplog
 )
 def test_a_pending_ticket_that_comes_while_the_disk_fails_is_not_lost(opened, statement):
     store = opened()
-    store._database = Failing(store._database, statement)
-    store.add_pending([8])
-    assert [ticket_id for ticket_id, _ in store.pending()] == [8]
+    store._state._database = Failing(store._state._database, statement)
+    store.add_pending(named(8))
+    assert ids(store) == [8]
 
 
 LIMITED = """
@@ -405,6 +399,7 @@ LIMITED = """
     from pathlib import Path
     from komand_haloitsm.util.events.decide import LastSeen, Watermark
     from komand_haloitsm.util.events.store import open_store
+    from komand_haloitsm.util.halo.webhook import Notice
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     path = Path(sys.argv[1])
@@ -414,8 +409,9 @@ LIMITED = """
     lost = []
     for number in range(1, 200):
         store.save([(number, LastSeen("2026", 1, {"summary": number}, number))])
-        store.add_pending([number])
-        lost += [number] * (store.seen(number) is None) + [-number] * (number not in dict(store.pending(1000)))
+        store.add_pending([Notice(number)])
+        known = [item.ticket_id for item in store.pending(1000)]
+        lost += [number] * (store.seen(number) is None) + [-number] * (number not in known)
     sys.stdout.write(repr(lost))
 """
 
@@ -489,37 +485,37 @@ def test_the_file_stays_small_however_many_tickets_there_are(few, opened, path):
 
 def test_each_ticket_is_pending_once_oldest_first(opened):
     store = opened()
-    store.add_pending([3, 1, 3])
-    store.add_pending([2])
-    store.add_pending([])
-    assert [ticket_id for ticket_id, _ in store.pending()] == [3, 1, 2]
-    assert [ticket_id for ticket_id, _ in store.pending(2)] == [3, 1]
+    store.add_pending(named(3, 1, 3))
+    store.add_pending(named(2))
+    store.add_pending(named())
+    assert ids(store) == [3, 1, 2]
+    assert ids(store, 2) == [3, 1]
 
 
 def test_a_rechecked_ticket_is_no_longer_pending(opened):
     store = opened()
-    store.add_pending([3, 1])
-    store.drop_pending(*store.pending()[0])
-    store.drop_pending(99, 1)
-    assert [ticket_id for ticket_id, _ in store.pending()] == [1]
+    store.add_pending(named(3, 1))
+    store.drop_pending(pairs(store)[:1])
+    store.drop_pending([(99, 1)])
+    assert ids(store) == [1]
 
 
 @pytest.mark.parametrize("others", [(), (4,)])
 def test_a_ticket_that_is_named_again_during_its_recheck_stays_pending(opened, others):
     store = opened()
-    store.add_pending([3, *others])
-    followed = store.pending()[0]
-    store.add_pending([3])
-    store.drop_pending(*followed)
-    assert 3 in dict(store.pending())
+    store.add_pending(named(3, *others))
+    followed = pairs(store)[:1]
+    store.add_pending(named(3))
+    store.drop_pending(followed)
+    assert 3 in ids(store)
 
 
 def test_a_ticket_that_is_named_after_all_rechecks_is_not_taken_for_an_old_one(opened):
     store = opened()
-    store.add_pending([3])
-    first = store.pending()[0]
-    store.drop_pending(*first)
-    store.add_pending([3])
+    store.add_pending(named(3))
+    first = pairs(store)
+    store.drop_pending(first)
+    store.add_pending(named(3))
     second = store.pending()
     assert len(second) == 1
 
@@ -532,10 +528,10 @@ def test_pending_tickets_of_many_threads_are_all_saved(opened, path, place):
         start.wait()
         try:
             for number in range(30):
-                ids = [thread * 1000 + number, 7]
-                store.add_pending(ids)
-                if not set(ids) <= set(dict(store.pending(10_000))):
-                    errors.append(ids)
+                mine = [thread * 1000 + number, 7]
+                store.add_pending(named(*mine))
+                if not set(mine) <= set(ids(store, 10_000)):
+                    errors.append(mine)
         except Exception as error:
             errors.append(error)
 
@@ -549,37 +545,160 @@ def test_pending_tickets_of_many_threads_are_all_saved(opened, path, place):
         thread.join(30)
     assert errors == []
     expected = {7, *(thread * 1000 + number for thread in range(1, 17) for number in range(30))}
-    assert set(dict(store.pending(10_000))) == expected
+    assert set(ids(store, 10_000)) == expected
 
 
 def test_a_pending_ticket_that_cannot_be_saved_does_not_fail_the_next_one(opened):
     store = opened()
     with pytest.raises(OverflowError):
-        store.add_pending([2**63])
-    store.add_pending([8])
-    assert dict(store.pending()).keys() == {8}
+        store.add_pending(named(2**63))
+    store.add_pending(named(8))
+    assert ids(store) == [8]
 
 
 def test_after_closing_nothing_is_taken(opened):
     store = opened()
     store.close()
     with pytest.raises(sqlite3.Error):
-        store.add_pending([8])
+        store.add_pending(named(8))
+
+
+def told(store) -> dict[int, tuple[str, int | None]]:
+    return {item.ticket_id: (item.sent, item.agent_id) for item in store.pending(10_000)}
+
+
+EARLY, LATE = SortKey(moment(3)), SortKey(moment(9))
+
+
+@pytest.mark.parametrize("batches", ["in one call", "in several", "across a restart"])
+@pytest.mark.parametrize(
+    ("notices", "sent", "agent_id"),
+    [
+        ([Notice(8, EARLY, 4)], EARLY, 4),
+        ([Notice(8, EARLY, 4), Notice(8, LATE, 4)], LATE, 4),
+        ([Notice(8, LATE, 4), Notice(8, EARLY, 4)], LATE, 4),
+        ([Notice(8, LATE, 4), Notice(8, EARLY, 5)], LATE, None),
+        ([Notice(8, LATE, 4), Notice(8, EARLY, 5), Notice(8, EARLY, 5)], LATE, None),
+        ([Notice(8, LATE, 4), Notice(8, EARLY)], LATE, None),
+        ([Notice(8, LATE), Notice(8, EARLY, 4)], LATE, None),
+        ([Notice(8, LATE, 4), Notice(8, SortKey(), 4)], "", 4),
+        ([Notice(8, SortKey(), 4), Notice(8, LATE, 4)], "", 4),
+        ([Notice(8), Notice(8, LATE, 4)], "", None),
+    ],
+)
+def test_what_several_notices_say_of_a_ticket_is_put_together(opened, batches, notices, sent, agent_id):
+    store = opened()
+    for batch in [notices] if batches == "in one call" else [[notice] for notice in notices]:
+        store.add_pending([*batch, Notice(9, EARLY, 7)])
+        if batches == "across a restart":
+            store.close()
+            store = opened()
+    assert told(store) == {8: (sent, agent_id), 9: (EARLY, 7)}
+    assert all(isinstance(item.sent, SortKey) for item in store.pending())
+
+
+def test_a_rechecked_ticket_that_is_named_again_has_only_its_new_notice(opened):
+    store = opened()
+    store.add_pending([Notice(8, LATE, 4)])
+    store.drop_pending(pairs(store))
+    store.add_pending([Notice(8, EARLY, 5)])
+    assert told(store) == {8: (EARLY, 5)}
+
+
+def test_a_postponed_ticket_keeps_what_is_known_of_it(opened):
+    store = opened()
+    store.add_pending([Notice(8, LATE, 4), Notice(9)])
+    store.postpone_pending(*pairs(store)[0])
+    assert ids(store) == [9, 8] and told(store)[8] == (LATE, 4)
+
+
+def test_many_pending_tickets_are_dropped_in_one_transaction_but_not_those_named_again(opened, path):
+    store = opened()
+    store.add_pending(named(*range(1, 1001)))
+    in_hand = pairs(store, 1000)
+    store.add_pending(named(7, 300))
+    log = Path(f"{path}-wal")
+    store._state._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.drop_pending(in_hand)
+    assert sorted(ids(store)) == [7, 300]
+    assert log.stat().st_size < 40 * 4096, "a thousand transactions would write a thousand pages"
+    store.drop_pending([])
+
+
+# -- parked events --------------------------------------------------------------------------------------------------
+
+
+def test_parked_events_survive_a_restart_oldest_first(opened):
+    store = opened()
+    parked = [Parked(f"{number}-created", number, {"previous_status_id": number}) for number in (5, 3, 4)]
+    for each in parked:
+        store.park(each, seen(each.ticket_id))
+    store.park(parked[0], seen(6))
+    store.close()
+    store = opened()
+    assert store.parked() == parked
+    assert [store.seen(number) for number in (5, 3, 4)] == [seen(6), seen(3), seen(4)]
+    store.unpark("3-created")
+    store.unpark("77-created")
+    assert store.parked() == [parked[0], parked[2]]
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)"])
+def test_an_event_is_parked_together_with_what_was_seen(path, statement):
+    store = open_store(path, OWNER, LOGGER)
+    store._state._database = Failing(store._state._database, statement, Killed)
+    with pytest.raises(Killed):
+        store.park(Parked("5-created", 5, {}), seen(5))
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT (SELECT count(*) FROM parked), (SELECT count(*) FROM seen)").fetchone() == (
+            0,
+            0,
+        )
+    store.close()
+
+
+def test_only_the_newest_parked_events_are_kept_and_the_others_named(monkeypatch, opened, caplog):
+    monkeypatch.setattr(store_module, "MOST_PARKED", 3)
+    store = opened()
+    for number in range(1, 6):
+        store.park(Parked(f"{number}-created", number, {}), seen(number))
+    assert [item.ticket_id for item in store.parked()] == [3, 4, 5]
+    assert ["1-created" in warnings(caplog)[0], "2-created" in warnings(caplog)[1]] == [True, True]
+    assert len(warnings(caplog)) == 2 and store_module.MOST_PARKED == 3
+    assert store.seen(1) == seen(1)
+
+
+def test_a_thousand_events_can_be_parked():
+    assert store_module.MOST_PARKED == 1_000
+
+
+# -- the very first start -------------------------------------------------------------------------------------------
+
+
+def test_the_moment_of_the_first_question_is_kept_until_the_first_start_is_complete(opened):
+    store = opened()
+    assert store.asked_first(EARLY) == EARLY
+    assert store.asked_first(LATE) == EARLY
+    store.close()
+    store = opened()
+    first = store.asked_first(LATE)
+    assert first == EARLY and isinstance(first, SortKey) and store.watermark() is None
+    store.begin(Watermark(moment(5), 7), moment(6), [])
+    assert store.asked_first(LATE) == LATE
+
+
+def test_what_occurred_when_is_kept_beside_the_fields_of_the_ticket(opened, path):
+    store = opened()
+    for number, occurred in ((1, 0), (2, 1_772_323_200), (3, None)):
+        store.save([(number, LastSeen(moment(1), 2, {"status_id": 2}, 5, 3, occurred))])
+    store.close()
+    store = opened()
+    assert [store.seen(number).occurred for number in (1, 2, 3)] == [0, 1_772_323_200, None]
+    assert [store.seen(number).content_key for number in (1, 2, 3)] == [{"status_id": 2}] * 3
+    assert [store.seen(number).repeats for number in (1, 2, 3)] == [3, 3, 3]
 
 
 # -- kill -9 --------------------------------------------------------------------------------------------------------
-
-
-def run_python(code: str, *arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
 
 
 SAVING = """
@@ -587,6 +706,7 @@ SAVING = """
     from pathlib import Path
     from komand_haloitsm.util.events.decide import LastSeen, Watermark
     from komand_haloitsm.util.events.store import open_store
+    from komand_haloitsm.util.halo.webhook import Notice
 
     store = open_store(Path(sys.argv[1]), "owner", logging.getLogger())
     if store.watermark() is None:
@@ -594,7 +714,7 @@ SAVING = """
     number = int(store.cursor().partition(".")[2])
     while True:
         number += 1
-        store.add_pending([number, 7])
+        store.add_pending([Notice(number), Notice(7)])
         store.save([(number, LastSeen("2026", 1, {"summary": number}, number)), (-number, LastSeen("2026", 1, {}, number))])
         store.advance(f"2026-03-01T00:00:00.{number}", "2020")
         os.write(1, f"{number}\\n".encode())
@@ -621,7 +741,7 @@ def test_a_kill_in_the_middle_leaves_a_sound_file_with_all_that_was_saved(path):
         last = max([last, *(int(line) for line in said[:-1])])
         store = open_store(path, "owner", LOGGER)
         assert store.watermark() == Watermark("2026-03-01T00", 1)
-        assert {last, 7} <= set(dict(store.pending(1_000_000)))
+        assert {last, 7} <= set(ids(store, 1_000_000))
         assert all(store.seen(number) and store.seen(-number) for number in range(1, last + 1))
         assert (store.seen(last + 1) is None) == (store.seen(-last - 1) is None)
         assert int(store.cursor().partition(".")[2]) in (last, last + 1)
@@ -640,7 +760,7 @@ def test_the_state_of_version_1_0_0_is_read_and_kept(path):
     store = open_store(path, "ticket_updated None https://desk.example.com/api", LOGGER)
     assert store.watermark() == Watermark("2026-03-01T10:00:00.000000000", 40, "2026-02-22T10:00:00.000000000")
     assert store.cursor() == "2026-03-01T10:06:30.000000000"
-    assert store.pending() == [(8, 1), (11, 2)]
+    assert store.pending() == [Pending(8, 1), Pending(11, 2)]
     assert store.seen(7) == LastSeen("2026-03-01T09:59:00.000000000", 1, {"summary": 2769912155, "status_id": 1})
     assert store.seen(8) == LastSeen("2026-03-01T10:05:00.123456700", 2, {"summary": 1, "status_id": 2}, 5, repeats=2)
     assert store.seen(9) == LastSeen("2026-03-01T10:06:00.000000000")
@@ -649,3 +769,72 @@ def test_the_state_of_version_1_0_0_is_read_and_kept(path):
     with sqlite3.connect(path) as database:
         face = database.execute("SELECT face FROM seen WHERE ticket_id = 8").fetchone()[0]
     assert face == '{"summary": 2, "status_id": 2, "same": 3}'
+
+
+# What version 1.0.0 does with its file: its schema, its check at the start, and its changes.
+SCHEMA_1_0_0 = """
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (
+    ticket_id INTEGER PRIMARY KEY, stamp TEXT NOT NULL, status_id INTEGER, face TEXT NOT NULL, action_id INTEGER
+);
+CREATE INDEX IF NOT EXISTS seen_by_stamp ON seen (stamp);
+CREATE TABLE IF NOT EXISTS hint (ticket_id INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+"""
+CHECK_1_0_0 = """
+SELECT (SELECT count(*) FROM seen WHERE typeof(stamp) != 'text' OR typeof(status_id) NOT IN ('integer', 'null')
+        OR typeof(action_id) NOT IN ('integer', 'null') OR NOT json_valid(face) OR json_type(face) != 'object')
+     + (SELECT count(*) FROM hint WHERE typeof(number) != 'integer')
+     + (SELECT count(*) FROM fact WHERE typeof(value) != 'text'
+        OR (name = 'floor_id' AND value GLOB '*[^0-9]*')
+        OR (name IN ('baseline', 'cursor', 'limit') AND value GLOB '*[^-0-9T:.]*'))
+"""
+
+
+def as_version_1_0_0(path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    database.executescript(SCHEMA_1_0_0)
+    assert database.execute(CHECK_1_0_0).fetchone() == (0,)
+    return database
+
+
+def test_version_1_0_0_can_go_on_with_the_file_and_this_version_after_it(opened, path):
+    store = opened()
+    store.begin(Watermark(moment(5), 7), moment(6), [(1, LastSeen(moment(5), 2, {"status_id": 2}, 5, 1, 99))])
+    store.add_pending([Notice(number, LATE, 4) for number in (8, 9, 10, 11)])
+    store.park(Parked("1-created", 1, {}), seen(1))
+    store.asked_first(EARLY)
+    store.close()
+    old = as_version_1_0_0(path)
+    assert old.execute("SELECT ticket_id, number FROM hint ORDER BY number").fetchall() == [
+        (8, 1),
+        (9, 2),
+        (10, 3),
+        (11, 4),
+    ]
+    # 8 is named again; 9 is rechecked; 10 is rechecked and then named with the number that it had; 11 is postponed.
+    old.execute("INSERT OR REPLACE INTO hint VALUES (8, 5)")
+    old.execute("DELETE FROM hint WHERE ticket_id IN (9, 10)")
+    old.execute("INSERT OR REPLACE INTO hint VALUES (10, 3)")
+    old.execute("UPDATE hint SET number = 6 WHERE ticket_id = 11 AND number = 4")
+    old.execute("INSERT OR REPLACE INTO fact VALUES ('cursor', ?)", (moment(70),))
+    old.execute("INSERT OR REPLACE INTO seen VALUES (2, ?, 1, '{\"status_id\": 1}', NULL)", (moment(60),))
+    old.close()
+    store = opened()
+    assert told(store) == {8: ("", None), 10: ("", None), 11: (LATE, 4)} and ids(store) == [10, 8, 11]
+    assert (store.cursor(), store.seen(2)) == (moment(70), LastSeen(moment(60), 1, {"status_id": 1}))
+    assert [item.event_id for item in store.parked()] == ["1-created"]
+
+
+def test_version_1_0_0_can_empty_the_file_for_another_owner(opened, path):
+    store = opened()
+    store.add_pending([Notice(8, LATE, 4)])
+    store.park(Parked("1-created", 1, {}), seen(1))
+    store.close()
+    old = as_version_1_0_0(path)
+    for table in ("fact", "seen", "hint"):
+        old.execute(f"DELETE FROM {table}")
+    old.execute("INSERT OR REPLACE INTO fact VALUES ('owner', 'another')")
+    old.execute("INSERT OR REPLACE INTO hint VALUES (8, 1)")
+    old.close()
+    store = opened(owner="another")
+    assert (store.parked(), store.pending()) == ([], [Pending(8, 1)])

@@ -19,6 +19,7 @@ from ..events.loop import TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
+from ..halo.webhook import Notice
 from .filters import tell_unknown_filters
 from .inputs import given_number
 from .ticket import ticket_output
@@ -93,7 +94,7 @@ def _start(receiver: Receiver) -> None:
 
 
 def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
-    store.add_pending(ids)
+    store.add_pending([Notice(ticket_id) for ticket_id in ids])
     stopping.wake()
 
 
