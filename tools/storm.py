@@ -408,7 +408,8 @@ class ServiceDesk:
             self._change(status_id=self._dice.choice(_STATUSES))
         elif roll < 0.85:
             number = self._dice.choice(self._open)
-            for status in _LONG_FLAPPING if self.halo.actions_cap else _FLAPPING:
+            long = self.halo.actions_cap and self._dice.random() < 0.25
+            for status in _LONG_FLAPPING if long else _FLAPPING:
                 self._change(number, status_id=status)
         elif roll < 0.97:
             number = self._dice.choice(self._open)
@@ -519,7 +520,8 @@ def _wrong_previous(desk: ServiceDesk, output: dict[str, Any]) -> list[str]:
     previous, number = output.get("previous_status_id"), output["ticket"]["id"]
     at = moment(output["ticket"]["datemodified"])
     had = {status for when, status in desk.states.get(number, []) if when < at} | {1}
-    first = desk.transitions().get(number, [(0, 0)])[0][0]
+    steps = desk.transitions().get(number)
+    first = steps[0][0] if steps else desk.halo.tickets[number]["status_id"]
     if previous is None or previous in had | {first}:
         return []
     return [f"ticket {number} never had the previous status {previous}"]
