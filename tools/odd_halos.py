@@ -1,6 +1,6 @@
 """Instances of HaloITSM that are out of the ordinary, and a clock that does not make one wait for them.
 
-For the fault matrix and for the tests. The settings are those of the emulator, for `set_up`.
+For the fault matrix, the storm, the soak and the tests. The settings are those of the emulator, for `set_up`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,30 @@ TICKET_CHANGES: Mapping[str, Settings] = {
     "an ignored filter": {"ignored_parameters": {"third_party_id_string"}},
 }
 NOTE_CHANGES: Mapping[str, Settings] = {**_TO_ALL, "a signature, and forced private": {"note_rules": [_signed]}}
+# What may be odd about the lists from which triggers learn of changes.
+# A page holds less than what changes between two looks in a storm or a soak.
+_SHORT_PAGES: Settings = {"page_cap": 10, "tells_page_size": False}
+_HIDDEN_CLOSED: Settings = {"recently_closed_days": 0, "hides_closed_changes": True}
+_FEW_ACTIONS: Settings = {"actions_cap": 50}
+LIST_CHANGES: Mapping[str, Settings] = {
+    "a page cap not told": _SHORT_PAGES,
+    "a page cap told as asked for": {"page_cap": 10, "tells_page_size_asked_for": True},
+    "counts per page": {**_SHORT_PAGES, "counts_per_page": True},
+    "closed tickets hidden": _HIDDEN_CLOSED,
+    "last_update behind": {"last_update_behind": 90},
+    "filters in local time ahead": {"reads_local_time": 2},
+    "filters in local time behind": {"reads_local_time": -7},
+    "50 actions at most": _FEW_ACTIONS,
+    "50 actions at most, none by date": {**_FEW_ACTIONS, "lists_actions_by_date": False},
+    "everything odd": {
+        **_SHORT_PAGES,
+        **_HIDDEN_CLOSED,
+        **_FEW_ACTIONS,
+        "counts_per_page": True,
+        "last_update_behind": 90,
+        "reads_local_time": -7,
+    },
+}
 
 
 def set_up(halo: HaloEmulator, settings: Settings) -> None:

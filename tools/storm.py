@@ -9,6 +9,10 @@ event was refused, or was accepted but not yet answered. The dispatcher and Halo
 webhooks come twice, late, out of order or not at all. What happens, and in which order, follows from the seed; when it
 reaches the trigger depends on real time.
 
+``--halo NAME`` makes the instance odd (``LIST_CHANGES`` of tools/odd_halos.py), ``--limit N`` lets it refuse more than N
+requests in five minutes, and with ``--poison`` the orchestrator refuses all events of some tickets for good: those of
+the others must come all the same, and the refused ones once it takes them and the trigger was started again.
+
 Then all faults end, and within a deadline everything due must have arrived:
 
 - ticket_created: every ticket logged and not deleted since.
@@ -41,7 +45,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +64,7 @@ from komand_haloitsm.util.events.lifecycle import Stopping
 from komand_haloitsm.util.events.loop import Dependencies, TriggerLoop
 from komand_haloitsm.util.events.store import open_store
 from komand_haloitsm.util.halo.http.messages import Response
+from tools.odd_halos import LIST_CHANGES, Settings, set_up
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRY_POINT = ROOT / "bin" / "komand_haloitsm"
@@ -71,8 +76,16 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
 SIGNED_WITH = "storm-webhooks"
 STARTED = "events from now on are delivered"
 INTERVAL = 5
+# Polls every few seconds need more requests than a trigger is given by default.
+GIVEN: Mapping[str, Any] = {"interval": INTERVAL, "requests_per_five_minutes": 300}
 _BETWEEN_KILLS = 3.5
+# Seconds after which Halo's limit on requests is that of new ones.
+_WINDOW = 300.0
 _FLAPPING = (2, 8, 1)
+# Of an instance that shows the newest actions only: more transitions than it shows.
+_LONG_FLAPPING = _FLAPPING * 20
+# With --poison, the events of every so manieth ticket are refused.
+_POISONED = 7
 _STATUSES = (1, 2, 3, 8, 18, 28)
 _CLOSED = 9
 _AGENT = 3
@@ -106,6 +119,8 @@ class Orchestrator:
         self.late = 0.0
         self.late_answers = 0
         self.on_event: Callable[[bool], None] | None = None
+        # For an event that is not treated by the mode: its status, and the seconds until it is answered.
+        self.treats: Callable[[Mapping[str, Any]], tuple[int, float] | None] = lambda output: None
         self._changed = threading.Condition()
         self._mode = "accept"
         self._accepted: list[Accepted] = []
@@ -154,25 +169,24 @@ class Orchestrator:
 
     def take(self, message: dict[str, Any]) -> int:
         """The status with which to answer a message; 0 to disconnect without one."""
+        body = message["body"]
         with self._changed:
             self._attempts += 1
-            mode = self._mode
-            accepts = mode in ("accept", "late")
-            if accepts:
-                body = message["body"]
+            by_mode = {"accept": (200, 0.0), "late": (200, self.late), "hang": (0, 0.0)}.get(self._mode, (500, 0.0))
+            treated = self.treats(body["output"])
+            status, seconds = treated or by_mode
+            if status == 200:
                 trigger_id = str(body["meta"].get("triggerId"))
                 self._accepted.append(Accepted(time.monotonic(), trigger_id, body["output"]))
-                self.late_answers += mode == "late"
+                self.late_answers += not treated and seconds > 0
                 self._changed.notify_all()
         if self.on_event:
-            self.on_event(accepts)
-        if mode == "hang":
+            self.on_event(status == 200)
+        if not status:
             with self._changed:
                 self._changed.wait_for(lambda: self._mode != "hang")
-            return 0
-        if mode == "late":
-            time.sleep(self.late)
-        return 200 if accepts else 500
+        time.sleep(seconds)
+        return status
 
     def wait_for(self, happened: Callable[[list[Accepted]], Any], timeout: float) -> bool:
         """Wait until something holds of the accepted events; False if that took too long."""
@@ -262,8 +276,11 @@ class TriggerProcess:
     connection: Mapping[str, Any]
     workspace: Path
     trigger_id: str | None = "storm"
-    given: Mapping[str, Any] = field(default_factory=lambda: {"interval": INTERVAL})
-    dispatch_timeout: float = 1.0
+    given: Mapping[str, Any] = field(default_factory=lambda: GIVEN)
+    # In seconds; None for the plugin's own.
+    dispatch_timeout: float | None = 1.0
+    # What the command line begins with.
+    prefix: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -281,7 +298,7 @@ class TriggerProcess:
         self.workspace.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                [sys.executable, str(ENTRY_POINT), "run"],
+                [*self.prefix, sys.executable, str(ENTRY_POINT), "run"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -313,8 +330,8 @@ class TriggerProcess:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             "HALOITSM_WORKSPACE": str(self.workspace),
-            "HALOITSM_DISPATCH_TIMEOUT": str(self.dispatch_timeout),
             "NO_PROXY": "127.0.0.1",
+            **({"HALOITSM_DISPATCH_TIMEOUT": str(self.dispatch_timeout)} if self.dispatch_timeout else {}),
         }
 
     @property
@@ -381,7 +398,7 @@ class ServiceDesk:
         self.transitions_before = {number: len(self._transitions(number)) for number in self.halo.tickets}
 
     def act(self) -> None:
-        """Make the next change; flapping makes three at once."""
+        """Make the next change; flapping makes several at once."""
         roll = self._dice.random()
         if roll < 0.2 or len(self._open) < 5:
             self._log()
@@ -391,7 +408,8 @@ class ServiceDesk:
             self._change(status_id=self._dice.choice(_STATUSES))
         elif roll < 0.85:
             number = self._dice.choice(self._open)
-            for status in _FLAPPING:
+            long = self.halo.actions_cap and self._dice.random() < 0.25
+            for status in _LONG_FLAPPING if long else _FLAPPING:
                 self._change(number, status_id=status)
         elif roll < 0.97:
             number = self._dice.choice(self._open)
@@ -502,7 +520,8 @@ def _wrong_previous(desk: ServiceDesk, output: dict[str, Any]) -> list[str]:
     previous, number = output.get("previous_status_id"), output["ticket"]["id"]
     at = moment(output["ticket"]["datemodified"])
     had = {status for when, status in desk.states.get(number, []) if when < at} | {1}
-    first = desk.transitions().get(number, [(0, 0)])[0][0]
+    steps = desk.transitions().get(number)
+    first = steps[0][0] if steps else desk.halo.tickets[number]["status_id"]
     if previous is None or previous in had | {first}:
         return []
     return [f"ticket {number} never had the previous status {previous}"]
@@ -575,7 +594,8 @@ def account_for(account: Account, desk: ServiceDesk, accepted: list[dict[str, An
 @dataclass(frozen=True)
 class Plan:
     """A storm. ``kills`` and ``changes`` are spread over ``seconds``; ``late`` lets the dispatcher accept, but answer
-    after the trigger has given up, which it cannot tell from a failure: such an event may come again."""
+    after the trigger has given up, which it cannot tell from a failure: such an event may come again. ``poison`` lets
+    it refuse some events for good, ``limit`` is Halo's in five minutes, ``settings`` make Halo odd."""
 
     trigger: str
     changes: int = 150
@@ -583,6 +603,9 @@ class Plan:
     kills: int = 5
     webhooks: bool = True
     late: bool = False
+    poison: bool = False
+    limit: int | None = None
+    settings: Settings = field(default_factory=dict)
     deadline: float = 120.0
     say: Callable[[str], None] = lambda line: None
 
@@ -602,7 +625,8 @@ class Storm:
         self.desk = ServiceDesk(halo, plan.seed)
         self.kills = 0
         self._dice = random.Random(plan.seed + 1)  # nosec B311: no secret
-        given: dict[str, Any] = {"interval": INTERVAL}
+        # Under a limit it gets what a trigger gets by default.
+        given: dict[str, Any] = {"interval": INTERVAL} if plan.limit else {**GIVEN}
         if plan.webhooks:
             given["webhook_port"] = free_port()
         self.process = TriggerProcess(
@@ -612,6 +636,7 @@ class Storm:
         self._halo_refusals = 0
         # False while the orchestrator has to fail until the trigger is killed.
         self._mending = True
+        set_up(halo, plan.settings)
 
     def run(self) -> Account:
         """The storm, the calm, the account."""
@@ -620,6 +645,8 @@ class Storm:
             self._first_start()
             self._rage()
             self._clear_up()
+            if self.plan.poison:
+                self._take_the_poisoned()
             settled = self._wait_until_settled()
             self._once_more()
         finally:
@@ -655,6 +682,9 @@ class Storm:
         self.process.start()
         if not self.process.says(STARTED):
             raise RuntimeError(f"the trigger did not start: {self.process.said[-2000:]}")
+        self.halo.requests_per_five_minutes = self.plan.limit
+        if self.plan.poison:
+            self.orchestrator.treats = lambda output: (422, 0.0) if _is_poisoned(output["ticket"]["id"]) else None
         if self.plan.webhooks:
             url = f"http://127.0.0.1:{self.process.given['webhook_port']}/halo"
             self.halo.add_webhook(url, authentication="hmac", secret=SIGNED_WITH)
@@ -721,7 +751,7 @@ class Storm:
             self.halo.inject(Fault({"down": "status"}.get(kind, kind), seconds=3600.0, times=None))
 
     def _spoil_orchestrator(self) -> None:
-        self.orchestrator.late = self.process.dispatch_timeout + 0.5
+        self.orchestrator.late = (self.process.dispatch_timeout or 0.0) + 0.5
         self.orchestrator.mode = self._dice.choice(("error", "hang", "late") if self.plan.late else ("error", "hang"))
 
     def _mend_orchestrator(self) -> None:
@@ -766,25 +796,38 @@ class Storm:
         # After a kill in the very last moment.
         self._revive()
 
-    def _wait_until_settled(self) -> bool:
+    def _take_the_poisoned(self) -> None:
+        """Wait for all other events, then take the refused ones too, which are offered again at a start."""
+        self._wait_until_settled(poisoned=False)
+        self._problems += [f"held up by refused events: {thing}" for thing in self._missing(poisoned=False)]
+        self.orchestrator.treats = lambda output: None
+        self._end()
+        self.process.start()
+
+    def _wait_until_settled(self, poisoned: bool = True) -> bool:
         """Wait until everything due has come, and every late webhook as well."""
-        until = time.monotonic() + self.plan.deadline
-        while self._missing() and time.monotonic() < until:
+        until = time.monotonic() + self.plan.deadline + (2 * _WINDOW if self.plan.limit else 0.0)
+        while self._missing(poisoned) and time.monotonic() < until:
             time.sleep(0.2)
         self.halo.wait_for_webhooks(10)
-        return not self._missing()
+        return not self._missing(poisoned)
 
-    def _missing(self) -> list[Thing]:
+    def _missing(self, poisoned: bool = True) -> list[Thing]:
         outputs = [event.output for event in self.orchestrator.accepted]
-        return account_for(Account(self.plan.trigger, self.plan.seed), self.desk, outputs).missing
+        missing = account_for(Account(self.plan.trigger, self.plan.seed), self.desk, outputs).missing
+        return [thing for thing in missing if poisoned or not _is_poisoned(int(thing.split()[0].strip(":")))]
 
-    def _once_more(self) -> None:
-        """Stop it properly and start it again: nothing may come that has come already."""
+    def _end(self) -> None:
+        """Stop the trigger properly."""
         self.process.signal(signal.SIGTERM)
         code = self.process.ended(10)
         if code != 0:
             self._problems.append(f"exit code {code} after SIGTERM")
             self.process.kill()
+
+    def _once_more(self) -> None:
+        """Stop it properly and start it again: nothing may come that has come already."""
+        self._end()
         # 404 is the right answer for a deleted ticket; 0 is none at all.
         self._halo_refusals = sum(request.status not in (200, 404) for request in self.halo.requests)
         self.halo.forget_requests()
@@ -799,6 +842,10 @@ class Storm:
 
     def _has_polled(self) -> bool:
         return any("lastupdatefromdate" in request.query and request.status == 200 for request in self.halo.requests)
+
+
+def _is_poisoned(number: int) -> bool:
+    return number % _POISONED == 0
 
 
 def run_storm(plan: Plan) -> Account:
@@ -922,6 +969,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, help="how often to kill the trigger (one for 25 changes)")
     parser.add_argument("--no-webhooks", action="store_true", help="polling only")
     parser.add_argument("--late", action="store_true", help="the dispatcher also accepts events and answers too late")
+    parser.add_argument("--poison", action="store_true", help="the orchestrator refuses some events for good")
+    parser.add_argument("--limit", type=int, metavar="N", help="Halo refuses more requests than these in five minutes")
+    parser.add_argument(
+        "--halo", choices=[*LIST_CHANGES], metavar="NAME", help="an odd one: " + "; ".join(LIST_CHANGES)
+    )
     parser.add_argument("--memory", type=int, metavar="EVENTS", help="measure memory over so many events instead")
     parser.add_argument("--burst", action="store_true", help="all changes at once and no storm: how long it takes")
     parser.add_argument("--json", action="store_true", help="the account as JSON")
@@ -947,7 +999,18 @@ def main() -> int:
     kills = max(1, options.changes // 25) if options.kills is None else options.kills
     passed = True
     for trigger in SCHEMAS if options.trigger == "all" else [options.trigger]:
-        plan = Plan(trigger, options.changes, options.seed, kills, not options.no_webhooks, options.late, say=_say)
+        plan = Plan(
+            trigger,
+            options.changes,
+            options.seed,
+            kills,
+            webhooks=not options.no_webhooks,
+            late=options.late,
+            poison=options.poison,
+            limit=options.limit,
+            settings=LIST_CHANGES.get(options.halo, {}),
+            say=_say,
+        )
         _say(f"{trigger}: {plan.changes} changes, {plan.kills} kills, about {plan.seconds:.0f} seconds")
         account = run_burst(plan) if options.burst else run_storm(plan)
         passed = passed and account.passed
