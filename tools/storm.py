@@ -61,7 +61,8 @@ from komand_haloitsm.triggers.ticket_updated.schema import TicketUpdatedOutput
 from komand_haloitsm.util.events.decide import EventPolicy, decide_updated
 from komand_haloitsm.util.events.delivery import Delivery
 from komand_haloitsm.util.events.lifecycle import Stopping
-from komand_haloitsm.util.events.loop import Dependencies, TriggerLoop
+from komand_haloitsm.util.events.dependencies import Dependencies
+from komand_haloitsm.util.events.loop import TriggerLoop
 from komand_haloitsm.util.events.store import open_store
 from komand_haloitsm.util.halo.http.messages import Response
 from tools.odd_halos import LIST_CHANGES, Settings, set_up
@@ -868,14 +869,19 @@ class ManyChanges:
         self._number = 0
         self._rows: list[dict[str, Any]] = []
 
-    def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[dict[str, Any]], Response]]:
+    def page(self, number: int, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], Response]:
         """The list of what has changed since the last poll and a bit before, newest first, in one page."""
+        if number > 1:
+            return [], Response(status=200, data={"tickets": []}, date=self.now)
         if "lastupdatefromdate" in query:
             self.now += timedelta(seconds=61)
             self._rows = [self._row(place) for place in range(self.PER_POLL)] + self._rows[: self.PER_POLL]
         rows = [dict(row) for row in self._rows]
-        answer = Response(status=200, data={"record_count": len(rows), "tickets": rows}, date=self.now)
-        yield rows, answer
+        return rows, Response(status=200, data={"tickets": rows}, date=self.now)
+
+    def pages(self, query: Mapping[str, str]) -> Iterator[tuple[list[dict[str, Any]], Response]]:
+        """The same page by page."""
+        yield self.page(1, query)
 
     def _row(self, place: int) -> dict[str, Any]:
         self._number += 1
@@ -925,7 +931,7 @@ def measure_memory(events: int, folder: Path, tickets: int = 80_000) -> Memory:
     parts = Dependencies(
         reader=ManyChanges(tickets),  # type: ignore[arg-type]  # has what the loop uses
         store=store,
-        policy=EventPolicy(decide=lambda seen, now, watermark, _: decide_updated(seen, now, watermark)),
+        policy=EventPolicy(decide=lambda seen, now, watermark, *_: decide_updated(seen, now, watermark)),
         delivery=Delivery(send, stopping.wait, logger),
         stopping=stopping,
         output=lambda event, ticket: {"event_id": event.event_id, "ticket": ticket},

@@ -230,7 +230,10 @@ def test_many_webhooks_cost_one_list(halo, watch):
 
     trigger.interval = 3600
     script = Script([])
-    script.steps = [lambda: (webhooks(), setattr(script, "now", script.now - 3000)), lambda: spent.append(counted(halo))]
+    script.steps = [
+        lambda: (webhooks(), setattr(script, "now", script.now - 3000)),
+        lambda: spent.append(counted(halo)),
+    ]
     trigger.run_on(script)
     assert sorted(trigger.tickets()) == numbers
     # The list of the tickets, that of their actions, and names.
@@ -297,7 +300,9 @@ def test_an_event_that_is_refused_holds_up_no_other(halo, watch, caplog):
     trigger.send = send
     made = []
     trigger.run(
-        lambda: made.extend(halo.log_ticket(summary=text)["id"] for text in ("first", "poison", "last")), nothing, nothing
+        lambda: made.extend(halo.log_ticket(summary=text)["id"] for text in ("first", "poison", "last")),
+        nothing,
+        nothing,
     )
     assert trigger.tickets() == [made[0], made[2]]
     assert set(refused) == {f"{made[1]}-created"} and len(refused) == 3

@@ -72,7 +72,14 @@ class Watched:
     """
 
     def __init__(
-        self, halo, folder, name: str, interval: float = 60, trigger_id: str = "t-1", budget: int | None = None, **params
+        self,
+        halo,
+        folder,
+        name: str,
+        interval: float = 60,
+        trigger_id: str = "t-1",
+        budget: int | None = None,
+        **params,
     ) -> None:
         self.halo, self.name, self.interval, self.budget = halo, name, interval, budget
         self.path = state_path(str(folder), trigger_id)

@@ -58,7 +58,7 @@ def merge(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
 
 def _merged_facts(mine: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
     facts = {**theirs, **mine}
-    for name in ("cursor", "window", "asked_first"):
+    for name in ("cursor", "window", "asked_first", "polled", "restored"):
         values = [value for value in (mine.get(name), theirs.get(name)) if value]
         if values:
             facts[name] = min(values)

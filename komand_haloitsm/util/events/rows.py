@@ -24,7 +24,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "notice": ("ticket_id", "sent", "agent_id"),
     "parked": ("number", "event_id", "ticket_id", "outputs"),
 }
-_MOMENTS = frozenset({"baseline", "cursor", "limit", "window", "asked_first"})
+_MOMENTS = frozenset({"baseline", "cursor", "limit", "window", "asked_first", "polled", "restored"})
 
 
 def sound(table: str, row: Row) -> Row | None:
