@@ -1,6 +1,6 @@
 """Every action and every trigger, run with every fault of the emulated HaloITSM, as a table.
 
-    python -m tools.faults [--json FILE] [--only actions|triggers] [--every N]
+    python -m tools.faults [--json FILE] [--only actions|triggers|setbacks] [--every N]
 
 Ends with 1 when a cell has two tickets, two comments, a lost event, one that came twice, a hang past the cap, an error
 that is none of the plugin's own, or another outcome than the requirements ask for; and when anything that was logged or
@@ -9,7 +9,8 @@ raised holds a credential, a token or a text of a ticket, or an event holds a cr
 The cells of the actions are defined here once, for this command and for the tests: STEPS, TROUBLES, MATRIX, `expected`.
 Actions run in this process. Their client gives up on a silent Halo after a third of a second, and its pauses are
 counted but not slept, so the time of a cell is what it would be with such timeouts. Triggers run through the real entry
-point, in real time, with polls and signed webhooks.
+point, in real time, with polls and signed webhooks. They also meet a dispatcher and a state folder that fail while Halo
+is well (tools/setbacks.py).
 
 What is made exactly once also meets Halos in odd circumstances (`Circumstance`), and Halos that do the work long after
 their answer (LATE). There the client's clock runs a hundred times as fast, and it gives up after ten of its seconds.
@@ -28,7 +29,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -49,7 +50,9 @@ from komand_haloitsm.util.api import HaloITSMAPI
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools.bench.report import Document, Table, about
 from tools.odd_halos import NOTE_CHANGES, SPEED, TICKET_CHANGES, FastTime, Settings, set_up
-from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
+from tools.orchestrator import Accepted, Orchestrator
+from tools.setbacks import BOUND_BY_MODES, SETBACKS, Setback
+from tools.storm import GIVEN, STARTED, TriggerProcess, connection_to, free_port, moment
 
 # -- the cells -------------------------------------------------------------------------------------------------------
 
@@ -281,6 +284,20 @@ class TriggerCell:
         return self.trouble.fault(path=path)
 
 
+@dataclass(frozen=True)
+class SetbackCell:
+    """A trigger, and what goes wrong around it while Halo is well."""
+
+    trigger: str
+    setback: Setback
+
+    @property
+    def place(self) -> str:
+        """What it happens to."""
+        return self.setback.place
+
+
+AnyTriggerCell = TriggerCell | SetbackCell
 _ACTIONS = "the actions of a ticket"
 TRIGGERS = ("ticket_created", "ticket_updated", "ticket_status_changed")
 
@@ -312,13 +329,14 @@ def odd_cells() -> list[ActionCell]:
     return cells
 
 
-def trigger_cells() -> list[TriggerCell]:
+def trigger_cells() -> list[AnyTriggerCell]:
     """All cells of triggers. They only read, so it makes no difference whether the work is done before the fault."""
     troubles = [Trouble(kind, False, stays) for kind in KINDS for stays in (False, True)]
-    cells = [
+    cells: list[AnyTriggerCell] = [
         TriggerCell(name, trouble, place) for name in TRIGGERS for place in (EVERYTHING, TOKEN) for trouble in troubles
     ]
-    return cells + [TriggerCell("ticket_status_changed", trouble, _ACTIONS) for trouble in troubles]
+    cells += [TriggerCell("ticket_status_changed", trouble, _ACTIONS) for trouble in troubles]
+    return cells + [SetbackCell(name, setback) for name in TRIGGERS for setback in SETBACKS]
 
 
 # -- what comes out --------------------------------------------------------------------------------------------------
@@ -635,53 +653,64 @@ def _faults_of(cell: ActionCell, attempt: Attempt) -> list[str]:
 
 # -- triggers --------------------------------------------------------------------------------------------------------
 
-_INTERVAL = 5
+_INTERVAL = GIVEN["interval"]
 _LONGEST = 150.0
+# How many tickets of each kind are in a scene with a setback.
+_SEVERAL = 3
 _AT_ONCE = 12
 _OLD_STATUS, _BETWEEN_STATUS, _NEW_STATUS = 1, 2, 8
 
 
 @dataclass
 class _Scene:
-    """What happens in Halo during a cell, and what is due for it."""
+    """What happens in Halo during a cell, to so many tickets of each kind, and what is due for it."""
 
     halo: HaloEmulator
-    first: int = 0
-    second: int = 0
-    logged: int = 0
+    size: int = 1
+    first: list[int] = field(default_factory=list)
+    second: list[int] = field(default_factory=list)
+    logged: list[int] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Two tickets that are old when the trigger starts."""
-        self.first, self.second = (int(self.halo.log_ticket(summary=SUMMARY, details=TEXT)["id"]) for _ in range(2))
+        """Tickets that are old when the trigger starts."""
+        self.first, self.second = ([self._log() for _ in range(self.size)] for _ in range(2))
+
+    def _log(self) -> int:
+        return int(self.halo.log_ticket(summary=SUMMARY, details=TEXT)["id"])
 
     def play(self) -> None:
-        """One ticket is logged, one changed, one moved to a status and on to another."""
-        self.logged = int(self.halo.log_ticket(summary=SUMMARY, details=TEXT)["id"])
-        self.halo.change_ticket(self.first, details=f"{TEXT}, and again")
-        self.halo.change_ticket(self.second, status_id=_BETWEEN_STATUS)
-        self.halo.change_ticket(self.second, status_id=_NEW_STATUS)
+        """Tickets are logged, others changed, others moved to a status and on to another."""
+        self.logged += [self._log() for _ in range(self.size)]
+        for number in self.first:
+            self.halo.change_ticket(number, details=f"{TEXT}, and again")
+        for number in self.second:
+            self.halo.change_ticket(number, status_id=_BETWEEN_STATUS)
+            self.halo.change_ticket(number, status_id=_NEW_STATUS)
 
-    def missing(self, cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
-        """What is due and did not come."""
-        return [thing for thing in self._due(cell, events) if thing not in self._came(cell, events)]
+    def missing(self, cell: AnyTriggerCell, events: Sequence[Accepted], excused: Set[int] = frozenset()) -> list[str]:
+        """What is due and did not come, save for the excused tickets."""
+        came = self._came(cell, events)
+        due = Counter(thing for number, thing in self._due(cell, came) if number not in excused)
+        return sorted((due - Counter(came)).elements())
 
-    def _due(self, cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
+    def _due(self, cell: AnyTriggerCell, came: Sequence[str]) -> list[tuple[int, str]]:
         if cell.trigger == "ticket_created":
-            return [f"{self.logged} created"]
+            return [(number, f"{number} created") for number in self.logged]
         if cell.trigger == "ticket_updated":
-            return [
-                f"{number} at {moment(self.halo.tickets[number]['last_update'])}"
-                for number in (self.first, self.second)
-            ]
-        steps = [(_OLD_STATUS, _BETWEEN_STATUS), (_BETWEEN_STATUS, _NEW_STATUS)]
-        whole = f"{self.second}: {_OLD_STATUS} to {_NEW_STATUS}"
+            last = {number: self.halo.tickets[number]["last_update"] for number in self.first + self.second}
+            return [(number, f"{number} at {moment(at)}") for number, at in last.items()]
+        return [(number, step) for number in self.second for step in self._steps(number, cell, came)]
+
+    def _steps(self, number: int, cell: AnyTriggerCell, came: Sequence[str]) -> list[str]:
+        whole = f"{number}: {_OLD_STATUS} to {_NEW_STATUS}"
         # Where a ticket's actions cannot be read, two snapshots make at most one transition (documented).
-        if cell.place == _ACTIONS and whole in self._came(cell, events):
+        if cell.place == _ACTIONS and whole in came:
             return [whole]
-        return [f"{self.second}: {old} to {new}" for old, new in steps]
+        rows = [row for row in self.halo.actions[number] if row.get("old_status")]
+        return [f"{number}: {row['old_status']} to {row['new_status']}" for row in rows]
 
     @staticmethod
-    def _came(cell: TriggerCell, events: Sequence[Accepted]) -> list[str]:
+    def _came(cell: AnyTriggerCell, events: Sequence[Accepted]) -> list[str]:
         outputs = [event.output for event in events]
         if cell.trigger == "ticket_created":
             return [f"{output['ticket']['id']} created" for output in outputs]
@@ -692,12 +721,12 @@ class _Scene:
         ]
 
 
-def run_trigger_cell(cell: TriggerCell, token: str) -> Outcome:
+def run_trigger_cell(cell: AnyTriggerCell, token: str) -> Outcome:
     """Carry out one cell, in real time."""
     webhook_secret = f"webhook-{random_texts.token_hex(12)}"
     with tempfile.TemporaryDirectory(prefix="haloitsm-faults-") as folder, Orchestrator() as orchestrator:
         with _new_halo() as halo:
-            scene = _Scene(halo)
+            scene = _Scene(halo, 1 if isinstance(cell, TriggerCell) else _SEVERAL)
             scene.prepare()
             port = free_port()
             trigger = TriggerProcess(
@@ -706,14 +735,19 @@ def run_trigger_cell(cell: TriggerCell, token: str) -> Outcome:
                 connection_to(halo, webhook_secret),
                 Path(folder, "workspace"),
                 "faults",
-                {"interval": _INTERVAL, "webhook_port": port},
+                {**GIVEN, "webhook_port": port},
             )
+            if isinstance(cell, SetbackCell):
+                trigger.dispatch_timeout, trigger.prefix = None, BOUND_BY_MODES
             trigger.start()
             try:
                 if not trigger.says(STARTED, _LONGEST):
                     raise RuntimeError(f"the trigger did not start: {trigger.said[-2000:]}")
                 halo.add_webhook(f"http://127.0.0.1:{port}/", authentication="hmac", secret=webhook_secret)
-                outcome = _watched(cell, scene, orchestrator, trigger)
+                if isinstance(cell, TriggerCell):
+                    outcome = _watched(cell, scene, orchestrator, trigger)
+                else:
+                    outcome = _set_back(cell, scene, orchestrator, trigger)
             finally:
                 trigger.signal(signal.SIGTERM)
                 code = trigger.ended(30)
@@ -739,6 +773,31 @@ def _watched(cell: TriggerCell, scene: _Scene, orchestrator: Orchestrator, trigg
     if cell.trouble.lasting:
         _wait_until_hit(halo, began)
         halo.clear_faults()
+    return _accounted(cell, scene, orchestrator, trigger, began)
+
+
+def _set_back(cell: SetbackCell, scene: _Scene, orchestrator: Orchestrator, trigger: TriggerProcess) -> Outcome:
+    """Let things happen during the setback and after it. What it does not concern must come while it lasts."""
+    scene.halo.forget_requests()
+    began = time.monotonic()
+    with cell.setback.during(orchestrator, trigger, scene.play) as excused:
+        orchestrator.wait_for(lambda events: not scene.missing(cell, events, excused), _LONGEST)
+        held_up = scene.missing(cell, orchestrator.accepted, excused)
+    if cell.setback.restart:
+        trigger.signal(signal.SIGTERM)
+        trigger.ended(30)
+        trigger.start()
+        orchestrator.wait_for(lambda events: not scene.missing(cell, events), _LONGEST)
+    scene.play()
+    outcome = _accounted(cell, scene, orchestrator, trigger, began)
+    outcome.wrong += [f"held up: {thing}" for thing in held_up]
+    return outcome
+
+
+def _accounted(
+    cell: AnyTriggerCell, scene: _Scene, orchestrator: Orchestrator, trigger: TriggerProcess, began: float
+) -> Outcome:
+    """Wait for what is due, and tell what came."""
     orchestrator.wait_for(lambda events: not scene.missing(cell, events), _LONGEST)
     seconds = time.monotonic() - began
     # Whatever is sent twice comes within the next poll.
@@ -751,9 +810,12 @@ def _watched(cell: TriggerCell, scene: _Scene, orchestrator: Orchestrator, trigg
         outcome = "delivered, two transitions as one"
     wrong = [f"lost: {thing}" for thing in missing] + [f"came twice: {name}" for name in twice]
     wrong += [] if trigger.running else ["the trigger has ended"]
-    return Outcome(
-        cell.trigger, cell.place, _words(cell.trouble), outcome, len(halo.requests), len(events), seconds, wrong
-    )
+    number = len(scene.halo.requests)
+    return Outcome(cell.trigger, cell.place, _what(cell), outcome, number, len(events), seconds, wrong)
+
+
+def _what(cell: AnyTriggerCell) -> str:
+    return _words(cell.trouble) if isinstance(cell, TriggerCell) else cell.setback.name
 
 
 def _wait_until_hit(halo: HaloEmulator, began: float) -> None:
@@ -765,13 +827,13 @@ def _wait_until_hit(halo: HaloEmulator, began: float) -> None:
         time.sleep(0.1)
 
 
-def _guarded(cell: TriggerCell, token: str) -> Outcome:
+def _guarded(cell: AnyTriggerCell, token: str) -> Outcome:
     """A cell that cannot be carried out is a finding like any other, and not the end of the others."""
     try:
         return run_trigger_cell(cell, token)
     except Exception as error:  # pylint: disable=broad-except  # told in the table
         wrong = [f"could not be carried out: {error}"]
-        return Outcome(cell.trigger, cell.place, _words(cell.trouble), "none", 0, 0, 0.0, wrong)
+        return Outcome(cell.trigger, cell.place, _what(cell), "none", 0, 0, 0.0, wrong)
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
@@ -787,8 +849,8 @@ def run_cells(only: str, every: int) -> list[Outcome]:
             for number, cell in enumerate(cells, start=1):
                 outcomes.append(run_action_cell(cell, token))
                 _tell(number, len(cells), "actions")
-        if only in ("", "triggers"):
-            chosen = trigger_cells()[::every]
+        if only != "actions":
+            chosen = [cell for cell in trigger_cells() if only != "setbacks" or isinstance(cell, SetbackCell)][::every]
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 for number, outcome in enumerate(pool.map(lambda cell: _guarded(cell, token), chosen), start=1):
                     outcomes.append(outcome)
@@ -828,7 +890,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tools.faults", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the outcomes there")
-    parser.add_argument("--only", choices=("actions", "triggers"), default="", help="one half")
+    parser.add_argument("--only", choices=("actions", "triggers", "setbacks"), default="", help="one part")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth cell: a sample")
     options = parser.parse_args(arguments)
     command = ["python", "-m", "tools.faults"]

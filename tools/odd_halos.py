@@ -63,12 +63,13 @@ TICKET_CHANGES: Mapping[str, Settings] = {
 }
 NOTE_CHANGES: Mapping[str, Settings] = {**_TO_ALL, "a signature, and forced private": {"note_rules": [_signed]}}
 # What may be odd about the lists from which triggers learn of changes.
-_SHORT_PAGES: Settings = {"page_cap": 50, "tells_page_size": False}
+# A page holds less than what changes between two looks in a storm or a soak.
+_SHORT_PAGES: Settings = {"page_cap": 10, "tells_page_size": False}
 _HIDDEN_CLOSED: Settings = {"recently_closed_days": 0, "hides_closed_changes": True}
 _FEW_ACTIONS: Settings = {"actions_cap": 50}
 LIST_CHANGES: Mapping[str, Settings] = {
     "a page cap not told": _SHORT_PAGES,
-    "a page cap told as asked for": {"page_cap": 50, "tells_page_size_asked_for": True},
+    "a page cap told as asked for": {"page_cap": 10, "tells_page_size_asked_for": True},
     "counts per page": {**_SHORT_PAGES, "counts_per_page": True},
     "closed tickets hidden": _HIDDEN_CLOSED,
     "last_update behind": {"last_update_behind": 90},
