@@ -1,6 +1,6 @@
 """Let the whole plugin work for minutes under mixed faults, then account for everything.
 
-    python -m tools.soak [--minutes 10] [--seed N] [--json FILE]
+    python -m tools.soak [--minutes 10] [--seed N] [--halo NAME] [--limit N] [--json FILE]
 
 Actions go through the plugin's HTTP server, events come from three triggers that were started by the real entry point:
 two with webhooks and polls, one with polls only. People log and change tickets in Halo meanwhile. Halo fails a third of
@@ -12,6 +12,10 @@ twice and out of order. In the end all faults stop and everything must add up:
 - events due and delivered: every new ticket, the last state of every changed ticket, every transition of the status in
   order; each once;
 - memory, file descriptors and threads of every process of the plugin: at the end about what they were once warm.
+
+With ``--halo`` the instance is odd (``LIST_CHANGES`` of tools/odd_halos.py). With ``--limit`` it refuses more than so
+many requests in five minutes; then the clients take their time, and the triggers have the interval and the budget that
+they have by default.
 
 What happens follows from the seed; when it reaches the plugin depends on real time. Ends with 1 when something does not
 add up.
@@ -40,16 +44,19 @@ import requests
 from halo_emulator import Fault, HaloEmulator, WebhookDisorder
 from tools.bench.process import Server, Usage, action_message, family, plugin_server, usage
 from tools.bench.report import Document, Table, about
-from tools.storm import STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
+from tools.odd_halos import LIST_CHANGES, Settings, set_up
+from tools.orchestrator import Accepted, Orchestrator
+from tools.storm import GIVEN, STARTED, TriggerProcess, connection_to, free_port, moment
 
 TRIGGERS = ("ticket_created", "ticket_updated", "ticket_status_changed")
 # The triggers that listen for webhooks; the other one polls only.
 _WITH_WEBHOOKS = ("ticket_created", "ticket_status_changed")
 _CLIENTS = 4
 _SIGNED_WITH = "soak-webhooks"
-_INTERVAL = 5
+# Seconds between two steps of a client, at least and at most; the second pair is for a Halo with a limit.
+_PAUSES, _LONG_PAUSES = (0.05, 0.5), (10.0, 30.0)
 _WEATHER = 9.0
-_SETTLING = 180.0
+_SETTLING, _SETTLING_UNDER_A_LIMIT = 180.0, 900.0
 _LONGEST_STEP = 400.0
 _STATUSES = (1, 2, 3, 8, 18, 28)
 _AGENTS = (3, 5)
@@ -135,11 +142,14 @@ DONE, FAILED, MAY_EXIST, BROKEN = "done", "failed", "may exist", "broken"
 class Workflow(threading.Thread):
     """A client of the plugin's HTTP server: one step after the other, on tickets of its own and of others."""
 
-    def __init__(self, number: int, server: Server, connection: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self, number: int, server: Server, connection: Mapping[str, Any], seed: int, pauses: tuple[float, float]
+    ) -> None:
         super().__init__(name=f"workflow-{number}", daemon=True)
         self._number = number
         self._server = server
         self._connection = connection
+        self._pauses = pauses
         self._dice = random.Random(seed * 1000 + number)  # nosec B311: dice, no secret
         self._over = threading.Event()
         self._tickets: list[int] = []
@@ -149,7 +159,7 @@ class Workflow(threading.Thread):
 
     def run(self) -> None:
         """Until it is told to end; the step under way is finished."""
-        while not self._over.wait(self._dice.uniform(0.05, 0.5)):
+        while not self._over.wait(self._dice.uniform(*self._pauses)):
             self._step()
 
     def end(self) -> None:
@@ -352,6 +362,7 @@ class Due:
         self._tickets = halo.tickets
         self._actions = halo.actions
         self._requests = halo.requests
+        self._last_update_at = halo.lists.clock.last_update_at
         self._before = before
 
     def created(self) -> Counter[str]:
@@ -363,13 +374,15 @@ class Due:
         return Counter(
             f"{number} at {moment(ticket['last_update'])}"
             for number, ticket in self._tickets.items()
-            if ticket["last_update"] != ticket["datecreated"] and number not in self._before
+            if ticket["last_update"] != self._last_update_at(ticket["datecreated"]) and number not in self._before
         )
 
     def refused(self) -> set[int]:
         """The tickets whose actions Halo refused to show at least once."""
         asked = (entry for entry in self._requests if entry.method == "GET" and entry.path.lower() == "/api/actions")
-        return {int(entry.query["ticket_id"]) for entry in asked if entry.status in _REFUSALS}
+        refused = [entry.query.get("ticket_id") for entry in asked if entry.status in _REFUSALS]
+        # A list of a day's actions is one of all tickets.
+        return set(self._actions) if None in refused else {int(number) for number in refused if number}
 
     def transitions(self) -> dict[int, list[tuple[int, int]]]:
         """Every change of the status, in order."""
@@ -470,8 +483,17 @@ def account_of_processes(account: Account, seen: Mapping[str, Sequence[Usage]]) 
 class Soak:
     """One run."""
 
-    def __init__(self, seconds: float, seed: int, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        seed: int,
+        settings: Settings,
+        limit: int | None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._seconds = seconds
+        self._settings = settings
+        self._limit = limit
         self._seed = seed
         self._say = say
         self.account = Account()
@@ -483,10 +505,14 @@ class Soak:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haloitsm-soak-")))
             orchestrator = stack.enter_context(Orchestrator())
             halo = stack.enter_context(HaloEmulator())
+            set_up(halo, self._settings)
             server = stack.enter_context(plugin_server())
             before = {number: len(rows) for number, rows in halo.actions.items()}
             before |= {number: before.get(number, 0) for number in halo.tickets}
-            triggers = [stack.enter_context(_trigger(name, halo, orchestrator, folder)) for name in TRIGGERS]
+            triggers = [
+                stack.enter_context(_trigger(name, halo, orchestrator, folder, self._given)) for name in TRIGGERS
+            ]
+            halo.requests_per_five_minutes = self._limit
             halo.webhook_disorder = WebhookDisorder(duplicate=0.2, drop=0.3, delay=1.0, shuffle=True, seed=self._seed)
             workflows = self._work(halo, orchestrator, server, triggers)
             self._settle(halo, orchestrator, before)
@@ -500,6 +526,15 @@ class Soak:
         self.account.seconds = round(time.monotonic() - began, 1)
         return self.account
 
+    @property
+    def _given(self) -> Mapping[str, Any]:
+        """What the triggers are given."""
+        return {} if self._limit else GIVEN
+
+    @property
+    def _interval(self) -> float:
+        return float(self._given.get("interval", 60))
+
     def _work(
         self, halo: HaloEmulator, orchestrator: Orchestrator, server: Server, triggers: Sequence[TriggerProcess]
     ) -> list[Workflow]:
@@ -508,7 +543,8 @@ class Soak:
         processes |= {one.trigger: one.process.pid for one in triggers if one.process}
         watch = Watch(processes, max(self._seconds / 100, 0.5))
         connection = connection_to(halo, _SIGNED_WITH)
-        workflows = [Workflow(number, server, connection, self._seed) for number in range(_CLIENTS)]
+        pauses = _LONG_PAUSES if self._limit else _PAUSES
+        workflows = [Workflow(number, server, connection, self._seed, pauses) for number in range(_CLIENTS)]
         people, weather = People(halo, self._seed), Weather(halo, orchestrator, self._seed)
         watch.look()
         for thread in (watch, people, weather, *workflows):
@@ -522,6 +558,8 @@ class Soak:
             workflow.join(_LONGEST_STEP)
         watch.end()
         self.account.faults = dict(weather.faults)
+        if self._limit:
+            self.account.faults[f"over the limit of {self._limit}"] = halo.refused_by_rate_limit
         account_of_processes(self.account, watch.seen)
         return workflows
 
@@ -534,14 +572,14 @@ class Soak:
     def _settle(self, halo: HaloEmulator, orchestrator: Orchestrator, before: Mapping[int, int]) -> None:
         """Wait until all that is due has come, and then three more polls, for events that should not come."""
         halo.wait_for_webhooks(30)
-        until = time.monotonic() + _SETTLING
+        until = time.monotonic() + (_SETTLING_UNDER_A_LIMIT if self._limit else _SETTLING)
         while time.monotonic() < until:
             draft = Account()
             account_of_events(draft, Due(halo, before), orchestrator.accepted)
             if not any(row["missing"] for row in draft.events.values()):
                 break
             time.sleep(1.0)
-        time.sleep(3 * _INTERVAL)
+        time.sleep(3 * self._interval)
 
     def _count(
         self,
@@ -572,9 +610,13 @@ class Soak:
 
 
 @contextmanager
-def _trigger(name: str, halo: HaloEmulator, orchestrator: Orchestrator, folder: Path) -> Iterator[TriggerProcess]:
+def _trigger(
+    name: str, halo: HaloEmulator, orchestrator: Orchestrator, folder: Path, given: Mapping[str, Any]
+) -> Iterator[TriggerProcess]:
     port = free_port() if name in _WITH_WEBHOOKS else 0
-    given = {"interval": _INTERVAL, **({"webhook_port": port} if port else {})}
+    # The steps' own changes are events like any others here.
+    skips = {} if name == "ticket_created" else {"skip_own_changes": False}
+    given = {**given, **skips, **({"webhook_port": port} if port else {})}
     trigger = TriggerProcess(
         name, orchestrator.url, connection_to(halo, _SIGNED_WITH), folder / "workspace", name, given, 10.0
     )
@@ -599,13 +641,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--seed", type=int, default=7, help="the dice (7)")
+    parser.add_argument(
+        "--halo", choices=[*LIST_CHANGES], metavar="NAME", help="an odd one: " + "; ".join(LIST_CHANGES)
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="Halo refuses more requests than these in five minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the account there")
     options = parser.parse_args(arguments)
-    command = shlex.join(
-        ["python", "-m", "tools.soak", "--minutes", f"{options.minutes:g}", "--seed", str(options.seed)]
-    )
-    document = Document(command, about())
-    account = Soak(options.minutes * 60, options.seed, _say).run()
+    command = ["python", "-m", "tools.soak", "--minutes", f"{options.minutes:g}", "--seed", str(options.seed)]
+    command += ["--halo", options.halo] if options.halo else []
+    command += ["--limit", str(options.limit)] if options.limit else []
+    document = Document(shlex.join(command), about())
+    settings = LIST_CHANGES.get(options.halo, {})
+    account = Soak(options.minutes * 60, options.seed, settings, options.limit, _say).run()
     document.tables, document.data, document.passed = account.tables(), asdict(account), not account.wrong
     for table in document.tables:
         print(table.text())
