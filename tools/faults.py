@@ -50,8 +50,9 @@ from komand_haloitsm.util.api import HaloITSMAPI
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
 from tools.bench.report import Document, Table, about
 from tools.odd_halos import NOTE_CHANGES, SPEED, TICKET_CHANGES, FastTime, Settings, set_up
+from tools.orchestrator import Accepted, Orchestrator
 from tools.setbacks import BOUND_BY_MODES, SETBACKS, Setback
-from tools.storm import GIVEN, STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
+from tools.storm import GIVEN, STARTED, TriggerProcess, connection_to, free_port, moment
 
 # -- the cells -------------------------------------------------------------------------------------------------------
 

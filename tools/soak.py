@@ -13,9 +13,9 @@ twice and out of order. In the end all faults stop and everything must add up:
   order; each once;
 - memory, file descriptors and threads of every process of the plugin: at the end about what they were once warm.
 
-With ``--halo`` the instance is odd (``LIST_CHANGES`` of tools/odd_halos.py). With ``--limit`` it refuses more than so many
-requests in five minutes; then the clients take their time, and the triggers have the interval and the budget that they
-have by default.
+With ``--halo`` the instance is odd (``LIST_CHANGES`` of tools/odd_halos.py). With ``--limit`` it refuses more than so
+many requests in five minutes; then the clients take their time, and the triggers have the interval and the budget that
+they have by default.
 
 What happens follows from the seed; when it reaches the plugin depends on real time. Ends with 1 when something does not
 add up.
@@ -45,7 +45,8 @@ from halo_emulator import Fault, HaloEmulator, WebhookDisorder
 from tools.bench.process import Server, Usage, action_message, family, plugin_server, usage
 from tools.bench.report import Document, Table, about
 from tools.odd_halos import LIST_CHANGES, Settings, set_up
-from tools.storm import GIVEN, STARTED, Accepted, Orchestrator, TriggerProcess, connection_to, free_port, moment
+from tools.orchestrator import Accepted, Orchestrator
+from tools.storm import GIVEN, STARTED, TriggerProcess, connection_to, free_port, moment
 
 TRIGGERS = ("ticket_created", "ticket_updated", "ticket_status_changed")
 # The triggers that listen for webhooks; the other one polls only.

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from halo_emulator import HaloEmulator
-from tools.storm import STARTED, Orchestrator, TriggerProcess, connection_to, free_port
+from tools.orchestrator import Orchestrator
+from tools.storm import STARTED, TriggerProcess, connection_to, free_port
 
 # What no process may ever log. Every ticket of the stage has these texts, every connection has the secret.
 SUMMARY = "Zinnwald payroll leak"

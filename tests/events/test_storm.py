@@ -141,6 +141,15 @@ def test_the_account_refuses_a_previous_status_that_never_was(desk):
     assert not _accounted(desk, "ticket_updated", [{**events[0], "previous_status_id": 77}, *events[1:]]).passed
 
 
+@pytest.mark.parametrize(("previous", "passes"), [(2, True), (8, False)])
+def test_the_account_knows_the_status_from_before_the_storm(previous, passes):
+    desk = ServiceDesk(HaloEmulator(), seed=3)
+    desk.prepare(1)
+    (number,) = desk._open
+    desk._change(number, summary="Only this")
+    assert _accounted(desk, "ticket_updated", [{**_updated(desk)[0], "previous_status_id": previous}]).passed is passes
+
+
 def test_the_same_seed_makes_the_same_changes():
     def told(seed):
         desk = ServiceDesk(HaloEmulator(), seed)

@@ -17,7 +17,8 @@ import requests
 from steps import new_halo
 
 from halo_emulator import Fault
-from tools.storm import STARTED, Orchestrator, TriggerProcess, connection_to, free_port
+from tools.orchestrator import Orchestrator
+from tools.storm import STARTED, TriggerProcess, connection_to, free_port
 
 WEBHOOK_SECRET = "webhook-secret-s3cr3t-of-a-test"
 PRIVATE = ("Payroll of J. Doe leaked", "hunter2hunter2 was in the dump")

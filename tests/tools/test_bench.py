@@ -17,7 +17,7 @@ from tools.bench.load import Clients, http_request
 from tools.bench.measure import Figure, Result, interleaved, percentile, ratio, shown
 from tools.bench.process import Usage, family, plugin_server, usage
 from tools.bench.report import Document, Table, about
-from tools.storm import Accepted
+from tools.orchestrator import Accepted
 
 
 def test_a_figure_has_its_median_and_its_quartiles():

@@ -13,7 +13,8 @@ import requests
 from tools.bench.halo import HaloProcess, halo_process
 from tools.bench.measure import Result
 from tools.bench.process import cpu_seconds, usage
-from tools.storm import STARTED, Orchestrator, TriggerProcess
+from tools.orchestrator import Orchestrator
+from tools.storm import STARTED, TriggerProcess
 
 _PAGE = 100
 _LONGEST = 1800.0

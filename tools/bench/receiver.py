@@ -18,7 +18,8 @@ from tools.bench.load import Clients, Sent, http_request
 from tools.bench.measure import Figure, Result, percentile
 from tools.bench.process import cpu_seconds, environment, usage
 from tools.bench.report import ROOT
-from tools.storm import STARTED, Orchestrator, TriggerProcess, free_port
+from tools.orchestrator import Orchestrator
+from tools.storm import STARTED, TriggerProcess, free_port
 
 SENDERS = (1, 16, 64)
 _GOAL = 1000
