@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,17 @@ def loopback_without_proxy() -> Iterator[None]:
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,.invalid"])))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workspace_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The runtime's folders, away from /workspace. Instances and connections are told apart by the names of files."""
+    root = tmp_path_factory.mktemp("workspace")
+    for folder in ("cache", "tmp"):
+        (root / folder).mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HALOITSM_WORKSPACE", str(root))
+        yield root
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +76,7 @@ def run(connection: Connection) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def plugin_server(loopback_without_proxy: None) -> Iterator[PluginServer]:
+def plugin_server(loopback_without_proxy: None, workspace_of_the_tests: Path) -> Iterator[PluginServer]:
     """The plugin as HTTP server, one for all tests."""
     server = PluginServer()
     yield server

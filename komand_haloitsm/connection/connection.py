@@ -6,10 +6,13 @@ from jsonschema.exceptions import ValidationError
 from .schema import ConnectionSchema, Input
 
 # Custom imports below
+from insightconnect_plugin_runtime.constants import CACHE_DIR
+
 from komand_haloitsm.util.api import HaloITSMAPI
 from komand_haloitsm.util.insightconnect.errors import connection_test_exceptions
 from komand_haloitsm.util.insightconnect.inputs import given_flag, given_text, secret_text
 from komand_haloitsm.util.insightconnect.schemas import checked_once
+from komand_haloitsm.util.insightconnect.workspace import workspace
 
 _FIELDS = checked_once(ConnectionSchema())
 
@@ -46,6 +49,7 @@ class Connection(insightconnect_plugin_runtime.Connection):
             external_id_field=given_text(params, Input.EXTERNAL_ID_FIELD),
             ssl_verify=given_flag(params, Input.SSL_VERIFY, default=True),
             logger=self.logger,
+            cache_folder=workspace(CACHE_DIR),
         )
 
     def test(self) -> dict[str, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -191,3 +192,159 @@ def test_an_answer_without_key_and_text_is_not_taken_for_absence(halo):
     halo.rules = [lambda ticket: {"third_party_id_string": "", "summary": "Rewritten"}]
     error = outcome(lambda: client.create_ticket(NEW))
     assert isinstance(error, UncertainWrite) and error.kind == "may_exist" and len(made(halo, "Rewritten")) == 1
+
+
+# ------------------------------------------------------------------------------ what another process has seen of keys
+
+
+def paths(halo) -> list[tuple[str, str]]:
+    return [(request.method, request.path.removeprefix("/api")) for request in halo.requests][1:]
+
+
+LIST, CREATE = ("GET", "/Tickets"), ("POST", "/Tickets")
+
+
+@pytest.fixture(name="next_process")
+def _next_process(halo, tmp_path):
+    """Makes the client of a process that starts some seconds from now, and counts its requests."""
+
+    def client(later: float = 0.0, **settings: Any):
+        halo.forget_requests()
+        now = datetime.now(timezone.utc) + timedelta(seconds=later)
+        return in_another_process(halo, cache_folder=tmp_path, now=lambda: now, **settings)
+
+    return client
+
+
+def test_a_process_after_a_kept_key_reads_no_list_before_it_creates(halo, next_process):
+    next_process().create_ticket(FIRST)
+    assert paths(halo) == [LIST, LIST, CREATE]
+    for _ in range(2):
+        next_process(1).create_ticket(NEW)
+        assert paths(halo) == [CREATE]
+
+
+@pytest.mark.parametrize(
+    ("later", "settings", "fields"),
+    [
+        (601, {}, NEW),
+        (1, {}, OTHER_TYPE),
+        (1, {"external_id_field": "CFInsightReference"}, NEW),
+        (1, {"external_id_field": "none"}, NEW),
+    ],
+    ids=["ten minutes later", "for another type", "for a custom field", "for no field"],
+)
+def test_what_was_seen_of_keys_is_believed_of_nothing_else(halo, next_process, later, settings, fields):
+    halo.rules = [clears_the_key_of_type_2]
+    for kind in ({**FIRST, "tickettype_id": 2}, FIRST):
+        next_process(**settings).create_ticket(kind)
+    next_process(later, **settings).create_ticket(fields)
+    assert paths(halo) == [LIST, LIST, CREATE]
+
+
+def test_a_key_that_was_not_kept_ends_it_for_all_processes(halo, next_process):
+    next_process().create_ticket(FIRST)
+    halo.keeps_external_id = False
+    next_process(1).create_ticket(NEW)
+    assert paths(halo) == [CREATE]
+    next_process(2).create_ticket(NEW)
+    assert paths(halo) == [LIST, LIST, CREATE]
+
+
+def test_so_it_does_when_a_process_notices_that_knew_of_keys_by_itself(halo, next_process):
+    client = next_process()
+    client.create_ticket(FIRST)
+    halo.keeps_external_id = False
+    client.create_ticket(NEW)
+    next_process(1).create_ticket(NEW)
+    assert paths(halo) == [LIST, LIST, CREATE]
+
+
+@pytest.mark.parametrize("lost", [LOST, NOT_MADE], ids=["made", "not made"])
+def test_a_lost_create_of_such_a_process_is_one_ticket(halo, next_process, lost):
+    next_process().create_ticket(FIRST)
+    halo.inject(lost)
+    assert [next_process(1).create_ticket(NEW)["id"]] == made(halo)
+
+
+@pytest.mark.parametrize("lost", [LOST, NOT_MADE], ids=["made", "not made"])
+def test_where_the_key_is_not_kept_any_more_there_is_no_second_ticket(halo, next_process, lost):
+    next_process().create_ticket(FIRST)
+    client, halo.keeps_external_id = next_process(1), False
+    halo.inject(lost)
+    result = outcome(lambda: client.create_ticket(NEW))
+    if lost is LOST:
+        assert isinstance(result, UncertainWrite) and str(made(halo)[0]) in result.data and len(made(halo)) == 1
+    else:
+        assert [result] == made(halo)
+
+
+def test_a_ticket_of_a_process_before_is_not_taken_for_the_lost_one(halo, next_process):
+    """Two alerts with one text within ten minutes, and the instance has just stopped to keep keys."""
+    next_process().create_ticket(FIRST)
+    client, halo.keeps_external_id = next_process(1), False
+    create_ticket(halo.lists, NEW, halo.api_agent_id)
+    halo.inject(NOT_MADE)
+    result = outcome(lambda: client.create_ticket(NEW))
+    assert isinstance(result, UncertainWrite) and str(made(halo)[0]) in result.data and len(made(halo)) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["keys are kept", "keys are not kept any more"])
+def test_a_restored_halo_gets_no_second_ticket(halo, next_process, kept):
+    """It gives out again the ids of tickets that it had before."""
+    older_tickets(halo, 20)
+    next_process().create_ticket(FIRST)
+    for number in made(halo, ""):
+        del halo.lists.tickets[number]
+    halo.lists._next_ticket = 2107
+    client, halo.keeps_external_id = next_process(1), kept
+    halo.inject(LOST)
+    result = outcome(lambda: client.create_ticket(NEW))
+    assert len(made(halo)) == 1 and (result == made(halo)[0] if kept else isinstance(result, UncertainWrite))
+
+
+def test_a_list_that_does_not_begin_with_the_newest_proves_no_absence(halo, next_process):
+    older_tickets(halo, 85)
+    next_process().create_ticket(FIRST)
+    older_tickets(halo, 20)
+    client = next_process(1)
+    halo.ignored_parameters, halo.keeps_external_id = {"orderdesc"}, False
+    halo.inject(LOST)
+    assert isinstance(outcome(lambda: client.create_ticket(NEW)), UncertainWrite) and len(made(halo)) == 1
+
+
+def test_so_many_newer_tickets_that_they_cannot_be_opened_prove_no_absence(halo, next_process):
+    """The list tells nothing of keys, and a rule has rewritten the summary."""
+    next_process().create_ticket(FIRST)
+    older_tickets(halo, 60)
+    client = next_process(1)
+    halo.ignored_parameters, halo.shows_external_id_in_lists = {"third_party_id_string"}, False
+    halo.rules = [lambda ticket: {"summary": "Rewritten"}]
+    halo.inject(LOST)
+    result = outcome(lambda: client.create_ticket(NEW))
+    assert isinstance(result, UncertainWrite) and len(made(halo, "Rewritten")) == 1
+
+
+@pytest.mark.parametrize("others", [5, 60])
+def test_a_limited_create_of_such_a_process_waits_and_is_one_ticket(halo, next_process, others):
+    next_process().create_ticket(FIRST)
+    for _ in range(5):
+        in_another_process(halo).create_ticket({**NEW, "summary": "Another of ours"})
+    older_tickets(halo, others)
+    client = next_process(1)
+    halo.inject(Fault("status", method="POST", path="tickets", status=429))
+    assert [client.create_ticket(NEW)["id"]] == made(halo)
+    # Of the tickets since then, those that show another key and those of which there are too many are not opened.
+    opened = [path for _, path in paths(halo) if path.startswith("/Tickets/")]
+    assert len(set(opened)) == (others if others < 40 else 0)
+
+
+def test_a_reference_is_looked_for_as_thoroughly_as_ever(halo, next_process):
+    """Only the two lists for the highest id are saved: that nothing carries a reference is asked of Halo each time."""
+    client = next_process()
+    client.create_ticket_once(NEW, "INV-1")
+    first = paths(halo)
+    again, created = next_process(1).create_ticket_once(NEW, "INV-1")
+    assert not created and [again["id"]] == made(halo)
+    next_process(2).create_ticket_once({**NEW, "summary": "Another"}, "INV-2")
+    assert len(first) == 9 and len(paths(halo)) == 7 and paths(halo)[:5] == [LIST] * 4 + [CREATE]

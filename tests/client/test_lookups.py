@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from scripted_session import ScriptedSession
 from komand_haloitsm.util.halo.errors import HaloError
 from komand_haloitsm.util.halo.http.messages import Request, Response
 from komand_haloitsm.util.halo.http.retry import RetryPolicy
+from komand_haloitsm.util.halo.tickets.kept_answers import KeptAnswers
 from komand_haloitsm.util.halo.tickets.lookups import LIFETIME, Lookups, name_of
 
 STATUSES = [
@@ -74,8 +77,14 @@ class Halo:
             rows = [row for row in rows if row.get("id") not in self.closed]
         return Response(200, data=rows)
 
-    def lookups(self) -> Lookups:
-        return Lookups(ScriptedSession(self.call, lambda: self.time), logger=logging.getLogger("test"))
+    def lookups(self, path: Path | None = None) -> Lookups:
+        """Those of a process of its own, which keeps its lists in the file `path`."""
+
+        def now() -> datetime:
+            return datetime(2026, 3, 2, tzinfo=timezone.utc) + timedelta(seconds=self.time)
+
+        session = ScriptedSession(self.call, lambda: self.time)
+        return Lookups(session, logger=logging.getLogger("test"), answers=KeptAnswers(path, now=now))
 
     def count(self, path: str) -> int:
         return sum(1 for asked, query in self.asked if asked == path and not query)
@@ -476,3 +485,215 @@ def test_with_nothing_permitted_a_ticket_has_no_names_and_no_error():
     for _ in range(3):
         assert lookups.names_for(ticket) == {}
     assert len(halo.asked) == 5
+
+
+# -------------------------------------------------------------------------------------------- from another process
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "names.json"
+
+
+def after_another_process(path: Path, seconds: float = 0.0, **lists: Any) -> tuple[Halo, Lookups]:
+    """A Halo whose lists another process has read, and the lookups of a process that starts some seconds later."""
+    halo = Halo(**lists)
+    another = halo.lookups(path)
+    for kind in PATHS:
+        another.name(kind, 1)
+    halo.asked.clear()
+    halo.time += seconds
+    return halo, halo.lookups(path)
+
+
+def test_a_new_process_asks_nothing(path):
+    halo, lookups = after_another_process(path, 500)
+    plain = Halo().lookups()
+    for ticket, names in _TICKETS.values():
+        if ticket.get("agent_id") != 77 and ticket.get("category_1") != "Nowhere":
+            assert lookups.names_for(ticket) == names
+    for kind in PATHS:
+        assert [name_of(kind, row) for row in lookups.rows(kind)] == [name_of(kind, row) for row in plain.rows(kind)]
+    assert [lookups.closed(number) for number in (1, 2, 9, 18)] == [False, False, True, False]
+    assert halo.asked == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PATHS if kind != "status"])
+def test_names_of_another_process_last_an_hour(path, kind):
+    number = {"priority": 2, "team": 4, "agent": 3, "tickettype": 43, "category": 31}[kind]
+    for seconds, asked in ((3599, 0), (3600, 1)):
+        halo, lookups = after_another_process(path, seconds)
+        assert lookups.name(kind, number) == Halo().lookups().name(kind, number)
+        assert halo.count(PATHS[kind]) == asked
+
+
+@pytest.mark.parametrize("kind", list(PATHS))
+def test_a_needed_list_of_another_process_lasts_ten_minutes(path, kind):
+    for seconds, asked in ((599, 0), (600, 1)):
+        halo, lookups = after_another_process(path, seconds)
+        lookups.rows(kind)
+        assert halo.count(PATHS[kind]) == asked
+
+
+def test_which_statuses_close_is_believed_for_ten_minutes(path):
+    for seconds, closed in ((599, True), (600, False)):
+        halo, lookups = after_another_process(path, seconds)
+        halo.closed = {1}
+        assert lookups.closed(9) is closed and lookups.names_for({"status_id": 9})["closed"] is closed
+
+
+def test_a_process_goes_on_as_if_it_had_read_the_list_itself(path):
+    """It does not go back to the file, which is for the start of a process."""
+    halo, lookups = after_another_process(path, 300)
+    halo.lists["/Team"] = [{"id": 4, "name": "Renamed"}]
+    lookups.name("team", 4)
+    halo.lookups(path).name("team", 4)
+    halo.time += 599
+    assert lookups.name("team", 4) == "Network" and halo.count("/Team") == 0
+    halo.time += 1
+    assert lookups.name("team", 4) == "Renamed" and halo.count("/Team") == 1
+    assert halo.lookups(path).name("team", 4) == "Renamed" and halo.count("/Team") == 1
+
+
+def test_a_needed_list_grows_as_old_as_it_would_in_one_process(path):
+    halo, lookups = after_another_process(path, 300)
+    lookups.rows("team")
+    halo.time += 299
+    lookups.rows("team")
+    assert halo.count("/Team") == 0
+    halo.time += 1
+    lookups.rows("team")
+    assert halo.count("/Team") == 1
+
+
+NEW_ROWS = {
+    "status": {"id": 77, "name": "Brand new"},
+    "priority": {"priorityid": 77, "slaid": 1, "name": "Brand new"},
+    "category": {"id": 77, "value": "Brand new"},
+}
+
+
+@pytest.mark.parametrize("kind", list(PATHS))
+@pytest.mark.parametrize("asked_by", ["id", "name"])
+def test_what_the_kept_list_does_not_know_is_read_anew_once(path, kind, asked_by):
+    halo, lookups = after_another_process(path, 60)
+    halo.lists[PATHS[kind]] = [*LISTS[PATHS[kind]], NEW_ROWS.get(kind, {"id": 77, "name": "Brand new"})]
+    for _ in range(2):
+        found = lookups.name(kind, 77) if asked_by == "id" else lookups.number(kind, "brand NEW")
+        assert found == ("Brand new" if asked_by == "id" else 77)
+        assert lookups.name(kind, 1000) is None and lookups.number(kind, "Nowhere") is None
+    assert halo.count(PATHS[kind]) == 1
+
+
+def test_whether_a_new_status_closes_is_read_anew(path):
+    halo, lookups = after_another_process(path, 60, status=STATUSES[:2])
+    halo.lists["/Status"] = STATUSES
+    assert lookups.closed(9) is True and lookups.closed(None) is None and halo.count("/Status") == 1
+
+
+def test_what_no_list_knows_does_not_cost_each_process_a_request(path):
+    """An agent who has left is in old tickets and in no list."""
+    halo, lookups = after_another_process(path, 60)
+    assert lookups.name("agent", 77) is None and halo.count("/Agent") == 1
+    halo.time += 59
+    assert halo.lookups(path).name("agent", 77) is None and halo.count("/Agent") == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 59, 599])
+def test_who_needs_a_row_that_the_kept_list_does_not_have_reads_it_anew(path, seconds):
+    halo, lookups = after_another_process(path, seconds)
+    halo.lists["/Team"] = [*LISTS["/Team"], {"id": 77, "name": "Brand new"}]
+    for _ in range(2):
+        rows = lookups.rows("team", enough=lambda rows: any(row["id"] == 77 for row in rows))
+        assert len(rows) == 4 and halo.count("/Team") == 1
+    lookups.rows("team", enough=lambda rows: False)
+    assert halo.count("/Team") == 1
+
+
+@pytest.mark.parametrize("trouble", [error(403), error(503, "unavailable")], ids=["forbidden", "down"])
+def test_kept_names_are_better_than_none(path, trouble):
+    halo, lookups = after_another_process(path, 300)
+    halo.trouble["/Team"] = trouble
+    for _ in range(2):
+        assert lookups.name("team", 77) is None and lookups.name("team", 4) == "Network"
+    assert halo.count("/Team") == 1
+    with pytest.raises(HaloError):
+        lookups.rows("team")
+    halo.trouble.clear()
+    assert len(lookups.rows("team")) == 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_that_a_list_may_not_be_read_is_kept_for_ten_minutes(path, status):
+    for seconds, asked in ((599, 0), (600, 1)):
+        halo = Halo()
+        halo.trouble["/Team"] = error(status)
+        assert halo.lookups(path).name("team", 4) is None
+        halo.time += seconds
+        halo.asked.clear()
+        assert halo.lookups(path).name("team", 4) is None and halo.count("/Team") == asked
+
+
+def test_who_needs_a_list_that_could_not_be_read_asks_again(path):
+    halo = Halo()
+    halo.trouble["/Team"] = error(403)
+    halo.lookups(path).name("team", 4)
+    halo.trouble.clear()
+    assert len(halo.lookups(path).rows("team")) == 3 and halo.lookups(path).name("team", 4) == "Network"
+
+
+@pytest.mark.parametrize("place", ["/Status", "/Status?excludeclosed"])
+def test_trouble_that_passes_is_kept_from_no_other_process(path, place):
+    halo = Halo()
+    halo.trouble[place] = error(503, "unavailable")
+    halo.lookups(path).closed(9)
+    halo.trouble.clear()
+    assert halo.lookups(path).closed(9) is True
+
+
+def test_only_the_fields_that_are_used_are_kept(path):
+    person = {"id": 3, "name": "Kim", "email": "kim@example.com", "initials": "K", "nested": {"a": ["b"]}}
+    after_another_process(path, agent=[person], category=[{"id": 31, "value": {"a": "odd"}, "name": "Good"}])
+    text = path.read_text()
+    assert '"Kim"' in text and "example.com" not in text and "initials" not in text and "nested" not in text
+    assert "odd" not in text and '"Good"' in text and "aeb80996" not in text
+
+
+@pytest.mark.parametrize(
+    "rows", [5, [5], {}, [{"id": [1], "name": {}, "closed": "yes"}], [{}], [{"id": 1e999, "name": None}]], ids=str
+)
+def test_a_kept_list_of_another_shape_does_no_harm(path, rows):
+    halo = Halo()
+    answers = KeptAnswers(path, now=lambda: datetime(2026, 3, 2, tzinfo=timezone.utc) + timedelta(seconds=halo.time))
+    for kind in PATHS:
+        answers.put(kind, rows)
+    halo.time += 60
+    lookups = halo.lookups(path)
+    for ticket, names in _TICKETS.values():
+        assert lookups.names_for(ticket) == names
+
+
+@pytest.mark.parametrize("row", [{}, {"closed": "yes"}, {"closed": [True]}, {"closed": 1}], ids=str)
+def test_of_a_kept_status_only_yes_and_no_are_believed(path, row):
+    halo = Halo()
+    start = datetime(2026, 3, 2, tzinfo=timezone.utc) + timedelta(seconds=halo.time)
+    KeptAnswers(path, now=lambda: start).put("status", [{"id": 9, "name": "Closed", **row}])
+    lookups = halo.lookups(path)
+    assert lookups.closed(9) is None and lookups.names_for({"status_id": 9}) == {"status_name": "Closed"}
+    assert halo.asked == []
+
+
+def test_twenty_threads_of_a_new_process_make_no_request(path):
+    halo, lookups = after_another_process(path, 60)
+    barrier, names = threading.Barrier(20), []
+
+    def ask() -> None:
+        barrier.wait(5)
+        names.append((lookups.name("team", 4), lookups.closed(9)))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert names == [("Network", True)] * 20 and halo.asked == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Sequence
 
 from ..halo.changes import Snapshot, snapshot_of
-from ..halo.errors import HaloError
+from ..halo.errors import HaloError, missing_ticket
 from ..halo.values.sort_key import SortKey
 from .actions import actions_by_ticket, read_actions
 from .decide import LastSeen, Origin, Watermark, hints_at_a_restored_halo, is_another, with_others
@@ -146,6 +146,9 @@ class TicketEvents:
         """The ticket's actions, at least back to the last one seen. None when they cannot be read."""
         try:
             rows = read_actions(self._deps.reader, ticket_id, seen, watermark)
+            if not rows:
+                # Every ticket has an opening action (seen live). This one was deleted since it was listed.
+                raise missing_ticket(ticket_id)
         except HaloError as error:
             self._refusals_of_actions += 1
             # A single refusal may be temporary, and without the actions the transitions between two snapshots are

@@ -10,6 +10,7 @@ Plain values and a logger in, Halo's own fields as plain dicts out. Errors are t
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 import unicodedata
@@ -35,6 +36,7 @@ from .tickets.exactly_once import LONGEST_QUEUE, ExactlyOnce, claim_registry
 from .tickets.external_key import KeyField
 from .tickets.fields import to_halo_fields
 from .tickets.filters import TicketFilter
+from .tickets.kept_answers import KeptAnswers, answers_path
 from .tickets.lookups import Lookups
 from .tickets.output import from_halo
 from .tickets.own_agent import OwnAgent
@@ -66,6 +68,9 @@ class HaloClient:
     ``before_request`` is called before each request, also one for a token, in the thread that sends it. What it raises
     goes through to the caller, and the request is not sent. It can be replaced at any time.
 
+    ``cache_folder`` is where what the instance says of its settings is kept for the next process, in a file without
+    secrets (see tickets/kept_answers.py). With None, the default, it is kept in memory only.
+
     ``lookups`` reads the instance's statuses, priorities, teams, agents, categories and ticket types, and searches its
     clients, sites and users.
 
@@ -96,6 +101,7 @@ class HaloClient:
         jitter: Callable[[], float] = random.random,
         now: Callable[[], datetime] = utc_now,
         before_request: Callable[[], None] = lambda: None,
+        cache_folder: str | os.PathLike[str] | None = None,
     ) -> None:
         identity, secret = _credential(client_id, "Client ID"), _credential(client_secret, "Client Secret")
         self.address = api_address(resource_server)
@@ -130,10 +136,13 @@ class HaloClient:
             scope=" ".join((scope or "").split()) or "all",
         )
         self._session = session(self.address, self._tokens)
-        self.lookups = Lookups(self._session, logger=self._logger)
+        connection = (self.address, identity, (tenant or "").strip(), (scope or "").strip())
+        path = None if cache_folder is None else answers_path(cache_folder, connection)
+        self._answers = KeptAnswers(path, self.address, logger=self._logger, now=now)
+        self.lookups = Lookups(self._session, logger=self._logger, answers=self._answers)
         self._reader = TicketReader(self._session)
         self._own_agent = OwnAgent(self._session)
-        self._closed_tickets = ClosedTickets(self._session)
+        self._closed_tickets = ClosedTickets(self._session, self._answers)
         self._outcomes = {
             True: (private_note_outcome or "").strip() or PRIVATE_OUTCOME,
             False: (public_note_outcome or "").strip() or PUBLIC_OUTCOME,
@@ -157,6 +166,7 @@ class HaloClient:
                 self._own_agent,
                 logger=self._logger,
                 close_duplicate=self._close_duplicate,
+                answers=self._answers,
             )
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping
 
@@ -23,6 +22,7 @@ from ..halo.webhook import Notice
 from .filters import tell_unknown_filters
 from .inputs import given_number
 from .ticket import ticket_output
+from .workspace import workspace
 
 _FLAG = "terminate_trigger.flag"
 # The client does not wait between attempts here: the loop has a backoff of its own, which a stop interrupts.
@@ -49,7 +49,7 @@ def watch_tickets(
     if isinstance(trigger.dispatcher, Http):
         trigger.dispatcher = Dispatcher(trigger.dispatcher.url, trigger.dispatcher.webhook_url)
     logger = trigger.logger
-    stopping = Stopping(Path(_workspace(FLAG_DIR)) / _FLAG, logger)
+    stopping = Stopping(Path(workspace(FLAG_DIR)) / _FLAG, logger)
     store = open_store(_state_path(trigger), f"{trigger.name} {policy.ticket_id} {client.address}", logger)
     client.before_request = Budget(requests, stopping.wait, logger).spend
     loop = TriggerLoop(
@@ -83,7 +83,7 @@ def watch_tickets(
 
 def _state_path(trigger: Any) -> Path | None:
     trigger_id = getattr(getattr(trigger.connection.meta, "workflow", None), "triggerId", None)
-    return state_path(_workspace(CACHE_DIR), str(trigger_id)) if trigger_id else None
+    return state_path(workspace(CACHE_DIR), str(trigger_id)) if trigger_id else None
 
 
 def _start(receiver: Receiver) -> None:
@@ -96,9 +96,3 @@ def _start(receiver: Receiver) -> None:
 def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
     store.add_pending([Notice(ticket_id) for ticket_id in ids])
     stopping.wake()
-
-
-def _workspace(folder: str) -> str:
-    """A folder of the runtime. Tests on a shared machine set HALOITSM_WORKSPACE to have it below another root."""
-    root = os.environ.get("HALOITSM_WORKSPACE")
-    return str(Path(root) / Path(folder).name) if root else folder

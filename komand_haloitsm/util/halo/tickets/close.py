@@ -85,7 +85,7 @@ class TicketCloser:
 
     def _statuses(self, wanted: int | None) -> list[Row]:
         try:
-            return self._lookups.rows("status", self._session)
+            return self._lookups.rows("status", self._session, enough=lambda rows: _tells(rows, wanted))
         except HaloError:
             if wanted is None:
                 raise
@@ -117,6 +117,15 @@ def closed_status(statuses: Sequence[Row], wanted: int | None) -> int:
     if number is None:
         raise _refusal("The closed status of the instance is not clear.", closing or statuses)
     return number
+
+
+def _tells(statuses: Sequence[Row], wanted: int | None) -> bool:
+    """Whether ``closed_status`` finds one among these."""
+    try:
+        closed_status(statuses, wanted)
+    except HaloError:
+        return False
+    return True
 
 
 def has_status(ticket: Row, status_id: int) -> bool:

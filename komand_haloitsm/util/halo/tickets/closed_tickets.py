@@ -13,24 +13,34 @@ from ..errors import HaloError
 from ..http.messages import Request
 from ..http.rows import total_of
 from ..http.session import Session
+from .kept_answers import KeptAnswers
 
 LIFETIME = 600.0
+_NAME = "closed tickets are hidden"
 
 
 class ClosedTickets:
-    """Asks Halo at most once in ten minutes, by requests of ``session``. Safe to share among threads."""
+    """Asks Halo at most once in ten minutes, by requests of ``session``. Safe to share among threads.
 
-    def __init__(self, session: Session) -> None:
+    What another process has asked in these ten minutes is in ``answers``.
+    """
+
+    def __init__(self, session: Session, answers: KeptAnswers) -> None:
         self._session = session
+        self._answers = answers
         self._clock = session.clock.monotonic
         self._lock = threading.Lock()
-        self._until = 0.0
+        self._until: float | None = None
         self._hidden = True
 
     def are_hidden(self) -> bool:
         """True when the plain list leaves tickets out, or when that is not known."""
         with self._lock:
-            if self._clock() >= self._until:
+            if self._until is None:
+                kept = self._answers.get(_NAME, LIFETIME)
+                if kept and isinstance(kept.value, bool):
+                    self._hidden, self._until = kept.value, self._clock() + LIFETIME - kept.age
+            if self._until is None or self._clock() >= self._until:
                 self._hidden = self._ask()
                 self._until = self._clock() + LIFETIME
             return self._hidden
@@ -44,7 +54,9 @@ class ClosedTickets:
             )
         except HaloError:
             return True
-        return shown is None or open_ones is None or closed is None or shown < open_ones + closed
+        hidden = shown is None or open_ones is None or closed is None or shown < open_ones + closed
+        self._answers.put(_NAME, hidden)
+        return hidden
 
     def _total(self, query: Mapping[str, str]) -> int | None:
         request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1", **query})

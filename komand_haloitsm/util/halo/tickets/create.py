@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ..errors import Forbidden, HaloError, NotFound, Unauthorized, invalid_input
+from ..errors import Forbidden, HaloError, NotFound, Unauthorized, converted_to, invalid_input
 from ..http.error_texts import misunderstood
 from ..http.messages import Request
 from ..http.session import Session
@@ -15,12 +15,16 @@ from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
 from .exactly_once import ExactlyOnce
 from .external_key import KeyField
+from .kept_answers import KeptAnswers
 from .own_agent import OwnAgent
 from .read import TicketReader
 from .recovery import LIST_LAG
 from .references import MOST_OPENED, ReferenceSearch, Unanswered, has_reference, reference_line
 
 Ticket = dict[str, Any]
+
+# For how long a process relies on a ticket that another one has made with a kept key.
+_LIFETIME_OF_FLOOR = 600.0
 
 
 class CreatedTicket(Ticket):
@@ -39,7 +43,8 @@ class CreatedTicket(Ticket):
 class TicketCreator:
     """Creates tickets, in one operation: ``session`` is the operation's, and so is that of ``once``.
 
-    ``close_duplicate(ticket_id, first_id)`` closes a ticket that turned out to be a duplicate of another.
+    ``close_duplicate(ticket_id, first_id)`` closes a ticket that turned out to be a duplicate of another. ``answers``
+    is where a process leaves the number of a ticket with a kept key for the next one: see ``_floor``.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class TicketCreator:
         *,
         logger: Any,
         close_duplicate: Callable[[int, int], None],
+        answers: KeptAnswers = KeptAnswers(None),
     ) -> None:
         self._session = session
         self._reader = TicketReader(session)
@@ -61,7 +67,9 @@ class TicketCreator:
         self._search = ReferenceSearch(self._reader, key_field, once.claims, own_agent)
         self._logger = logger
         self._close_duplicate = close_duplicate
+        self._answers = answers
         self._newest_before: int | None = None
+        self._floor_is_old = False
         self._kept = False
         self._shown = False
 
@@ -93,11 +101,12 @@ class TicketCreator:
     def _create(self, body: Ticket, key: str, find: Callable[[], list[Ticket]]) -> Ticket:
         request = Request("POST", "/Tickets", body=[self._key_field.written(body, key)], repeatable=False)
         self._kept = self._claims.keeps_key.get(self._key_field.kept_for(body), False)
-        self._newest_before = None if self._finds_by_filter else self._newest_id()
+        self._newest_before = None if self._finds_by_filter else self._floor(body)
 
         def fits(ticket: Ticket) -> bool:
             has_key = self._search.has_key(ticket, key)
             self._claims.keeps_key[self._key_field.kept_for(body)] = has_key
+            self._leave_floor(body, _number(ticket) if has_key else None)
             self._shown = has_key
             if has_key or self._search.has_other_key(ticket, key):
                 return has_key
@@ -114,6 +123,43 @@ class TicketCreator:
     def _finds_by_filter(self) -> bool:
         """Whether the list can be asked for a key: not for one in a custom field, for which there is no filter."""
         return self._kept and not self._key_field.is_custom
+
+    def _floor(self, body: Ticket) -> int | None:
+        """An id that is lower than that of each ticket made from now on; None where the list does not tell.
+
+        It is that of the newest ticket, or without a request that of one which another process has made in the last ten
+        minutes, and whose key was kept. The latter is no proof that keys are kept now: it only makes a look after a
+        lost answer go through more tickets. Raises HaloError if Halo does not answer.
+        """
+        answer = self._answers.get(_floor_name(body), _LIFETIME_OF_FLOOR) if self._has_filter else None
+        number = as_id(answer.value) if answer else None
+        self._floor_is_old = number is not None
+        return self._newest_id() if number is None else number
+
+    def _leave_floor(self, body: Ticket, number: int | None) -> None:
+        """Leave a ticket for the ``_floor`` of other processes; None, where its key was not kept, takes it away."""
+        if not self._has_filter:
+            return
+        if number is None:
+            known = self._answers.get(_floor_name(body), _LIFETIME_OF_FLOOR)
+            if known and known.value is not None:
+                self._answers.put(_floor_name(body), None)
+        elif not self._finds_by_filter:
+            # A process that knows for itself that keys are kept has no need of it.
+            self._answers.put(_floor_name(body), number)
+
+    @property
+    def _has_filter(self) -> bool:
+        return bool(self._key_field.name) and not self._key_field.is_custom
+
+    def _check_floor(self) -> None:
+        """Raises HaloError where an old floor is none: a restored Halo gives out its ids again."""
+        if self._floor_is_old:
+            newest = self._newest_id()
+            if newest is None or newest < (self._newest_before or 0):
+                raise misunderstood(
+                    Request("GET", "/Tickets"), "its newest tickets do not come first, or are older than they were"
+                )
 
     def _newest_id(self) -> int | None:
         """The highest ticket id so far; None where the list does not tell. Raises HaloError if Halo does not answer."""
@@ -132,12 +178,13 @@ class TicketCreator:
 
     def _made_from(self, body: Ticket, key: str, reference: str = "") -> list[Ticket]:
         """The tickets that may have been made from ``body``: by the key, and where it is not kept by the text."""
+        answered = True
         try:
             found = [] if self._key_field.is_custom else self._search.by_key(key)
         except Unanswered:
             if self._finds_by_filter:
                 raise misunderstood(Request("GET", "/Tickets"), "its list has ignored the filter for the key") from None
-            found = []
+            found, answered = [], False
         if reference:
             found = [ticket for ticket in found if self._search.is_ours(ticket, reference)]
         if found:
@@ -146,13 +193,17 @@ class TicketCreator:
         if self._finds_by_filter:
             self._refuse_lookalikes(body, key)
             return []
-        newer = list(self._newer_tickets(body))
+        newer = list(self._newer_tickets(body, key, answered))
         found = [ticket for ticket in newer if self._search.has_key(ticket, key)]
         if found:
             self._claims.keeps_key[self._key_field.kept_for(body)] = self._kept = True
         if found or self._kept:
             return found
-        return [ticket for ticket in newer if self._may_be_it(ticket, body, key, reference)]
+        alike = [ticket for ticket in newer if self._may_be_it(ticket, body, key, reference)]
+        if alike and self._floor_is_old:
+            # It may be that of a process before: keys were kept a moment ago, and recurring tickets have one text.
+            raise _shows_no_key(alike[0])
+        return alike
 
     def _refuse_lookalikes(self, body: Ticket, key: str) -> None:
         """Raises HaloError where one of the newest tickets has this text and no key at all.
@@ -164,14 +215,16 @@ class TicketCreator:
             if self._has_summary(row, body) and not self._claims.is_claimed(identity(row)):
                 ticket = self._reader.find(_number(row))
                 if ticket and not self._key_field.of(ticket) and self._may_be_it(ticket, body, key, ""):
-                    raise misunderstood(
-                        Request("GET", "/Tickets"),
-                        f"ticket {_number(ticket)} has the same text and does not show its key",
-                    )
+                    raise _shows_no_key(ticket)
 
-    def _newer_tickets(self, body: Ticket) -> Iterator[Ticket]:
-        """The tickets that are newer than the sending: all of them where they are few, else those with the summary."""
-        rows = list(self._newer())
+    def _newer_tickets(self, body: Ticket, key: str, answered: bool) -> Iterator[Ticket]:
+        """The tickets that are newer than the sending: all of them where they are few, else those with the summary.
+
+        Those that show another key are left out. ``answered``: the list was asked for the key, and did not ignore it.
+        """
+        rows = [row for row in self._newer() if not self._search.has_other_key(row, key)]
+        if len(rows) > MOST_OPENED and self._floor_is_old and not answered:
+            raise misunderstood(Request("GET", "/Tickets"), f"{len(rows)} tickets may be the one that was sent")
         for row in rows:
             if len(rows) <= MOST_OPENED or self._has_summary(row, body):
                 ticket = self._reader.find(_number(row))
@@ -195,6 +248,7 @@ class TicketCreator:
     def _newer(self) -> Iterator[Ticket]:
         if self._newest_before is None:
             raise misunderstood(Request("GET", "/Tickets"), "the newest tickets do not come first")
+        self._check_floor()
         seen: set[int] = set()
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in self._reader.newest(state):
@@ -247,6 +301,16 @@ class TicketCreator:
             numbers = ", ".join(map(str, ticket.duplicates))
             self._logger.warning(f"HaloITSM: ticket {ticket.get('id')} has duplicates with the same key: {numbers}.")
         return ticket
+
+
+def _floor_name(body: Ticket) -> str:
+    return f"a ticket of type {as_id(body.get('tickettype_id'))} with its key"
+
+
+def _shows_no_key(ticket: Ticket) -> HaloError:
+    why = f"ticket {_number(ticket)} has the same text and does not show its key"
+    error = misunderstood(Request("GET", "/Tickets"), why)
+    return converted_to(error, HaloError, data=f"In the answer to GET /Tickets, {why}.")
 
 
 def identity(ticket: Mapping[str, Any]) -> tuple[int | None, datetime | None]:

@@ -30,10 +30,12 @@ def to_halo_fields(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any
 
 
 def _row(lookups: Lookups, kind: str, number: Any) -> Row:
-    rows = lookups.rows(kind)
-    for row in rows:
-        if as_id(row.get("id")) == number and name_of(kind, row):
-            return row
+    def named(rows: list[Row]) -> list[Row]:
+        return [row for row in rows if as_id(row.get("id")) == number and name_of(kind, row)]
+
+    rows = lookups.rows(kind, enough=lambda rows: bool(named(rows)))
+    if found := named(rows):
+        return found[0]
     there = ", ".join(f"{as_id(row.get('id'))} {name_of(kind, row)}" for row in rows[:40])
     raise InvalidInput(
         kind="input",

@@ -1,13 +1,14 @@
 """The instance's statuses, priorities, teams, agents, categories and ticket types, by id and by name.
 
-These are settings that change rarely. Each list is read when it is first needed and then kept for ten minutes. Clients,
+These are settings that change rarely. Each list is read when it is first needed and then kept for ten minutes. A new
+process takes it from the file of ``kept_answers.py``, where that is young enough and knows what is asked. Clients,
 sites and users are too many for that: they are searched for each time.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping
 
 from ..errors import HaloError
@@ -17,6 +18,7 @@ from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.ids import as_id
 from .filters import PageEnd, paged
+from .kept_answers import KeptAnswers
 from .output import UNASSIGNED, Ticket
 
 Row = Mapping[str, Any]
@@ -27,7 +29,9 @@ LIFETIME = 600.0
 _PATIENCE = RetryPolicy(max_wait=3.0)
 _NOT_PERMITTED = frozenset({401, 403, 404})
 _SOON = 60.0
-
+# For how long names may come from another process. What is more than a name (which statuses close, a list that is
+# needed to write, that a list may not be read) may be no older than in one process.
+_LIFETIME_OF_NAMES = 3600.0
 
 # The fields of a ticket that its names depend on.
 _NAMED_BY = (
@@ -50,21 +54,27 @@ _NOTHING: tuple[float, Mapping[str, Any]] = (0.0, {})
 
 @dataclass(frozen=True)
 class _List:
+    """``facts`` are the other fields that are used: they are kept for another process, and no more."""
+
     path: str
     keys: tuple[str, ...]
     id_field: str = "id"
     name_fields: tuple[str, ...] = ("name",)
+    facts: tuple[str, ...] = ()
+    lifetime: float = _LIFETIME_OF_NAMES
 
 
 # /Priority has one row for each priority in each SLA. Its id is a GUID; tickets have its priorityid (seen live).
 # The shape of a /Category row is documented only.
 _LISTS = {
-    "status": _List("/Status", ("statuses", "results")),
-    "priority": _List("/Priority", ("priorities", "results"), id_field="priorityid"),
+    "status": _List("/Status", ("statuses", "results"), facts=("type", "closed"), lifetime=LIFETIME),
+    "priority": _List("/Priority", ("priorities", "results"), id_field="priorityid", facts=("slaid",)),
     "team": _List("/Team", ("teams", "results")),
     "agent": _List("/Agent", ("agents", "results")),
     "tickettype": _List("/TicketType", ("tickettypes", "results")),
-    "category": _List("/Category", ("categories", "results"), name_fields=("value", "category_name", "name")),
+    "category": _List(
+        "/Category", ("categories", "results"), name_fields=("value", "category_name", "name"), facts=("type_id",)
+    ),
 }
 
 
@@ -80,34 +90,46 @@ _MOST_PAGES = 20
 
 @dataclass(frozen=True)
 class _Kept:
+    """A list. It is good enough for names until ``until``, and for who needs it until ``whole_until``, in seconds of
+    the clock. ``age`` is that of a list from another process, which may not know what this one asks for.
+    """
+
     until: float
     rows: list[Row]
     by_id: Mapping[int, list[Row]]
+    whole_until: float = 0.0
     error: HaloError | None = None
-    partial: bool = False
+    age: float | None = None
 
 
 class Lookups:
     """Reads and keeps the lists. Safe to share among threads: one thread reads a list, the others wait for it.
 
     For names, which only decorate, a list is retried for a few seconds at most. ``rows`` has the policy of its session.
+    ``answers`` is where a process leaves its lists for the next one.
     """
 
-    def __init__(self, session: Session, *, logger: Any) -> None:
+    def __init__(self, session: Session, *, logger: Any, answers: KeptAnswers = KeptAnswers(None)) -> None:
         self._session = session
         self._logger = logger
+        self._answers = answers
         self._clock = session.clock.monotonic
         self._kept: dict[str, _Kept] = {}
         self._names_kept: dict[tuple[Any, ...], tuple[float, Mapping[str, Any]]] = {}
         self._locks = {kind: threading.Lock() for kind in _LISTS}
 
-    def rows(self, kind: str, session: Session | None = None) -> list[Row]:
+    def rows(
+        self, kind: str, session: Session | None = None, *, enough: Callable[[list[Row]], bool] = lambda rows: True
+    ) -> list[Row]:
         """All rows of a list: status, priority, team, agent, tickettype or category. Raises HaloError.
 
         ``session`` is the session of the operation that needs them, if there is one. A status also has ``closed``,
         which is not a field of Halo's: True, False, or None when Halo does not tell.
+
+        ``enough`` says whether the rows tell what is wanted: rows that another process has read are read anew where
+        they do not, because a setting may be new. Such rows have only the fields that this client uses.
         """
-        kept = self._get(kind, session or self._session, needed=True)
+        kept = self._get(kind, session or self._session, needed=True, enough=lambda kept: enough(kept.rows))
         if kept.error is not None:
             raise kept.error
         return kept.rows
@@ -125,18 +147,23 @@ class Lookups:
 
     def closed(self, status_id: int | None) -> bool | None:
         """Whether a status is a closed one; None when that is not known."""
-        row = next(iter(self._optional("status").by_id.get(status_id or 0, ())), None)
+        kept = self._optional("status", lambda kept: not status_id or status_id in kept.by_id)
+        row = next(iter(kept.by_id.get(status_id or 0, ())), None)
         return row["closed"] if row else None
 
     def number(self, kind: str, name: str) -> int | None:
         """The id of a name, ignoring case; None when the name is unknown or not unique."""
         wanted = name.strip().casefold()
-        found = {
-            number
-            for number, rows in self._optional(kind).by_id.items()
-            if any(name_of(kind, row).casefold() == wanted for row in rows)
-        }
-        return found.pop() if len(found) == 1 else None
+
+        def found(kept: _Kept) -> set[int]:
+            return {
+                number
+                for number, rows in kept.by_id.items()
+                if any(name_of(kind, row).casefold() == wanted for row in rows)
+            }
+
+        numbers = found(self._optional(kind, lambda kept: bool(found(kept))))
+        return numbers.pop() if len(numbers) == 1 else None
 
     def named(self, kind: str, name: str, **within: int) -> list[Row]:
         """The clients, sites or users with this whole name, ignoring case; of a user also by e-mail address.
@@ -215,32 +242,42 @@ class Lookups:
     def _names(self, kind: str, number: int | None, wanted: Callable[[Row], bool] = lambda row: True) -> list[str]:
         if number is None:
             return []
-        rows = self._optional(kind).by_id.get(number, ())
+        rows = self._optional(kind, lambda kept: number in kept.by_id).by_id.get(number, ())
         return [name for name in (name_of(kind, row) for row in rows if wanted(row)) if name]
 
-    def _optional(self, kind: str) -> _Kept:
-        return self._get(kind, self._session.patient(_PATIENCE), needed=False)
+    def _optional(self, kind: str, enough: Callable[[_Kept], bool]) -> _Kept:
+        # What was read a moment ago is believed: an id that no list has must not cost each process a request.
+        def enough_or_young(kept: _Kept) -> bool:
+            return kept.age is None or kept.age < _SOON or enough(kept)
 
-    def _get(self, kind: str, session: Session, *, needed: bool) -> _Kept:
+        return self._get(kind, self._session.patient(_PATIENCE), needed=False, enough=enough_or_young)
+
+    def _get(self, kind: str, session: Session, *, needed: bool, enough: Callable[[_Kept], bool]) -> _Kept:
         # The first read needs no lock: a kept list is only ever replaced as a whole.
         kept = self._kept.get(kind)
-        if self._usable(kept, needed):
-            return kept  # type: ignore[return-value]  # _usable says that it is not None
+        if kept is not None and self._usable(kept, needed, enough):
+            return kept
         with self._locks[kind]:
-            kept = self._kept.get(kind)
-            if not self._usable(kept, needed):
-                kept = self._kept[kind] = self._read(kind, session)
-            return kept  # type: ignore[return-value]  # as above
+            kept = self._kept.get(kind) or self._from_another_process(kind)
+            if kept is None or not self._usable(kept, needed, enough):
+                kept = self._anew(kind, session, kept)
+            self._kept[kind] = kept
+            return kept
 
-    def _usable(self, kept: _Kept | None, needed: bool) -> bool:
+    def _usable(self, kept: _Kept, needed: bool, enough: Callable[[_Kept], bool]) -> bool:
         """Whether a kept list can be used.
 
         For names, a list that was refused or is incomplete is good enough. A caller that needs the list (``needed``)
         reads it again, because Halo may give it by now.
         """
-        if kept is None or self._clock() >= kept.until:
-            return False
-        return not needed or (kept.error is None and not kept.partial)
+        return self._clock() < (kept.whole_until if needed else kept.until) and (kept.age is None or enough(kept))
+
+    def _anew(self, kind: str, session: Session, kept: _Kept | None) -> _Kept:
+        """The list as Halo gives it now. That of another process lasts where it is better than nothing."""
+        read = self._read(kind, session)
+        if read.error is not None and kept is not None and kept.age is not None and self._clock() < kept.until:
+            return replace(kept, whole_until=0.0, error=read.error, age=None)
+        return read
 
     def _read(self, kind: str, session: Session) -> _Kept:
         partial = False
@@ -251,13 +288,28 @@ class Lookups:
         except HaloError as error:
             lasting = error.status in _NOT_PERMITTED
             self._logger.warning(f"HaloITSM: no {kind} names, because {_LISTS[kind].path} gave: {error.kind}")
-            return _Kept(self._clock() + (LIFETIME if lasting else _SOON), [], {}, error)
-        by_id: dict[int, list[Row]] = {}
-        for row in rows:
-            number = as_id(row.get(_LISTS[kind].id_field))
-            if number is not None:
-                by_id.setdefault(number, []).append(row)
-        return _Kept(self._clock() + (_SOON if partial else LIFETIME), rows, by_id, partial=partial)
+            if lasting:
+                self._answers.put(kind, None)
+            return _Kept(self._clock() + (LIFETIME if lasting else _SOON), [], {}, error=error)
+        if partial:
+            return _Kept(self._clock() + _SOON, rows, _by_id(kind, rows))
+        self._answers.put(kind, [_used(kind, row) for row in rows])
+        until = self._clock() + LIFETIME
+        return _Kept(until, rows, _by_id(kind, rows), until)
+
+    def _from_another_process(self, kind: str) -> _Kept | None:
+        answer = self._answers.get(kind, _LISTS[kind].lifetime)
+        if answer is None:
+            return None
+        now, left = self._clock(), LIFETIME - answer.age
+        if answer.value is None:
+            # It may not be read.
+            return _Kept(now + left, [], {})
+        if not isinstance(answer.value, list) or not all(isinstance(row, dict) for row in answer.value):
+            return None
+        rows = [_used(kind, row) for row in answer.value]
+        until = now + min(LIFETIME, _LISTS[kind].lifetime - answer.age)
+        return _Kept(until, rows, _by_id(kind, rows), now + left, age=answer.age)
 
     def _with_closed(self, rows: list[Row], session: Session) -> tuple[list[Row], bool]:
         """The statuses with ``closed``, and whether to ask Halo again because it could not answer at the moment.
@@ -276,6 +328,25 @@ class Lookups:
     def _list(kind: str, query: Mapping[str, str], session: Session) -> list[Row]:
         request = Request("GET", _LISTS[kind].path, query)
         return list(rows_of(request, session.call(request).data, *_LISTS[kind].keys))
+
+
+def _by_id(kind: str, rows: list[Row]) -> dict[int, list[Row]]:
+    by_id: dict[int, list[Row]] = {}
+    for row in rows:
+        number = as_id(row.get(_LISTS[kind].id_field))
+        if number is not None:
+            by_id.setdefault(number, []).append(row)
+    return by_id
+
+
+def _used(kind: str, row: Row) -> Row:
+    """The fields of a row that are used, None for what is no plain value."""
+    one = _LISTS[kind]
+    fields = {name: row.get(name) for name in (one.id_field, *one.name_fields, *one.facts)}
+    plain = {name: value if isinstance(value, (str, int, float)) else None for name, value in fields.items()}
+    if kind == "status" and not isinstance(plain["closed"], bool):
+        plain["closed"] = None
+    return plain
 
 
 def name_of(kind: str, row: Row) -> str:
