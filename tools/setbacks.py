@@ -1,14 +1,7 @@
-<<<<<<< HEAD
-"""What goes wrong around a trigger while Halo is well: with the orchestrator's dispatcher, or with its state's folder.
-
-For the fault matrix. A setback is a context manager, inside which it lasts. It calls `play` when things are to happen in
-Halo, and yields the ids of the tickets whose events cannot come before it is over.
-=======
 """What goes wrong around a trigger while Halo is well: with the orchestrator's dispatcher, or with the state folder.
 
 For the fault matrix. A setback is a context manager, inside which it lasts. It calls `play` when things are to happen
 in Halo, and yields the ids of the tickets whose events cannot come before it is over.
->>>>>>> h12-5
 """
 
 from __future__ import annotations
@@ -23,12 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from tools.storm import Orchestrator, TriggerProcess
-=======
 from tools.orchestrator import Orchestrator
 from tools.storm import TriggerProcess
->>>>>>> h12-5
 
 Play = Callable[[], None]
 During = Callable[[Orchestrator, TriggerProcess, Play], AbstractContextManager[set[int]]]
@@ -103,11 +92,7 @@ def _set_modes(folder: Path, of_folder: int, of_files: int) -> None:
     folder.chmod(of_folder)
 
 
-<<<<<<< HEAD
-_DISPATCHER, _STATE = "the dispatcher", "the state's folder"
-=======
 _DISPATCHER, _STATE = "the dispatcher", "the state folder"
->>>>>>> h12-5
 SETBACKS = (
     *(
         Setback(f"{status} for one ticket", _DISPATCHER, partial(_refused, status=status), restart=True)

@@ -48,7 +48,12 @@ class Stage:
         **given: Any,
     ) -> TriggerProcess:
         """A trigger instance, not yet started."""
-        given = {"interval": interval, "requests_per_five_minutes": 300, **({"webhook_port": free_port()} if port else {}), **given}
+        given = {
+            "interval": interval,
+            "requests_per_five_minutes": 300,
+            **({"webhook_port": free_port()} if port else {}),
+            **given,
+        }
         process = TriggerProcess(
             trigger,
             self.orchestrator.url,

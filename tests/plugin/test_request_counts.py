@@ -55,7 +55,9 @@ def test_search_takes_a_request_for_each_hundred(halo, warm, number, asked):
     most = 10000 if asked == "10000" else number
     requests, output = sent(halo, warm, "search_tickets", summary_contains="Scan finding", max_results=most)
     assert output["count"] == number
-    assert requests == [("GET", "/api/Tickets")] * ceil(number / 100)
+    # Whether a single full page is all there is, its count does not prove: it may be that of the page.
+    ambiguous = number == 100 and most > number
+    assert requests == [("GET", "/api/Tickets")] * (ceil(number / 100) + ambiguous)
 
 
 def test_comment_takes_two_requests(halo, warm):

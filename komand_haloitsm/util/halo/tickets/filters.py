@@ -121,13 +121,16 @@ def paged(number: int) -> dict[str, str]:
     return {"pageinate": "true", "page_size": str(PAGE_SIZE), "page_no": str(number)}
 
 
+_LIKELY_CAPS = frozenset({10, 20, 25, 50, PAGE_SIZE})
+
+
 class PageEnd:
     """Tells from the pages of one list, as they come, which is the last.
 
     An instance may give fewer rows a page than were asked for, and need not say so; its ``record_count`` may be the
     total (seen live) or the number of rows on the page. So a page counts as the last one if it is shorter than what
     Halo says or an earlier page shows that a page holds, or if a total that can be told from a count per page is
-    reached. Where neither is certain, which takes a page of 10, 20, 25 .. 100 rows, there may be another one.
+    reached. Where neither is certain, there may be another one: that takes a page of 10, 20, 25, 50 or 100 rows.
     """
 
     def __init__(self) -> None:
@@ -146,8 +149,4 @@ class PageEnd:
         if total is not None and not first and total > rows:
             return True
         told = envelope.get("page_size") if isinstance(envelope, Mapping) else None
-        return rows < min(as_id(told) or PAGE_SIZE, PAGE_SIZE) and not _may_be_a_cap(rows)
-
-
-def _may_be_a_cap(rows: int) -> bool:
-    return rows % 10 == 0 or rows % 25 == 0
+        return rows < min(as_id(told) or PAGE_SIZE, PAGE_SIZE) and rows not in _LIKELY_CAPS
