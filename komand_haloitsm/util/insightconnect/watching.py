@@ -17,6 +17,7 @@ from ..events.loop import Dependencies, TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
+from ..halo.webhook import Notice
 from .inputs import given_number
 from .ticket import ticket_output
 
@@ -58,7 +59,7 @@ def watch_tickets(
             logger=logger,
         )
     )
-    receiver = Receiver(port, secret, lambda ids: _take(ids, store, stopping), logger) if port else None
+    receiver = Receiver(port, secret, lambda notices: _take(notices, store, stopping), logger) if port else None
     try:
         with stopping.watching():
             if receiver:
@@ -83,8 +84,8 @@ def _start(receiver: Receiver) -> None:
         raise PluginException(cause=error.cause, assistance=error.assistance) from None
 
 
-def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
-    store.add_pending(ids)
+def _take(notices: Iterable[Notice], store: Store, stopping: Stopping) -> None:
+    store.add_pending([notice.ticket_id for notice in notices])
     stopping.wake()
 
 
