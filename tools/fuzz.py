@@ -1,6 +1,6 @@
 """Fuzz the webhook parser, guided by coverage: what is not authentic must not get in, and nothing must raise.
 
-    python -m tools.fuzz [--seconds 60] [--seed 0] [--crashes DIR] [--target ticket_ids|is_authentic]
+    python -m tools.fuzz [--seconds 60] [--seed 0] [--crashes DIR] [--target notices|is_authentic]
 
 The inputs grow out of the deliveries that Halo is known to send. One that reaches lines in an order not yet seen is
 kept and changed further. By atheris (libFuzzer) where it is installed, else by a small loop of our own, which follows
@@ -53,14 +53,18 @@ class TooSlow(Exception):
 # -- targets and what they start from ----------------------------------------------------------------------------------
 
 
-def fuzz_ticket_ids(data: bytes) -> None:
-    """Raises when a body is neither read nor refused."""
+def fuzz_notices(data: bytes) -> None:
+    """Raises when a body is neither read nor refused, or read as something that the store cannot hold."""
     try:
-        found = webhook.ticket_ids(data)
+        found = webhook.notices(data)
     except webhook.UnreadableWebhook:
         return
-    if len(set(found)) != len(found) or not all(isinstance(number, int) and 0 < number < 2**63 for number in found):
-        raise Nonsense(f"ticket ids {found!r}")
+    numbers = [notice.ticket_id for notice in found]
+    agents = [notice.agent_id for notice in found if notice.agent_id is not None]
+    if len(set(numbers)) != len(numbers) or not all(0 < number < 2**63 for number in (*numbers, *agents)):
+        raise Nonsense(f"notices {found!r}")
+    if not all(notice.sent == "" or notice.sent.moment for notice in found):
+        raise Nonsense(f"no moments in {found!r}")
 
 
 def fuzz_is_authentic(data: bytes) -> None:
@@ -72,7 +76,7 @@ def fuzz_is_authentic(data: bytes) -> None:
         raise Nonsense("a proof was believed that was made without the secret")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"ticket_ids": fuzz_ticket_ids, "is_authentic": fuzz_is_authentic}
+TARGETS: dict[str, Callable[[bytes], None]] = {"notices": fuzz_notices, "is_authentic": fuzz_is_authentic}
 
 # The payloads of the fact sheet: full, event only, a batch, a custom template, things that are no tickets.
 _FULL: dict[str, Any] = {
@@ -96,6 +100,7 @@ _PAYLOADS: tuple[Any, ...] = (
     {"object": {"id": 18.0}},
     {"event": "client updated", "object_id": 7},
     {"event": "status has changed", "object_id": 7},
+    {"event": "asset updated", "object_id": 7, "message": "The asset of Ticket ID: 0004242 has changed."},
     [],
 )
 _LINES = (
@@ -106,7 +111,10 @@ _LINES = (
     b"\n\n\nBearer x\n{}",
 )
 _WORDS: tuple[bytes, ...] = (
-    *(f'"{name}":'.encode() for name in ("event", "ticket", "ticket_id", "object", "object_id", "id")),
+    *(
+        f'"{name}":'.encode()
+        for name in ("event", "ticket", "ticket_id", "object", "object_id", "id", "agent_id", "timestamp", "message")
+    ),
     *(
         word.encode()
         for word in "ticket status changed reassigned logged action updated closed sla client user".split()
@@ -120,7 +128,7 @@ _WORDS: tuple[bytes, ...] = (
 def seeds(target: str) -> list[bytes]:
     """What the mutations of a target start from."""
     bodies = [json.dumps(payload).encode() for payload in _PAYLOADS]
-    return bodies if target == "ticket_ids" else [*_LINES, *(line[:-2] + bodies[0] for line in _LINES)]
+    return bodies if target == "notices" else [*_LINES, *(line[:-2] + bodies[0] for line in _LINES)]
 
 
 # -- mutation ----------------------------------------------------------------------------------------------------------

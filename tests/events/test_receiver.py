@@ -25,6 +25,15 @@ LOGGER = logging.getLogger("tests.receiver")
 PATIENCE = 10.0
 
 
+def ids(notices) -> list[int]:
+    return [notice.ticket_id for notice in notices]
+
+
+def saves(store):
+    """What a trigger does with notices."""
+    return lambda notices: store.add_pending(ids(notices))
+
+
 def token(body: bytes, secret: str = SECRET) -> str:
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
@@ -91,7 +100,7 @@ class Running:
         self.taken: list[list[int]] = []
         with socket.create_server(("0.0.0.0", 0)) as free:
             self.port = free.getsockname()[1]
-        self.receiver = Receiver(self.port, secret, take or (lambda ids: self.taken.append(list(ids))), LOGGER)
+        self.receiver = Receiver(self.port, secret, take or (lambda notices: self.taken.append(ids(notices))), LOGGER)
         self.receiver.start()
 
     def answer(self, data: bytes, *, end: bool = False, body: bool = True) -> int:
@@ -341,7 +350,7 @@ def test_clients_that_go_away_at_once(receiver):
 
 def test_200_comes_only_after_the_tickets_are_saved():
     kept = threading.Event()
-    with running(take=lambda ids: kept.wait(PATIENCE)) as receiver, closing(Line(receiver.port)) as line:
+    with running(take=lambda notices: kept.wait(PATIENCE)) as receiver, closing(Line(receiver.port)) as line:
         line.send(signed(BODY))
         line.socket.settimeout(0.3)
         with pytest.raises(TimeoutError):
@@ -360,7 +369,7 @@ def test_what_cannot_be_kept_is_503(caplog, error):
     caplog.set_level(logging.DEBUG)
     broken = [True, True, False]
 
-    def take(_ids) -> None:
+    def take(_notices) -> None:
         if broken.pop(0):
             raise error
 
@@ -371,7 +380,7 @@ def test_what_cannot_be_kept_is_503(caplog, error):
 
 def test_pending_tickets_are_in_the_store_when_it_answers(tmp_path):
     store = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
-    with running(take=lambda ids: store.add_pending(map(Notice, ids))) as receiver:
+    with running(take=store.add_pending) as receiver:
         for number in (5, 6, 5):
             assert receiver.answer(signed(delivery(number))) == 200
             again = open_store(tmp_path / "x.sqlite3", "owner", LOGGER)
@@ -383,7 +392,7 @@ def test_pending_tickets_are_in_the_store_when_it_answers(tmp_path):
 
 def test_many_at_once_are_all_kept(tmp_path):
     store, answers = open_store(tmp_path / "x.sqlite3", "owner", LOGGER), []
-    with running(take=lambda ids: store.add_pending(map(Notice, ids))) as receiver:
+    with running(take=store.add_pending) as receiver:
 
         def send(first: int) -> None:
             with closing(Line(receiver.port)) as line:
@@ -406,7 +415,7 @@ def test_many_at_once_are_all_kept(tmp_path):
 
 def test_a_port_in_use_is_a_clear_error():
     with running() as first:
-        second = Receiver(first.port, SECRET, lambda ids: None, LOGGER)
+        second = Receiver(first.port, SECRET, lambda notices: None, LOGGER)
         with pytest.raises(PortUnavailable) as caught:
             second.start()
         assert str(first.port) in caught.value.cause and caught.value.assistance
@@ -437,7 +446,7 @@ def test_after_the_stop_nobody_is_answered_and_the_port_is_free():
             time.sleep(0.01)
     else:
         pytest.fail("it still listens")
-    again = Receiver(port, SECRET, lambda ids: None, LOGGER)
+    again = Receiver(port, SECRET, lambda notices: None, LOGGER)
     again.start()
     again.stop()
 

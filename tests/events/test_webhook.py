@@ -9,12 +9,16 @@ import string
 
 import pytest
 
-from komand_haloitsm.util.halo.webhook import UnreadableWebhook, is_authentic, ticket_ids
+from komand_haloitsm.util.halo.webhook import Notice, UnreadableWebhook, is_authentic, notices
 
 SECRET = "s3cret:with:colons/+="
 UNICODE = "Schlüssel-鍵-🔑"
 BODY = b'{"event":"ticket status changed","object_id":4242}'
 HEADERS = ("Token", "X-Halo-Signature", "X-Hub-Signature-256")
+
+
+def ticket_ids(body: bytes) -> list[int]:
+    return [notice.ticket_id for notice in notices(body)]
 
 
 def digest(secret: str = SECRET, body: bytes = BODY) -> bytes:
@@ -222,7 +226,21 @@ def test_shapes(payload, expected):
         ("opportunity status changed", False),
         ("article updated", False),
         ("site updated", False),
-        ("password reset", False),
+        ("password reset", True),
+        ("Escalation to night shift", True),
+        ("Updated by user", True),
+        ("Reply from customer", True),
+        ("VIP client waits for a response", True),
+        ("User replied", True),
+        ("Website is down", True),
+        ("Incident of a user logged", True),
+        ("", True),
+        ("通知", True),
+        ("Halo: asset changed", False),
+        ("CRM opportunities won", False),
+        ("Invoices overdue", False),
+        ("New user", False),
+        ("Supplier added", False),
     ],
 )
 def test_events_by_name(event, about_a_ticket):
@@ -231,6 +249,64 @@ def test_events_by_name(event, about_a_ticket):
 
 def test_an_event_with_its_ticket_counts_whatever_its_name():
     assert ticket_ids(json.dumps(named("asset updated", 3, ticket={"id": 9})).encode()) == [9]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (named("asset updated", 3, ticket_id="9"), [9]),
+        (named("asset updated", 3, message="Laptop 12 was linked to Ticket ID: 0004242."), [4242]),
+        (named("Escalation to night shift", 4242, message="Ticket ID: 0004242 waits."), [4242]),
+        (named("Escalation to night shift", 3, message="Ticket ID: 0004242 waits."), [3, 4242]),
+        (named("ticket updated", 3, message="Its parent is Ticket #17."), [3, 17]),
+        (named("ticket updated", 3, message="Ticket ID: 5 and Ticket ID: 6"), [3, 5]),
+        (named("ticket updated", 3, ticket={"id": 3}, message="Ticket ID: 5"), [3]),
+        (named("asset updated", 3, message="Ticket Number 12"), [12]),
+        (named("asset updated", 3, message="TICKET-ID 12"), [12]),
+        (named("asset updated", 3, message="The ticket 12 is closed"), []),
+        (named("asset updated", 3, message="Asset ID: 12"), []),
+        (named("asset updated", 3, message="Ticket ID: 0"), []),
+        (named("asset updated", 3, message="Ticket ID: 12345678901234567890"), []),
+        (named("asset updated", 3, message=" " * 2000 + "Ticket ID: 12"), []),
+        (named("asset updated", 3, message=["Ticket ID: 12"]), []),
+        ({"event": "asset updated", "object": {"id": 3}}, []),
+    ],
+)
+def test_what_names_a_ticket_beside_the_name_of_the_event(event, expected):
+    assert ticket_ids(json.dumps(event).encode()) == expected
+
+
+SENT = "2026-09-25T06:41:08.789591500"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([FULL], [Notice(4242, SENT, 3)]),
+        ([EVENT_ONLY], [Notice(4242, SENT, 3)]),
+        ([{"ticket_id": 7}], [Notice(7)]),
+        ([{"ticket_id": 7, "agent_id": "3", "timestamp": "2026-09-25T06:41:08"}], [Notice(7, SENT[:20] + "0" * 9, 3)]),
+        # 0 and -1 are no agents, a ticket's agent is not who changed it, and these are no moments.
+        ([{"ticket_id": 7, "agent_id": 0, "timestamp": ""}], [Notice(7)]),
+        ([{"ticket_id": 7, "agent_id": -1, "timestamp": 1790318468}], [Notice(7)]),
+        ([{"ticket_id": 7, "agent_id": True, "timestamp": "1900-01-01T00:00:00Z"}], [Notice(7)]),
+        ([{"ticket_id": 7, "agent_id": [3], "timestamp": ["now"]}], [Notice(7)]),
+        ([{"ticket": {"id": 7, "agent_id": 3, "timestamp": "2026-09-25T06:41:08Z"}}], [Notice(7)]),
+        # Several events about one ticket.
+        ([FULL, {**FULL, "timestamp": "2026-09-25T06:41:08.7895916Z"}], [Notice(4242, SENT[:-3] + "600", 3)]),
+        ([FULL, {**FULL, "timestamp": "2026-09-25T06:41:08.7895914Z"}], [Notice(4242, SENT, 3)]),
+        ([FULL, {**FULL, "timestamp": None}], [Notice(4242, "", 3)]),
+        ([{**FULL, "timestamp": None}, FULL, FULL], [Notice(4242, "", 3)]),
+        ([FULL, {**FULL, "agent_id": 4}], [Notice(4242, SENT, None)]),
+        ([FULL, {**FULL, "agent_id": 4}, FULL], [Notice(4242, SENT, None)]),
+        ([FULL, {"ticket_id": 4242, "timestamp": FULL["timestamp"]}], [Notice(4242, SENT, None)]),
+        ([{"ticket_id": 7}, FULL, {"ticket_id": 7}], [Notice(7), Notice(4242, SENT, 3)]),
+        ([named("asset updated", 3, message="Ticket ID: 5", agent_id=3)], [Notice(5, "", 3)]),
+    ],
+)
+def test_when_it_was_sent_and_who_made_the_change(events, expected):
+    assert notices(json.dumps(events).encode()) == expected
+    assert len(events) > 1 or notices(json.dumps(events[0]).encode()) == expected
 
 
 @pytest.mark.parametrize(

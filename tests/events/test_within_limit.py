@@ -23,7 +23,7 @@ from komand_haloitsm.util.events.lifecycle import Stopped
 from komand_haloitsm.util.events.receiver import Receiver
 from komand_haloitsm.util.halo.tickets import exactly_once
 
-from .test_loop import CLOSED, IN_PROGRESS, LOGGER, NEW, Script, Watched
+from .watched import CLOSED, IN_PROGRESS, LOGGER, NEW, Script, Watched
 
 SECRET = "webhook-secret-of-the-limit"
 LIMIT, BUDGET, WINDOW = 300, 40, 300
@@ -40,7 +40,7 @@ class SharedTime:
 
     def __init__(self, halo) -> None:
         self.now = 1000.0
-        self._halo = halo
+        self.halo = halo
         self._changed = threading.Condition()
         self._due: dict[Actor, float] = {}
         self._working: Actor | None = None
@@ -83,7 +83,7 @@ class SharedTime:
         if self._working is not None:
             skipped = max(0.0, self._due.pop(self._working) - self.now)
             self.now += skipped
-            self._halo.clock_offset += skipped
+            self.halo.clock_offset += skipped
         self._changed.notify_all()
 
 
@@ -93,6 +93,7 @@ class Actor(Script):
     def __init__(self, name: str, shared: SharedTime, work) -> None:
         self.name = name
         self.shared = shared
+        self.halo = shared.halo
         self.stopped = False
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
@@ -150,7 +151,7 @@ class Trigger:
 
     def __init__(self, halo, folder, shared: SharedTime, name: str) -> None:
         self.name = name
-        self.watched = Watched(halo, folder, name, trigger_id=name)
+        self.watched = Watched(halo, folder, name, trigger_id=name, budget=BUDGET)
         self.actor = Actor(name, shared, self.watched.run_on)
         self.receiver = Receiver(0, SECRET, self._take, LOGGER)
 

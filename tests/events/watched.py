@@ -96,7 +96,7 @@ class Watched:
 
     def clock(self) -> datetime:
         """Our own clock: that of the machine, moved on with the loop's where that moves Halo's on."""
-        passed = self.script.now - 1000.0 if self.script.halo is not None else 0
+        passed = self.script.clock() - 1000.0 if self.script.halo is not None else 0
         return datetime.now(timezone.utc) + timedelta(seconds=passed)
 
     def run(self, *steps) -> Script:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from komand_haloitsm.util.halo.values.ids import LARGEST_ID
-from komand_haloitsm.util.halo.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
+from komand_haloitsm.util.halo.webhook import SIGNATURE_HEADERS, Notice, UnreadableWebhook, is_authentic, notices
 
 from .values import ANY_JSON, IDS, TEXTS
 
@@ -37,6 +37,9 @@ EVENTS = st.fixed_dictionaries(
         "ticket_id": IDS | ANY_JSON,
         "object_id": IDS | ANY_JSON,
         "id": TEXTS,
+        "agent_id": st.sampled_from([0, 1, 2, 3]) | ANY_JSON,
+        "timestamp": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z") | ANY_JSON,
+        "message": IDS.map("The asset of Ticket ID: 000{} has changed.".format) | ANY_JSON,
     },
 )
 # HTTP headers arrive as bytes, and at the application as Latin-1.
@@ -54,7 +57,7 @@ SENT = st.dictionaries(st.sampled_from([*SIGNATURE_HEADERS, "Authorization", "Ot
 
 def read(body):
     try:
-        return ticket_ids(body)
+        return notices(body)
     except UnreadableWebhook:
         return None
 
@@ -66,8 +69,11 @@ def test_any_json_is_read_or_refused(payload):
         isinstance(payload, list) and all(isinstance(item, dict) for item in payload)
     )
     assert (found is not None) == wanted
-    assert found is None or all(type(number) is int and 0 < number <= LARGEST_ID for number in found)
-    assert found is None or len(set(found)) == len(found)
+    numbers = [notice.ticket_id for notice in found or []]
+    agents = [notice.agent_id for notice in found or [] if notice.agent_id is not None]
+    assert all(type(number) is int and 0 < number <= LARGEST_ID for number in (*numbers, *agents))
+    assert len(set(numbers)) == len(numbers)
+    assert all(notice.sent == "" or notice.sent.moment for notice in found or [])
 
 
 @given(st.binary(max_size=200))
@@ -77,8 +83,16 @@ def test_any_bytes_are_read_or_refused(body):
 
 @given(st.lists(EVENTS, max_size=4))
 def test_a_batch_says_what_its_events_say(events):
-    alone = [number for event in events for number in ticket_ids(json.dumps(event).encode())]
-    assert ticket_ids(json.dumps(events).encode()) == list(dict.fromkeys(alone))
+    alone = [notice for event in events for notice in notices(json.dumps(event).encode())]
+    by_ticket = {notice.ticket_id: [one for one in alone if one.ticket_id == notice.ticket_id] for notice in alone}
+    assert notices(json.dumps(events).encode()) == [
+        Notice(
+            ticket_id,
+            max(one.sent for one in several) if all(one.sent for one in several) else "",
+            several[0].agent_id if len({one.agent_id for one in several}) == 1 else None,
+        )
+        for ticket_id, several in by_ticket.items()
+    ]
 
 
 @given(st.binary(max_size=50), SENT, st.text(min_size=1, max_size=20))
@@ -108,9 +122,9 @@ def test_a_secret_that_has_no_utf8_is_no_exception():
 
 def test_the_name_of_an_event_cannot_stop_the_trigger():
     script = (
-        "from komand_haloitsm.util.halo.webhook import ticket_ids\n"
+        "from komand_haloitsm.util.halo.webhook import notices\n"
         "import json\n"
-        "ticket_ids(json.dumps({'event': 'status' * 170_000, 'object_id': 5}).encode())"
+        "notices(json.dumps({'event': 'status' * 70_000, 'message': 'ticket' * 100_000, 'object_id': 5}).encode())"
     )
     # In a process of its own: in this one it could not be stopped.
     subprocess.run([sys.executable, "-c", script], check=True, timeout=3)

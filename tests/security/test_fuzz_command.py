@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from komand_haloitsm.util.halo.webhook import UnreadableWebhook, ticket_ids
+from komand_haloitsm.util.halo.webhook import UnreadableWebhook, notices
 from tools import fuzz
 
 
@@ -18,7 +18,7 @@ def test_the_parser_bears_a_moment_of_it(tmp_path, capsys):
     assert run(tmp_path, "--seconds", "1.5") == 0
     told = capsys.readouterr().out
     counts = re.findall(r"(\w+): ([\d,]+) executions in \d+ s, (\d+) edges, (\d+) inputs kept, 0 crashes", told)
-    assert [count[0] for count in counts] == ["ticket_ids", "is_authentic"]
+    assert [count[0] for count in counts] == ["notices", "is_authentic"]
     assert all(int(count[1].replace(",", "")) > 50 and int(count[2]) > 20 for count in counts)
     assert not (tmp_path / "crashes").exists()
 
@@ -26,13 +26,13 @@ def test_the_parser_bears_a_moment_of_it(tmp_path, capsys):
 def test_what_crashes_is_saved_and_told_once(tmp_path, capsys, monkeypatch):
     def fragile(data):
         try:
-            if 18 in ticket_ids(data):
+            if any(notice.ticket_id == 18 for notice in notices(data)):
                 raise KeyError("planted")
         except UnreadableWebhook:
             return
 
-    monkeypatch.setitem(fuzz.TARGETS, "ticket_ids", fragile)
-    assert run(tmp_path, "--seconds", "1", "--target", "ticket_ids") == 1
+    monkeypatch.setitem(fuzz.TARGETS, "notices", fragile)
+    assert run(tmp_path, "--seconds", "1", "--target", "notices") == 1
     (crash,) = (tmp_path / "crashes").iterdir()
     told = capsys.readouterr().out
     assert f"CRASH {crash}" in told and "KeyError at test_fuzz_command.py" in told
@@ -42,8 +42,8 @@ def test_what_crashes_is_saved_and_told_once(tmp_path, capsys, monkeypatch):
 
 def test_an_input_that_hangs_is_a_crash(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fuzz, "SECONDS_FOR_ONE", 0.05)
-    monkeypatch.setitem(fuzz.TARGETS, "ticket_ids", lambda data: time.sleep(5))
-    assert run(tmp_path, "--seconds", "0.3", "--target", "ticket_ids") == 1
+    monkeypatch.setitem(fuzz.TARGETS, "notices", lambda data: time.sleep(5))
+    assert run(tmp_path, "--seconds", "0.3", "--target", "notices") == 1
     assert "TooSlow at slow input" in capsys.readouterr().out
 
 
@@ -55,13 +55,13 @@ def test_an_answer_that_makes_no_sense_is_a_crash(tmp_path, capsys, monkeypatch)
 
 def test_it_follows_from_its_seed_and_goes_where_coverage_leads(tmp_path):
     def fuzzed(seed):
-        fuzzer = fuzz.Fuzzer("ticket_ids", tmp_path, seed)
+        fuzzer = fuzz.Fuzzer("notices", tmp_path, seed)
         result = fuzzer.run(60, executions=1500)
         return result.executions, result.edges, fuzzer._corpus
 
     one = fuzzed(3)
     assert one == fuzzed(3) != fuzzed(4)
-    assert one[0] == 1500 and len(one[2]) > len(fuzz.seeds("ticket_ids"))
+    assert one[0] == 1500 and len(one[2]) > len(fuzz.seeds("notices"))
 
 
 def test_changes_are_bounded_and_reach_everything():

@@ -90,8 +90,8 @@ class Taken:
 
     def __init__(self, monkeypatch):
         self.parsed, self.pending, self.statuses = [], [], []
-        parse = receiver_module.ticket_ids
-        monkeypatch.setattr(receiver_module, "ticket_ids", lambda body: self.parsed.append(body) or parse(body))
+        parse = receiver_module.notices
+        monkeypatch.setattr(receiver_module, "notices", lambda body: self.parsed.append(body) or parse(body))
         self._receiver = Receiver(0, SECRET, self.pending.extend, logging.getLogger(__name__))
 
     def post(self, body, **headers):
@@ -131,7 +131,7 @@ def test_what_is_authentic_is_parsed_and_answered_without_repeating_it(taken, na
     body = HOSTILE[name]
     status, told = taken.post(body, HTTP_TOKEN=signature(body))
     assert status.startswith("200" if name == "good" else "400") and taken.parsed == [body]
-    assert taken.pending == ([42] if name == "good" else []) and len(told) < 60
+    assert [notice.ticket_id for notice in taken.pending] == ([42] if name == "good" else []) and len(told) < 60
 
 
 def test_a_signature_under_an_empty_secret_opens_nothing(monkeypatch):

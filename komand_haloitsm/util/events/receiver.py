@@ -1,4 +1,4 @@
-"""Receives Halo's webhooks and keeps only the ids of the tickets that they name.
+"""Receives Halo's webhooks and keeps only what they say about tickets (``Notice``).
 
 It is a WSGI application on waitress. Waitress reads all clients in one loop, so a slow client does not delay the
 others, and it refuses bodies over the limit before it reads them. No content of a request is logged.
@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterable, Mapping
 
 from waitress.server import create_server
 
-from ..halo.webhook import SIGNATURE_HEADERS, UnreadableWebhook, is_authentic, ticket_ids
+from ..halo.webhook import SIGNATURE_HEADERS, Notice, UnreadableWebhook, is_authentic, notices
 
 LARGEST_BODY = 1024 * 1024
 _THREADS = 8
@@ -36,11 +36,11 @@ class PortUnavailable(Exception):
 class Receiver:
     """Listens on a port of all interfaces from ``start`` to ``stop``.
 
-    ``take(ids)`` saves the ids of tickets that may have changed and returns when they are on disk. Only then is a
+    ``take(notices)`` saves which tickets may have changed and returns when that is on disk. Only then is a
     delivery answered with 200.
     """
 
-    def __init__(self, port: int, secret: str, take: Callable[[Iterable[int]], None], logger: Any) -> None:
+    def __init__(self, port: int, secret: str, take: Callable[[Iterable[Notice]], None], logger: Any) -> None:
         self._port = port
         self._secret = secret
         self._take = take
@@ -97,7 +97,7 @@ class Receiver:
         if not is_authentic(body, _headers(environ), self._secret):
             return "401 Unauthorized", [("WWW-Authenticate", 'Basic realm="webhook"')], b"not authenticated\n"
         try:
-            self._take(ticket_ids(body))
+            self._take(notices(body))
         except UnreadableWebhook:
             return "400 Bad Request", [], b"JSON object or array of objects expected\n"
         # Whatever the error is, Halo must learn that the delivery was not saved.

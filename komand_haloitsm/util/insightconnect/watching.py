@@ -19,7 +19,8 @@ from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
 from ..halo.webhook import Notice
-from .filters import tell_unknown_filters
+def _take(notices: Iterable[Notice], store: Store, stopping: Stopping) -> None:
+    store.add_pending(notices)
 from .inputs import given_number
 from .ticket import ticket_output
 from .workspace import workspace
@@ -68,7 +69,7 @@ def watch_tickets(
             seconds_per_request=WINDOW / requests,
         )
     )
-    receiver = Receiver(port, secret, lambda ids: _take(ids, store, stopping), logger) if port else None
+    receiver = Receiver(port, secret, lambda notices: _take(notices, store, stopping), logger) if port else None
     try:
         with stopping.watching():
             if receiver:
@@ -93,6 +94,6 @@ def _start(receiver: Receiver) -> None:
         raise PluginException(cause=error.cause, assistance=error.assistance) from None
 
 
-def _take(ids: Iterable[int], store: Store, stopping: Stopping) -> None:
-    store.add_pending([Notice(ticket_id) for ticket_id in ids])
+def _take(notices: Iterable[Notice], store: Store, stopping: Stopping) -> None:
+    store.add_pending(notices)
     stopping.wake()
