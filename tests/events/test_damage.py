@@ -12,7 +12,7 @@ from komand_haloitsm.util.events.store import Parked, open_store
 from .stores import LOGGER, OWNER, clock, ids, moment, named, opened, path, run_python, seen, warnings
 
 PAGE = 4096
-MANY = 3_000
+MANY = 1_500
 
 
 def fill(store, many: int = MANY) -> None:
@@ -100,6 +100,15 @@ def test_all_rows_outside_the_damage_are_kept(path, used):
     assert all_of(used) == list(range(1, MANY))
     assert {used.seen(number).sort_key for number in lost} == {moment(number) for number in lost}
     assert ids(used) == [8] and [item.event_id for item in used.parked()] == ["1-created"]
+
+
+def test_pending_tickets_on_both_sides_of_the_damage_are_kept(path, used):
+    used.add_pending(named(*range(1, 5001)))
+    used._state._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    leaves = pages_of(path, "hint")
+    spoil(path, leaves[len(leaves) // 2])
+    kept = set(ids(used, 10_000))
+    assert {*range(1, 2000), *range(3000, 5001)} <= kept and len(kept) < 5000
 
 
 def test_rows_are_kept_whose_index_is_damaged(path, used):
