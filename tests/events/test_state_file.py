@@ -4,6 +4,7 @@ happens meanwhile is in the file later, also when another process has written in
 import logging
 import os
 import sqlite3
+import tempfile
 
 import pytest
 from permissions import obeying_permissions
@@ -98,11 +99,11 @@ def test_what_was_known_is_used_where_the_folder_can_only_be_read(path, opened, 
     assert in_file(path)["seen"] == {number: seen(number) for number in (*range(1, 20), 30, 31, 32)}
 
 
-def test_a_file_that_can_only_be_read_is_read(path, opened, caplog):
+def test_a_file_is_read_where_nothing_at_all_can_be_written(path, opened, caplog, monkeypatch):
     left_behind(path, "nothing")
-    # Not even its owner may give itself back the right to write, as on a volume that is mounted read-only.
     path.chmod(0o400)
     path.parent.chmod(0o500)
+    monkeypatch.setattr(tempfile, "tempdir", str(path.parent / "none"))
     assert obeying_permissions(lambda: opened().seen(30)) == seen(30)
     assert len(warnings(caplog)) == 1
 

@@ -285,7 +285,7 @@ def _last_seen(stamp: str, status_id: int | None, face: str, action_id: int | No
     try:
         content = json.loads(face)
         repeats, occurred = content.pop(REPEATS, 0), content.pop(OCCURRED, None)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise Damaged("it holds values of another kind") from None
     return LastSeen(stamp, status_id, content, action_id, repeats, occurred)
 
@@ -294,7 +294,7 @@ def _parked(database: sqlite3.Connection) -> list[Parked]:
     rows = database.execute("SELECT event_id, ticket_id, outputs FROM parked ORDER BY number").fetchall()
     try:
         return [Parked(event_id, ticket_id, json.loads(outputs)) for event_id, ticket_id, outputs in rows]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise Damaged("it holds values of another kind") from None
 
 

@@ -12,15 +12,14 @@ from insightconnect_plugin_runtime.exceptions import PluginException
 from ..events.budget import WINDOW, Budget
 from ..events.decide import Event, EventPolicy
 from ..events.delivery import Delivery, Dispatcher
-from ..events.lifecycle import Stopping
 from ..events.dependencies import Dependencies
+from ..events.lifecycle import Stopping
 from ..events.loop import TriggerLoop
 from ..events.receiver import PortUnavailable, Receiver
 from ..events.store import Store, open_store, state_path
 from ..halo.http.retry import RetryPolicy
 from ..halo.webhook import Notice
-def _take(notices: Iterable[Notice], store: Store, stopping: Stopping) -> None:
-    store.add_pending(notices)
+from .filters import tell_unknown_filters
 from .inputs import given_number
 from .ticket import ticket_output
 from .workspace import workspace
