@@ -738,14 +738,14 @@ def test_a_kill_in_the_middle_leaves_a_sound_file_with_all_that_was_saved(path):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         try:
-            process.stdout.readline()
+            said = process.stdout.readline()
             time.sleep(dice.uniform(0, 0.2))
         finally:
             process.send_signal(signal.SIGKILL)
-            said = process.stdout.read().split(b"\n")
+            lines = (said + process.stdout.read()).split(b"\n")
             process.stdout.close()
             process.wait()
-        last = max([last, *(int(line) for line in said[:-1])])
+        last = max([last, *(int(line) for line in lines[:-1])])
         store = open_store(path, "owner", LOGGER)
         assert store.watermark() == Watermark("2026-03-01T00", 1)
         assert {last, 7} <= set(ids(store, 1_000_000))
