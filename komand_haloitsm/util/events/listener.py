@@ -98,8 +98,11 @@ class _Request(HTTPRequestParser):
 
     def held(self) -> int:
         """The bytes that it holds in memory, about. Unfinished lines between chunks are held too."""
-        framing = sum(len(getattr(self.body_rcv, name, b"")) for name in ("control_line", "trailer"))
-        return _COPIES_OF_HEADERS * self.header_bytes_received + self._body() + framing
+        held = _COPIES_OF_HEADERS * self.header_bytes_received + self._body()
+        if self.chunked:
+            chunks = cast(Any, self.body_rcv)
+            held += len(chunks.control_line) + len(chunks.trailer)
+        return held
 
 
 class _Refused(_Request):
@@ -144,8 +147,10 @@ class _Channel(HTTPChannel):
 
     def received(self, data: bytes) -> bool:
         taken = super().received(data)
-        self._listener.weigh(self)
-        self._listener.make_room()
+        listener = self._listener
+        listener.weigh(self)
+        if listener.held > _MOST_HELD:
+            listener.make_room()
         return taken
 
     def service(self) -> None:
@@ -161,10 +166,12 @@ class _Channel(HTTPChannel):
 
     def held(self) -> int:
         """The bytes that its requests hold. A closed connection keeps those that are queued or in work."""
-        requests: list[Any] = list(self.requests)
+        held = 0
+        for request in list(self.requests):
+            held += cast(_Request, request).held()
         if self.connected and self.request is not None:
-            requests.append(self.request)
-        return sum(request.held() for request in requests)
+            held += cast(_Request, self.request).held()
+        return held
 
     def refuse(self) -> None:
         """Answer 503 in place of the request that is not complete, and let go of it."""
