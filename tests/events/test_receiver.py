@@ -2,21 +2,32 @@
 the next good webhook works."""
 
 import base64
+import errno
 import gzip
 import hashlib
 import hmac
 import json
 import logging
+import os
+import re
+import resource
+import select
 import socket
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
+from waitress import wasyncore
 
 from komand_haloitsm.util.events.receiver import LARGEST_BODY, PortUnavailable, Receiver
 from komand_haloitsm.util.events.store import open_store
 from komand_haloitsm.util.halo.webhook import Notice
+
+from .orchestrator import SECRET as WEBHOOK_SECRET
+from .orchestrator import STARTED, SUMMARY, Stage
 
 SECRET = "webhook-secret-4f1e"
 MARK = "Reception-cannot-print-7731"
@@ -27,11 +38,6 @@ PATIENCE = 10.0
 
 def ids(notices) -> list[int]:
     return [notice.ticket_id for notice in notices]
-
-
-def saves(store):
-    """What a trigger does with notices."""
-    return lambda notices: store.add_pending(ids(notices))
 
 
 def token(body: bytes, secret: str = SECRET) -> str:
@@ -96,11 +102,13 @@ class Line:
 class Running:
     """A receiver on a free port, and what it took."""
 
-    def __init__(self, take=None, secret: str = SECRET) -> None:
+    def __init__(self, take=None, secret: str = SECRET, **more: Any) -> None:
         self.taken: list[list[int]] = []
         with socket.create_server(("0.0.0.0", 0)) as free:
             self.port = free.getsockname()[1]
-        self.receiver = Receiver(self.port, secret, take or (lambda notices: self.taken.append(ids(notices))), LOGGER)
+        self.receiver = Receiver(
+            self.port, secret, take or (lambda notices: self.taken.append(ids(notices))), LOGGER, **more
+        )
         self.receiver.start()
 
     def answer(self, data: bytes, *, end: bool = False, body: bool = True) -> int:
@@ -117,6 +125,17 @@ class Running:
         assert self.answer(signed(delivery(4242))) == 200
         assert self.taken == [[4242]]
         assert time.monotonic() - began < PATIENCE
+
+    def works_again(self) -> None:
+        """It works as soon as its port is open again."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.works()
+            except (AssertionError, ConnectionError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
 
 
 @contextmanager
@@ -143,6 +162,8 @@ def receiver(shared, caplog):
 
 
 BODY = delivery()
+CHUNKED = {"Token": token(BODY), "Content_Length": None, "Transfer_Encoding": "chunked"}
+FULL_SIZE = b'{"ticket_id":17,"x":"' + b"y" * (LARGEST_BODY - 23) + b'"}'
 GOOD = {
     "base64 in Token": signed(BODY),
     "hex": request(BODY, Token=base64.b64decode(token(BODY)).hex()),
@@ -158,7 +179,9 @@ GOOD = {
     "chunked": request(BODY, Token=token(BODY), Content_Length=None, Transfer_Encoding="chunked")[: -len(BODY)]
     + chunks(BODY[:20], BODY[20:]),
     "HTTP/1.0": signed(BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "nearly 1 MiB": signed(b'{"ticket_id":17,"x":"' + b"y" * (LARGEST_BODY - 100) + b'"}'),
+    "1 MiB": signed(FULL_SIZE),
+    "1 MiB in chunks": request(FULL_SIZE, **{**CHUNKED, "Token": token(FULL_SIZE)})[:-LARGEST_BODY]
+    + chunks(*(FULL_SIZE[place : place + 100] for place in range(0, LARGEST_BODY, 100))),
 }
 
 
@@ -180,7 +203,6 @@ def test_a_batch_is_taken_at_once(receiver):
     assert receiver.taken == [[3, 1, 2]]
 
 
-CHUNKED = {"Token": token(BODY), "Content_Length": None, "Transfer_Encoding": "chunked"}
 DEEP = b"[" * 100_000 + b"]" * 100_000
 BIG = b'{"ticket_id":17,"x":"' + b"y" * (10 * 1024 * 1024) + b'"}'
 # The request, the answers that may be given, and whether the client closes its side after it.
@@ -217,6 +239,16 @@ BAD = {
     "10 MB": (signed(BIG), {413}, False),
     "10 MB without authentication": (request(BIG), {413, 401}, False),
     "1 MiB and a byte": (signed(b" " * (LARGEST_BODY + 1)), {413}, False),
+    "1 MiB and a byte in chunks": (
+        request(**{**CHUNKED, "Token": token(FULL_SIZE + b" ")}) + chunks(FULL_SIZE, b" "),
+        {413},
+        False,
+    ),
+    "1 MiB and a byte, asked for before": (
+        request(Token="x", Content_Length=str(LARGEST_BODY + 1), Expect="100-continue"),
+        {413},
+        False,
+    ),
     "a length of terabytes": (request(Token="x", Content_Length="9" * 13), {413}, False),
     "10 MB in chunks": (request(**CHUNKED) + chunks(*[b"x" * 65_536] * 160), {413}, False),
     "headers too large": (request(BODY, Token=token(BODY), X_More="m" * 70_000), {431, 400}, False),
@@ -322,15 +354,15 @@ def test_slow_clients_hold_up_nobody(receiver):
             line.close()
 
 
-def test_five_hundred_open_connections(receiver):
-    lines = [Line(receiver.port) for _ in range(500)]
+def test_a_thousand_slow_connections(receiver):
+    lines = [Line(receiver.port) for _ in range(1000)]
     try:
-        for line in lines[:250]:
+        for line in lines[:750]:
             line.send(b"POST / HTTP/1.1\r\nHost: x\r\n")
         receiver.works()
-        for line in lines[250:]:
+        for line in lines[750:]:
             line.send(signed(delivery(3)))
-        assert {line.status() for line in lines[250:]} == {200}
+        assert {line.status() for line in lines[750:]} == {200}
     finally:
         for line in lines:
             line.close()
@@ -343,6 +375,330 @@ def test_clients_that_go_away_at_once(receiver):
         line.send(signed(BODY)[:40])
         line.close()
     receiver.works()
+
+
+# -- what anybody may take up ----------------------------------------------------------------------------------------
+
+
+def temporary_files() -> int:
+    """How many files this process has open that have no name any more."""
+    files = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+    return sum("(deleted)" in os.readlink(file) for file in files if file.is_symlink())
+
+
+def until_read(lines, receiver, each):
+    """Wait until all that was sent is read or refused; whoever waits holds ``each``. Returns who waits."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        waiting = [line for line in lines if not select.select([line.socket], [], [], 0)[0]]
+        if receiver.listener.held == len(waiting) * each:
+            return waiting
+        time.sleep(0.01)
+    raise AssertionError("what was sent is not read")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies_take_up_64_mb_at_most_and_no_temporary_file(receiver, chunked):
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % LARGEST_BODY
+    head = b"POST / HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n"
+    nearly = head + (b"%x\r\n" % LARGEST_BODY if chunked else b"") + b"x" * (LARGEST_BODY - 1)
+    spooled = temporary_files()
+    lines = [Line(receiver.port) for _ in range(80)]
+    try:
+        for line in lines:
+            line.send(nearly)
+        receiver.works()
+        waiting = until_read(lines, receiver.receiver, each=4 * len(head) + LARGEST_BODY - 1)
+        answered = [line for line in lines if line not in waiting]
+        assert 16 < len(waiting) < 64e6 / LARGEST_BODY, "too little, or too much"
+        assert waiting == lines[-len(waiting) :], "the oldest go first"
+        assert temporary_files() == spooled
+        assert {line.status() for line in answered} == {503}
+        for line in waiting:
+            line.send(b"x\r\n0\r\n\r\n" if chunked else b"x")
+        assert {line.status() for line in waiting} == {401}
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_a_webhook_of_the_usual_size_is_not_refused_for_lack_of_room(receiver):
+    with closing(Line(receiver.port)) as slow:
+        slow.send(signed(BODY)[:-1])
+        lines = [Line(receiver.port) for _ in range(40)]
+        try:
+            for line in lines:
+                line.send(request(b"x" * LARGEST_BODY)[:-1])
+            assert {line.status() for line in lines[:15]} == {503}
+            slow.send(signed(BODY)[-1:])
+            assert slow.status() == 200
+        finally:
+            for line in lines:
+                line.close()
+
+
+def test_who_is_refused_for_lack_of_room_is_told_when_to_come_again(receiver):
+    nearly = request(b"x" * LARGEST_BODY)[:-1]
+    lines = [Line(receiver.port) for _ in range(40)]
+    try:
+        for line in lines:
+            line.send(nearly)
+        head = b"".join(iter(lines[0].file.readline, b"\r\n"))
+        assert head.startswith(b"HTTP/1.1 503 ") and b"\r\nRetry-After: 5\r\n" in head
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_when_all_have_gone_nothing_is_held(shared):
+    with closing(Line(shared.port)) as line, closing(Line(shared.port)) as idle:
+        idle.send(signed(BODY))
+        assert idle.status() == 200
+        until = time.monotonic() + PATIENCE
+        while shared.receiver.listener.held and time.monotonic() < until:
+            time.sleep(0.01)
+        assert shared.receiver.listener.held == 0, "what is answered is let go of"
+        line.send(signed(BODY)[:-5])
+        shared.works()
+        assert shared.receiver.listener.held > len(BODY) - 5
+    until = time.monotonic() + PATIENCE
+    while shared.receiver.listener.held and time.monotonic() < until:
+        time.sleep(0.01)
+    assert shared.receiver.listener.held == 0, "all tests before count too"
+
+
+def test_when_there_are_too_many_connections_the_oldest_is_closed(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (256, 4096))
+    with running() as receiver:
+        kept = Line(receiver.port)
+        lines = []
+        try:
+            for number in range(300):
+                lines.append(line := Line(receiver.port))
+                line.send(request(method="GET", path="/health") + b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                assert line.status() == 200, "now it is accepted"
+                if number % 100 == 99:
+                    # One that is used is not the one that has waited for the longest.
+                    kept.send(signed(delivery(number)))
+                    assert kept.status() == 200
+            receiver.works()
+            closed = [line for line in lines if select.select([line.socket], [], [], 0)[0]]
+            assert 300 - len(closed) <= 128 and closed == lines[: len(closed)]
+            kept.send(signed(BODY))
+            assert kept.status() == 200
+        finally:
+            for line in (*lines, kept):
+                line.close()
+
+
+def test_while_everything_waits_for_the_disk_no_more_are_accepted_and_all_are_served_afterwards(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (64, 4096))
+    saved, begun = threading.Event(), threading.Semaphore(0)
+
+    def take(_notices):
+        begun.release()
+        saved.wait(PATIENCE)
+
+    with running(take=take) as receiver:
+        lines = []
+        try:
+            for _ in range(60):
+                lines.append(Line(receiver.port))
+                lines[-1].send(signed(BODY))
+            for _ in range(8):
+                assert begun.acquire(timeout=PATIENCE)
+            assert len(receiver.receiver.listener.active_channels) <= 16
+            saved.set()
+            assert [line.status() for line in lines] == [200] * 60
+        finally:
+            saved.set()
+            for line in lines:
+                line.close()
+
+
+def test_pipelining_has_an_end(receiver):
+    with closing(Line(receiver.port)) as line:
+        line.send(request(method="GET", path="/health") * 40)
+        assert list(iter(line.status, 0)) == [200] * 8 + [503]
+
+
+# -- what fails beneath it -------------------------------------------------------------------------------------------
+
+
+def test_a_failing_accept_is_tried_again_after_a_second_and_told(monkeypatch, caplog):
+    """EMFILE: waitress alone would try without a pause."""
+    now, tries, failing = [0.0], [], [True]
+    accept = wasyncore.dispatcher.accept
+
+    def failing_accept(self):
+        tries.append(1)
+        if failing[0]:
+            raise OSError(errno.EMFILE, MARK)
+        return accept(self)
+
+    with running(clock=lambda: now[0]) as receiver, closing(Line(receiver.port)) as line:
+        line.send(request(method="GET", path="/health"))
+        assert line.status() == 200
+        monkeypatch.setattr(wasyncore.dispatcher, "accept", failing_accept)
+        with closing(Line(receiver.port)) as second:
+            second.send(signed(BODY))
+            for _ in range(50):
+                # At least one round of the loop each.
+                line.send(request(method="GET", path="/health"))
+                assert line.status() == 200
+            assert len(tries) == 1
+            failing[0], now[0] = False, 1.0
+            line.send(request(method="GET", path="/health"))
+            assert second.status() == 200
+            receiver.works()
+    assert "connections not accepted (EMFILE): 1" in caplog.text and MARK not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("waitress.wasyncore.poll2", OSError(errno.EINVAL, MARK)),
+        ("waitress.wasyncore.poll2", RuntimeError(MARK)),
+        ("waitress.wasyncore.poll2", MemoryError(MARK)),
+        # While a connection is taken up, an error closes waitress's listening socket.
+        ("waitress.channel.HTTPChannel.__init__", OSError(errno.ENOBUFS, MARK)),
+        ("waitress.channel.HTTPChannel.__init__", OSError(errno.ECONNRESET, MARK)),
+        ("waitress.channel.HTTPChannel.__init__", MemoryError(MARK)),
+    ],
+)
+def test_when_the_serving_dies_the_port_is_opened_again(monkeypatch, caplog, name, error):
+    caplog.set_level(logging.DEBUG)
+    now = [0.0]
+    with running(clock=lambda: now[0]) as receiver:
+        receiver.works()
+        now[0] = 60.0
+        with monkeypatch.context() as broken:
+
+            def fail(*_, **__):
+                broken.undo()
+                # Not ``error`` itself: it would keep the connection alive that it interrupted.
+                raise type(error)(*error.args)
+
+            broken.setattr(name, fail)
+            with closing(Line(receiver.port)) as line:
+                line.send(signed(BODY))
+                line.status()
+        receiver.works_again()
+    assert f"port {receiver.port} failed" in caplog.text and "opened again" in caplog.text
+    assert MARK not in caplog.text
+
+
+def test_a_listening_socket_that_is_broken_is_replaced(caplog):
+    now = [0.0]
+    with running(clock=lambda: now[0]) as receiver:
+        receiver.works()
+        now[0] = 60.0
+        broken = receiver.receiver.listener
+        broken.socket.shutdown(socket.SHUT_RDWR)
+        receiver.works_again()
+        assert receiver.receiver.listener is not broken
+    assert "failed (ListenerFailed)" in caplog.text
+
+
+@pytest.fixture
+def stage(tmp_path):
+    with Stage(tmp_path) as each:
+        yield each
+
+
+def trigger_with_few_files(stage, files):
+    process = stage.trigger("ticket_updated", port=True, interval=3600)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    try:
+        process.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert process.says(STARTED), process.said
+    stage.webhook_to(process)
+    return process, stage.log_ticket()
+
+
+def test_more_dripping_connections_than_a_trigger_may_open_files_do_not_end_it(stage):
+    process, number = trigger_with_few_files(stage, 256)
+    lines = [Line(process.given["webhook_port"]) for _ in range(300)]
+    try:
+        for line in lines:
+            line.send(b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        stage.halo.change_ticket(number, summary=SUMMARY + " again")
+        assert stage.comes(number), process.said[-2000:]
+        assert process.running
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_a_trigger_whose_serving_died_serves_again(stage):
+    process, number = trigger_with_few_files(stage, 256)
+    stage.halo.change_ticket(number, summary=SUMMARY + " once")
+    assert stage.comes(number)
+    # The kernel refuses to poll more files than may be opened.
+    assert process.process
+    limits = resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (1, limits[1]))
+    with closing(Line(process.given["webhook_port"])) as line:
+        line.send(request(BODY))
+        assert process.says("failed (OSError: Invalid argument)"), process.said[-2000:]
+    resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, limits)
+    stage.halo.change_ticket(number, summary=SUMMARY + " twice")
+    until = time.monotonic() + PATIENCE
+    while not stage.comes(number, times=2, timeout=0.5) and time.monotonic() < until:
+        body = delivery(number)
+        with suppress(ConnectionError), closing(Line(process.given["webhook_port"])) as line:
+            line.send(request(body, Token=token(body, WEBHOOK_SECRET)))
+            line.status()
+    assert stage.comes(number, times=2, timeout=0.0), process.said[-2000:]
+
+
+# -- what is said ----------------------------------------------------------------------------------------------------
+
+
+def test_refusals_are_told_once_a_minute_by_kind_and_without_content(caplog):
+    caplog.set_level(logging.WARNING)
+    now, broken = [0.0], [OSError(MARK)]
+
+    def take(_notices):
+        if broken:
+            raise broken.pop()
+
+    with running(take=take, clock=lambda: now[0]) as receiver:
+        assert receiver.answer(signed(BODY)) == 503
+        for data, _, end in BAD.values():
+            receiver.answer(data, end=end)
+        assert receiver.answer(signed(BODY)) == 200
+        now[0] = 59.0
+        assert receiver.answer(signed(BODY)) == 200
+        assert receiver.answer(signed(BODY)) == 200
+        assert caplog.text == "", "not yet"
+        now[0] = 60.0
+        assert receiver.answer(signed(BODY)) == 200
+        assert receiver.answer(signed(BODY)) == 200
+        (told,) = [record.message for record in caplog.records]
+        assert re.search(r"400 \(.+?\): \d+, 401 \(.+?\): 1\d, .*413 \(.+?\): \d, .*503 \(.*OSError\): 1", told), told
+        assert "Webhook Secret?" in told
+        assert not [text for text in (MARK, SECRET, token(BODY), "127.0.0.1") if text in told]
+        now[0] = 180.0
+        for _ in range(2):
+            assert receiver.answer(signed(BODY)) == 200
+        assert len(caplog.records) == 1, "nothing was refused since"
+        assert receiver.answer(request(BODY)) == 401
+    assert [record.message for record in caplog.records][1:] == [
+        "HaloITSM trigger: the webhook port refused within a minute: 401 (not authenticated): 1. "
+        "Does HaloITSM's webhook have the connection's Webhook Secret?"
+    ], "what is not told yet is told at the end"
+
+
+@pytest.mark.parametrize(("secret", "warned"), [("fifteen-letters", True), ("sixteen-letters-", False)])
+def test_a_short_secret_is_warned_about_and_works(caplog, secret, warned):
+    with running(secret=secret) as receiver:
+        assert receiver.answer(request(BODY, Token=token(BODY, secret))) == 200
+    assert ("fewer than 16 characters" in caplog.text) == warned
+    assert secret not in caplog.text and (not warned or caplog.records[0].levelname == "WARNING")
 
 
 # -- 200 only after the tickets are saved ----------------------------------------------------------------------------
