@@ -1,13 +1,12 @@
 from typing import Any
 
 import insightconnect_plugin_runtime
+from insightconnect_plugin_runtime.constants import CACHE_DIR
 from insightconnect_plugin_runtime.exceptions import PluginException
 from jsonschema.exceptions import ValidationError
 from .schema import ConnectionSchema, Input
 
 # Custom imports below
-from insightconnect_plugin_runtime.constants import CACHE_DIR
-
 from komand_haloitsm.util.api import HaloITSMAPI
 from komand_haloitsm.util.insightconnect.errors import connection_test_exceptions
 from komand_haloitsm.util.insightconnect.inputs import given_flag, given_text, secret_text

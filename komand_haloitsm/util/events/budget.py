@@ -33,7 +33,8 @@ class Budget:
         """Call before each request. Raises Stopped when the trigger is to stop before the request may be sent."""
         while len(self._sent) == self._sent.maxlen and (left := self._sent[0] + WINDOW - self._clock()) > 0:
             self._logger.info(
-                f"HaloITSM trigger: its {len(self._sent)} requests of five minutes are used up; it goes on in {left:.0f} s."
+                f"HaloITSM trigger: its {len(self._sent)} requests of five minutes are used up; it goes on in "
+                f"{left:.0f} s."
             )
             if self._wait(left):
                 raise Stopped

@@ -85,8 +85,8 @@ class EventPolicy:
     """Which events one trigger, with its filters, makes from the snapshot of a ticket.
 
     ``decide`` returns the steps. The ticket's actions are None when they were not needed or cannot be read.
-    ``needs_actions`` says whether they must be read first; with ``needs_every_action``, all of them since the ticket was
-    last seen. ``ticket_id`` is the only ticket to watch, None for all tickets. ``skips_own_changes``: whether to find
+    ``needs_actions`` says whether they must be read first; with ``needs_every_action``, all of them since the ticket
+    was last seen. ``ticket_id`` is the only ticket to watch, None for all tickets. ``skips_own_changes``: whether to find
     out who made a change.
     """
 
@@ -169,7 +169,7 @@ def is_new(now: Snapshot, watermark: Watermark) -> bool:
 
 
 def hints_at_a_restored_halo(now: Snapshot, watermark: Watermark) -> bool:
-    """Whether a ticket never seen has an old id and a new date: its id was used before, or a person changed its date."""
+    """Whether a ticket never seen has an old id and a new date: its id was used before, or its date changed."""
     return not is_new(now, watermark) and now.created > watermark.sort_key
 
 
@@ -241,7 +241,7 @@ def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row]
 
 
 def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:
-    """The actions since the ticket was last seen. An action is dated a little later than the change that it tells of."""
+    """The actions since the ticket was last seen. An action is dated a little later than what it tells of."""
     after = max(seen.sort_key if seen else watermark.sort_key, watermark.horizon)
     known = seen.action_id or 0 if seen else 0
     return [row for row in actions if _time(row) > after and (as_id(row.get("id")) or 0) > known]

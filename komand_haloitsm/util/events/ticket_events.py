@@ -135,8 +135,8 @@ class TicketEvents:
         if created > (seen.sort_key if seen else watermark.sort_key):
             if not watermark.restored:
                 deps.logger.warning(
-                    f"HaloITSM trigger: ticket {now.ticket_id} is another one than before: HaloITSM was restored from a "
-                    "backup. Its new tickets make events, with event IDs of their own."
+                    f"HaloITSM trigger: ticket {now.ticket_id} is another one than before: HaloITSM was restored from "
+                    "a backup. Its new tickets make events, with event IDs of their own."
                 )
                 deps.store.found_restored(self._halo_clock.now() or created)
             seen, watermark = None, deps.store.watermark() or watermark

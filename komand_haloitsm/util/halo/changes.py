@@ -186,7 +186,7 @@ class ListReading:
     read: int = 0
 
     def pages(self, since: SortKey, found: Found, state: Mapping[str, str], most: int | None = None) -> Reading:
-        """Asks for the pages, the newest change first, until they reach ``since`` or end, and at most ``most`` of them, if given.
+        """Asks for the pages, the newest change first, until they reach ``since``, end, or are ``most``.
 
         The list is asked for the changes of some hours more. A build that takes the moment for local time, which is
         not known of any, would otherwise leave out changes. They cost nothing, since the rows are in order. Where the
