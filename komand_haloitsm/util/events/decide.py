@@ -86,8 +86,8 @@ class EventPolicy:
 
     ``decide`` returns the steps. The ticket's actions are None when they were not needed or cannot be read.
     ``needs_actions`` says whether they must be read first; with ``needs_every_action``, all of them since the ticket
-    was last seen. ``ticket_id`` is the only ticket to watch, None for all tickets. ``skips_own_changes``: whether to find
-    out who made a change.
+    was last seen. ``ticket_id`` is the only ticket to watch, None for all tickets. ``skips_own_changes``: whether to
+    find out who made a change.
     """
 
     decide: Callable[[LastSeen | None, Snapshot, Watermark, Sequence[Row] | None, Origin], list[Step]]
