@@ -272,6 +272,37 @@ def test_a_refusal_that_stays_gives_a_ticket_up(halo, watch, caplog):
     assert ["given up" in text for text in told(caplog)] == [False, True]
 
 
+def test_some_tickets_whose_actions_cannot_be_read_hold_up_no_other(halo, watch):
+    trigger, made, bad = watch("ticket_status_changed"), [], set()
+    read = trigger.connection.client.reader
+
+    def reader(policy):
+        inner = read(policy)
+        actions = inner.actions
+
+        def failing(ticket_id, *more):
+            if ticket_id in bad:
+                halo.inject(Fault("status", path="actions", status=500, times=1))
+            return actions(ticket_id, *more)
+
+        inner.actions = failing
+        return inner
+
+    trigger.connection.client.reader = reader
+
+    def change() -> None:
+        made.extend(log_many(halo, 8))
+        bad.update(made[1:5])
+        for number in made:
+            halo.change_ticket(number, status_id=IN_PROGRESS)
+
+    trigger.run(change, *[nothing] * 30)
+    assert sorted(trigger.tickets()) == sorted(set(made) - bad)
+    bad.clear()
+    trigger.run(*[nothing] * 10)
+    assert sorted(trigger.tickets()) == sorted(made)
+
+
 def test_an_event_waits_for_its_ticket_and_not_for_the_next_poll(halo, watch):
     trigger, script = watch("ticket_updated", interval=3600), Script([], halo)
 

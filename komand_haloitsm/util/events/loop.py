@@ -55,7 +55,6 @@ class TriggerLoop:
         self._asked: Asked | None = None
         self._batch: deque[tuple[Snapshot, Row]] = deque()
         self._upto = SortKey()
-        self._in_a_row = 0
         # The pending tickets, with their numbers, when the page was asked for that the batch is of.
         self._pending_before: dict[int, int] = {}
         self._polled_at = SortKey()
@@ -176,18 +175,19 @@ class TriggerLoop:
         deps = self._deps
         self._events.expect([snapshot for snapshot, _ in self._batch])
         done: list[tuple[int, int]] = []
+        in_a_row = 0
         try:
             while self._batch:
                 snapshot, row = self._batch[0]
                 ticket_id = snapshot.ticket_id
                 try:
                     self._deliver(snapshot, row)
-                    self._in_a_row = 0
+                    in_a_row = 0
                     if ticket_id in self._pending_before:
                         done.append((ticket_id, self._pending_before[ticket_id]))
                 except HaloError as error:
-                    self._in_a_row += 1
-                    if is_general(error) or self._in_a_row > 1:
+                    in_a_row += 1
+                    if is_general(error) or in_a_row > 1:
                         raise
                     # It stays pending, so that the cursor can move on without it.
                     deps.store.add_pending([Notice(ticket_id)])
