@@ -94,6 +94,25 @@ def test_sixty_changes_between_two_looks(halo, watch, cap):
     assert trigger.transitions() == list(zip([NEW, *statuses], statuses))
 
 
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_changes_just_after_the_start_that_are_dated_before_it(halo, watch, name):
+    halo.last_update_behind = 90
+    halo.clock_offset = 600
+    trigger, script, made = watch(name), Script([], halo), []
+
+    def work() -> None:
+        # A second after the start.
+        script.pass_time(-59)
+        flap(halo, 2101)
+        halo.change_ticket(2103, summary="changed")
+        made.append(halo.log_ticket(summary="new")["id"])
+
+    script.steps = [work, nothing, nothing]
+    trigger.run_on(script)
+    expected = {"ticket_created": made, "ticket_updated": [2101, 2103], "ticket_status_changed": [2101] * 3}
+    assert trigger.tickets() == expected[name]
+
+
 def test_a_date_in_the_future_that_is_put_right_swallows_no_change(halo, watch):
     trigger = watch("ticket_updated")
     trigger.run(

@@ -15,6 +15,9 @@ from .halo_clock import HaloClock
 
 # A first start that gets its answer as soon as this was not kept waiting.
 _AT_ONCE = timedelta(seconds=5)
+# A last_update may be so much older than the change (see OVERLAP, which is longer). A ticket that was never seen and has
+# such a date was not among those of the overlap when the trigger started: so it has changed since.
+_DATED_EARLIER = timedelta(seconds=90)
 
 
 def begin(deps: Dependencies, halo_clock: HaloClock) -> SortKey:
@@ -47,7 +50,7 @@ def begin(deps: Dependencies, halo_clock: HaloClock) -> SortKey:
     known = [number for number in newest if number is not None] + [one.ticket_id for one in seen]
     newest_old_id = None if None in newest else max(known)
     deps.store.begin(
-        Watermark(start, newest_old_id),
+        Watermark(start.earlier(_DATED_EARLIER), newest_old_id),
         start,
         [(one.ticket_id, as_seen(one, None)) for one in seen],
     )
