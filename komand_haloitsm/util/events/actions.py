@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from ..halo.changes import OVERLAP
 from ..halo.tickets.read import TicketReader
 from ..halo.values.ids import as_id
 from ..halo.values.sort_key import SortKey
@@ -16,8 +17,8 @@ _AT_FIRST = 50
 _MOST_ACTIONS = 10_000
 _MOST_OF_ALL = 1_000
 _LONGEST_RANGE = timedelta(days=1)
-# An action is dated a little later than the change of its ticket.
-_DATED_LATER = timedelta(minutes=1)
+# An action is dated later than the change of its ticket, by as much as that may be dated too early.
+_DATED_LATER = OVERLAP
 # Read one by one where Halo gives fewer actions than were asked for.
 _MOST_SINGLE = 200
 

@@ -72,12 +72,11 @@ class Step:
 class Origin:
     """Who may have made a change. ``own_agent`` is the API application's agent, whose changes are to be left out; None
     where they are not, where it is not known, and where others are known to have made changes as well. ``told`` is the
-    agent that a webhook named, None without one. ``action_id`` is the newest action that is known of otherwise than by
-    the ticket's actions."""
+    agent that a webhook named, None without one. ``newest`` are the ticket's newest actions, where that was enough."""
 
     own_agent: int | None = None
     told: int | None = None
-    action_id: int | None = None
+    newest: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -197,14 +196,26 @@ def decide_updated(
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, as_seen(now, seen))]
-    after = replace(as_seen(now, seen), action_id=_newest(actions) or origin.action_id)
-    if (seen is None and now.sort_key <= now.created) or _is_own(seen, watermark, actions, origin):
+    known = actions or origin.newest
+    after = replace(as_seen(now, seen), action_id=_newest(known))
+    if (seen is None and _was_only_logged(now, known)) or _is_own(seen, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
     outputs = {"previous_status_id": before} if before else {}
     if status_changed and (before is None or before == now.status_id):
         return [Step(None, after)]
     return [Step(Event(f"{now.ticket_id}-updated-{now.sort_key}{_again(after)}", outputs), after)]
+
+
+def _was_only_logged(now: Snapshot, actions: Sequence[Row]) -> bool:
+    """Whether a ticket has not changed since it was logged, apart from what Halo's rules did to it at once.
+
+    An instance may date changes a little too early. Then only the actions tell.
+    """
+    if now.sort_key >= now.created or not actions:
+        return now.sort_key == now.created
+    soon = now.created.earlier(-_RULES_FOLLOW)
+    return all(_order(row) == 1 or (_is_the_systems(row) and _time(row) <= soon) for row in actions)
 
 
 # How soon after a change its consequences follow: what Halo's rules do to the ticket.
@@ -227,7 +238,7 @@ def _is_own(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row] 
     for row in fresh:
         if _by(row, origin.own_agent):
             last = SortKey(_time(row)).earlier(-_RULES_FOLLOW)
-        elif whole_number(row.get("who_type")) != _SYSTEM or _time(row) > last:
+        elif not _is_the_systems(row) or _time(row) > last:
             return False
     return True
 
@@ -237,7 +248,7 @@ def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row]
     changed it as well."""
     if not _fresh(seen, watermark, some) or _is_own(seen, watermark, some, origin):
         return origin
-    return Origin(None, origin.told, _newest(some))
+    return Origin(None, origin.told, some)
 
 
 def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:
@@ -249,6 +260,10 @@ def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) 
 
 def _by(row: Row, agent_id: int | None) -> bool:
     return agent_id is not None and as_id(row.get("who_agentid")) == agent_id
+
+
+def _is_the_systems(row: Row) -> bool:
+    return whole_number(row.get("who_type")) == _SYSTEM
 
 
 def _time(row: Row) -> SortKey:
