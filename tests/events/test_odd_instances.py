@@ -292,6 +292,7 @@ def test_a_refusal_that_stays_gives_a_ticket_up(halo, watch, caplog):
 
 
 def test_some_tickets_whose_actions_cannot_be_read_hold_up_no_other(halo, watch):
+    halo.lists_actions_by_date = False
     trigger, made, bad = watch("ticket_status_changed"), [], set()
     read = trigger.connection.client.reader
 

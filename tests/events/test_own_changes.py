@@ -149,13 +149,13 @@ def test_ids_that_are_used_again_make_other_events():
     again = replace(WATERMARK, restored=SortKey.of(date(SEEN)))
     now = snapshot_of(ticket(SEEN + 5))
     first, second = (ids(decide_created(None, now, watermark)) for watermark in (WATERMARK, again))
-    assert first == ["4242-created"] and second == [f"4242-created-{again.restored}"]
+    assert first == ["4242-created"] and second == [f"4242-created-{now.created}"]
     action = did(5, SEEN + 1, old_status=NEW, new_status=RESOLVED)
     now = snapshot(SEEN + 2, RESOLVED)
     first, second = (
         ids(decide_status_changed(seen_at(SEEN, NEW, 4), now, watermark, [action])) for watermark in (WATERMARK, again)
     )
-    assert first == ["4242-status-5"] and second == [f"4242-status-5-{again.restored}"]
+    assert first == ["4242-status-5"] and second == [f"4242-status-5-{now.created}"]
 
 
 def test_a_ticket_with_an_id_used_again_is_new_where_halo_was_restored():

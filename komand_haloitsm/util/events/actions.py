@@ -41,10 +41,9 @@ def read_actions(reader: TicketReader, ticket_id: int, seen: LastSeen | None, wa
 
 def actions_by_ticket(reader: TicketReader, since: SortKey, until: SortKey) -> dict[int, list[Row]]:
     """Some actions of a time by ticket, of its last day where it is longer. Raises HaloError."""
-    start, end = since.moment, until.moment
+    start, end = since.moment, until.earlier(-_DATED_LATER).moment
     if start is None or end is None:
         return {}
-    end += _DATED_LATER
     found: dict[int, list[Row]] = {}
     for row in reader.actions_between(max(start, end - _LONGEST_RANGE), end, _MOST_OF_ALL):
         found.setdefault(as_id(row.get("ticket_id")) or 0, []).append(row)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Mapping, Sequence
 
-from ..halo.changes import Snapshot
+from ..halo.changes import SHORT_DATE, Snapshot
 from ..halo.values.ids import as_id, whole_number
 from ..halo.values.sort_key import SortKey
 
@@ -109,9 +109,19 @@ def has_moved(seen: LastSeen | None, now: Snapshot, watermark: Watermark) -> boo
     """
     if seen is None:
         return now.sort_key > max(watermark.sort_key, watermark.horizon)
-    if now.sort_key == seen.sort_key:
+    if _is_same_moment(seen, now):
         return _differs(seen, now)
     return now.sort_key > watermark.horizon and (now.sort_key > seen.sort_key or _was_put_right(seen, now))
+
+
+def _is_same_moment(seen: LastSeen, now: Snapshot) -> bool:
+    """Whether two dates are one: a list writes three fractional digits where a single ticket has seven (seen live)."""
+    if seen.sort_key == now.sort_key:
+        return True
+    first, second = SortKey(seen.sort_key).moment, now.sort_key.moment
+    if first is None or second is None or (SHORT_DATE in seen.content_key) == (SHORT_DATE in now.content_key):
+        return False
+    return abs(first - second) < timedelta(milliseconds=1)
 
 
 def _was_put_right(seen: LastSeen, now: Snapshot) -> bool:
@@ -135,9 +145,12 @@ def is_another(seen: LastSeen | None, now: Snapshot) -> bool:
 
 
 def _differs(seen: LastSeen, now: Snapshot) -> bool:
-    return any(
-        seen.content_key[name] != now.content_key[name] for name in seen.content_key.keys() & now.content_key.keys()
-    )
+    return bool(_differences(seen, now))
+
+
+def _differences(seen: LastSeen, now: Snapshot) -> set[str]:
+    known = seen.content_key.keys() & now.content_key.keys()
+    return {name for name in known if seen.content_key[name] != now.content_key[name]}
 
 
 def decide_created(
@@ -156,7 +169,7 @@ def decide_created(
         return [Step(None, as_seen(now, seen))] if has_moved(seen, now, watermark) else []
     filters = (("tickettype_id", tickettype_id), ("priority_id", priority_id))
     fits = all(wanted is None or now.content_key.get(name) == wanted for name, wanted in filters)
-    event = Event(f"{now.ticket_id}-created{_life(watermark)}") if fits and is_new(now, watermark) else None
+    event = Event(f"{now.ticket_id}-created{_life(now, watermark)}") if fits and is_new(now, watermark) else None
     return [Step(event, as_seen(now, seen))]
 
 
@@ -172,9 +185,9 @@ def hints_at_a_restored_halo(now: Snapshot, watermark: Watermark) -> bool:
     return not is_new(now, watermark) and now.created > watermark.sort_key
 
 
-def _life(watermark: Watermark) -> str:
-    """The end of an ``event_id`` that a Halo could use again after it was restored from a backup."""
-    return f"-{watermark.restored}" if watermark.restored else ""
+def _life(now: Snapshot, watermark: Watermark) -> str:
+    """The end of an ``event_id`` that a Halo uses again after it was restored from a backup: when the ticket began."""
+    return f"-{now.created}" if watermark.restored else ""
 
 
 def decide_updated(
@@ -196,9 +209,11 @@ def decide_updated(
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, as_seen(now, seen))]
+    if actions is not None:
+        actions = _up_to(now, actions)
     known = actions or origin.newest
     after = replace(as_seen(now, seen), action_id=_newest(known))
-    if (seen is None and _was_only_logged(now, known)) or _is_own(seen, watermark, actions, origin):
+    if (seen is None and _was_only_logged(now, known)) or _is_own(seen, now, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
     outputs = {"previous_status_id": before} if before else {}
@@ -220,35 +235,67 @@ def _was_only_logged(now: Snapshot, actions: Sequence[Row]) -> bool:
 
 # How soon after a change its consequences follow: what Halo's rules do to the ticket.
 _RULES_FOLLOW = timedelta(seconds=5)
+# An action is dated a little later than the change of its ticket.
+_DATED_LATER = timedelta(seconds=2)
+# The fields of a content key whose change is not known to leave an action.
+_SILENT = frozenset({"summary", "priority_id", "tickettype_id", "client_id", "user_id"})
 # who_type of an action (seen in clients).
 _SYSTEM = 0
 
 
-def _is_own(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row] | None, origin: Origin) -> bool:
+def _is_own(
+    seen: LastSeen | None, now: Snapshot, watermark: Watermark, actions: Sequence[Row] | None, origin: Origin
+) -> bool:
     """Whether only the agent that is to be left out has changed the ticket: by its actions, else by a webhook's word.
 
-    What the system did within seconds of such an action counts as its consequence.
+    What the system did within seconds of such an action counts as its consequence. A field that may change without an
+    action, and did, may have been changed by somebody else.
     """
     if origin.own_agent is None:
         return False
-    fresh = sorted(_fresh(seen, watermark, actions or ()), key=_order)
+    fresh = _fresh(seen, watermark, actions or ())
     if not fresh:
         return origin.told == origin.own_agent
+    is_silent = seen is not None and bool(_SILENT & _differences(seen, now)) and not any(map(_is_the_systems, fresh))
+    if is_silent and origin.told != origin.own_agent:
+        return False
+    own = _own_actions(actions or (), origin.own_agent)
+    return all(_order(row) in own for row in fresh)
+
+
+def _own_actions(actions: Sequence[Row], own_agent: int | None) -> frozenset[int]:
+    """The numbers of the actions of the own agent, and of what the system did within seconds of one."""
+    own: set[int] = set()
     last = ""
-    for row in fresh:
-        if _by(row, origin.own_agent):
+    for row in sorted(actions, key=_order) if own_agent is not None else ():
+        if as_id(row.get("who_agentid")) == own_agent:
             last = SortKey(_time(row)).earlier(-_RULES_FOLLOW)
-        elif not _is_the_systems(row) or _time(row) > last:
-            return False
-    return True
+            own.add(_order(row))
+        elif _is_the_systems(row) and _time(row) <= last:
+            own.add(_order(row))
+    return frozenset(own)
 
 
 def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row], origin: Origin) -> Origin:
     """``origin``, without the own agent where some of a ticket's actions, which need not be all, show that others have
     changed it as well."""
-    if not _fresh(seen, watermark, some) or _is_own(seen, watermark, some, origin):
+    fresh = _fresh(seen, watermark, some)
+    if all(_order(row) in _own_actions(some, origin.own_agent) for row in fresh):
         return origin
     return Origin(None, origin.told, some)
+
+
+def are_all_since(seen: LastSeen | None, now: Snapshot, some: Sequence[Row]) -> bool:
+    """Whether some of a ticket's actions are all of them since it was last seen, or all at all if it never was.
+
+    They are numbered from 1 in each ticket (seen live), and the last change of status leads to the ticket's own.
+    """
+    first = 1 if seen is None else (seen.action_id or 0) + 1
+    numbers = sorted(number for number in map(_order, some) if number >= first)
+    changes = [one for one in _transitions(some) if one.action_id >= first]
+    status = changes[-1].new if changes else seen.status_id if seen else now.status_id
+    known = seen is None or seen.action_id is not None
+    return known and bool(numbers) and numbers == list(range(first, first + len(numbers))) and status == now.status_id
 
 
 def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:
@@ -258,8 +305,10 @@ def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) 
     return [row for row in actions if _time(row) > after and (as_id(row.get("id")) or 0) > known]
 
 
-def _by(row: Row, agent_id: int | None) -> bool:
-    return agent_id is not None and as_id(row.get("who_agentid")) == agent_id
+def _up_to(now: Snapshot, actions: Sequence[Row]) -> Sequence[Row]:
+    """The actions that the snapshot can show. Those of later, which were read after it, are left to the next look."""
+    latest = max(now.read_at, now.sort_key).earlier(-_DATED_LATER) if now.read_at else ""
+    return [row for row in actions if not latest or _time(row) <= latest]
 
 
 def _is_the_systems(row: Row) -> bool:
@@ -306,10 +355,11 @@ def decide_status_changed(
         # Actions were deleted, or Halo was restored from a backup: their numbers will be used again.
         seen = replace(seen, action_id=None)
     fresh = [] if actions is None else _since(seen, watermark, _transitions(actions))
+    own = _own_actions(actions or (), origin.own_agent)
     for one in fresh:
         current = replace(current, status_id=one.new, action_id=one.action_id)
-        event = None if _by({"who_agentid": one.agent_id}, origin.own_agent) else one.event(now, watermark)
-        steps.append(Step(event if new_status_id in (None, one.new) else None, current))
+        left_out = one.action_id in own or new_status_id not in (None, one.new)
+        steps.append(Step(None if left_out else one.event(now, watermark), current))
     ahead = bool(fresh) and fresh[-1].at > now.sort_key
     # A status change that left no action still makes an event. But when an action is newer than the ticket as read, a
     # different status proves nothing: the ticket was read before that action.
@@ -317,7 +367,7 @@ def decide_status_changed(
         again = _again(as_seen(now, seen))
         event_id = f"{now.ticket_id}-status-{current.status_id}-{now.status_id}-{now.sort_key}{again}"
         event = Event(event_id, {"old_status_id": current.status_id, "new_status_id": now.status_id})
-        left_out = new_status_id not in (None, now.status_id) or _is_own(seen, watermark, actions, origin)
+        left_out = new_status_id not in (None, now.status_id) or _is_own(seen, now, watermark, actions, origin)
         # The action of this change may appear later, so the next comparison must not start from the last action's id.
         # Without an ``action_id`` it goes by time and status instead.
         current, last = replace(current, status_id=now.status_id, action_id=None), None
@@ -334,11 +384,10 @@ class _Transition:
     at: str
     old: int
     new: int
-    agent_id: int | None
 
     def event(self, now: Snapshot, watermark: Watermark) -> Event:
         return Event(
-            f"{now.ticket_id}-status-{self.action_id}{_life(watermark)}",
+            f"{now.ticket_id}-status-{self.action_id}{_life(now, watermark)}",
             {"old_status_id": self.old, "new_status_id": self.new},
         )
 
@@ -349,7 +398,7 @@ def _transitions(actions: Sequence[Row]) -> list[_Transition]:
     for row in actions:
         number, old, new = as_id(row.get("id")), as_id(row.get("old_status")), as_id(row.get("new_status"))
         if number and old and new and old != new:
-            found.append(_Transition(number, _time(row), old, new, as_id(row.get("who_agentid"))))
+            found.append(_Transition(number, _time(row), old, new))
     return sorted(found, key=lambda one: (one.action_id, one.at))
 
 
@@ -382,7 +431,7 @@ def as_seen(now: Snapshot, seen: LastSeen | None) -> LastSeen:
     return LastSeen(
         now.sort_key,
         now.status_id or seen.status_id,
-        {**seen.content_key, **now.content_key},
+        {**{name: key for name, key in seen.content_key.items() if name != SHORT_DATE}, **now.content_key},
         seen.action_id,
         seen.repeats + 1 if seen.sort_key == now.sort_key else 0,
         now.occurred or seen.occurred,

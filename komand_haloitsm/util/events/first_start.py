@@ -15,8 +15,8 @@ from .halo_clock import HaloClock
 
 # A first start that gets its answer as soon as this was not kept waiting.
 _AT_ONCE = timedelta(seconds=5)
-# A last_update may be so much older than the change (see OVERLAP, which is longer). A ticket that was never seen and has
-# such a date was not among those of the overlap when the trigger started: so it has changed since.
+# A last_update may be so much older than the change (see OVERLAP, which is longer). A ticket that was never seen and
+# has such a date was not among those of the overlap when the trigger started: so it has changed since.
 _DATED_EARLIER = timedelta(seconds=90)
 
 
@@ -30,7 +30,8 @@ def begin(deps: Dependencies, halo_clock: HaloClock) -> SortKey:
         pages = deps.reader.pages({})
         rows, response = next(pages)
         newest_change = max((one.sort_key for one in map(snapshot_of, rows) if one), default=SortKey())
-        began = clock_of(response) or newest_change
+        # Where Halo tells no time: a ticket may be dated in the future.
+        began = clock_of(response) or min(newest_change, SortKey.at(deps.now()))
         halo_clock.told(skew_of(response, deps.reader.now))
         waited = deps.now() - first_asked if first_asked else timedelta()
         waited = min(waited, LONGEST_CATCH_UP) if waited > _AT_ONCE else timedelta()

@@ -7,11 +7,22 @@ from datetime import timedelta
 from functools import partial
 from typing import Callable
 
-from ..halo.changes import OVERLAP, STATES, Asked, Page, Snapshot, clock_of, read_page, skew_of, snapshot_of
+from ..halo.changes import (
+    OVERLAP,
+    STATES,
+    Asked,
+    Page,
+    Snapshot,
+    changed_since,
+    clock_of,
+    read_page,
+    skew_of,
+    snapshot_of,
+)
 from ..halo.errors import HaloError
 from ..halo.values.sort_key import SortKey
 from ..halo.webhook import Notice
-from .decide import Event, Watermark
+from .decide import Event, Watermark, as_seen
 from .delivery import Delivered
 from .dependencies import FEW, LASTING, LONGEST_CATCH_UP, REFUSALS_BELIEVED, Dependencies, Row, in_short, is_general
 from .first_start import begin
@@ -31,6 +42,8 @@ _MOST_PENDING = 1_000
 _PAGE = 100
 # Later than this, no list shows a change for the first time.
 _LATEST_TO_APPEAR = timedelta(minutes=2)
+# Two clocks of Halo's, of its dates and of its responses, may differ by this much.
+_CLOCKS_DIFFER = timedelta(minutes=5)
 # After so many failures in a row a poll begins anew.
 _MOST_FAILURES_OF_A_POLL = 5
 # Compared with our own clock, which may be a day wrong. It only saves a request: Halo's clock decides.
@@ -61,8 +74,14 @@ class TriggerLoop:
         self._states = STATES
         self._halo_clock = HaloClock(deps.now)
         self._events = TicketEvents(deps, self._halo_clock)
+        self._failures_of_poll = 0
         self._parked: deque[Parked] | None = None
+        self._next_offer = 0.0
         self._knows_ticket_ids = True
+        # Pending tickets that a list of theirs did not have, or not as they are now: they are read one by one.
+        self._alone: set[int] = set()
+        # ticket id -> how often in a row an error came with it that is one of Halo as a whole, or seemed to be
+        self._general: dict[int, int] = {}
         # ticket id -> (failures so far, the ``clock`` time before which it is not tried again)
         self._postponed: dict[int, tuple[int, float]] = {}
         self._next_recheck: float | None = None
@@ -74,7 +93,6 @@ class TriggerLoop:
             try:
                 if self._recheck_pending() | self._poll_on() | self._offer_parked():
                     continue
-                self._recovered()
             except HaloError as error:
                 self._rest(deps.clock() + self._backoff(error), wake=False)
                 continue
@@ -99,8 +117,6 @@ class TriggerLoop:
             deps.logger.error(
                 f"HaloITSM trigger: {error.cause} {error.assistance} {in_short(error)} It goes on trying."
             )
-        if self._asked is not None and self._failures % _MOST_FAILURES_OF_A_POLL == 0:
-            self._poll = self._asked = None
         told, own = min(error.wait, _LONGEST_TOLD), self._pause(self._failures)
         return told if told and self._failures <= _TRUSTED else max(told, own)
 
@@ -108,7 +124,8 @@ class TriggerLoop:
     def _pause(failures: int) -> float:
         return float(min(_FIRST_BACKOFF * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF))
 
-    def _recovered(self) -> None:
+    def _answered(self) -> None:
+        """Halo has answered a request as it should."""
         if self._failures:
             self._deps.logger.info(f"HaloITSM trigger: HaloITSM answers again after {self._failures} failed attempts.")
             self._failures = 0
@@ -137,11 +154,23 @@ class TriggerLoop:
         page = None
         if self._asked is not None:
             self._pending_before = {one.ticket_id: one.number for one in deps.store.pending(_MOST_PENDING)}
-            with deps.stopping.breakable():
-                page = read_page(deps.reader, self._asked)
-            self._told_time(page)
+            page = self._read_page(self._asked)
         self._send(page)
         return True
+
+    def _read_page(self, asked: Asked) -> Page:
+        deps = self._deps
+        try:
+            with deps.stopping.breakable():
+                page = read_page(deps.reader, asked)
+        except HaloError:
+            self._failures_of_poll += 1
+            if self._failures_of_poll >= _MOST_FAILURES_OF_A_POLL:
+                self._failures_of_poll, self._poll, self._asked = 0, None, None
+            raise
+        self._failures_of_poll = 0
+        self._told_time(page)
+        return page
 
     def _start_poll(self) -> None:
         deps = self._deps
@@ -167,9 +196,29 @@ class TriggerLoop:
             self._asked = step
 
     def _told_time(self, page: Page) -> None:
+        self._answered()
         self._halo_clock.told(page.skew)
         self._polled_at = self._polled_at or page.halo_time
         self._forget_what_is_too_old(page.halo_time)
+        watermark = self._deps.store.watermark()
+        if not page.halo_time or watermark is None:
+            return
+        # Halo's clock was ahead when the trigger started, and is right again.
+        if watermark.horizon > page.halo_time:
+            self._deps.store.forget_before(page.halo_time.earlier(LONGEST_CATCH_UP))
+        if SortKey(watermark.sort_key) > page.halo_time.earlier(-_CLOCKS_DIFFER):
+            self._lower_watermark(watermark, page.halo_time)
+
+    def _lower_watermark(self, watermark: Watermark, halo_time: SortKey) -> None:
+        """Let what happens from now on be new. What is dated later but is old, since it happened before the start, is
+        saved as seen."""
+        deps = self._deps
+        with deps.stopping.breakable():
+            later = changed_since(deps.reader, halo_time, closed=len(self._states) > 1).rows
+        old = [one for one, _ in later if one.sort_key <= watermark.sort_key and deps.store.seen(one.ticket_id) is None]
+        deps.store.save([(one.ticket_id, as_seen(one, None)) for one in old])
+        deps.store.lower_watermark(halo_time)
+        deps.logger.warning("HaloITSM trigger: HaloITSM's clock was set back. What happens from now on is new.")
 
     def _do_batch(self) -> None:
         deps = self._deps
@@ -181,13 +230,15 @@ class TriggerLoop:
                 snapshot, row = self._batch[0]
                 ticket_id = snapshot.ticket_id
                 try:
+                    is_news = self._is_news(snapshot)
                     self._deliver(snapshot, row)
                     in_a_row = 0
-                    if ticket_id in self._pending_before:
+                    # A webhook may tell of more than a list that is behind: it must show a change to be believed.
+                    if is_news and ticket_id in self._pending_before:
                         done.append((ticket_id, self._pending_before[ticket_id]))
                 except HaloError as error:
                     in_a_row += 1
-                    if is_general(error) or in_a_row > 1:
+                    if self._is_general(ticket_id, error) or in_a_row > 1:
                         raise
                     # It stays pending, so that the cursor can move on without it.
                     deps.store.add_pending([Notice(ticket_id)])
@@ -205,9 +256,9 @@ class TriggerLoop:
         was set back. Otherwise no poll would find anything until the clock reaches the old cursor again.
         """
         store = self._deps.store
-        cursor = max(store.cursor(), upto)
-        now = self._halo_clock.now()
-        cursor = min(cursor, now) if now else cursor
+        # Where Halo tells no time, by our own clock.
+        now = self._halo_clock.now() or SortKey.at(self._deps.now())
+        cursor = min(max(store.cursor(), upto), now)
         if cursor != store.cursor():
             store.advance(cursor, cursor.earlier(2 * OVERLAP))
 
@@ -272,11 +323,13 @@ class TriggerLoop:
             listed = [one for one in listed if one not in needless]
         due = [one for one in listed if self._due_at(one.ticket_id) <= deps.clock()]
         self._next_recheck = min((self._due_at(one.ticket_id) for one in listed), default=None)
-        if len(due) > FEW and self._knows_ticket_ids:
-            self._recheck_by_list(due[:_PAGE])
-        else:
-            for one in due[:FEW]:
-                self._recheck(one, partial(self._check, one.ticket_id, one.agent_id))
+        self._alone &= {one.ticket_id for one in listed}
+        together = [one for one in due if one.ticket_id not in self._alone] if self._knows_ticket_ids else []
+        if len(together) > FEW:
+            self._recheck_by_list(together[:_PAGE])
+        # A few at a time: a poll may be due meanwhile.
+        for one in [one for one in due if len(together) <= FEW or one.ticket_id in self._alone][:FEW]:
+            self._recheck(one, partial(self._check, one.ticket_id, one.agent_id))
         return bool(due)
 
     def _is_needless(self, one: Pending) -> bool:
@@ -289,21 +342,48 @@ class TriggerLoop:
         """Recheck up to a page of tickets by one list of theirs. Those that it does not have stay for the next time."""
         deps = self._deps
         wanted = {one.ticket_id: one for one in due}
-        with deps.stopping.breakable():
-            page = read_page(deps.reader, Asked(1, {"ticketids": ",".join(map(str, wanted))}))
+        try:
+            with deps.stopping.breakable():
+                page = read_page(deps.reader, Asked(1, {"ticketids": ",".join(map(str, wanted))}))
+        except HaloError as error:
+            if self._is_general(0, error):
+                raise
+            self._knows_ticket_ids = False
+            return
+        self._general.pop(0, None)
+        self._answered()
         self._halo_clock.told(page.skew)
         found = [(one, row) for one, row in page.tickets if one.ticket_id in wanted]
         if len(found) < len(page.tickets):
             # The build ignores the parameter, which is only documented.
             self._knows_ticket_ids = False
             return
+        if not found:
+            self._alone.update(wanted)
+            return
         self._events.expect([snapshot for snapshot, _ in found])
         for snapshot, row in sorted(found, key=lambda item: item[0].sort_key):
             one = wanted[snapshot.ticket_id]
-            self._recheck(one, partial(self._deliver, snapshot, row, one.agent_id))
-        if not found:
-            for one in due:
-                self._recheck(one, partial(self._check, one.ticket_id, one.agent_id))
+            if self._is_news(snapshot):
+                self._recheck(one, partial(self._deliver, snapshot, row, one.agent_id))
+            else:
+                # The list may be behind.
+                self._alone.add(one.ticket_id)
+
+    def _is_news(self, snapshot: Snapshot) -> bool:
+        seen = self._deps.store.seen(snapshot.ticket_id)
+        return seen is None or seen.sort_key != snapshot.sort_key
+
+    def _is_general(self, ticket_id: int, error: HaloError) -> bool:
+        """Whether an error that came with a ticket is one of Halo as a whole. One that comes with the same ticket again
+        and again is that ticket's. A ticket id of 0 stands for the list by ids."""
+        if not is_general(error):
+            return False
+        self._general[ticket_id] = self._general.get(ticket_id, 0) + 1
+        if self._general[ticket_id] < REFUSALS_BELIEVED:
+            return True
+        self._general.pop(ticket_id)
+        return False
 
     def _recheck(self, one: Pending, work: Callable[[], None]) -> None:
         """Do ``work`` for a pending ticket, which is then pending no longer; where it fails, it is put off."""
@@ -311,7 +391,7 @@ class TriggerLoop:
         try:
             work()
         except HaloError as error:
-            if is_general(error):
+            if self._is_general(one.ticket_id, error):
                 raise
             if self._postpone(one.ticket_id, error) < REFUSALS_BELIEVED or error.kind not in LASTING:
                 deps.store.postpone_pending(one.ticket_id, one.number)
@@ -341,6 +421,7 @@ class TriggerLoop:
         with self._deps.stopping.breakable():
             read_at = self._halo_clock.now()
             ticket = self._deps.reader.get(ticket_id)
+        self._answered()
         snapshot = snapshot_of(ticket, read_at)
         if snapshot is not None:
             self._events.expect([snapshot])
@@ -350,13 +431,15 @@ class TriggerLoop:
         watermark = self._deps.store.watermark() or Watermark("")
         failures = self._postponed.get(snapshot.ticket_id, (0, 0.0))[0]
         self._events.deliver(snapshot, ticket, watermark, told=told, failures=failures)
+        self._postponed.pop(snapshot.ticket_id, None)
+        self._general.pop(snapshot.ticket_id, None)
 
     # -- parked events
 
     def _offer_parked(self) -> bool:
         """Offer an event again that the orchestrator refused before this start. False when all were offered."""
         deps = self._deps
-        if not self._polled_since_start:
+        if not self._polled_since_start or deps.clock() < self._next_offer:
             return False
         if self._parked is None:
             self._parked = deque(deps.store.parked())
@@ -374,7 +457,10 @@ class TriggerLoop:
                 deps.store.unpark(parked.event_id)
         except HaloError as error:
             if is_general(error):
-                raise
+                # Later: it holds up nothing.
+                self._parked.rotate(-1)
+                self._next_offer = deps.clock() + _LONGEST_BACKOFF
+                return False
             if error.kind == "not_found":
                 self._tell_missing(parked.ticket_id)
                 deps.store.unpark(parked.event_id)

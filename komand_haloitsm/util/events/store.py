@@ -102,6 +102,10 @@ class Store:
         """Save that a poll which began at this time by Halo's clock is complete."""
         self._state.write(lambda database: _set(database, polled=halo_time))
 
+    def lower_watermark(self, sort_key: str) -> None:
+        """Count only what happened at ``sort_key`` or before as old."""
+        self._state.write(lambda database: _set(database, baseline=sort_key))
+
     def found_restored(self, halo_time: str) -> None:
         """Save when Halo was found to be restored from a backup: ids may be used again."""
         self._state.write(lambda database: _set(database, restored=halo_time))

@@ -10,7 +10,7 @@ from ..halo.changes import Snapshot, snapshot_of
 from ..halo.errors import HaloError, missing_ticket
 from ..halo.values.sort_key import SortKey
 from .actions import actions_by_ticket, read_actions
-from .decide import LastSeen, Origin, Watermark, hints_at_a_restored_halo, is_another, with_others
+from .decide import LastSeen, Origin, Watermark, are_all_since, hints_at_a_restored_halo, is_another, with_others
 from .delivery import Delivered
 from .dependencies import FEW, LASTING, REFUSALS_BELIEVED, Dependencies, Row, is_general
 from .halo_clock import HaloClock
@@ -35,6 +35,7 @@ class TicketEvents:
         # How many tickets have changed at once, and who acted on them: None where the build does not list that.
         self._changed = 0
         self._acted: dict[int, list[Row]] | None = {}
+        self._told_unknown = False
 
     def read_at(self, ticket_id: int) -> SortKey:
         """When by Halo's clock the ticket was last read, "" when it was not or that is not known."""
@@ -43,18 +44,22 @@ class TicketEvents:
     def expect(self, changed: Sequence[Snapshot]) -> None:
         """Call before ``deliver`` for each of these tickets: who acted on many of them is asked by one request."""
         deps = self._deps
-        changed = [one for one in changed if one.sort_key != getattr(deps.store.seen(one.ticket_id), "sort_key", None)]
-        self._changed = len(changed)
+        both = [(deps.store.seen(one.ticket_id), one) for one in changed]
+        both = [(seen, one) for seen, one in both if seen is None or seen.sort_key != one.sort_key]
+        self._changed = len(both)
         if self._acted is None:
             return
         self._acted = {}
-        # A policy that needs all actions of each ticket anyway reads them one by one.
-        if not deps.policy.skips_own_changes or deps.policy.needs_every_action or len(changed) <= FEW:
+        if not (deps.policy.skips_own_changes or deps.policy.needs_every_action) or len(both) <= FEW:
             return
-        sort_keys = [one.sort_key for one in changed]
+        since = min(SortKey(seen.sort_key) if seen else min(one.created, one.sort_key) for seen, one in both)
+        # A ticket may be dated in the future.
+        until = max(one.sort_key for _, one in both)
+        now = self._halo_clock.now()
+        until = min(until, now) if now else until
         with deps.stopping.breakable():
             try:
-                self._acted = actions_by_ticket(deps.reader, min(sort_keys), max(sort_keys))
+                self._acted = actions_by_ticket(deps.reader, since, until)
             except HaloError as error:
                 if is_general(error):
                     raise
@@ -107,6 +112,12 @@ class TicketEvents:
             return Origin(None, told)
         with deps.stopping.breakable():
             origin = Origin(deps.own_agent(), told)
+        if origin.own_agent is None and not self._told_unknown:
+            self._told_unknown = True
+            deps.logger.warning(
+                "HaloITSM trigger: HaloITSM does not tell which agent the API application is (GET /Agent/me), so that "
+                "its own changes make events. End a workflow that changes its ticket where it sees its own change."
+            )
         if deps.policy.needs_every_action or not self._acted:
             return origin
         return with_others(seen, watermark, self._acted.get(now.ticket_id, []), origin)
@@ -117,6 +128,9 @@ class TicketEvents:
         policy = self._deps.policy
         if not policy.needs_actions(seen, now, watermark, origin):
             return None
+        some = (self._acted or {}).get(now.ticket_id, [])
+        if are_all_since(seen, now, some):
+            return some
         with self._deps.stopping.breakable():
             return self._actions(now.ticket_id, seen, watermark, failures)
 
@@ -138,7 +152,7 @@ class TicketEvents:
                     f"HaloITSM trigger: ticket {now.ticket_id} is another one than before: HaloITSM was restored from "
                     "a backup. Its new tickets make events, with event IDs of their own."
                 )
-                deps.store.found_restored(self._halo_clock.now() or created)
+                deps.store.found_restored(created)
             seen, watermark = None, deps.store.watermark() or watermark
         return seen, alone, ticket, watermark
 
@@ -148,11 +162,12 @@ class TicketEvents:
             rows = read_actions(self._deps.reader, ticket_id, seen, watermark)
             if not rows:
                 # Every ticket has an opening action (seen live). This one was deleted since it was listed.
-                raise missing_ticket(ticket_id)
+                raise missing_ticket(ticket_id, status=404)
         except HaloError as error:
-            self._refusals_of_actions += 1
             # A single refusal may be temporary, and without the actions the transitions between two snapshots are
-            # lost. So the error is raised, and the ticket tried again, until several refusals came in a row.
+            # lost. So the error is raised, and the ticket tried again, until several refusals came in a row: for this
+            # ticket, or for whichever.
+            self._refusals_of_actions += error.kind in LASTING and error.kind != "not_found"
             tries = max(self._refusals_of_actions, failures + 1)
             if error.kind in LASTING and tries >= REFUSALS_BELIEVED:
                 return None

@@ -11,6 +11,7 @@ twice, but none is skipped. Where rows can move forward (another order, a delete
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ STATES: tuple[Mapping[str, str], ...] = ({}, CLOSED)
 # read by itself both have them (seen live).
 _TEXTS = ("summary", "team")
 _IDS = ("status_id", "priority_id", "agent_id", "tickettype_id", "client_id", "user_id")
+# In a content key: that the date of the last update has three fractional digits at most.
+SHORT_DATE = "short_date"
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,13 @@ def snapshot_of(ticket: Mapping[str, Any], read_at: SortKey = SortKey()) -> Snap
     numbers = {name: as_id(ticket.get(name)) for name in _IDS}
     content_key = {name: number for name, number in numbers.items() if number is not None}
     content_key |= {name: _checksum(ticket[name]) for name in _TEXTS if isinstance(ticket.get(name), str)}
-    updates = (SortKey.of(ticket.get(name)) for name in ("last_update", "lastupdate", "flastupdate"))
-    updated = next(filter(None, updates), SortKey())
+    updates = (
+        (ticket.get(name), SortKey.of(ticket.get(name))) for name in ("last_update", "lastupdate", "flastupdate")
+    )
+    text, updated = next((pair for pair in updates if pair[1]), ("", SortKey()))
+    fraction = re.search(r"[.,]([0-9]+)", str(text))
+    if updated and len(fraction.group(1) if fraction else "") <= 3:
+        content_key[SHORT_DATE] = 1
     occurred = parse_date(ticket.get("dateoccurred"))
     created = SortKey.of(ticket.get("datecreated")) or SortKey.of(ticket.get("dateoccurred"))
     return Snapshot(

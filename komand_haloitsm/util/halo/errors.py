@@ -189,12 +189,12 @@ def invalid_input(name: str, what: str) -> InvalidInput:
     )
 
 
-def missing_ticket(ticket_id: int, cause: HaloError | None = None) -> NotFound:
-    """The error for a ticket that Halo does not have, or does not show."""
+def missing_ticket(ticket_id: int, cause: HaloError | None = None, *, status: int | None = None) -> NotFound:
+    """The error for a ticket that Halo does not have, or does not show; with the status of ``cause``, or the given."""
     return NotFound(
         kind="not_found",
         cause=f"Ticket {ticket_id} does not exist, or the API application's agent may not see it.",
         assistance="Check the ticket ID, and that the agent's role may view unassigned tickets and those of others.",
         data=cause.data if cause else "",
-        status=cause.status if cause else None,
+        status=cause.status if cause else status,
     )

@@ -16,34 +16,41 @@ from .read import RECENT_ACTIONS, TicketReader
 _PATIENCE = RetryPolicy(max_wait=3.0)
 # who_type of an action: 0 the system, 1 an agent, 2 a user (seen in clients).
 _AGENT, _USER = 1, 2
+_REFUSALS_BELIEVED = 3
+LIFETIME = 600.0
 
 
 class OwnAgent:
-    """Asks Halo once. Safe to share among threads."""
+    """Asks Halo once, and again where Halo refuses to tell: a few times at once, then every ten minutes.
+
+    Safe to share among threads.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._lock = threading.Lock()
-        self._asked = False
         self._number: int | None = None
+        self._refusals = 0
+        self._not_before = 0.0
 
     @property
     def number(self) -> int | None:
         """The agent's id; None where Halo does not tell (``/Agent/me`` works for an agent's login: seen live)."""
         with self._lock:
-            if not self._asked:
-                self._number, self._asked = self._ask()
+            if self._number is None and self._session.clock.monotonic() >= self._not_before:
+                self._number = self._ask()
             return self._number
 
-    def _ask(self) -> tuple[int | None, bool]:
-        """The id, and whether that is an answer that will stay."""
+    def _ask(self) -> int | None:
         request = Request("GET", "/Agent/me")
         try:
-            return as_id(single(request, self._session.begin(_PATIENCE).call(request).data)["id"]), True
-        except (Forbidden, NotFound, Unauthorized):
-            return None, True
-        except HaloError:
-            return None, False
+            return as_id(single(request, self._session.begin(_PATIENCE).call(request).data)["id"])
+        except HaloError as error:
+            if isinstance(error, (Forbidden, NotFound, Unauthorized)):
+                self._refusals += 1
+                if self._refusals >= _REFUSALS_BELIEVED:
+                    self._not_before = self._session.clock.monotonic() + LIFETIME
+            return None
 
     def may_have_made(self, ticket_id: int, reader: TicketReader) -> bool:
         """False where a ticket's opening action shows that somebody else made it. Raises HaloError."""

@@ -39,6 +39,9 @@ class SortKey(str):
         return parse_date(self)
 
     def earlier(self, by: timedelta) -> SortKey:
-        """The moment that is ``by`` earlier; "" for ""."""
+        """The moment that is ``by`` earlier; "" for "", and the same at the beginning and the end of time."""
         moment = self.moment
-        return SortKey.at(moment - by) if moment else self
+        try:
+            return SortKey.at(moment - by) if moment else self
+        except OverflowError:
+            return self
