@@ -330,6 +330,7 @@ class Account:
 
     trigger: str
     seed: int
+    poison: bool = False
     changes: int = 0
     kills: int = 0
     due: int = 0
@@ -368,6 +369,9 @@ def _created(desk: ServiceDesk, events: list[dict[str, Any]], account: Account) 
 def _updated(desk: ServiceDesk, events: list[dict[str, Any]], account: Account) -> None:
     due = {f"{number} at {states[-1][0]}" for number, states in desk.states.items() if not desk.gone(number)}
     possible = {f"{number} at {state[0]}" for number, states in desk.states.items() for state in states}
+    if desk.halo.last_update_behind:
+        # That a ticket was only logged cannot be told there.
+        possible |= {f"{output['ticket']['id']} at {moment(output['ticket']['datemodified'])}" for output in events}
     things = [f"{output['ticket']['id']} at {moment(output['ticket']['datemodified'])}" for output in events]
     _compare(account, Counter(due), Counter(things), possible)
     for output in events:
@@ -410,7 +414,10 @@ def _compare(account: Account, due: Counter[Thing], things: Counter[Thing], poss
     account.missing = sorted((due - things).elements())
     account.wrong += [f"never happened: {thing}" for thing in sorted(set(things) - possible)]
     if account.trigger != "ticket_status_changed":
-        account.wrong += [f"under several event ids: {thing}" for thing, times in things.items() if times > 1]
+        # An event that was refused shows the ticket as it is when it is offered again, as a later event does.
+        several = [thing for thing, times in things.items() if times > 1]
+        refused = [thing for thing in several if account.poison and _is_poisoned(int(thing.split()[0]))]
+        account.wrong += [f"under several event ids: {thing}" for thing in several if thing not in refused]
 
 
 _RULES = {"ticket_created": _created, "ticket_updated": _updated, "ticket_status_changed": _status_changed}
@@ -511,7 +518,7 @@ class Storm:
         finally:
             self.process.kill()
         allowed = self.kills + self.orchestrator.late_answers
-        account = Account(self.plan.trigger, self.plan.seed, kills=self.kills, twice_allowed=allowed)
+        account = Account(self.plan.trigger, self.plan.seed, self.plan.poison, kills=self.kills, twice_allowed=allowed)
         account.attempts, account.halo_refusals = self.orchestrator.attempts, self._halo_refusals
         account.webhooks = len(self.halo.webhook_log)
         account.webhooks_taken = sum(record["status"] == 200 for record in self.halo.webhook_log)
@@ -533,7 +540,7 @@ class Storm:
             self._wait_until_settled()
         finally:
             self.process.kill()
-        account = Account(self.plan.trigger, self.plan.seed, seconds=round(time.monotonic() - began, 1))
+        account = Account(self.plan.trigger, self.plan.seed, self.plan.poison, seconds=round(time.monotonic() - began, 1))
         return account_for(account, self.desk, [event.output for event in self.orchestrator.accepted])
 
     def _first_start(self) -> None:

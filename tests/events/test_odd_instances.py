@@ -79,7 +79,8 @@ def test_every_event_is_delivered_once(halo, watch, name, settings):
     assert len(trigger.ids()) == len(set(trigger.ids()))
     expected = {
         "ticket_created": sorted(made),
-        "ticket_updated": sorted([2101, 2103, 2104, *made[:60]]),
+        # Where changes are dated too early, that a ticket was only logged cannot be told.
+        "ticket_updated": sorted([2101, 2103, 2104, *made[:60], *(made if halo.last_update_behind else ())]),
         "ticket_status_changed": sorted([2101] * 3 + [2103] * 3 + [2104] + made[:60]),
     }
     assert sorted(trigger.tickets()) == expected[name]
@@ -109,7 +110,7 @@ def test_changes_just_after_the_start_that_are_dated_before_it(halo, watch, name
 
     script.steps = [work, nothing, nothing]
     trigger.run_on(script)
-    expected = {"ticket_created": made, "ticket_updated": [2101, 2103], "ticket_status_changed": [2101] * 3}
+    expected = {"ticket_created": made, "ticket_updated": [2101, 2103, *made], "ticket_status_changed": [2101] * 3}
     assert trigger.tickets() == expected[name]
 
 

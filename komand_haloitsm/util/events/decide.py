@@ -202,7 +202,7 @@ def decide_updated(
     """The event ``N-updated-TIME`` for a ticket that has changed.
 
     A ticket that was only logged makes no such event. A ticket that was changed before it was first seen, if only by
-    one of Halo's rules, makes one.
+    one of Halo's rules, makes one; so does one whose last_update is not the time when it was logged.
 
     The output ``previous_status_id`` is the status last seen; for a ticket never seen it comes from the actions since
     the watermark. With ``status_changed``, there is an event only where the status is known to differ.
@@ -213,24 +213,13 @@ def decide_updated(
         actions = _up_to(now, actions)
     known = actions or origin.newest
     after = replace(as_seen(now, seen), action_id=_newest(known))
-    if (seen is None and _was_only_logged(now, known)) or _is_own(seen, now, watermark, actions, origin):
+    if (seen is None and now.sort_key == now.created) or _is_own(seen, now, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
     outputs = {"previous_status_id": before} if before else {}
     if status_changed and (before is None or before == now.status_id):
         return [Step(None, after)]
     return [Step(Event(f"{now.ticket_id}-updated-{now.sort_key}{_again(after)}", outputs), after)]
-
-
-def _was_only_logged(now: Snapshot, actions: Sequence[Row]) -> bool:
-    """Whether a ticket has not changed since it was logged, apart from what Halo's rules did to it at once.
-
-    An instance may date changes a little too early. Then only the actions tell.
-    """
-    if now.sort_key >= now.created or not actions:
-        return now.sort_key == now.created
-    soon = now.created.earlier(-_RULES_FOLLOW)
-    return all(_order(row) == 1 or (_is_the_systems(row) and _time(row) <= soon) for row in actions)
 
 
 # How soon after a change its consequences follow: what Halo's rules do to the ticket.
