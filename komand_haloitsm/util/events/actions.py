@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Mapping
 
 from ..halo.changes import OVERLAP
 from ..halo.tickets.read import TicketReader
@@ -39,15 +40,32 @@ def read_actions(reader: TicketReader, ticket_id: int, seen: LastSeen | None, wa
         asked = min(asked * 20, _MOST_ACTIONS)
 
 
-def actions_by_ticket(reader: TicketReader, since: SortKey, until: SortKey) -> dict[int, list[Row]]:
-    """Some actions of a time by ticket, of its last day where it is longer. Raises HaloError."""
+@dataclass(frozen=True)
+class Acted:
+    """The actions of all tickets of a time, by ticket; all of them since ``since``, "" where that is not known."""
+
+    by_ticket: Mapping[int, list[Row]]
+    since: SortKey
+
+
+def actions_of_all(reader: TicketReader, since: SortKey, until: SortKey) -> Acted:
+    """The actions of a time, of its last day where it is longer. Raises HaloError."""
     start, end = since.moment, until.earlier(-_DATED_LATER).moment
     if start is None or end is None:
-        return {}
+        return Acted({}, SortKey())
+    start = max(start, end - _LONGEST_RANGE)
+    rows = reader.actions_between(start, end, _MOST_OF_ALL)
     found: dict[int, list[Row]] = {}
-    for row in reader.actions_between(max(start, end - _LONGEST_RANGE), end, _MOST_OF_ALL):
+    for row in rows:
         found.setdefault(as_id(row.get("ticket_id")) or 0, []).append(row)
-    return found
+    if len(rows) >= _MOST_OF_ALL:
+        return Acted(found, min(_date_of(row) for row in rows))
+    # Another round number of rows may be a cut as well.
+    return Acted(found, SortKey() if len(rows) % 50 == 0 else SortKey.at(start))
+
+
+def _date_of(row: Row) -> SortKey:
+    return SortKey.of(row.get("actiondatecreated")) or SortKey.of(row.get("datetime"))
 
 
 def _older(
@@ -70,5 +88,5 @@ def _reach(rows: list[Row], seen: LastSeen | None, watermark: Watermark) -> bool
         return False
     if seen is not None and seen.action_id is not None:
         return min(as_id(row.get("id")) or 0 for row in rows) <= seen.action_id
-    oldest = min(SortKey.of(row.get("actiondatecreated") or row.get("datetime")) for row in rows)
+    oldest = min(map(_date_of, rows))
     return oldest < (seen.sort_key if seen else watermark.sort_key)

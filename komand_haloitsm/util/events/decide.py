@@ -274,17 +274,27 @@ def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row]
     return Origin(None, origin.told, some)
 
 
-def are_all_since(seen: LastSeen | None, now: Snapshot, some: Sequence[Row]) -> bool:
+def are_all_since(seen: LastSeen | None, now: Snapshot, some: Sequence[Row], since: str) -> bool:
     """Whether some of a ticket's actions are all of them since it was last seen, or all at all if it never was.
 
-    They are numbered from 1 in each ticket (seen live), and the last change of status leads to the ticket's own.
+    The actions of a ticket are numbered from 1 (seen live), and each change of its status begins where the one before
+    ended. ``some`` has all since ``since``, "" where that is not known.
     """
-    first = 1 if seen is None else (seen.action_id or 0) + 1
-    numbers = sorted(number for number in map(_order, some) if number >= first)
-    changes = [one for one in _transitions(some) if one.action_id >= first]
-    status = changes[-1].new if changes else seen.status_id if seen else now.status_id
-    known = seen is None or seen.action_id is not None
-    return known and bool(numbers) and numbers == list(range(first, first + len(numbers))) and status == now.status_id
+    first = 1 if seen is None else None if seen.action_id is None else seen.action_id + 1
+    numbers = sorted(number for number in map(_order, some) if number >= (first or 1))
+    if not numbers or numbers != list(range(first or numbers[0], (first or numbers[0]) + len(numbers))):
+        return False
+    changes = [one for one in _transitions(some) if one.action_id >= numbers[0]]
+    if seen is not None and first is None:
+        if not since or seen.sort_key < since:
+            return False
+        changes = [one for one in changes if one.at >= seen.sort_key]
+    statuses = [seen.status_id if seen else changes[0].old if changes else now.status_id]
+    for one in changes:
+        if one.old != statuses[-1]:
+            return False
+        statuses.append(one.new)
+    return statuses[-1] == now.status_id
 
 
 def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Any, Sequence
 from ..halo.changes import Snapshot, snapshot_of
 from ..halo.errors import HaloError, missing_ticket
 from ..halo.values.sort_key import SortKey
-from .actions import actions_by_ticket, read_actions
+from .actions import Acted, actions_of_all, read_actions
 from .decide import LastSeen, Origin, Watermark, are_all_since, hints_at_a_restored_halo, is_another, with_others
 from .delivery import Delivered
 from .dependencies import FEW, LASTING, REFUSALS_BELIEVED, Dependencies, Row, is_general
@@ -17,6 +17,7 @@ from .halo_clock import HaloClock
 from .lifecycle import Stopped
 from .store import Parked
 
+_NOBODY = Acted({}, SortKey())
 _MOST_REMEMBERED = 10_000
 # The Date header has whole seconds, and a reading takes a moment.
 _CLOCKS_AGREE = timedelta(seconds=2)
@@ -34,7 +35,7 @@ class TicketEvents:
         self._refusals_of_actions = 0
         # How many tickets have changed at once, and who acted on them: None where the build does not list that.
         self._changed = 0
-        self._acted: dict[int, list[Row]] | None = {}
+        self._acted: Acted | None = _NOBODY
         self._told_unknown = False
 
     def read_at(self, ticket_id: int) -> SortKey:
@@ -49,7 +50,7 @@ class TicketEvents:
         self._changed = len(both)
         if self._acted is None:
             return
-        self._acted = {}
+        self._acted = _NOBODY
         if not (deps.policy.skips_own_changes or deps.policy.needs_every_action) or len(both) <= FEW:
             return
         since = min(SortKey(seen.sort_key) if seen else min(one.created, one.sort_key) for seen, one in both)
@@ -59,7 +60,7 @@ class TicketEvents:
         until = min(until, now) if now else until
         with deps.stopping.breakable():
             try:
-                self._acted = actions_by_ticket(deps.reader, since, until)
+                self._acted = actions_of_all(deps.reader, since, until)
             except HaloError as error:
                 if is_general(error):
                     raise
@@ -118,9 +119,9 @@ class TicketEvents:
                 "HaloITSM trigger: HaloITSM does not tell which agent the API application is (GET /Agent/me), so that "
                 "its own changes make events. End a workflow that changes its ticket where it sees its own change."
             )
-        if deps.policy.needs_every_action or not self._acted:
+        if deps.policy.needs_every_action or self._acted is None:
             return origin
-        return with_others(seen, watermark, self._acted.get(now.ticket_id, []), origin)
+        return with_others(seen, watermark, self._acted.by_ticket.get(now.ticket_id, []), origin)
 
     def _needed_actions(
         self, seen: LastSeen | None, now: Snapshot, watermark: Watermark, origin: Origin, failures: int
@@ -128,8 +129,9 @@ class TicketEvents:
         policy = self._deps.policy
         if not policy.needs_actions(seen, now, watermark, origin):
             return None
-        some = (self._acted or {}).get(now.ticket_id, [])
-        if are_all_since(seen, now, some):
+        acted = self._acted or _NOBODY
+        some = acted.by_ticket.get(now.ticket_id, [])
+        if are_all_since(seen, now, some, acted.since):
             return some
         with self._deps.stopping.breakable():
             return self._actions(now.ticket_id, seen, watermark, failures)
