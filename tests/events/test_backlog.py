@@ -92,6 +92,40 @@ def test_more_changes_at_one_moment_than_a_page_holds():
     assert sorted(set(ids(batches(Halo(rows))))) == list(range(1, 1200))
 
 
+@pytest.mark.parametrize("touched", [5, 150, 250, 725])
+@pytest.mark.parametrize("page", [2, 3, 8])
+@pytest.mark.parametrize("deleted", [False, True], ids=["changes", "is deleted"])
+def test_a_ticket_that_leaves_a_moment_of_many_changes_hides_no_other(touched, page, deleted):
+    halo, left = Halo([{"id": n, "last_update": date(100 if n <= 730 else 1000 + (n ^ 1))} for n in range(1, 1500)]), []
+    halo.now = 50_000
+
+    def before(number: int) -> None:
+        # The newest changes come first, and each page of the oldest ones may be read twice.
+        if number == page and halo.reads[-1]["orderdesc"] == "false" and len(left) < 3:
+            left.append(touched + len(left))
+            halo.rows.pop(left[-1]) if deleted else halo.touch(left[-1])
+
+    halo.before = before
+    found = batches(halo)
+    assert left and set(ids(found)) >= set(range(1, 1500)) - set(left)
+    assert sum(int(read["page_no"]) > 1 for read in halo.reads) < 30
+
+
+def test_a_total_that_is_always_too_large_does_not_make_the_oldest_endless():
+    halo = Halo(spread(1200))
+    call, reads = halo.call, []
+
+    def wrong(request, policy):
+        response = call(request, policy)
+        # Past its end the list shows its last page again.
+        reads.append(response.data["tickets"] or reads[-1])
+        response.data.update(tickets=reads[-1], record_count=100_000)
+        return response
+
+    halo.call = wrong
+    assert set(ids(batches(halo))) == set(range(1, 1201)) and len(reads) < 25
+
+
 @pytest.mark.parametrize("odd", ["none", "no window", "no order at all", "short pages, each counted by itself"])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_changes_meanwhile_is_found_now_or_by_the_next_poll(odd, seed):

@@ -220,7 +220,7 @@ def test_a_backlog_goes_on_where_halo_refused_to(halo, watch, name):
     trigger.run_on(script)
     assert sorted(trigger.tickets()) == made
     # A status needs the actions of each ticket; all else is read by the page. For minutes, each poll reads all again.
-    assert len(halo.requests) < (840 if name == "ticket_status_changed" else 160)
+    assert len(halo.requests) < (860 if name == "ticket_status_changed" else 170)
     assert script.rests.count(7.0) == 3
 
 

@@ -78,6 +78,93 @@ def test_the_pages_end_where_the_window_does():
     assert len(halo.reads) == 2
 
 
+def logged(count: int, hours: float = 14.0) -> list[dict]:
+    """Tickets that were only logged, the last one a second before SINCE: their order by update is that by id."""
+    return [{"id": one, "last_update": date(-1 - (count - one) * hours * 3600 / count)} for one in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("new", [0, 1, 60, 98])
+def test_tickets_that_were_only_logged_do_not_cost_the_pages_of_many_hours(new):
+    halo = Halo([*logged(3000), *({"id": 9000 + one, "last_update": date(one)} for one in range(new))])
+    assert numbers(changed_since(halo.reader(), SINCE)) == list(range(9000, 9000 + new))
+    assert len(halo.reads) == 2
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0.1, 9), (2, 10)])
+def test_a_flood_of_tickets_that_were_only_logged_costs_its_own_pages(seconds, requests):
+    halo = Halo([*logged(3000), *({"id": 9000 + one, "last_update": date(seconds * one)} for one in range(730))])
+    assert len(changed_since(halo.reader(), SINCE).rows) == 730
+    # The first page of many hours, and eight pages. Where the first page is far from SINCE, the trial is one more.
+    assert len(halo.reads) == requests
+
+
+@pytest.mark.parametrize("ignored", [(), ("lastupdatefromdate",), ("order",)], ids="+".join)
+@pytest.mark.parametrize("zone", [-12, -5, -0.5, 0, 8])
+@pytest.mark.parametrize("hours", [0, 0.1, 3, 6, 14])
+@pytest.mark.parametrize("touched", [False, True], ids=["none was touched", "an old one was touched"])
+def test_tickets_that_were_only_logged_hide_no_change_in_any_zone(zone, ignored, hours, touched):
+    # They have come in for a day, and so they did in the hours since the last poll.
+    rows = [{"id": one, "last_update": date((one * (24 + hours) / 900 - 24) * 3600)} for one in range(1, 901)]
+    halo = Halo(rows, ignored=ignored, zone=zone)
+    halo.now = hours * 3600
+    if touched:
+        halo.touch(3)
+    expected = {number for number, row in halo.rows.items() if row["last_update"] >= date(0)}
+    assert set(numbers(changed_since(halo.reader(), SINCE))) == expected
+
+
+def test_a_ticket_that_changes_before_the_trial_proves_no_zone():
+    halo = Halo([*logged(900), *({"id": 9000 + one, "last_update": date(one)} for one in range(20))], zone=-5)
+    halo.now = 30 * 3600
+    # What changes between the two requests is later than the misread moment as well.
+    halo.before = lambda _: halo.touch(9000) if len(halo.reads) == 1 else None
+    assert set(numbers(changed_since(halo.reader(), SINCE))) >= set(range(9000, 9020))
+
+
+def with_odd_pages(halo: Halo, change) -> Halo:
+    """`change(page, rows, all rows)` gives the rows that a page shows in place of its own, and the count it tells."""
+    call = halo.call
+
+    def odd(request, policy):
+        response = call(request, policy)
+        rows, told = change(int(request.query["page_no"]), response.data["tickets"], response.data["record_count"])
+        return Response(200, {"tickets": rows, "record_count": told}, date=response.date)
+
+    halo.call = odd
+    return halo
+
+
+def test_dates_that_are_rounded_up_in_lists_do_not_cost_the_pages_of_many_hours():
+    rows = [{**row, "last_update": f"{row['last_update'][:-8]}1230001Z"} for row in logged(3000)]
+    shown = lambda _, found, told: ([{**row, "last_update": row["last_update"][:-8] + "124"} for row in found], told)
+    halo = with_odd_pages(Halo(rows), shown)
+    assert changed_since(halo.reader(), SINCE).rows == [] and len(halo.reads) == 2
+
+
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+@pytest.mark.parametrize("short", [2, 3])
+def test_a_short_page_in_the_middle_is_not_the_end(ignored, short):
+    halo = with_odd_pages(
+        Halo(tickets(450), ignored=ignored), lambda page, rows, told: (rows[:-1] if page == short else rows, told)
+    )
+    assert len(changed_since(halo.reader(), SINCE).rows) == 449
+
+
+@pytest.mark.parametrize("ignored", IGNORED, ids="+".join)
+@pytest.mark.parametrize("repeats", [False, True], ids=["empty at the end", "the last page again and again"])
+def test_a_total_that_is_always_too_large_costs_one_page(ignored, repeats):
+    shown = []
+
+    def change(_, rows, __):
+        shown.append(rows or (shown[-1] if repeats else []))
+        return shown[-1], 100_000
+
+    halo = with_odd_pages(Halo(tickets(350), ignored=ignored), change)
+    assert len(changed_since(halo.reader(), SINCE).rows) == 350
+    # Where nothing proves the order, the list is read again to be sure.
+    assert len(halo.reads) <= 12
+
+
 @pytest.mark.parametrize("ignored", [(), ("lastupdatefromdate",), ("order", "orderdesc")], ids="+".join)
 def test_five_thousand_changed_tickets(ignored):
     halo = Halo(tickets(5000), ignored=ignored)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from komand_haloitsm.util.halo.errors import HaloError
 from komand_haloitsm.util.halo.http.messages import Request
-from komand_haloitsm.util.halo.http.rows import rows_of, single
+from komand_haloitsm.util.halo.http.rows import rows_of, single, total_of
 from komand_haloitsm.util.halo.tickets.filters import PageEnd, TicketFilter
 from komand_haloitsm.util.halo.values.dates import format_date
 from komand_haloitsm.util.halo.values.ids import as_id
@@ -121,10 +121,11 @@ def test_any_answer_is_one_object_or_an_error(data):
 
 @given(st.lists(st.tuples(st.integers(0, 300), DATES | ANY_JSON | st.fixed_dictionaries({"record_count": ANY_JSON}))))
 def test_whether_a_page_is_the_last_is_always_known(pages):
-    end, longest = PageEnd(), 0
+    end, longest, so_far = PageEnd(), 0, 0
     for rows, envelope in pages:
-        last = end.is_last(rows, envelope)
-        assert last is True or (rows >= max(longest, 1) and last is False)
+        last, so_far = end.is_last(rows, envelope), so_far + rows
+        more = rows >= longest or (total_of(envelope) or 0) > so_far
+        assert last is True or (rows > 0 and more and last is False)
         longest = max(longest, rows)
 
 

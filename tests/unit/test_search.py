@@ -172,6 +172,13 @@ _PAGES = {
     "the last full page of a cut list": ([(50, {"record_count": 150})] * 3, True),
     "full pages, each counted by itself": ([(50, {"record_count": 50})] * 3, False),
     "a page shorter than the one before": ([(50, {"record_count": 50}), (49, {"record_count": 49})], True),
+    "a short page in the middle of more": ([(100, {"record_count": 350}), (99, {"record_count": 350})], False),
+    "the last page after a short one": ([(rows, {"record_count": 349}) for rows in (100, 99, 100, 50)], True),
+    "an empty page after a short one": ([(rows, {"record_count": 350}) for rows in (100, 99, 100, 50, 0)], True),
+    "a short page, each counted as it was before rows were left out": (
+        [(rows, {"record_count": 100}) for rows in (100, 99)],
+        True,
+    ),
     "a full page without a count": ([(100, {})], False),
     "a full page with a count that is none": ([(100, {"record_count": True})], False),
     "a full page with a count as text": ([(100, {"record_count": "100"})], False),

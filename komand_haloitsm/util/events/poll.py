@@ -10,10 +10,9 @@ batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Generator, Mapping, Sequence
 
-from ..halo.changes import Asked, Found, ListReading, Row, Snapshot, keep, newest_first, oldest_change_first
+from ..halo.changes import Asked, Found, ListReading, Page, Row, Snapshot, keep, newest_first, oldest_change_first
 from ..halo.tickets.filters import PAGE_SIZE, PageEnd
 from ..halo.values.dates import format_date
 from ..halo.values.sort_key import SortKey
@@ -98,19 +97,37 @@ def _next_changes(since: SortKey, state: State) -> Generator[Asked, Any, tuple[T
     """The oldest changes, at least one of them later than ``since`` if there is any, and whether they are all.
 
     None where the rows are in another order or older, which they are not where the parameters hold.
+
+    More than one page is read only where changes of one moment fill a page. A ticket that changes meanwhile leaves its
+    place, and the rows behind it move up, perhaps to a page that was read. So the pages are read a second time, from
+    the last to the first: now a row can only move to a page that is still to come.
     """
     tickets: Tickets = []
-    end = PageEnd()
-    for number in count(1):
-        page = yield Asked(number, _since(since, state))
-        sort_keys = [snapshot.sort_key for snapshot, _ in page.tickets]
-        if sort_keys != sorted(sort_keys) or (sort_keys and sort_keys[0] < SortKey.at(since.moment)):
+    ids: set[int] = set()
+    end, number, last = PageEnd(), 0, False
+    while not last and not (tickets and tickets[-1][0].sort_key > since):
+        number += 1
+        page = yield from _oldest_page(number, since, state)
+        if page is None:
             return None
         tickets += page.tickets
-        last = end.is_last(page.length, page.envelope)
-        if last or (sort_keys and sort_keys[-1] > since):
-            return tickets, last
-    return None
+        known = len(ids)
+        ids.update(snapshot.ticket_id for snapshot, _ in page.tickets)
+        last = end.is_last(page.length, page.envelope) or len(ids) == known
+    for again in range(number - 1, 0, -1):
+        page = yield from _oldest_page(again, since, state)
+        if page is None:
+            return None
+        tickets = page.tickets + tickets
+    return tickets, last
+
+
+def _oldest_page(number: int, since: SortKey, state: State) -> Generator[Asked, Page, Page | None]:
+    """A page of the list, the oldest change first. None where the rows are in another order or older."""
+    page = yield Asked(number, _since(since, state))
+    sort_keys = [snapshot.sort_key for snapshot, _ in page.tickets]
+    right = sort_keys == sorted(sort_keys) and (not sort_keys or sort_keys[0] >= SortKey.at(since.moment))
+    return page if right else None
 
 
 def _since(moment: SortKey, state: State) -> dict[str, str]:

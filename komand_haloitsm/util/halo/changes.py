@@ -33,6 +33,10 @@ OVERLAP = timedelta(seconds=180)
 _PASSES = 3
 # No zone's time is further from UTC.
 _LOCAL_TIME = timedelta(hours=15)
+# No zone's time is so near to UTC, but for those that are the same.
+_NO_ZONE = timedelta(minutes=15)
+# A list may show a last_update with fewer digits than Halo compares.
+_ROUNDED = timedelta(seconds=1)
 # The lists that together have every ticket: a plain list may leave out the closed ones.
 CLOSED: Mapping[str, str] = {"closed_only": "true"}
 STATES: tuple[Mapping[str, str], ...] = ({}, CLOSED)
@@ -198,14 +202,12 @@ class ListReading:
 
         The list is asked for the changes of some hours more. A build that takes the moment for local time, which is
         not known of any, would otherwise leave out changes. They cost nothing, since the rows are in order. Where the
-        rows of the first page are in another order, the list is asked for the changes since that moment alone.
+        first page does not prove that order, they may cost many pages: see ``_start``.
         """
-        margin, ids, end = _LOCAL_TIME, set[int](), PageEnd()
+        start, page = yield from _start(since, state)
+        ids, end = set[int](), PageEnd()
         while not self.full and (most is None or self.read < most):
-            page = yield Asked(self.read + 1, _query(since.earlier(margin), state))
-            if self.read == 0 and margin and not _falling([snapshot.sort_key for snapshot, _ in page.tickets]):
-                margin = timedelta()
-                continue
+            page = page or (yield Asked(self.read + 1, _query(start, state)))
             self._take(page)
             for snapshot, row in page.tickets:
                 keep(found, snapshot, row, since)
@@ -214,6 +216,7 @@ class ListReading:
             last = end.is_last(page.length, page.envelope)
             past = bool(page.tickets) and page.tickets[-1][0].sort_key < since and self.last_updated_first
             self.full = last or past or len(ids) == known
+            page = None
 
     def _take(self, page: Page) -> None:
         self.read += 1
@@ -238,6 +241,36 @@ class ListReading:
         # In the order of ids, a change does not move a ticket.
         by_id = _falling(self.numbers) or self.numbers == sorted(self.numbers)
         return not self.vanished and (self.read == 1 or _falling(self.sort_keys) or by_id)
+
+
+def _start(since: SortKey, state: Mapping[str, str]) -> Generator[Asked, Page, tuple[SortKey, Page | None]]:
+    """The moment since which the list is to be asked for changes, and its first page where that was read for it.
+
+    That is some hours before ``since``, unless the first page shows that this may cost many pages more:
+
+    - Its rows are not in the order of their updates. Then it is ``since`` itself.
+    - Its rows are in that order and in the order of their ids as well, as those of tickets that were only logged.
+      Then a trial asks for the changes since that of a ticket on the page, or a few minutes before. A build that shows
+      the ticket again does not take the moment for one that is hours later, so the hours before are not needed.
+    """
+    early = since.earlier(_LOCAL_TIME)
+    page = yield Asked(1, _query(early, state))
+    snapshots = [snapshot for snapshot, _ in page.tickets]
+    if not _falling([one.sort_key for one in snapshots]):
+        return since, None
+    if not snapshots or not _falling([one.ticket_id for one in snapshots]):
+        return early, page
+    known = next((one for one in snapshots if one.sort_key <= since), snapshots[-1])
+    tried = known.sort_key.earlier(_ROUNDED)
+    if tried.earlier(_NO_ZONE) <= since:
+        # So near to ``since``, the trial is the first page of the changes since then.
+        tried = min(tried, since)
+    if tried <= early or PageEnd().is_last(page.length, page.envelope):
+        return early, page
+    trial = yield Asked(1, _query(tried, state))
+    if (known.ticket_id, known.sort_key) not in ((one.ticket_id, one.sort_key) for one, _ in trial.tickets):
+        return early, page
+    return (tried, trial) if tried <= since else (since, None)
 
 
 def _falling(values: Sequence[Any]) -> bool:

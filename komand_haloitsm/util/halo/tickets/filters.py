@@ -128,9 +128,14 @@ class PageEnd:
     """Tells from the pages of one list, as they come, which is the last.
 
     An instance may give fewer rows a page than were asked for, and need not say so; its ``record_count`` may be the
-    total (seen live) or the number of rows on the page. So a page counts as the last one if it is shorter than what
-    Halo says or an earlier page shows that a page holds, or if a total that can be told from a count per page is
-    reached. Where neither is certain, there may be another one: that takes a page of 10, 20, 25, 50 or 100 rows.
+    total (seen live) or the number of rows on the page. No page counts its own rows as more than came so far: a count
+    that is larger is a total, and there is another page, however short this one is. Otherwise a page counts as the last
+    one if it is shorter than what Halo says or an earlier page shows that a page holds, or if a total that can be told
+    from a count per page is reached. Where neither is certain, there may be another one: that takes a page of 10, 20,
+    25, 50 or 100 rows.
+
+    A total may be wrong. So a page without rows is always the last one, and whoever reads ends at a page without a new
+    row.
     """
 
     def __init__(self) -> None:
@@ -142,10 +147,12 @@ class PageEnd:
         self._rows += rows
         first, self._longest = self._longest == 0, max(self._longest, rows)
         total = total_of(envelope)
-        if rows == 0 or rows < self._longest:
+        if rows == 0:
             return True
         if total is not None and total > self._rows:
             return False
+        if rows < self._longest:
+            return True
         if total is not None and not first and total > rows:
             return True
         told = envelope.get("page_size") if isinstance(envelope, Mapping) else None
