@@ -540,7 +540,8 @@ class Storm:
             self._wait_until_settled()
         finally:
             self.process.kill()
-        account = Account(self.plan.trigger, self.plan.seed, self.plan.poison, seconds=round(time.monotonic() - began, 1))
+        seconds = round(time.monotonic() - began, 1)
+        account = Account(self.plan.trigger, self.plan.seed, self.plan.poison, seconds=seconds)
         return account_for(account, self.desk, [event.output for event in self.orchestrator.accepted])
 
     def _first_start(self) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from komand_haloitsm.util.events.decide import (
+    are_all_since,
+    as_seen,
     Origin,
     decide_created,
     decide_status_changed,
@@ -157,3 +159,46 @@ def test_actions_whose_numbers_are_used_again_make_their_transitions():
     actions = [did(5, SEEN + 1, OTHER, old_status=NEW, new_status=RESOLVED), did(4, SEEN - 1, OTHER)]
     assert statuses(decide_status_changed(seen, snapshot(SEEN + 2, RESOLVED), WATERMARK, actions)) == [(NEW, RESOLVED)]
     assert ids(decide_status_changed(seen, snapshot(SEEN + 2, RESOLVED), WATERMARK, actions)) == ["4242-status-5"]
+
+
+# -- the actions of many tickets, from one list ----------------------------------------------------------------------
+
+# The numbers and changes of status (old, new) of the actions that the list has of a ticket, the newest action known
+# from its last look, since when the list has all, and whether these are all since that look. It was New then.
+LISTS = {
+    "the next ones": ([(5, 1, 2), (6, None, None)], 4, "", 2, True),
+    "one is missing": ([(5, 1, 2), (7, None, None)], 4, "", 2, False),
+    "the first is missing": ([(6, 1, 2)], 4, "", 2, False),
+    "older ones as well": ([(3, None, None), (4, 2, 1), (5, 1, 2)], 4, "", 2, True),
+    "they lead elsewhere": ([(5, 1, 2)], 4, "", 8, False),
+    "they begin elsewhere": ([(5, 8, 2)], 4, "", 2, False),
+    "none": ([], 4, "", 2, False),
+    "no known action, but all since": ([(5, 1, 2), (6, 2, 8)], None, SEEN - 5, 8, True),
+    "no known action, all since a later time": ([(5, 1, 2), (6, 2, 8)], None, SEEN + 5, 8, False),
+    "no known action, and not known since when": ([(5, 1, 2)], None, "", 2, False),
+}
+
+
+@pytest.mark.parametrize(("rows", "known", "since", "status", "expected"), LISTS.values(), ids=LISTS)
+def test_whether_some_actions_are_all_since_the_last_look(rows, known, since, status, expected):
+    actions = [did(n, SEEN + n, OTHER, old_status=old, new_status=new) for n, old, new in rows]
+    since = SortKey.of(date(since)) if since else ""
+    assert are_all_since(seen_at(SEEN, NEW, known), snapshot(SEEN + 9, status), actions, since) is expected
+
+
+def test_all_actions_of_a_ticket_never_seen_begin_with_the_first():
+    now = snapshot(SEEN + 9, IN_PROGRESS)
+    rows = [did(1, SEEN, OTHER), did(2, SEEN + 9, OTHER, old_status=NEW, new_status=IN_PROGRESS)]
+    assert are_all_since(None, now, rows, "") and not are_all_since(None, now, rows[1:], "")
+
+
+def test_a_list_and_a_single_ticket_date_one_change_differently():
+    fine, short = snapshot(None, last_update="2026-03-01T00:20:00.1237654Z"), snapshot(None)
+    for text in ("2026-03-01T00:20:00.124", "2026-03-01T00:20:00.123"):
+        short = snapshot(None, last_update=text)
+        assert not has_moved(as_seen(fine, None), short, WATERMARK)
+        assert not has_moved(as_seen(short, None), fine, WATERMARK)
+    later = snapshot(None, last_update="2026-03-01T00:20:00.125")
+    assert has_moved(as_seen(fine, None), later, WATERMARK) and has_moved(as_seen(short, None), later, WATERMARK)
+    changed = replace(short, content_key={**short.content_key, "summary": 1})
+    assert has_moved(as_seen(fine, None), changed, WATERMARK)

@@ -118,7 +118,8 @@ class HaloClient:
                 user_agent=user_agent or "haloitsm-client",
                 connect_timeout=connect_timeout,
                 read_timeout=read_timeout,
-                before_request=lambda: self.before_request(),  # pylint: disable=unnecessary-lambda  # it may be replaced
+                # It may be replaced later.
+                before_request=lambda: self.before_request(),  # pylint: disable=unnecessary-lambda
             )
             return Session(
                 transport,
