@@ -24,7 +24,9 @@ from tools.export_plg import plg_path
 from tools.image import image_tag
 from tools.tree import ROOT, read_spec
 
-LARGEST = 1_500_000  # bytes that we may add over the base image; orjson is 0.4 MB of them
+# Bytes that we may add over the base image. orjson is 0.4 MB of them; our own code counts twice, because the generated
+# Dockerfile leaves a copy of it behind.
+LARGEST = 1_700_000
 ENTRY_POINT = ["python", "/workspace/bin/komand_haloitsm"]
 
 PLUGIN = re.compile(

@@ -44,7 +44,7 @@ class TicketStatusChangedInput(insightconnect_plugin_runtime.Input):
     },
     "requests_per_five_minutes": {
       "type": "integer",
-      "title": "Requests per Five Minutes",
+      "title": "Requests Per Five Minutes",
       "description": "How many requests this trigger may send to HaloITSM in five minutes, which allows 300 for everything together",
       "default": 40,
       "order": 5
