@@ -159,8 +159,8 @@ def test_all_tickets_are_read_by_their_parents_lists_where_the_cursor_is_lost(sc
     scene.halo.forget_requests()
     scene.run().plan()
     tickets = [path for path in scene.lists() if "ickets" in path]
-    # The cursor, two lists of children, and the parent by itself.
-    assert len(tickets) <= 4
+    # The cursor, two lists of children, and the parent by itself. A page of fifty rows may be a cut one: one list more.
+    assert len(tickets) <= 5
     assert models.Ticket.objects.get(key="s7").status == "In Progress"
     assert models.Ticket.objects.get(key="s8").status == "Remediated"
 
