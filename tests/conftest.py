@@ -1,6 +1,8 @@
 """What the plugin's tests share: an emulated HaloITSM for each test, connections to it, and the real entry point."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +41,20 @@ def workspace_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def as_a_new_process() -> None:
     """What this process knows of Halos is kept by their addresses, and the next test may get a port of the last one."""
     exactly_once._REGISTRIES.clear()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody has signed but itself, and its key, as files."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=test"]
+    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    return certificate, key
 
 
 @pytest.fixture(scope="session")

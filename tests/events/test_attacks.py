@@ -18,16 +18,7 @@ from komand_haloitsm.util.halo.tickets.read import TicketReader
 from komand_haloitsm.util.halo.values.sort_key import SortKey
 from komand_haloitsm.util.halo.webhook import Notice
 
-from .watched import CLOSED, IN_PROGRESS, NEW, RESOLVED, Script, Watched, notices, nothing, told
-
-
-@pytest.fixture
-def watch(halo, tmp_path):
-    return lambda name, **params: Watched(halo, tmp_path, name, **params)
-
-
-def log_many(halo, count):
-    return [halo.log_ticket(summary=f"one of many {number}", agent_id=3)["id"] for number in range(count)]
+from .watched import CLOSED, IN_PROGRESS, NEW, RESOLVED, Script, log_many, notices, nothing, told
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -114,15 +105,15 @@ def test_two_tickets_with_500_block_no_other(halo, watch, monkeypatch):
     assert trigger.tickets() == [2104], (len(script.rests), sum(script.rests))
 
 
+def change_one_to_the_end_of_time(halo):
+    halo.change_ticket(2101, last_update="9999-12-31T23:59:59Z")
+    for n in (2103, 2104, 2105, 2106):
+        halo.change_ticket(n, status_id=IN_PROGRESS)
+
+
 def test_end_of_time(halo, watch):
     trigger = watch("ticket_updated")
-
-    def work():
-        halo.change_ticket(2101, last_update="9999-12-31T23:59:59Z")
-        for n in (2103, 2104, 2105, 2106):
-            halo.change_ticket(n, status_id=IN_PROGRESS)
-
-    trigger.run(work, nothing, nothing)
+    trigger.run(lambda: change_one_to_the_end_of_time(halo), nothing, nothing)
     assert sorted(set(trigger.tickets())) == [2101, 2103, 2104, 2105, 2106]
 
 
@@ -525,14 +516,8 @@ def test_a_workflow_that_updates_a_field_by_a_webhooks_word(halo, watch):
 
 def test_end_of_time_after_a_restart(halo, watch):
     trigger = watch("ticket_updated")
-
-    def work():
-        halo.change_ticket(2101, last_update="9999-12-31T23:59:59Z")
-        for n in (2103, 2104, 2105, 2106):
-            halo.change_ticket(n, status_id=IN_PROGRESS)
-
     died = 0
-    for steps in ([work, nothing], [nothing], [nothing]):
+    for steps in ([lambda: change_one_to_the_end_of_time(halo), nothing], [nothing], [nothing]):
         try:
             trigger.run(*steps)
         except OverflowError:

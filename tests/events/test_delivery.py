@@ -3,11 +3,9 @@
 import io
 import json
 import logging
-import shutil
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -306,19 +304,6 @@ def test_a_413_in_the_middle_of_five_megabytes_is_recognised(peer, caplog, reads
     assert delivery_to(halls.url, waits).deliver("17-created", BIG) is Delivered.REFUSED
     assert halls.connections == 3 and len(waits.seconds) == 2
     assert "HTTP 413" in caplog.text and "no answer" not in caplog.text and SECRET_TEXT not in caplog.text
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=test"]
-    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    return certificate, key
 
 
 def test_it_is_recognised_over_tls_too(peer, certificate, monkeypatch):

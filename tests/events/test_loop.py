@@ -26,7 +26,7 @@ from .watched import (
     RESOLVED,
     Killed,
     Script,
-    Watched,
+    flap,
     notices,
     nothing,
     paths,
@@ -34,11 +34,6 @@ from .watched import (
 )
 
 SECRET = "webhook-secret"
-
-
-@pytest.fixture
-def watch(halo, tmp_path):
-    return lambda name, **params: Watched(halo, tmp_path, name, **params)
 
 
 # -- the first start and after --------------------------------------------------------------------------------------
@@ -132,11 +127,6 @@ def test_only_updates_that_change_the_status(halo, watch):
         (2101, 1),
         (2103, 3),
     ]
-
-
-def flap(halo, number: int) -> None:
-    for status in (IN_PROGRESS, RESOLVED, NEW):
-        halo.change_ticket(number, status_id=status)
 
 
 @pytest.mark.parametrize(

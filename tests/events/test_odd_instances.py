@@ -9,23 +9,9 @@ from komand_haloitsm.util.events.delivery import NotAccepted
 from komand_haloitsm.util.halo.values.sort_key import SortKey
 from komand_haloitsm.util.halo.webhook import Notice
 
-from .watched import CLOSED, IN_PROGRESS, NEW, RESOLVED, Script, Watched, notices, nothing, paths, told
+from .watched import CLOSED, IN_PROGRESS, NEW, RESOLVED, Script, flap, log_many, notices, nothing, paths, told
 
 OWN, OTHER = 6, 3
-
-
-@pytest.fixture
-def watch(halo, tmp_path):
-    return lambda name, **params: Watched(halo, tmp_path, name, **params)
-
-
-def flap(halo, number: int) -> None:
-    for status in (IN_PROGRESS, RESOLVED, NEW):
-        halo.change_ticket(number, status_id=status)
-
-
-def log_many(halo, count: int) -> list[int]:
-    return [halo.log_ticket(summary=f"one of many {number}", agent_id=3)["id"] for number in range(count)]
 
 
 def counted(halo) -> int:

@@ -154,6 +154,17 @@ def nothing() -> None:
     """A step in which nothing happens."""
 
 
+def flap(halo, number: int) -> None:
+    """Move a ticket through three statuses, back to New."""
+    for status in (IN_PROGRESS, RESOLVED, NEW):
+        halo.change_ticket(number, status_id=status)
+
+
+def log_many(halo, count: int) -> list[int]:
+    """The numbers of so many new tickets, each with an agent, so that it can be closed."""
+    return [halo.log_ticket(summary=f"one of many {number}", agent_id=3)["id"] for number in range(count)]
+
+
 def notices(*ticket_ids):
     return [Notice(ticket_id) for ticket_id in ticket_ids]
 

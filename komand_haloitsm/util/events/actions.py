@@ -10,7 +10,7 @@ from ..halo.changes import OVERLAP
 from ..halo.tickets.read import TicketReader
 from ..halo.values.ids import as_id
 from ..halo.values.sort_key import SortKey
-from .decide import LastSeen, Watermark
+from .decide import LastSeen, Watermark, number_of, time_of
 
 Row = dict[str, Any]
 
@@ -59,19 +59,15 @@ def actions_of_all(reader: TicketReader, since: SortKey, until: SortKey) -> Acte
     for row in rows:
         found.setdefault(as_id(row.get("ticket_id")) or 0, []).append(row)
     if len(rows) >= _MOST_OF_ALL:
-        return Acted(found, min(_date_of(row) for row in rows))
+        return Acted(found, min(map(time_of, rows)))
     # Another round number of rows may be a cut as well.
     return Acted(found, SortKey() if len(rows) % 50 == 0 else SortKey.at(start))
-
-
-def _date_of(row: Row) -> SortKey:
-    return SortKey.of(row.get("actiondatecreated")) or SortKey.of(row.get("datetime"))
 
 
 def _older(
     reader: TicketReader, ticket_id: int, rows: list[Row], seen: LastSeen | None, watermark: Watermark
 ) -> list[Row]:
-    oldest = min(filter(None, (as_id(row.get("id")) for row in rows)), default=1)
+    oldest = min(filter(None, map(number_of, rows)), default=1)
     found: list[Row] = []
     for number in range(oldest - 1, max(oldest - 1 - _MOST_SINGLE, 0), -1):
         row = reader.action(ticket_id, number)
@@ -87,6 +83,6 @@ def _reach(rows: list[Row], seen: LastSeen | None, watermark: Watermark) -> bool
     if not rows:
         return False
     if seen is not None and seen.action_id is not None:
-        return min(as_id(row.get("id")) or 0 for row in rows) <= seen.action_id
-    oldest = min(map(_date_of, rows))
+        return min(map(number_of, rows)) <= seen.action_id
+    oldest = min(map(time_of, rows))
     return oldest < (seen.sort_key if seen else watermark.sort_key)

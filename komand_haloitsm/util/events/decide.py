@@ -248,28 +248,31 @@ def _is_own(
     is_silent = seen is not None and bool(_SILENT & _differences(seen, now)) and not any(map(_is_the_systems, fresh))
     if is_silent and origin.told != origin.own_agent:
         return False
-    own = _own_actions(actions or (), origin.own_agent)
-    return all(_order(row) in own for row in fresh)
+    return _are_own(fresh, actions or (), origin.own_agent)
+
+
+def _are_own(some: Sequence[Row], actions: Sequence[Row], own_agent: int | None) -> bool:
+    own = _own_actions(actions, own_agent)
+    return all(number_of(row) in own for row in some)
 
 
 def _own_actions(actions: Sequence[Row], own_agent: int | None) -> frozenset[int]:
     """The numbers of the actions of the own agent, and of what the system did within seconds of one."""
     own: set[int] = set()
     last = ""
-    for row in sorted(actions, key=_order) if own_agent is not None else ():
+    for row in sorted(actions, key=number_of) if own_agent is not None else ():
         if as_id(row.get("who_agentid")) == own_agent:
-            last = SortKey(_time(row)).earlier(-_RULES_FOLLOW)
-            own.add(_order(row))
-        elif _is_the_systems(row) and _time(row) <= last:
-            own.add(_order(row))
+            last = SortKey(time_of(row)).earlier(-_RULES_FOLLOW)
+            own.add(number_of(row))
+        elif _is_the_systems(row) and time_of(row) <= last:
+            own.add(number_of(row))
     return frozenset(own)
 
 
 def with_others(seen: LastSeen | None, watermark: Watermark, some: Sequence[Row], origin: Origin) -> Origin:
     """``origin``, without the own agent where some of a ticket's actions, which need not be all, show that others have
     changed it as well."""
-    fresh = _fresh(seen, watermark, some)
-    if all(_order(row) in _own_actions(some, origin.own_agent) for row in fresh):
+    if _are_own(_fresh(seen, watermark, some), some, origin.own_agent):
         return origin
     return Origin(None, origin.told, some)
 
@@ -281,7 +284,7 @@ def are_all_since(seen: LastSeen | None, now: Snapshot, some: Sequence[Row], sin
     ended. ``some`` has all since ``since``, "" where that is not known.
     """
     first = 1 if seen is None else None if seen.action_id is None else seen.action_id + 1
-    numbers = sorted(number for number in map(_order, some) if number >= (first or 1))
+    numbers = sorted(number for number in map(number_of, some) if number >= (first or 1))
     if not numbers or numbers != list(range(first or numbers[0], (first or numbers[0]) + len(numbers))):
         return False
     changes = [one for one in _transitions(some) if one.action_id >= numbers[0]]
@@ -301,29 +304,31 @@ def _fresh(seen: LastSeen | None, watermark: Watermark, actions: Sequence[Row]) 
     """The actions since the ticket was last seen. An action is dated a little later than what it tells of."""
     after = max(seen.sort_key if seen else watermark.sort_key, watermark.horizon)
     known = seen.action_id or 0 if seen else 0
-    return [row for row in actions if _time(row) > after and (as_id(row.get("id")) or 0) > known]
+    return [row for row in actions if time_of(row) > after and number_of(row) > known]
 
 
 def _up_to(now: Snapshot, actions: Sequence[Row]) -> Sequence[Row]:
     """The actions that the snapshot can show. Those of later, which were read after it, are left to the next look."""
     latest = max(now.read_at, now.sort_key).earlier(-_DATED_LATER) if now.read_at else ""
-    return [row for row in actions if not latest or _time(row) <= latest]
+    return [row for row in actions if not latest or time_of(row) <= latest]
 
 
 def _is_the_systems(row: Row) -> bool:
     return whole_number(row.get("who_type")) == _SYSTEM
 
 
-def _time(row: Row) -> SortKey:
+def time_of(row: Row) -> SortKey:
+    """When an action was made, "" where it does not tell."""
     return SortKey.of(row.get("actiondatecreated")) or SortKey.of(row.get("datetime"))
 
 
-def _order(row: Row) -> int:
+def number_of(row: Row) -> int:
+    """The number of an action, which counts from 1 in each ticket; 0 where it has none."""
     return as_id(row.get("id")) or 0
 
 
 def _newest(actions: Sequence[Row] | None) -> int | None:
-    return max(filter(None, map(_order, actions or ())), default=None)
+    return max(filter(None, map(number_of, actions or ())), default=None)
 
 
 def _status_before(actions: Sequence[Row] | None, watermark: Watermark) -> int | None:
@@ -397,7 +402,7 @@ def _transitions(actions: Sequence[Row]) -> list[_Transition]:
     for row in actions:
         number, old, new = as_id(row.get("id")), as_id(row.get("old_status")), as_id(row.get("new_status"))
         if number and old and new and old != new:
-            found.append(_Transition(number, _time(row), old, new))
+            found.append(_Transition(number, time_of(row), old, new))
     return sorted(found, key=lambda one: (one.action_id, one.at))
 
 

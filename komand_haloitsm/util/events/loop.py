@@ -172,10 +172,14 @@ class TriggerLoop:
         self._told_time(page)
         return page
 
+    @property
+    def _watermark(self) -> Watermark:
+        """What counts as old; nothing before the first start is complete."""
+        return self._deps.store.watermark() or Watermark("")
+
     def _start_poll(self) -> None:
         deps = self._deps
-        watermark = deps.store.watermark() or Watermark("")
-        since = max(deps.store.cursor().earlier(OVERLAP), SortKey(watermark.horizon))
+        since = max(deps.store.cursor().earlier(OVERLAP), SortKey(self._watermark.horizon))
         with deps.stopping.breakable():
             self._states = STATES if deps.hides_closed() else STATES[:1]
         self._poll, self._asked, self._polled_at = poll(since, self._states), None, SortKey()
@@ -198,11 +202,11 @@ class TriggerLoop:
     def _told_time(self, page: Page) -> None:
         self._answered()
         self._halo_clock.told(page.skew)
+        if not page.halo_time:
+            return
         self._polled_at = self._polled_at or page.halo_time
         self._forget_what_is_too_old(page.halo_time)
-        watermark = self._deps.store.watermark()
-        if not page.halo_time or watermark is None:
-            return
+        watermark = self._watermark
         # Halo's clock was ahead when the trigger started, and is right again.
         if watermark.horizon > page.halo_time:
             self._deps.store.forget_before(page.halo_time.earlier(LONGEST_CATCH_UP))
@@ -291,8 +295,7 @@ class TriggerLoop:
             halo_time = clock_of(response)
             self._halo_clock.told(skew_of(response, deps.reader.now))
         horizon = halo_time.earlier(LONGEST_CATCH_UP)
-        known = (deps.store.watermark() or Watermark("")).horizon
-        if horizon > max(polled_at, known):
+        if horizon > max(polled_at, self._watermark.horizon):
             deps.logger.warning("HaloITSM trigger: what happened more than seven days ago is left out.")
             deps.store.forget_before(horizon)
 
@@ -428,9 +431,8 @@ class TriggerLoop:
             self._deliver(snapshot, ticket, told)
 
     def _deliver(self, snapshot: Snapshot, ticket: Row, told: int | None = None) -> None:
-        watermark = self._deps.store.watermark() or Watermark("")
         failures = self._postponed.get(snapshot.ticket_id, (0, 0.0))[0]
-        self._events.deliver(snapshot, ticket, watermark, told=told, failures=failures)
+        self._events.deliver(snapshot, ticket, self._watermark, told=told, failures=failures)
         self._postponed.pop(snapshot.ticket_id, None)
         self._general.pop(snapshot.ticket_id, None)
 
