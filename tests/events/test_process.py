@@ -443,7 +443,8 @@ def what_was_known_is_used_where_the_folder_can_only_be_read(stage, way, left):
 
 @scenario
 def damage_while_running_ends_no_trigger(stage):
-    """The state is larger than what SQLite keeps in memory of it, so the trigger must read damaged pages."""
+    """The index alone is larger than what SQLite keeps in memory of a file, 2 MB. So the trigger, which counts in the
+    index after each poll, must read damaged pages."""
     process = stage.trigger("ticket_status_changed", port=True)
     first = stage.log_ticket()
     stage.started(process)
@@ -451,7 +452,7 @@ def damage_while_running_ends_no_trigger(stage):
     path = process.workspace / "cache" / "one.haloitsm.sqlite3"
     database = sqlite3.connect(path)
     face = json.dumps({f"field_{number}": number for number in range(20)})
-    rows = ((number, f"2020-01-01T00:00:00.{number:09d}", 1, face, None) for number in range(10**6, 10**6 + 30_000))
+    rows = ((number, f"2020-01-01T00:00:00.{number:0100d}", 1, face, None) for number in range(10**6, 10**6 + 30_000))
     database.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", rows)
     database.commit()
     database.close()
