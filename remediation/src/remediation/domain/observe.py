@@ -3,7 +3,7 @@
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
-it. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
+it. A source that itself calls a finding fixed is believed. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
 that it is no longer reported, and no more. The same snapshot again changes nothing, and an older one neither: what only
 an older scan of an asset saw is no news.
 """
@@ -50,10 +50,11 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
     """The changes that a snapshot makes in its source's ledger.
 
     ``scanned`` has the columns of SCANNED, each asset once: what was known of assets before, also of those without
-    findings.
+    findings. ``ledger`` may have the column ``passes`` as well: whether a finding passes the filter of the report, so
+    that its absence can tell something.
     """
     before = pl.DataFrame(schema=SCANNED) if scanned is None else scanned
-    joined = _joined(snapshot, ledger, before)
+    joined = _joined(snapshot, _within(snapshot, ledger), before)
     judged = (
         joined.with_columns(_kind(snapshot))
         .filter(pl.col("kind").is_not_null())
@@ -78,10 +79,13 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
         pl.when("found").then(pl.max_horizontal("last_found", seen)).otherwise("last_found").alias("last_found"),
         pl.coalesce("f_instances", "instances").alias("instances"),
         pl.when(judged_by_scan).then(pl.coalesce("c_scan", "scan")).otherwise("scan").alias("scan"),
-        pl.when(missed | (~pl.col("found") & (snapshot.proof is Proof.DEVICES) & judged_by_scan))
+        pl.when(pl.col("is_fixed") & (pl.col("kind") == "remediated"))
+        .then(pl.coalesce("fixed", "scan_started"))
+        .when(missed | (~pl.col("found") & (snapshot.proof is Proof.DEVICES) & judged_by_scan))
         .then(pl.coalesce("c_started", taken))
         .when(judged_by_scan)
-        .then(pl.coalesce("c_started", "scan_started"))
+        # Where a source tells of no scans, it saw the finding itself at that time.
+        .then(pl.coalesce("c_started", pl.when("found").then("f_last_found"), "scan_started"))
         .otherwise("scan_started")
         .alias("scan_started"),
         pl.when("found").then(_credentials_after()).otherwise("credentials").alias("credentials"),
@@ -146,7 +150,22 @@ def _joined(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame) -> 
         joined = joined.with_columns(pl.lit(False).alias("excepted"))
     else:
         joined = joined.join(excepted, on=KEY, how="left")
-    return joined.with_columns(pl.col("found", "covered", "excepted").fill_null(False))
+    if snapshot.fixed.is_empty():
+        joined = joined.with_columns(pl.lit(False).alias("is_fixed"), pl.lit(None, UTC_TIME).alias("fixed"))
+    else:
+        fixed = snapshot.fixed.group_by(KEY).agg(pl.max("fixed")).with_columns(pl.lit(True).alias("is_fixed"))
+        joined = joined.join(fixed, on=KEY, how="left")
+    return joined.with_columns(pl.col("found", "covered", "excepted", "is_fixed").fill_null(False))
+
+
+def _within(snapshot: Snapshot, ledger: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the ledger that the snapshot can say something of: all of them, unless its report had a filter."""
+    if "passes" not in ledger.columns:
+        return ledger
+    told = (snapshot.findings, snapshot.fixed, snapshot.exceptions)
+    named = pl.concat([frame.select(KEY) for frame in told]).unique().with_columns(pl.lit(True).alias("named"))
+    there = ledger.join(named, on=KEY, how="left").filter(pl.col("passes") | pl.col("named").fill_null(False))
+    return there.drop("passes", "named")
 
 
 def _numbered(ledger: pl.DataFrame, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -197,15 +216,23 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
     # An older snapshot, or an older scan, tells nothing of what a newer one has judged.
     is_stale = (pl.col("since") > snapshot.taken) | (pl.col("c_started") < pl.col("scan_started"))
     is_no_news = state.is_null() & (pl.col("c_started") < pl.col("scanned_before"))
+    # So is what was seen last before that which settled it, and what was fixed before it was seen again.
+    was_seen = pl.col("found") & pl.col("c_started").is_null()
+    is_no_later = pl.col("f_last_found") <= pl.max_horizontal("scan_started", "last_found")
+    is_stale |= was_seen & (state == State.REMEDIATED.value) & is_no_later
+    is_stale |= was_seen & (state == State.EXCEPTED.value) & (pl.col("f_last_found") < pl.col("last_found"))
+    is_stale |= pl.col("is_fixed") & ~pl.col("found") & (pl.col("fixed") < pl.col("last_found"))
     return (
         pl.when((state.is_not_null() & is_stale.fill_null(False)) | is_no_news.fill_null(False))
         .then(None)
         .when("found")
         .then(_present(state))
-        .when(snapshot.proof is Proof.NOTHING)
-        .then(None)
         .when("excepted")
         .then(_excepted(state))
+        .when("is_fixed")
+        .then(pl.when(state.is_in([*ALIVE, State.EXCEPTED.value, State.LEFT.value])).then(pl.lit("remediated")))
+        .when(snapshot.proof is Proof.NOTHING)
+        .then(None)
         .otherwise(
             _missing_from_scans(snapshot, state) if snapshot.proof.is_full else _missing_from_report(snapshot, state)
         )

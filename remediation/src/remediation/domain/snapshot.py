@@ -23,6 +23,11 @@ FINDINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     # 0 to 10, None where the source has none
     "cvss": pl.Float64,
     "risk": pl.Float64,
+    # Tenable's own score, 0 to 10, and how likely an exploit is, 0 to 1; None where the source does not tell them
+    "vpr": pl.Float64,
+    "epss": pl.Float64,
+    # The family of a plugin, which often names the vendor
+    "family": pl.String,
     "exploits": pl.Int64,
     "cves": pl.List(pl.String),
     # The natural id of the best solution; that of the vulnerability where there is none, so that nothing is dropped.
@@ -76,6 +81,9 @@ EXCEPTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "reviewed_by": pl.String,
 }
 
+# Findings that the source itself calls fixed, and since when; None where it does not tell.
+FIXED: dict[str, pl.DataType | type[pl.DataType]] = {"asset": pl.String, "vulnerability": pl.String, "fixed": UTC_TIME}
+
 
 class Proof(Enum):
     """What the absence of a finding proves, by the kind of source.
@@ -84,6 +92,8 @@ class Proof(Enum):
     has left. ASSESSED: no longer reported, if its asset was assessed again, because nobody tells with which
     credentials; an asset that is not there has left. FILE: what SCAN proves, for the assets in it, and nothing about
     any other. DEVICES: no longer reported, for the assets in it. NOTHING: only what is listed is known.
+
+    What a source itself calls fixed is believed over absence, whatever absence proves.
     """
 
     SCAN = "scan"
@@ -104,8 +114,27 @@ class Proof(Enum):
 
 
 @dataclass(frozen=True)
+class Only:
+    """The filter of a report. Several of one kind: any of them; several kinds: all of them; none: everything.
+
+    ``severities`` are words of SEVERITIES. ``vendors`` are words that a plugin's family or a vulnerability's title
+    holds, ``sites`` names of sites, both in any case.
+    """
+
+    severities: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.severities or self.vendors or self.sites)
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """Frames with the columns above. ``rows`` counts what was read, ``taken`` is when, by the source's own clock."""
+    """Frames with the columns above. ``rows`` counts what was read, ``taken`` is when, by the source's own clock.
+
+    ``only`` is the filter that its report was made with: the absence of what the filter leaves out proves nothing.
+    """
 
     taken: datetime
     proof: Proof
@@ -113,6 +142,8 @@ class Snapshot:
     assets: pl.DataFrame
     coverage: pl.DataFrame
     exceptions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EXCEPTIONS))
+    fixed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FIXED))
+    only: Only = Only()
     rows: int = 0
 
 

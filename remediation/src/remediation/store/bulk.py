@@ -44,7 +44,8 @@ ASSET_ROWS: dict[str, Any] = {
     "covered": pl.Boolean,
 }
 VULNERABILITY_ROWS: dict[str, Any] = {
-    name: FINDINGS[name] for name in ("vulnerability", "title", "severity", "cvss", "risk", "exploits", "cves")
+    name: FINDINGS[name]
+    for name in ("vulnerability", "title", "severity", "family", "cvss", "risk", "vpr", "epss", "exploits", "cves")
 }
 SOLUTION_ROWS: dict[str, Any] = {
     name: FINDINGS[name]
@@ -155,8 +156,9 @@ def read_vulnerabilities(source_id: int) -> pl.DataFrame:
 
 
 def write_vulnerabilities(source_id: int, snapshot: Snapshot) -> int:
-    """Write what a snapshot says of vulnerabilities. Returns how many rows changed."""
-    return copy.upsert("store_vulnerability", source_id, ["vulnerability"], vulnerability_rows(snapshot.findings))
+    """Write what a snapshot says of vulnerabilities. What it does not tell (null) stays. Returns how many changed."""
+    rows = vulnerability_rows(snapshot.findings)
+    return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 
 
 def vulnerability_rows(findings: pl.DataFrame) -> pl.DataFrame:
@@ -167,12 +169,11 @@ def vulnerability_rows(findings: pl.DataFrame) -> pl.DataFrame:
         findings.select(list(VULNERABILITY_ROWS))
         .unique(plain)
         .sort(
-            ["vulnerability", rank, "cvss", "risk", "exploits", "title"],
-            descending=[False, False, True, True, True, False],
+            ["vulnerability", rank, "cvss", "risk", "vpr", "epss", "exploits", "title", "family"],
+            descending=[False, False, True, True, True, True, True, False, False],
             nulls_last=True,
         )
         .unique("vulnerability", keep="first", maintain_order=True)
-        .with_columns(pl.col("cves").fill_null([]))
     )
 
 
@@ -184,9 +185,9 @@ def read_solutions(source_id: int) -> pl.DataFrame:
 
 
 def write_solutions(source_id: int, snapshot: Snapshot) -> int:
-    """Write what a snapshot says of solutions. Returns how many rows changed."""
+    """Write what a snapshot says of solutions. What it does not tell (null) stays. Returns how many rows changed."""
     rows = solution_rows(snapshot.findings)
-    return copy.upsert("store_solution", source_id, ["solution"], rows)
+    return copy.upsert("store_solution", source_id, ["solution"], rows, keeps=rows.columns[1:])
 
 
 def solution_rows(findings: pl.DataFrame) -> pl.DataFrame:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from ..domain.observe import observe
+from ..domain.report_filter import passing
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
@@ -68,7 +70,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         is_file = snapshot.proof is Proof.FILE
         if reasons and not accept:
             raise Suspicious(f"This is not believed: {'; '.join(reasons)}.", NAME_CLEAN if is_file else REAL)
-        observed = observe(snapshot, bulk.read_ledger(source.pk), bulk.read_scanned(source.pk))
+        observed = observe(snapshot, _judged(source, snapshot), bulk.read_scanned(source.pk))
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
         bulk.write_vulnerabilities(source.pk, snapshot)
@@ -79,6 +81,14 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         transaction.on_commit(regroup)
     kinds = observed.observations["kind"].value_counts().iter_rows()
     return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds}, errors=errors)
+
+
+def _judged(source: models.Source, snapshot: Snapshot) -> pl.DataFrame:
+    """The ledger; where the report was made with a filter, with what passes it."""
+    ledger = bulk.read_ledger(source.pk)
+    if not snapshot.only:
+        return ledger
+    return passing(ledger, snapshot.only, bulk.read_vulnerabilities(source.pk), bulk.read_assets(source.pk))
 
 
 def _left_out(assets: list[str]) -> str:

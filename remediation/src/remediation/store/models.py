@@ -103,7 +103,10 @@ class Vulnerability(models.Model):
     title = models.TextField(null=True)
     severity = models.TextField(null=True, db_comment="critical, high, medium, low or none")
     cvss = models.FloatField(null=True, db_comment="0 to 10")
+    family = models.TextField(null=True, db_comment="of a plugin; often names the vendor")
     risk = models.FloatField(null=True, db_comment="the source's own score: the highest of all assets")
+    vpr = models.FloatField(null=True, db_comment="0 to 10, Tenable's own")
+    epss = models.FloatField(null=True, db_comment="0 to 1, as the source tells it")
     exploits = models.IntegerField(null=True)
     cves = texts()
 

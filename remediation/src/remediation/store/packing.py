@@ -6,18 +6,25 @@ import hashlib
 import io
 import zipfile
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from ..domain.observe import in_force
-from ..domain.snapshot import Snapshot
+from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, FIXED, Snapshot
 from .copy import csv_slices
 
-FRAMES = ("findings", "assets", "coverage", "exceptions")
+FRAMES: dict[str, dict[str, Any]] = {
+    "findings": FINDINGS,
+    "assets": ASSETS,
+    "coverage": COVERAGE,
+    "exceptions": EXCEPTIONS,
+    "fixed": FIXED,
+}
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """The four frames, each as a parquet file with zstd, in one zip that adds no compression of its own."""
+    """The frames, each as a parquet file with zstd, in one zip that adds no compression of its own."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as files:
         for name in FRAMES:
@@ -29,9 +36,15 @@ def pack(snapshot: Snapshot) -> bytes:
 
 
 def unpack(packed: bytes) -> dict[str, pl.DataFrame]:
-    """The frames by name, with the columns and types that they had."""
+    """The frames by name. What an earlier release did not pack is null, or an empty frame."""
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
-        return {name: pl.read_parquet(io.BytesIO(files.read(f"{name}.parquet"))) for name in FRAMES}
+        there = set(files.namelist())
+        read = {
+            name: pl.read_parquet(io.BytesIO(files.read(f"{name}.parquet")))
+            for name in FRAMES
+            if f"{name}.parquet" in there
+        }
+    return {name: _completed(read.get(name), schema) for name, schema in FRAMES.items()}
 
 
 def content_hash(snapshot: Snapshot) -> str:
@@ -39,7 +52,7 @@ def content_hash(snapshot: Snapshot) -> str:
 
     Exceptions that had run out when the snapshot was taken do not count: the day on which one runs out is news.
     """
-    digest = hashlib.sha256(snapshot.proof.value.encode())
+    digest = hashlib.sha256(f"{snapshot.proof.value} {snapshot.only}".encode())
     snapshot = replace(snapshot, exceptions=in_force(snapshot.exceptions, snapshot.taken.date()))
     for name in FRAMES:
         frame: pl.DataFrame = getattr(snapshot, name)
@@ -47,6 +60,14 @@ def content_hash(snapshot: Snapshot) -> str:
         for part in csv_slices(_in_order(frame)):
             digest.update(part)
     return digest.hexdigest()
+
+
+def _completed(frame: pl.DataFrame | None, schema: dict[str, Any]) -> pl.DataFrame:
+    if frame is None:
+        return pl.DataFrame(schema=schema)
+    return frame.select(
+        pl.col(name) if name in frame.columns else pl.lit(None, kind).alias(name) for name, kind in schema.items()
+    )
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
