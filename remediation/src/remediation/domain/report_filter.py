@@ -31,5 +31,4 @@ def passing(ledger: pl.DataFrame, only: Only, vulnerabilities: pl.DataFrame, ass
     if only.sites:
         wanted = [name.lower() for name in only.sites]
         parts.append(pl.col("sites").list.eval(pl.element().str.to_lowercase().is_in(wanted)).list.any())
-    passes = known.select(pl.all_horizontal(parts).fill_null(False).alias("passes"))["passes"]
-    return ledger.with_columns(passes)
+    return ledger.with_columns(known.with_columns(pl.all_horizontal(parts).fill_null(False).alias("passes"))["passes"])

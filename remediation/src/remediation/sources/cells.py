@@ -1,0 +1,95 @@
+"""Cells of scanners' reports, all text, as numbers, times and words. Pure expressions: null where a cell is no such
+thing."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..domain.snapshot import SEVERITIES, UTC_TIME
+
+# How reports write that there is nothing.
+NOTHING = ("null", "none", "n/a", "na", "-", "nan")
+SEVERITY_OF_WORD = {
+    **{word: word for word in SEVERITIES},
+    # InsightVM's
+    **{"severe": "high", "moderate": "medium"},
+    # Nessus' and Tenable's
+    **{"info": "none", "informational": "none", "information": "none"},
+}
+EXPLOITABLE = {
+    **dict.fromkeys(("true", "yes", "exploits are available", "y"), 1),
+    **dict.fromkeys(("false", "no", "no known exploits are available", "no exploit is required", "n"), 0),
+}
+# Official or seen in exports: ISO 8601 with and without its T, Tenable's "Nov 20, 2026 18:00:00 UTC", Nessus'
+# "Fri Nov 20 18:00:00 2026", Nexpose's "20261120T180000000". What tells no zone is UTC, which is a guess.
+_TIMES = (
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%b %d, %Y %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y",
+    "%Y%m%d %H%M%S%3f",
+    "%Y%m%d %H%M%S",
+)
+_ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
+_DATES = ("%Y-%m-%d", "%b %d, %Y", "%Y/%m/%d")
+# Seconds since 1970 have nine or ten digits in this century's reports, thousandths three more.
+_SECONDS, _MILLISECONDS = r"^\d{9,10}$", r"^\d{12,13}$"
+CVE = r"(?i)CVE-\d{4}-\d{4,19}"
+
+
+def told(column: pl.Expr) -> pl.Expr:
+    """The text; null where it is a word for nothing."""
+    return pl.when(~column.str.to_lowercase().is_in(NOTHING)).then(column)
+
+
+def number(column: pl.Expr, least: float, most: float) -> pl.Expr:
+    """A number within bounds. A comma before the decimals is a point."""
+    value = told(column).str.replace(r"^(\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
+    return pl.when(value.is_between(least, most)).then(value)
+
+
+def severity(column: pl.Expr) -> pl.Expr:
+    """A word of SEVERITIES."""
+    return column.str.to_lowercase().replace_strict(SEVERITY_OF_WORD, default=None, return_dtype=pl.String)
+
+
+def exploits(column: pl.Expr) -> pl.Expr:
+    """A number of exploits; 1 or 0 for a word that says whether there are any."""
+    lower = column.str.to_lowercase()
+    words = lower.replace_strict(EXPLOITABLE, default=None, return_dtype=pl.Int64)
+    count = column.cast(pl.Int64, strict=False)
+    return pl.coalesce(words, pl.when(count.is_between(0, 2**31 - 1)).then(count))
+
+
+def time(column: pl.Series) -> pl.Series:
+    """Times in UTC. Each text is parsed once, because a scan's rows share most of theirs."""
+    texts = column.unique().drop_nulls()
+    raw = pl.col(texts.name)
+    plain = raw.str.strip_suffix(" UTC").str.strip_suffix("Z").str.replace(r"^(\d{4}-?\d\d-?\d\d)T", "$1 ")
+    plain = plain.str.replace_all(r"\s+", " ")
+    seconds = pl.when(raw.str.contains(_SECONDS)).then(raw.cast(pl.Int64, strict=False) * 1_000_000)
+    thousandths = pl.when(raw.str.contains(_MILLISECONDS)).then(raw.cast(pl.Int64, strict=False) * 1_000)
+    parsed = texts.to_frame().select(
+        raw.alias("text"),
+        pl.coalesce(
+            pl.coalesce(seconds, thousandths).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            *(
+                plain.str.to_datetime(form, time_unit="us", strict=False, ambiguous="null").dt.replace_time_zone("UTC")
+                for form in _TIMES
+            ),
+            *(plain.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False) for form in _ZONED),
+            *(
+                plain.str.to_date(form, strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+                for form in _DATES
+            ),
+        )
+        .cast(UTC_TIME)
+        .alias("time"),
+    )
+    joined = column.alias("text").to_frame().join(parsed, on="text", how="left", maintain_order="left")
+    return joined["time"].alias(column.name)
+
+
+def cves(column: pl.Expr) -> pl.Expr:
+    """All CVE numbers in a text, in capitals. An empty list where there are none."""
+    return column.str.extract_all(CVE).list.eval(pl.element().str.to_uppercase())

@@ -1,0 +1,263 @@
+"""The formats of report files with columns: by which each is recognised, and which column of a scanner's row is read
+from which of its columns. Names are compared without regard to case and to blanks around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ..domain.naming import is_address
+from .scanner_rows import COLUMNS, LINE, NO_FINDING
+
+# For each column of a scanner's row, what reports call it, the best first. Where a cell of the first is empty, that of
+# the next is taken.
+NAMES: dict[str, tuple[str, ...]] = {
+    "asset_id": ("asset uuid", "asset.id", "asset_id", "host uuid", "agent uuid"),
+    "host_name": (
+        *("fqdn", "asset.display_fqdn", "dns name", "asset.host_name", "host_name", "hostname", "host name"),
+        *("asset.name", "asset names", "asset name", "host", "netbios", "netbios name", "device", "device name"),
+    ),
+    "ip": (
+        *("ip address", "asset.display_ipv4_address", "asset.ipv4_addresses", "ip_address", "asset ip address"),
+        *("ip addresses", "ipv4", "ip"),
+    ),
+    "mac": ("mac address", "mac_address", "asset mac address", "mac"),
+    "os": ("os", "operating system", "asset.operating_system", "asset os", "asset os name"),
+    "sites": ("member_of_sites", "site name", "site", "sites"),
+    "assessed": ("last_assessed", "asset last assessed"),
+    "vulnerability": (
+        *("plugin id", "plugin", "definition.id", "plugin_id", "plugin.id", "vulnerability id", "vulnerability_key"),
+        *("vulnerability_id", "qid"),
+    ),
+    "title": (
+        *("plugin name", "definition.name", "vulnerability title", "vulnerability_name", "vulnerability name"),
+        *("name", "title", "plugin.name", "vulnerability"),
+    ),
+    "severity": ("severity", "risk", "risk factor", "definition.severity", "severity level"),
+    "family": ("plugin family", "family", "definition.family"),
+    "cvss3": (
+        *("cvss v3.0 base score", "cvss v3 base score", "cvss3 base score", "definition.cvss3.base_score"),
+        *("cvss_v3_score", "vulnerability cvssv3 score", "cvss v3", "cvssv3"),
+    ),
+    "cvss2": (
+        *("cvss v2.0 base score", "cvss v2 base score", "cvss base score", "cvss", "cvss_score", "cvss_v2_score"),
+        "vulnerability cvss score",
+    ),
+    "vpr": (
+        *("vpr score", "vulnerability priority rating (vpr)", "vulnerability priority rating", "vpr_score", "vpr"),
+        *("definition.vpr.score", "definition.vpr_v2.score"),
+    ),
+    "epss": ("epss score", "definition.epss.score", "exploit prediction scoring system (epss)", "epss"),
+    "risk": ("riskscore", "vulnerability riskscore", "risk score", "vulnerability risk score"),
+    "exploits": ("exploit available", "exploit?", "exploits", "exploit count"),
+    "cves": ("cve", "cves", "definition.cve", "vulnerability cve ids", "cve ids", "cve id", "cve_id", "plugin.cve"),
+    "solution": (),
+    "solution_name": (),
+    "solution_fix": (
+        *("solution", "steps to remediate", "definition.solution", "vulnerability solution", "remediation"),
+        "plugin.solution",
+    ),
+    "solution_type": ("solution_type",),
+    "solution_estimate": ("est_time_to_fix",),
+    "port": ("port", "service port"),
+    "protocol": ("protocol", "service protocol"),
+    "state": ("vulnerability state", "state"),
+    "accepted": ("risk_modified", "accept risk?"),
+    "first_found": (
+        *("first found", "first_observed", "first discovered", "first_found", "date_first_seen_on_asset"),
+        *("first seen", "first_seen", "vulnerable since"),
+    ),
+    "last_found": (
+        *("last found", "last_seen", "last observed", "last_found", "date_most_recently_seen_on_asset", "last seen"),
+        *("vulnerability test date", "last_observed"),
+    ),
+    "fixed": ("last fixed", "last_fixed"),
+}
+# Words by which a report says that a finding is accepted. A recast severity is no acceptance.
+ACCEPTED = ("accepted", "accept", "accept_risk", "yes", "true", "ee", "ev", "ep")
+OTHERWISE = ""
+
+
+@dataclass(frozen=True)
+class Format:
+    """``kind`` is its name on the command line, ``label`` for people. A header that has all of ``known_by`` is one of
+    its kind; ``columns`` are read otherwise than NAMES says. ``words`` tells for a column what its own words mean, and
+    by OTHERWISE what all others mean."""
+
+    kind: str
+    label: str
+    known_by: frozenset[str]
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def is_of(self, header: Iterable[str]) -> bool:
+        """Whether a header is one of this format."""
+        names = {plain(name) for name in header}
+        return self.known_by <= names
+
+    def names(self, column: str) -> tuple[str, ...]:
+        """What the format calls a column of a scanner's row, the best first."""
+        return self.columns.get(column, NAMES.get(column, ()))
+
+
+# InsightVM's severity levels, documented: 8 to 10 Critical, 4 to 7 Severe, 1 to 3 Moderate.
+_LEVELS = {str(level): "critical" if level > 7 else "severe" if level > 3 else "moderate" for level in range(1, 11)}
+# InsightVM's result codes, documented: vulnerable by an exploit, a version, or potentially. All others but those in
+# ACCEPTED are no findings.
+_CODES = {**dict.fromkeys(("ve", "vv", "vp", "ee", "ev", "ep"), "open"), OTHERWISE: NO_FINDING}
+
+# The first that knows a header has it. Where headers are from: docs/report-formats.md.
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "tenable-explore",
+        "Tenable VM's export of findings (Explore)",
+        frozenset({"definition.id", "definition.name"}),
+        columns={
+            "host_name": ("asset.display_fqdn", "asset.host_name", "asset.name", "asset.netbios_name"),
+            "mac": ("asset.display_mac_address",),
+        },
+    ),
+    Format(
+        "tenable-classic",
+        "Tenable VM's classic export",
+        frozenset({"plugin id", "host", "name", "vulnerability state"}),
+        columns={
+            "host_name": ("fqdn", "host", "netbios"),
+            "title": ("name",),
+            "severity": ("risk", "risk factor"),
+            "accepted": ("modification",),
+        },
+    ),
+    Format(
+        "tenable-sc",
+        "tenable.sc's list of vulnerabilities in detail",
+        frozenset({"plugin", "plugin name", "ip address"}),
+        columns={"solution_fix": ("steps to remediate", "solution"), "asset_id": ()},
+    ),
+    Format(
+        "nessus-csv",
+        "Nessus CSV",
+        frozenset({"plugin id", "host", "name"}),
+        columns={"host_name": ("host",), "title": ("name",), "severity": ("risk", "risk factor")},
+    ),
+    Format(
+        "insightvm-csv",
+        "a CSV export template of InsightVM, such as Basic Vulnerability Check Results",
+        frozenset({"asset ip address", "vulnerability id", "vulnerability title"}),
+        columns={
+            "severity": ("vulnerability severity level",),
+            "state": ("vulnerability test result code",),
+            "accepted": ("vulnerability test result code",),
+            "risk": ("vulnerability risk score",),
+            # Months before days, which is a guess where a spreadsheet was at it.
+            "last_found": (),
+            "first_found": (),
+        },
+        words={"severity": _LEVELS, "state": _CODES},
+    ),
+    Format(
+        "insightvm-scan",
+        "the report of the trigger Scan Completion of Rapid7's plugin for InsightVM",
+        frozenset({"hostname", "vulnerability_name", "nexpose_id", "best_solution"}),
+        columns={
+            # Its vulnerability_id and solution_id are numbers that a console may give anew. nexpose_id is the natural
+            # id of the solution. Its dates are those of any asset that has the vulnerability.
+            "vulnerability": (),
+            "title": ("vulnerability_name",),
+            "solution": ("nexpose_id",),
+            "solution_fix": ("best_solution",),
+            "first_found": (),
+            "last_found": (),
+        },
+    ),
+)
+WEEKLY = Format("weekly", "any CSV with known names of columns", frozenset())
+
+
+def format_of(header: list[str]) -> Format | None:
+    """The format of a header; None where there is none. Any header that names hosts and vulnerabilities, by whatever of
+    their names, is a weekly report."""
+    found = next((one for one in FORMATS if one.is_of(header)), None)
+    return found or (WEEKLY if is_enough(header, WEEKLY) else None)
+
+
+def is_enough(header: list[str], form: Format) -> bool:
+    """Whether a header names both hosts and vulnerabilities."""
+    chosen = columns_of(header, form)
+    has_host = any(chosen.get(name) for name in ("asset_id", "host_name", "ip", "mac"))
+    return has_host and any(chosen.get(name) for name in ("vulnerability", "title", "cves"))
+
+
+def missing_from(header: list[str]) -> str:
+    """What a header lacks that is of no known format, in words."""
+    chosen = columns_of(header, WEEKLY)
+    has_host = any(chosen.get(name) for name in ("asset_id", "host_name", "ip", "mac"))
+    return "a column that names the vulnerability" if has_host else "a column that names the host"
+
+
+def columns_of(header: list[str], form: Format, mapping: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+    """For each column of a scanner's row, those of the header that are read for it, the best first. ``mapping`` is what
+    a person says, from a column of a scanner's row to one of the header; what it tells counts alone."""
+    by_plain: dict[str, str] = {}
+    for name in header:
+        by_plain.setdefault(plain(name), name)
+    if mapping:
+        return {column: [by_plain[plain(name)]] for column, name in mapping.items()}
+    found = {column: [by_plain[name] for name in form.names(column) if name in by_plain] for column in COLUMNS}
+    return {column: names for column, names in found.items() if names}
+
+
+def plain(name: str) -> str:
+    """A column's name as it is compared."""
+    return " ".join(name.lower().split())
+
+
+def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: Format) -> pl.DataFrame:
+    """The rows of a report, all text and with LINE, with columns of SCANNER_ROWS. ``chosen`` is from ``columns_of``.
+
+    A host that is named by its address has no name. A row without an id of a vulnerability is named by its title, else
+    by each of its CVEs, so that it becomes a row for each.
+    """
+    made = {
+        column: pl.coalesce(pl.col(name) for name in names)
+        for column, names in chosen.items()
+        if column not in ("host_name", "ip")
+    }
+    hosts, addresses = chosen.get("host_name", []), chosen.get("ip", [])
+    if hosts:
+        made["host_name"] = pl.coalesce(_name(pl.when(~is_address(pl.col(name))).then(name)) for name in hosts)
+    if hosts or addresses:
+        by_address = [pl.when(is_address(pl.col(name))).then(name) for name in hosts]
+        made["ip"] = pl.coalesce(*(pl.col(name) for name in addresses), *by_address)
+    if "accepted" in made:
+        made["accepted"] = pl.when(made["accepted"].str.to_lowercase().is_in(ACCEPTED)).then(made["accepted"])
+    for column, words in form.words.items():
+        if column in made:
+            lower = made[column].str.strip_chars().str.to_lowercase()
+            otherwise = pl.lit(words[OTHERWISE]) if OTHERWISE in words else made[column]
+            meant = lower.replace_strict(words, default=otherwise, return_dtype=pl.String)
+            made[column] = pl.when(lower.is_not_null()).then(meant)
+    read = rows.select(LINE, *(expression.alias(column) for column, expression in made.items()))
+    return _named_by_others(read)
+
+
+def _name(cell: pl.Expr) -> pl.Expr:
+    """The first of several names in a cell, without a Windows domain before it."""
+    return cell.str.extract(r"^[\s,;|]*([^,;|]+)").str.replace(r"^.*\\", "").str.strip_chars()
+
+
+def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
+    untold = [
+        pl.lit(None, pl.String).alias(name) for name in ("vulnerability", "title", "cves") if name not in rows.columns
+    ]
+    named = rows.with_columns(untold).with_columns(pl.coalesce("vulnerability", "title").alias("vulnerability"))
+    has_name = pl.col("vulnerability").is_not_null()
+    by_cve = named.filter(~has_name).with_columns(pl.col("cves").str.extract_all(r"(?i)CVE-\d{4}-\d{4,19}"))
+    # What names no CVE either is an error of its row, which is told later.
+    by_cve = by_cve.with_columns(pl.when(pl.col("cves").list.len() > 0).then("cves")).explode("cves")
+    by_cve = by_cve.with_columns(pl.col("cves").str.to_uppercase()).with_columns(
+        pl.col("cves").alias("vulnerability"), pl.col("cves").alias("title")
+    )
+    return pl.concat([named.filter(has_name), by_cve.select(named.columns)])

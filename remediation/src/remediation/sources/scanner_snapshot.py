@@ -1,0 +1,255 @@
+"""The rows of any scanner as a snapshot. Pure. Rows of one asset and vulnerability are one finding, in whatever order
+they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from ..domain.ledger import KEY
+from ..domain.naming import Naming, host_key, is_address
+from ..domain.snapshot import (
+    ASSETS,
+    COVERAGE,
+    EXCEPTIONS,
+    FINDINGS,
+    FIXED,
+    SEVERITIES,
+    UTC_TIME,
+    Only,
+    Proof,
+    Snapshot,
+)
+from . import cells
+from .row_errors import ROW_ERRORS
+from .scanner_rows import LINE, NO_FINDING, scanner_rows
+
+# Least, most and what that is, for people.
+SCORES: dict[str, tuple[float, float]] = {
+    **{"cvss3": (0, 10), "cvss2": (0, 10), "vpr": (0, 10), "epss": (0, 1)},
+    "risk": (0, 1e15),
+}
+TIMES = ("scan_started", "scan_finished", "assessed", "first_found", "last_found", "reintroduced", "fixed")
+STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING)
+LISTS = ("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags")
+_WORST_FIRST = {word: place for place, word in enumerate(SEVERITIES)}
+_WORD = dict(enumerate(SEVERITIES))
+_APPROVED = "approved"
+
+
+def snapshot_of_rows(
+    rows: pl.DataFrame,
+    *,
+    taken: datetime,
+    proof: Proof,
+    naming: Naming = Naming(),
+    only: Only = Only(),
+    columns: Mapping[str, str] | None = None,
+) -> tuple[Snapshot, pl.DataFrame]:
+    """The snapshot, and what was wrong with rows, with the columns of ROW_ERRORS.
+
+    ``rows`` has columns of SCANNER_ROWS; ``columns`` tells how a report calls them. A row without an asset or without a
+    vulnerability is left out, and so is a score out of its range, a time, a severity or a state that is not understood:
+    the finding is kept without it. A finding is open where one of its instances is, else accepted where one is, else
+    fixed.
+    """
+    read = scanner_rows(rows).with_columns(pl.coalesce("ip", "host_name").alias("address"))
+    errors = [_without_key(read, columns or {})]
+    read = read.filter(_has_asset() & _has_vulnerability())
+    judged, wrong = _judged(read, columns or {})
+    errors.append(wrong)
+    named = judged.with_columns(_asset(naming).alias("asset"), _first("ip"), _first("mac"), _host().alias("host_name"))
+    found = named.filter(pl.col("state").ne_missing(NO_FINDING))
+    findings = _findings(found)
+    open_ones = findings.filter("is_open").select(list(FINDINGS))
+    snapshot = Snapshot(
+        taken=taken,
+        proof=proof,
+        findings=_typed(open_ones, FINDINGS).sort(KEY),
+        assets=_assets(named),
+        coverage=_coverage(named),
+        exceptions=_exceptions(findings),
+        fixed=_typed(findings.filter(~pl.col("is_open") & pl.col("accepted").is_null()), FIXED).sort(KEY),
+        only=only,
+        rows=rows.height,
+    )
+    return snapshot, pl.concat(errors).sort(LINE, nulls_last=True)
+
+
+def _typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def _has_asset() -> pl.Expr:
+    return pl.any_horizontal(pl.col(name).is_not_null() for name in ("asset_id", "host_name", "mac", "ip"))
+
+
+def _has_vulnerability() -> pl.Expr:
+    return pl.col("vulnerability").is_not_null() | (pl.col("state") == NO_FINDING).fill_null(False)
+
+
+def _without_key(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+    parts = []
+    for name, has, what in (
+        ("host_name", _has_asset(), "no host, address or id of an asset"),
+        ("vulnerability", _has_vulnerability(), "no id of a vulnerability"),
+    ):
+        parts.append(_errors(rows.filter(~has), columns.get(name, name), what, left_out=True))
+    return pl.concat(parts)
+
+
+def _errors(rows: pl.DataFrame, column: str, what: str, *, left_out: bool = False) -> pl.DataFrame:
+    return rows.select(
+        pl.col(LINE).alias("line"),
+        pl.lit(column).alias("column"),
+        pl.lit(what).alias("what"),
+        pl.lit(left_out).alias("row_left_out"),
+    ).cast(ROW_ERRORS)
+
+
+def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with their numbers, times and words understood, and what was not."""
+    read = {
+        **{name: (cells.number(pl.col(name), *span), _range_of(span)) for name, span in SCORES.items()},
+        "severity": (cells.severity(pl.col("severity")), "no severity that is known"),
+        "exploits": (cells.exploits(pl.col("exploits")), "neither a number of exploits nor yes or no"),
+        "state": (_state(), "no state that is known: it counts as open"),
+        "credentials": (pl.col("credentials").cast(pl.Int64, strict=False), "no number"),
+    }
+    times = {name: cells.time(rows[name]) for name in TIMES if rows[name].null_count() < rows.height}
+    untold = [pl.lit(None, UTC_TIME).alias(name) for name in TIMES if name not in times]
+    judged = rows.with_columns(*(expression.alias(name) for name, (expression, _) in read.items()), *untold)
+    judged = judged.with_columns(*times.values())
+    wrong = []
+    for name in (*read, *times):
+        is_wrong = judged[name].is_null() & rows.select(cells.told(pl.col(name)).is_not_null()).to_series()
+        if is_wrong.any():
+            what = read[name][1] if name in read else "no time that is understood"
+            wrong.append(_errors(rows.filter(is_wrong), columns.get(name, name), f"{what}; it is left out"))
+    return judged, pl.concat([pl.DataFrame(schema=ROW_ERRORS), *wrong])
+
+
+def _range_of(span: tuple[float, float]) -> str:
+    return f"no number from {span[0]:g} to {span[1]:g}"
+
+
+def _state() -> pl.Expr:
+    lower = pl.col("state").str.to_lowercase()
+    return pl.when(lower.is_in(STATES)).then(lower)
+
+
+def _first(name: str) -> pl.Expr:
+    """The first of several addresses in one cell."""
+    return pl.col(name).str.extract(r"^[\s,;]*([^\s,;]+)").alias(name)
+
+
+def _host() -> pl.Expr:
+    return pl.when(~is_address(pl.col("host_name"))).then(pl.col("host_name").str.strip_suffix("."))
+
+
+def _asset(naming: Naming) -> pl.Expr:
+    """The source's own id, else the host name, else the MAC address, else the address: the first that is told."""
+    mac = pl.col("mac").str.extract(r"^[\s,;]*([^\s,;]+)").str.to_lowercase()
+    address = pl.col("address").str.extract(r"^[\s,;]*([^\s,;]+)").str.to_lowercase()
+    return pl.coalesce("asset_id", host_key(_host(), naming), mac, address)
+
+
+def _findings(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row for each asset and vulnerability, with ``is_open`` and ``accepted``. Of what differs between its rows, the
+    worst or the first in the alphabet counts, so that their order does not matter."""
+    is_fixed = (pl.col("state") == "fixed").fill_null(False)
+    is_open = ~is_fixed & pl.col("accepted").is_null()
+    frame = rows.with_columns(
+        is_open.alias("is_open"),
+        pl.coalesce("cvss3", "cvss2").alias("cvss"),
+        pl.struct("port", "protocol").hash().alias("instance"),
+    )
+    frame = frame.with_columns(
+        pl.coalesce(pl.col("severity").replace_strict(_WORST_FIRST, return_dtype=pl.Int8), _severity_of_cvss()),
+        pl.coalesce("solution", "vulnerability").alias("solution"),
+        pl.coalesce("solution_name", "title").alias("solution_name"),
+        pl.when(~is_fixed).then("accepted").alias("accepted"),
+    )
+    texts = ("title", "family", "solution", "solution_name", "solution_fix", "solution_type", "solution_url")
+    counted = frame.group_by(KEY).agg(
+        pl.col("is_open").any(),
+        *(pl.col(name).min() for name in (*texts, "solution_estimate", "severity", "first_found", "accepted")),
+        *(pl.col(name).max() for name in ("cvss", "risk", "vpr", "epss", "exploits")),
+        *(pl.col(name).max() for name in ("last_found", "reintroduced", "fixed")),
+        pl.col("instance").filter("is_open").n_unique().alias("instances"),
+    )
+    return counted.join(_cves(rows), on="vulnerability", how="left").with_columns(
+        pl.col("severity").replace_strict(_WORD, default=None, return_dtype=pl.String),
+        # What is fixed or accepted as a whole has all its instances so.
+        pl.col("instances").cast(pl.Int64),
+    )
+
+
+def _severity_of_cvss() -> pl.Expr:
+    """By the bounds of ``severity_of_score``, as a place in SEVERITIES."""
+    score = pl.col("cvss")
+    places = [pl.when(score >= least).then(place) for place, least in enumerate((9, 7, 5))]
+    rest = pl.when(score > 0).then(3).when(score == 0).then(4)
+    return pl.coalesce(*places, rest).cast(pl.Int8)
+
+
+def _cves(rows: pl.DataFrame) -> pl.DataFrame:
+    """All CVEs of each vulnerability, wherever it is found; those in its title where no row names any."""
+    texts = rows.select("vulnerability", "cves", "title").unique()
+    named = texts.group_by("vulnerability").agg(
+        cells.cves(pl.col("cves")).explode().drop_nulls().unique().sort().alias("named"),
+        cells.cves(pl.col("title")).explode().drop_nulls().unique().sort().alias("in_title"),
+        pl.col("cves").is_not_null().any().alias("is_told"),
+    )
+    has_some = pl.col("named").list.len() > 0
+    return named.select(
+        "vulnerability",
+        pl.when(has_some | (pl.col("in_title").list.len() > 0) | pl.col("is_told"))
+        .then(pl.when(has_some).then("named").otherwise("in_title"))
+        .alias("cves"),
+    )
+
+
+def _assets(rows: pl.DataFrame) -> pl.DataFrame:
+    lists = [
+        pl.col(name).drop_nulls().unique().str.split("|").explode().drop_nulls().unique().sort().alias(name)
+        for name in LISTS
+    ]
+    frame = rows.group_by("asset").agg(*(pl.col(name).min() for name in ("host_name", "ip", "mac", "os")), *lists)
+    # A list that no row tells is null: what is stored stays.
+    untold = [name for name in LISTS if rows[name].null_count() == rows.height]
+    frame = frame.with_columns(pl.lit(None, ASSETS[name]).alias(name) for name in untold)
+    return _typed(_with_address(frame, rows), ASSETS).sort("asset")
+
+
+def _coverage(rows: pl.DataFrame) -> pl.DataFrame:
+    """When each asset was scanned, where its rows agree on one scan; when it was assessed last."""
+    one_scan = pl.col("scan_started").n_unique() == 1
+    frame = rows.group_by("asset").agg(
+        *(pl.col(name).min() for name in ("host_name", "ip", "credentials")),
+        *(pl.when(one_scan).then(pl.col(name).max()).alias(name) for name in ("scan", "scan_started", "scan_finished")),
+        pl.col("assessed").max(),
+    )
+    return _typed(_with_address(frame, rows), COVERAGE).sort("asset")
+
+
+def _with_address(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """A host that is named by its address has it for an address."""
+    at = rows.filter(is_address(pl.col("address"))).group_by("asset").agg(pl.col("address").min())
+    joined = frame.join(at, on="asset", how="left")
+    return joined.with_columns(pl.coalesce("ip", "address").alias("ip")).drop("address")
+
+
+def _exceptions(findings: pl.DataFrame) -> pl.DataFrame:
+    accepted = findings.filter(~pl.col("is_open") & pl.col("accepted").is_not_null())
+    untold = [pl.lit(None, kind).alias(name) for name, kind in EXCEPTIONS.items() if name not in KEY]
+    return (
+        accepted.select(*KEY, pl.col("accepted").alias("word"))
+        .with_columns(untold)
+        .with_columns(pl.lit(_APPROVED).alias("status"), pl.col("word").alias("reason"), pl.lit("").alias("exception"))
+        .select(pl.col(name).cast(kind) for name, kind in EXCEPTIONS.items())
+        .sort(KEY)
+    )

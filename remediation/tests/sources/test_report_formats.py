@@ -1,0 +1,150 @@
+"""By which header a format is recognised, and which of its columns are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from remediation.sources.report_formats import (
+    FORMATS,
+    NAMES,
+    WEEKLY,
+    as_scanner_rows,
+    columns_of,
+    format_of,
+    missing_from,
+)
+from remediation.sources.scanner_rows import NO_FINDING
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "report-formats.md"
+
+# Seen in exports of real products.
+HEADERS = {
+    "nessus-old": (
+        "nessus-csv",
+        "Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Synopsis,Description,Solution,See Also,Plugin Output",
+    ),
+    "nessus-new": (
+        "nessus-csv",
+        "Plugin ID,CVE,CVSS v2.0 Base Score,Risk,Host,Protocol,Port,Name,Solution,CVSS v3.0 Base Score,VPR Score,"
+        "EPSS Score,Risk Factor",
+    ),
+    "classic": (
+        "tenable-classic",
+        "Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Solution,Asset UUID,Vulnerability State,IP Address,FQDN,NetBios",
+    ),
+    "explore": (
+        "tenable-explore",
+        "age_in_days;asset.display_fqdn;asset.id;definition.cve;definition.id;definition.name",
+    ),
+    "cisco-weekly": (
+        "tenable-explore",
+        "age_in_days,asset.id,asset.ipv4_addresses,asset.name,definition.cve,definition.id,definition.name,severity,state",
+    ),
+    "tenable-sc": ("tenable-sc", "Plugin,Plugin Name,Family,Severity,IP Address,Protocol,Port,Exploit?,Repository"),
+    "basic-check-results": (
+        "insightvm-csv",
+        "Asset IP Address,Service Port,Vulnerability Test Result Code,Vulnerability ID,Vulnerability CVE IDs,"
+        "Vulnerability Severity Level,Vulnerability Title ",
+    ),
+    "scan-completion": (
+        "insightvm-scan",
+        "ip_address,hostname,os,severity,vulnerability_id,vulnerability_name,solution_id,nexpose_id,best_solution",
+    ),
+    "own-words": ("weekly", "Hostname,CVE,Severity"),
+    "german": ("", "Rechner,Schwachstelle"),
+}
+
+
+@pytest.mark.parametrize("kind, header", HEADERS.values(), ids=HEADERS)
+def test_a_header_is_recognised_in_any_case_and_order(kind: str, header: str) -> None:
+    names = header.split(";" if ";" in header else ",")
+    for one in (names, names[::-1], [name.upper() for name in names]):
+        found = format_of(one)
+        assert (found.kind if found else "") == kind
+
+
+def test_what_a_header_lacks_is_told() -> None:
+    assert missing_from(["Plugin", "Count"]) == "a column that names the host"
+    assert missing_from(["Host", "Count"]) == "a column that names the vulnerability"
+
+
+def rows(**cells: list[str | None]) -> pl.DataFrame:
+    count = len(next(iter(cells.values())))
+    return pl.DataFrame(cells).with_columns(pl.int_range(2, count + 2, dtype=pl.Int64).alias("line"))
+
+
+def read(**cells: list[str | None]) -> pl.DataFrame:
+    header = list(cells)
+    form = format_of(header) or WEEKLY
+    return as_scanner_rows(rows(**cells), columns_of(header, form), form)
+
+
+def test_a_host_that_is_named_by_its_address_has_no_name() -> None:
+    found = read(Host=["10.0.0.1", "web1", "fe80::1"], Name=["t"] * 3, **{"Plugin ID": ["1"] * 3})
+    assert found["host_name"].to_list() == [None, "web1", None]
+    assert found["ip"].to_list() == ["10.0.0.1", None, "fe80::1"]
+
+
+def test_the_first_column_that_is_filled_in_counts() -> None:
+    found = read(hostname=["a", None], device=["b", "b"], cve=["CVE-2026-1000"] * 2)
+    assert found["host_name"].to_list() == ["a", "b"]
+
+
+def test_names_of_windows_and_of_several_hosts() -> None:
+    found = read(hostname=["CORP\\WEB1", "a.example.com, b"], title=["t", "t"])
+    assert found["host_name"].to_list() == ["WEB1", "a.example.com"]
+
+
+def test_a_row_without_an_id_is_named_by_its_title_else_by_each_of_its_cves() -> None:
+    found = read(
+        hostname=["a", "b", "c", "d"],
+        plugin_id=["1", None, None, None],
+        title=["t", "t", None, None],
+        cve=["CVE-2026-1000"] * 2 + ["cve-2026-1001, CVE-2026-1002", None],
+    ).sort("line", "vulnerability")
+    assert found.select("host_name", "vulnerability").rows() == [
+        ("a", "1"),
+        ("b", "t"),
+        ("c", "CVE-2026-1001"),
+        ("c", "CVE-2026-1002"),
+        ("d", None),
+    ]
+
+
+def test_result_codes_of_insightvm() -> None:
+    codes: list[str | None] = ["vv", "VE", "vp", "ev", "nv", "sd", None]
+    found = read(
+        **{
+            "Asset IP Address": [f"10.0.0.{place}" for place in range(len(codes))],
+            "Vulnerability ID": ["v"] * len(codes),
+            "Vulnerability Title": ["t"] * len(codes),
+            "Vulnerability Test Result Code": codes,
+            "Vulnerability Severity Level": ["10", "8", "7", "4", "3", "1", "0"],
+        }
+    )
+    assert found["state"].to_list() == ["open"] * 4 + [NO_FINDING] * 2 + [None]
+    assert found["accepted"].to_list() == [None] * 3 + ["ev"] + [None] * 3
+    assert found["severity"].to_list()[:6] == ["critical", "critical", "severe", "severe", "moderate", "moderate"]
+
+
+def test_only_accepted_findings_are_accepted() -> None:
+    found = read(
+        **{"definition.id": ["1"] * 3, "definition.name": ["t"] * 3, "risk_modified": ["NONE", "RECASTED", "ACCEPTED"]}
+    )
+    assert found["accepted"].to_list() == [None, None, "ACCEPTED"]
+
+
+def test_a_mapping_counts_alone() -> None:
+    header = ["Server", "Loch", "severity"]
+    chosen = columns_of(header, WEEKLY, {"host_name": "server", "vulnerability": "Loch"})
+    assert chosen == {"host_name": ["Server"], "vulnerability": ["Loch"]}
+
+
+def test_the_document_names_every_format_and_every_column() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    wanted = {one.kind for one in FORMATS} | {name for names in NAMES.values() for name in names}
+    wanted |= {name for one in FORMATS for names in one.columns.values() for name in names}
+    assert [name for name in sorted(wanted) if f"`{name}`" not in text] == []
