@@ -51,21 +51,17 @@ def read_header(text: str, whole: bool) -> Header:
     rest = text[skipped:]
     candidates = (delimiter,) if delimiter else DELIMITERS
     readings = [(name, *reading) for name in candidates if (reading := _first_row(rest, name))]
-    if not readings:
+    if not rest:
+        raise NotUnderstood("The file holds nothing.", _AS_IT_WAS)
+    if max((len(reading[1]) for reading in readings), default=0) < 2:
         raise NotUnderstood(
-            f"The header, on line {before + 1}, cannot be read: "
-            + ("a quotation mark in it is not closed or not doubled." if rest else "the file holds nothing."),
+            f"Line {before + 1}, which should be the header, gives no two columns: no comma, semicolon, tab or bar "
+            "stands between its names, or a quotation mark in it is not closed or not doubled.",
             _AS_IT_WAS,
         )
     delimiter, cells, lines, characters = max(readings, key=lambda reading: len(reading[1]))
     if characters > LONGEST_HEADER or (characters == len(rest) and not whole):
         raise NotUnderstood(f"The header has more than {LONGEST_HEADER} characters.", _AS_IT_WAS)
-    if len(cells) < 2:
-        raise NotUnderstood(
-            f"Line {before + 1}, which should be the header, has no two columns: neither a comma, a semicolon, a tab "
-            "nor a bar is in it.",
-            _AS_IT_WAS,
-        )
     if len(cells) > MOST_COLUMNS:
         raise NotUnderstood(f"The header has {len(cells)} columns; more than {MOST_COLUMNS} are not read.", _AS_IT_WAS)
     return Header(_unique(cells), delimiter, before + lines, skipped + characters)

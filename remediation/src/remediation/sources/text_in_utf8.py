@@ -115,8 +115,9 @@ def _refuse_nul(block: bytes, done: int) -> None:
 
 
 def _unknown(where: str, encoding: str | None) -> NotUnderstood:
-    names = {UTF_8: "UTF-8", UTF_16: "UTF-16"}.get(encoding or "", "UTF-8 nor in Windows-1252")
-    return NotUnderstood(f"{where} is not in {names}.", "Save the report as CSV in UTF-8.")
+    known = {UTF_8: "not in UTF-8", UTF_16: "not in UTF-16"}
+    is_what = known.get(encoding or "", "in neither UTF-8 nor Windows-1252")
+    return NotUnderstood(f"{where} is {is_what}.", "Save the report as CSV in UTF-8.")
 
 
 def _within_a_character(name: str) -> CutOff:
