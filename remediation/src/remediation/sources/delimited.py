@@ -1,0 +1,163 @@
+"""Any delimited text (CSV) as rows of text: whole, with the rows that are wrong named, or not at all.
+
+Fast where polars is proven to be right (``delimited_blocks``), else by the standard ``csv`` module
+(``delimited_rows``). Both give the same. Memory is bounded but for the columns that are kept.
+"""
+
+from __future__ import annotations
+
+import io
+from codecs import BOM_UTF8
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from . import delimited_blocks as fast
+from .delimited_header import BLANKS, Header, begin_of, read_header
+from .delimited_rows import Part, RowError, parts
+from .errors import CutOff, NotUnderstood
+from .progress import Tell, unheard
+from .report_csv import LONGEST_CELL
+from .scanner_rows import LINE
+from .text_in_utf8 import in_utf8, marked_encoding
+
+__all__ = ["Delimited", "RowError", "header_of", "read_delimited"]
+
+# Of all cells of a row.
+_HASH = "hash"
+_BESIDE = {LINE: pl.Int64, _HASH: pl.UInt64}
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """``rows`` has the columns of ``header`` that were asked for, all text, empty cells null; and LINE, the line of the
+    file on which the row begins, from 1, the header counted. ``errors`` are the rows that were left out; ``blank``
+    and ``duplicate`` count what was left out because it says nothing, or again what another row says."""
+
+    header: list[str]
+    rows: pl.DataFrame
+    errors: list[RowError]
+    blank: int
+    duplicate: int
+
+
+def header_of(path: Path) -> list[str]:
+    """The names in the header, as ``read_delimited`` gives them, from the begin of the file. Raises NotUnderstood."""
+    return read_header(*begin_of(path)).names
+
+
+def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tell = unheard) -> Delimited:
+    """The rows of a file; of ``columns`` those that the header has are kept in memory.
+
+    Names are stripped of blanks; one without a name is "column 7", a repeated one gets " (2)", and so does "line". A
+    duplicate is equal in all columns, those not kept included. Raises NotUnderstood for what is no such text (a NUL, no
+    two columns, too long or too wide, a stray quotation mark, with its line) and CutOff for a file that ends too
+    soon: in a character, in a quoted cell, with a row of too few cells. No error holds a cell.
+    """
+    with in_utf8(path, tell) as text:
+        begin, whole = begin_of(text)
+        header = read_header(begin, whole)
+        kept = _Kept([place for place, name in enumerate(header.names) if columns is None or name in columns])
+        size = text.stat().st_size
+        at = len(begin[: header.characters].encode()) + (len(BOM_UTF8) if marked_encoding(text) else 0)
+        for part, done in _parts(text, header, at):
+            kept.add(part)
+            tell(f"{min(done, size):,} of {size:,} bytes and {kept.count:,} rows read")
+    if kept.short:
+        raise CutOff(f"The last row, on line {kept.short}, has too few cells.", "Make the report again.")
+    rows, duplicate = kept.distinct(header.names)
+    return Delimited(header.names, rows, kept.errors, kept.blank, duplicate)
+
+
+def _parts(text: Path, header: Header, begin: int) -> Iterator[tuple[Part, int]]:
+    """The rows from the byte ``begin`` in parts, and how many bytes were read to the end of each."""
+    delimiter, width, line = header.delimiter, len(header.names), header.lines + 1
+    well_formed = fast.table_pattern(delimiter)
+    with text.open("rb") as file:
+        for block in fast.blocks(file, begin, delimiter, width, fast.BLOCK):
+            rows = fast.rows_of(block, delimiter, width, line)
+            if rows is not None:
+                yield Part(rows), block.end
+            elif fast.is_matched(block.content, well_formed):
+                # Its end is the end of a row, so the next block may be fast again.
+                for part in parts(io.StringIO(block.content.decode(), newline=""), delimiter, width, line):
+                    yield part, block.end
+            else:
+                break
+            begin = block.end
+            line += _lines_in(block.content)
+    with text.open("rb") as file:
+        file.seek(begin)
+        with io.TextIOWrapper(file, "utf-8", newline="") as rest:
+            for part in parts(rest, delimiter, width, line):
+                # Nearly: a character has one byte at least.
+                begin += part.characters
+                yield part, begin
+
+
+def _lines_in(content: bytes) -> int:
+    """How many lines end in it. A carriage return ends one, as does a line feed, and both together end one."""
+    return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
+
+
+class _Kept:
+    """What is kept of the parts, one after the other: the columns at these places of the header."""
+
+    def __init__(self, places: list[int]) -> None:
+        self._places = places
+        self._frames = [pl.DataFrame(schema={**{str(place): pl.String for place in places}, **_BESIDE})]
+        self.errors: list[RowError] = []
+        self.blank = 0
+        self.short: int | None = None
+        self.count = 0
+
+    def add(self, part: Part) -> None:
+        """Raises NotUnderstood for a cell that is too long."""
+        _refuse_long(part.rows)
+        rows = part.rows.with_columns(pl.all().exclude(LINE).replace("", None))
+        said = _without_blank(rows)
+        self.blank += part.blank + rows.height - said.height
+        self.errors += part.errors
+        if said.height or part.errors:
+            self.short = part.short
+        self.count += said.height
+        hashes = said.drop(LINE).hash_rows().alias(_HASH)
+        self._frames.append(said.select(*(str(place) for place in self._places), LINE, hashes))
+
+    def distinct(self, header: list[str]) -> tuple[pl.DataFrame, int]:
+        """The rows less those that say what one before says, and how many these are."""
+        rows = pl.concat(self._frames)
+        again = rows.filter(pl.col(_HASH).is_duplicated())
+        # Different rows of one hash, one pair in 2^64, are told apart by the columns that are kept.
+        lost = again.filter(~pl.struct(pl.all().exclude(LINE)).is_first_distinct())[LINE]
+        if lost.len():
+            rows = rows.filter(~pl.col(LINE).is_in(lost.implode()))
+        rows = rows.drop(_HASH)
+        rows.columns = [*(header[place] for place in self._places), LINE]
+        return rows, lost.len()
+
+
+def _refuse_long(rows: pl.DataFrame) -> None:
+    longest = rows.select(pl.all().exclude(LINE).str.len_bytes().max())
+    for name in longest.columns:
+        if (longest[name][0] or 0) > LONGEST_CELL:
+            line = rows.filter(pl.col(name).str.len_bytes() > LONGEST_CELL)[LINE][0]
+            raise NotUnderstood(
+                f"The row that begins on line {line} has a cell of more than {LONGEST_CELL} bytes.",
+                "Look on that line for a quotation mark that is not closed, and make the report again.",
+            )
+
+
+def _without_blank(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows less those in which no cell holds anything."""
+
+    def is_blank(name: str) -> pl.Expr:
+        return pl.col(name).is_null() | (pl.col(name).str.strip_chars(BLANKS) == "")
+
+    names = [name for name in rows.columns if name != LINE]
+    # Most rows are seen by their first cell to say something.
+    if not rows.select(is_blank(names[0]).any()).item():
+        return rows
+    return rows.filter(~pl.all_horizontal(is_blank(name) for name in names))
