@@ -11,6 +11,8 @@ from psycopg import sql
 from tools.bench.measure import Figure, Result
 
 from remediation.jobs.imports import import_file
+from remediation.sources.any_report import ReportOptions
+from remediation.sources.report_file import Holds
 from remediation.store import copy
 
 from .child import Side, Taken, compared, taken
@@ -79,7 +81,7 @@ def _round(postgres: Server, files: dict[str, str]) -> dict[str, Taken]:
 
 def imported(file: str) -> Side:
     """What ``remediation import`` does."""
-    return lambda: import_file(Path(file), "weekly").value["rows"]
+    return lambda: import_file(Path(file), "weekly", ReportOptions(holds=Holds.DEVICES)).value["rows"]
 
 
 def copied(file: str) -> Side:

@@ -20,7 +20,8 @@ def states(source: str = "weekly") -> dict[str, str]:
 
 def take(line: Any, name: str, *found: str, day: int = 20, options: tuple[str, ...] = (), wide: bool = True) -> Any:
     file = line.report(name, *found, day=day, wide=wide)
-    ended = line("import", file, "--source", "weekly", "--json", *options)
+    coverage = () if "--coverage" in options else ("--coverage", "devices")
+    ended = line("import", file, "--source", "weekly", "--json", *coverage, *options)
     assert ended.code == 0, ended
     return ended.json
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 from urllib.parse import urlsplit
 
 import typer
@@ -12,21 +13,33 @@ from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, require_name, text_of
 from .progress import progress
 
+if TYPE_CHECKING:
+    from ..sources.any_report import ReportOptions
+
 YEAR = 366 * 24 * 60  # minutes
 MODE = (
     "sql: by reports. rest: one asset after the other, for a console that permits no reports; slow, and without the "
     "credentials of scans, so that a missing finding is no longer reported and never remediated."
 )
 
+Kind = Literal["insightvm", "insightvm-cloud", "tenable-vm"]
+USER = (
+    "A user that may make reports; with --mode rest, one that sees all assets. Of tenable-vm: the access key, of a user "
+    "who may export all vulnerabilities."
+)
+# What other commands have set, or readings: the mark of reports, the time up to which all is known.
+KEPT = ("mark", "since", "naming")
+COVERAGE = "listed: only what is listed is known. devices: all findings of the devices in it, within the filter given."
+MAP = "For a CSV of no known format: FIELD=COLUMN, as in host_name=Server. The source remembers it."
+
 
 def add(
     name: str,
-    kind: Annotated[Literal["insightvm"], typer.Option(help="Which scanner it is.")],
-    url: Annotated[str, typer.Option(help="https://console:3780")],
-    user: Annotated[
-        str, typer.Option(help="A user that may make reports; with --mode rest, one that sees all assets.")
-    ],
-    password_file: Annotated[Path, typer.Option(help="A file that holds the password.")],
+    kind: Annotated[Kind, typer.Option(help="Which scanner it is.")],
+    password_file: Annotated[Path, typer.Option(help="A file with the password, the API key or the secret key.")],
+    url: Annotated[str, typer.Option(help="https://console:3780; of a cloud, where it is not the usual one.")] = "",
+    region: Annotated[str, typer.Option(help="Of insightvm-cloud: us, us2, us3, eu, ca, au, ap, aps2, me1.")] = "",
+    user: Annotated[str, typer.Option(help=USER)] = "",
     mode: Annotated[Literal["sql", "rest"], typer.Option(help=MODE)] = "sql",
     ca_file: Annotated[Optional[Path], typer.Option(help="The certificate authority of the console.")] = None,
     every: Annotated[
@@ -38,7 +51,10 @@ def add(
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
     require_name(name, "source")
+    url = url or _usual_url(kind, region)
     _refuse_url(url)
+    if bool(user) == (kind == "insightvm-cloud"):
+        raise Refused("A key of InsightVM's cloud has no user." if user else "Give its user, or access key: --user.")
     password = text_of(password_file).strip()
     if not password:
         raise Refused(f"{password_file} is empty.")
@@ -50,11 +66,13 @@ def add(
 
         known = models.Source.objects.filter(name=name).first()
         if known and known.kind != kind:
-            raise Refused(f"The source {name!r} is a series of files. Give the console another name.")
+            raise Refused(f"The source {name!r} is of kind {known.kind or 'file'}. Give the scanner another name.")
         if not moved:
             _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
-        # By it the reports are found that a killed reading has left there.
-        mark = {"mark": known.settings["mark"]} if known and "mark" in known.settings else {}
+        mark = {key: known.settings[key] for key in KEPT if key in known.settings} if known else {}
+        if known and known.settings.get("user") != user:
+            # Another key may see what the one before did not.
+            mark.pop("since", None)
         # Absolute, because others read it from other folders.
         trusted = str(ca_file.absolute()) if ca_file else ""
         settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every, **mark}
@@ -62,6 +80,19 @@ def add(
             name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )
         answer(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {url}.")
+
+
+def _usual_url(kind: str, region: str) -> str:
+    if kind == "tenable-vm":
+        return "https://cloud.tenable.com"
+    if kind == "insightvm-cloud":
+        from ..sources.insightvm_cloud import region_url
+
+        try:
+            return region_url(region)
+        except ValueError as error:
+            raise Refused(f"{error} Name it with --region.") from None
+    raise Refused("Give the address of the console: --url https://console:3780.")
 
 
 def _refuse_url(url: str) -> None:
@@ -146,15 +177,25 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
         answer(as_json, ended.value, ended.text)
 
 
+OnlySeverity = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a severity.")]
+OnlyVendor = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a vendor's name.")]
+OnlySite = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a site.")]
+BadRows = Annotated[
+    float, typer.Option(min=0, max=100, help="Percent of rows that may be unusable before a file is refused.")
+]
+
+
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
-    kind: Annotated[
-        Optional[Literal["insightvm-report"]], typer.Option(help="By the header where it is not given.")
-    ] = None,
-    coverage: Annotated[
-        Literal["devices", "listed"], typer.Option(help="devices: all findings of the devices in it.")
-    ] = "devices",
+    kind: Annotated[Optional[str], typer.Option(help="By the content where it is not given; see the table.")] = None,
+    coverage: Annotated[Literal["listed", "devices"], typer.Option(help=COVERAGE)] = "listed",
+    only_severity: OnlySeverity = None,
+    only_vendor: OnlyVendor = None,
+    only_site: OnlySite = None,
+    column: Annotated[Optional[list[str]], typer.Option("--map", help=MAP)] = None,
+    bad_rows: BadRows = 5.0,
+    errors: Annotated[Optional[Path], typer.Option(help="A new CSV file for all that was wrong with rows.")] = None,
     clean: Annotated[
         Optional[list[str]], typer.Option(help="A device that the file should hold, and is clean.")
     ] = None,
@@ -162,15 +203,125 @@ def import_file(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in a file with the console's findings, as its snapshot query or the service's own report gives them.
+    """Take in a scanner's report: CSV, .nessus or Nexpose XML, also compressed with gzip.
 
-    --coverage listed: what is not in the file may be there all the same. --clean can be given several times.
+    Options that can be given several times: --clean, --map and each filter.
     """
     require_name(source, "source")
+    if errors and errors.exists():
+        raise Refused(f"{errors} is there already. Name a new file.")
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
 
-        ended = work(
-            file, source, kind=kind or "", coverage=coverage, clean=clean or (), accept=accept_coverage, tell=tell
-        )
+        options = _options(kind, coverage, (only_severity, only_vendor, only_site), column or (), bad_rows)
+        ended = work(file, source, options, clean=clean or (), accept=accept_coverage, errors_to=errors, tell=tell)
     answer(as_json, ended.value, ended.text)
+
+
+def watch(
+    name: str,
+    folder: Annotated[Optional[Path], typer.Argument(help="Where reports are put; leave it out with --stop.")] = None,
+    kind: Annotated[Optional[str], typer.Option(help="By the content where it is not given.")] = None,
+    coverage: Annotated[Literal["listed", "devices"], typer.Option(help=COVERAGE)] = "listed",
+    only_severity: OnlySeverity = None,
+    only_vendor: OnlyVendor = None,
+    only_site: OnlySite = None,
+    bad_rows: BadRows = 5.0,
+    stop: Annotated[bool, typer.Option("--stop", help="Watch it no longer.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in each report that is put into a folder. What was taken in is moved to its subfolder done, what was not to
+    refused, with the reason beside it. A worker does it: remediation serve, or remediation worker."""
+    require_name(name, "source")
+    if stop == bool(folder):
+        raise Refused("Name a folder, or say --stop.")
+    with opened(data):
+        from ..jobs.watched_folder import refuse_folder, watching
+        from ..sources.any_report import KINDS
+        from ..store import models
+        from ..store.json_keys import change_keys
+
+        if not folder:
+            change_keys(one(models.Source.objects, name, "source"), "settings", {}, without=("watch",))
+            answer(as_json, {"name": name}, f"No folder of {name!r} is watched.")
+            return
+        refuse_folder(folder)
+        options = _options(kind, coverage, (only_severity, only_vendor, only_site), (), bad_rows)
+        row, _ = models.Source.objects.get_or_create(name=name, defaults={"kind": ""})
+        if row.kind and row.kind not in KINDS:
+            raise Refused(f"The source {name!r} is no series of files, but {row.kind}. Give files their own source.")
+        change_keys(row, "settings", {"watch": watching(options, folder.absolute())})
+        answer(as_json, row.settings["watch"], f"What is put into {folder.absolute()} is taken in as {name!r}.")
+
+
+def token(name: str, data: Data = None, as_json: AsJson = False) -> None:
+    """Make the token with which programs send reports into a watched folder: PUT /api/reports/FILE. It is shown once, and
+    the one before is worth nothing any more."""
+    with opened(data):
+        from ..jobs.incoming import new_token
+        from ..store import models
+
+        row = one(models.Source.objects, name, "source")
+        if "watch" not in row.settings:
+            raise Refused(f"No folder of {name!r} is watched, so reports would lie there: remediation source watch.")
+        made = new_token(row)
+        answer(as_json, {"token": made}, made)
+
+
+def naming(
+    name: str,
+    suffix: Annotated[Optional[list[str]], typer.Option(help="A domain that is left out of host names.")] = None,
+    alias: Annotated[Optional[list[str]], typer.Option(help="OLD=NEW: two names of one machine.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell or change by which rules a series of files names its machines: give all of them, or none to see them.
+
+    They hold for the files that are brought from now on.
+    """
+    with opened(data):
+        from ..domain.naming import Naming
+        from ..store import models
+        from ..store.json_keys import change_keys
+
+        row = one(models.Source.objects, name, "source")
+        if suffix is not None or alias is not None:
+            rules = {"suffixes": suffix or [], "aliases": _pairs(alias or (), "--alias OLD=NEW")}
+            try:
+                Naming(aliases=rules["aliases"], suffixes=tuple(rules["suffixes"]))
+            except ValueError as error:
+                raise Refused(str(error)) from None
+            change_keys(row, "settings", {"naming": rules})
+        rules = row.settings.get("naming", {"suffixes": [], "aliases": {}})
+        lines = [f"without the domain {one}" for one in rules["suffixes"]]
+        lines += [f"{old} is {new}" for old, new in sorted(rules["aliases"].items())]
+        answer(as_json, rules, "\n".join(lines or ["Host names are compared without regard to case only."]))
+
+
+def _options(
+    kind: str | None, coverage: str, only: Sequence[list[str] | None], columns: Iterable[str], bad_rows: float
+) -> ReportOptions:
+    from ..domain.snapshot import SEVERITIES, Only
+    from ..sources.any_report import ReportOptions as Options
+    from ..sources.report_file import Holds
+
+    severities, vendors, sites = (tuple(words or ()) for words in only)
+    severities = tuple(word.lower() for word in severities)
+    if unknown := sorted(set(severities) - set(SEVERITIES)):
+        raise Refused(f"There is no severity {unknown[0]!r}. There are: {', '.join(SEVERITIES)}.")
+    mapping = _pairs(columns, "--map host_name=COLUMN")
+    return Options(
+        Holds(coverage), kind or "", Only(severities, vendors, sites), mapping=mapping, most_left_out=bad_rows / 100
+    )
+
+
+def _pairs(texts: Iterable[str], form: str) -> dict[str, str]:
+    """Texts like A=B, by their first part."""
+    pairs = {}
+    for text in texts:
+        first, sign, second = text.partition("=")
+        if not (sign and first.strip() and second.strip()):
+            raise Refused(f"{text!r} is not of the form {form}.")
+        pairs[first.strip()] = second.strip()
+    return pairs

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
+from ..sources.any_report import KINDS, ReadReport, ReportOptions, read_any, series_of
 from ..sources.clean_devices import named, with_clean
 from ..sources.copied import copied
 from ..sources.errors import SourceError
 from ..sources.progress import Tell, unheard
-from ..sources.report_file import KIND, KINDS, Holds, read_report
+from ..sources.report_file import Holds
+from ..sources.row_errors import SHOWN, told
+from ..sources.source_naming import naming_of
 from ..store import models
 from ..store.bulk import read_assets
 from .work import Ended, import_report
+
+# How many errors of rows are told in a text; the JSON has SHOWN.
+FEW = 10
 
 
 class NotImported(SourceError):
@@ -25,53 +32,94 @@ class NotImported(SourceError):
 def import_file(
     file: Path,
     source: str,
+    options: ReportOptions = ReportOptions(),
     *,
-    kind: str = "",
-    coverage: str = Holds.DEVICES.value,
     clean: Sequence[str] = (),
     accept: bool = False,
+    errors_to: Path | None = None,
     tell: Tell = unheard,
 ) -> Ended:
     """Take a file in for the source of that name, which is made where there is none.
 
-    ``kind`` is one of KINDS, found by the header where it is empty; ``coverage`` one of Holds. ``clean`` are devices
-    that a full file should hold and that are clean, by name, address or id. ``accept``: coverage that shrank is real.
-    ``tell`` hears how far the work is. Raises SourceError and Suspicious; nothing is changed then.
+    Its naming rules are the source's own, and so is its mapping where ``options`` have none: the source remembers the
+    last. ``clean`` are devices that a full file should hold and that are clean, by name, address or id. ``accept``:
+    coverage that shrank is real. ``errors_to`` gets all that was wrong with rows, as CSV. ``tell`` hears how far the
+    work is. Raises SourceError and Suspicious; nothing is changed then.
     """
-    holds = _holds(kind, coverage, clean)
-    row = models.Source.objects.filter(name=source).first() or models.Source(name=source, kind=KIND)
-    if row.kind != KIND:
+    _refuse_contradictions(options, clean)
+    row = models.Source.objects.filter(name=source).first() or models.Source(name=source)
+    if row.kind and row.kind not in KINDS:
         raise NotImported(
             f"The source {source!r} is no series of files, but {row.kind}.", "Give files their own source."
         )
+    mapping = dict(options.mapping or ({} if options.kind else row.settings.get("mapping", {})))
+    options = replace(options, naming=naming_of(row), mapping=mapping)
     with copied(file, tell) as copy:
         tell("the rows are read")
-        snapshot = read_report(copy, taken=timezone.now(), holds=holds)
-    if not snapshot.rows and not clean:
+        report = read_any(copy, timezone.now(), options, tell)
+    if row.kind and series_of(row.kind) != series_of(report.kind):
+        raise NotImported(
+            f"{file} is a report of kind {report.kind}, and those of {source!r} are of kind {row.kind}: they do not "
+            "name assets and vulnerabilities alike.",
+            "Give it a source of its own.",
+        )
+    if errors_to and report.errors.height:
+        report.errors.write_csv(errors_to)
+    if not report.snapshot.rows and not clean:
         raise NotImported(
             f"{file} is empty: the source covers no asset at all.", "Name each device that is clean: --clean HOST."
         )
+    row.kind = row.kind or report.kind
+    row.settings = {**row.settings, **({"mapping": mapping} if mapping else {})}
     known = read_assets(row.pk or 0)
     assets = named(clean, known)
-    ended = import_report(row, with_clean(snapshot, assets, known), accept=accept, tell=tell)
-    if not assets:
-        return ended
-    lines = [_clean_line(host, same) for host, same in assets.items()]
-    return replace(ended, value={**ended.value, "clean": assets}, text="\n".join([ended.text, *lines]))
+    ended = import_report(row, with_clean(report.snapshot, assets, known), accept=accept, tell=tell)
+    lines = [ended.text, *_dropped(report), *(_clean_line(host, same) for host, same in assets.items())]
+    value = {
+        **ended.value,
+        "kind": report.kind,
+        "rows_dropped": _counts(report),
+        **({"clean": assets} if clean else {}),
+    }
+    return replace(ended, value=value, text="\n".join(lines))
 
 
-def _holds(kind: str, coverage: str, clean: Sequence[str]) -> Holds:
-    """What a person says that the file holds. Raises NotImported."""
-    if kind and kind not in KINDS:
-        raise NotImported(f"There is no kind of file {kind!r}.", f"There is: {', '.join(KINDS)}.")
-    known = [one.value for one in Holds]
-    if coverage not in known:
-        raise NotImported(f"There is no coverage {coverage!r}.", f"There are: {', '.join(known)}.")
-    if clean and coverage == Holds.LISTED.value:
+def _refuse_contradictions(options: ReportOptions, clean: Sequence[str]) -> None:
+    if options.kind and options.kind not in KINDS:
+        raise NotImported(f"There is no kind of file {options.kind!r}.", f"There are: {', '.join(KINDS)}.")
+    if options.holds is Holds.LISTED and clean:
         raise NotImported(
-            "With --coverage listed only what is listed is known, so no device is clean.", "Leave --clean out."
+            "With --coverage listed only what is listed is known, so no device is clean.",
+            "Leave --clean out, or say that the file holds all findings of its devices: --coverage devices.",
         )
-    return Holds(coverage)
+    if options.holds is Holds.LISTED and options.only:
+        raise NotImported(
+            "With --coverage listed only what is listed is known, whatever the filter of the report was.",
+            "Leave the filter out, or say that the file holds all that passes it: --coverage devices.",
+        )
+
+
+def _counts(report: ReadReport) -> dict[str, Any]:
+    left_out = report.errors.filter("row_left_out").height
+    return {
+        "blank": report.blank,
+        "duplicate": report.duplicate,
+        "left_out": left_out,
+        "values_left_out": report.errors.height - left_out,
+        "errors": told(report.errors, SHOWN),
+    }
+
+
+def _dropped(report: ReadReport) -> list[str]:
+    """What of the rows was not used, in lines."""
+    counts = _counts(report)
+    words = {"blank": "blank rows", "duplicate": "rows that stand there twice", "left_out": "rows with errors"}
+    lines = [f"Left out: {counts[name]} {word}." for name, word in words.items() if counts[name]]
+    if counts["values_left_out"]:
+        lines.append(f"Left out: {counts['values_left_out']} values; their findings are kept.")
+    errors = counts["errors"][:FEW]
+    more = report.errors.height - len(errors)
+    return [*lines, *(f"  {text}" for text in errors), *([f"  ... and {more} more: --errors FILE"] if more > 0 else [])]
 
 
 def _clean_line(host: str, assets: list[str]) -> str:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.contrib.sessions.models import Session
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -26,8 +27,9 @@ from ..ending import Ending
 from ..store import models
 from ..tickets.lease import Busy
 from . import work
+from .watched_folder import ready, take_in_folder
 
-ROUND = "round"
+ROUND, WATCH = "round", "watch"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -100,6 +102,42 @@ def run_project(project_id: int) -> None:
     if ended.ending is Ending.HELD and "error" in ended.value:
         # Halo is away. The next round may be an hour off.
         ask_to_run(project, pause=AWAY_PAUSE)
+
+
+@app.task(name="import_folder")
+def import_folder(source_id: int) -> None:
+    """Take in what was put into a source's folder, however that ends; then its projects are to be run."""
+    source = models.Source.objects.filter(pk=source_id, settings__has_key="watch").first()
+    if source is None:
+        return
+    _close_what_was_interrupted(source=source)
+    try:
+        ended = take_in_folder(source)
+    except OSError as error:
+        _log.error("The folder of source %s cannot be used: %s.", source_id, type(error).__name__)
+        return
+    except _AWAY:
+        _log.warning("The database went away while files were taken in. They stay where they are.")
+        return
+    _log.info("Of source %s, %s files were taken in.", source_id, len(ended))
+    if any(one.ending is Ending.DONE and not one.value["unchanged"] for one in ended.values()):
+        for project in source.projects.order_by("position"):
+            ask_to_run(project)
+
+
+@app.periodic(cron="* * * * *", periodic_id=WATCH)
+@app.task(name=WATCH, lock=WATCH, queueing_lock=WATCH)
+def look_for_files(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Put the taking in of each folder that has something ready into the queue."""
+    for source in models.Source.objects.filter(settings__has_key="watch"):
+        try:
+            waits = bool(ready(Path(source.settings["watch"]["folder"]), time.time()))
+        except OSError as error:
+            _log.error("The folder of source %s cannot be read: %s.", source.pk, type(error).__name__)
+            continue
+        if waits:
+            lock = f"source-{source.pk}"
+            _ask("import_folder", lock=lock, once=f"folder-{source.pk}", source_id=source.pk)
 
 
 @app.periodic(cron="* * * * *", periodic_id=ROUND)

@@ -56,7 +56,7 @@ def with_clean(snapshot: Snapshot, clean: dict[str, list[str]], known: pl.DataFr
     """
     if not clean:
         return snapshot
-    if snapshot.proof is not Proof.FILE:
+    if snapshot.proof not in (Proof.FILE, Proof.DEVICES):
         raise NotClean("A file of which only what is listed counts names no clean devices.", "Leave one of both out.")
     assets = sorted({asset for one in clean.values() for asset in one})
     with_findings = set(snapshot.findings["asset"].to_list())
@@ -64,6 +64,9 @@ def with_clean(snapshot: Snapshot, clean: dict[str, list[str]], known: pl.DataFr
         if not with_findings.isdisjoint(same):
             raise NotClean(f"The file itself has findings of {host!r}.", "Do not name it clean.")
     assessed = snapshot.coverage["assessed"].max() if snapshot.coverage.height else snapshot.taken
+    if assessed is None and snapshot.proof is Proof.DEVICES:
+        # Such a report counts by its own date.
+        assessed = snapshot.taken
     if assessed is None:
         raise NotClean(
             "The file does not tell when its assets were assessed, so a clean device cannot be told either.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Iterator
@@ -59,9 +60,12 @@ def _copy(file: Path, to: Path, tell: Tell) -> None:
 
 
 def _refuse_binary(plain: Path) -> None:
-    """A NUL is in no text. A text in UTF-16, as spreadsheets write it, is full of them."""
+    """A NUL is in no text, but in every one in UTF-16, as spreadsheets write it, which begins with its mark."""
     done = 0
     with plain.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return
+        file.seek(0)
         while block := file.read(BLOCK):
             if (place := block.find(b"\0")) >= 0:
                 raise NotUnderstood(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,6 @@ from .errors import NotUnderstood
 from .report_csv import ROWS, read_csv
 
 KIND = "insightvm-report"
-KINDS = (KIND,)
 # What a finding and a ticket about it cannot do without. last_assessed is what proves that a finding is gone.
 REQUIRED = (
     *("asset_id", "last_assessed", "vulnerability_key", "vulnerability_title"),
@@ -25,16 +25,20 @@ OPTIONAL = (*(column for column in rows_of.FINDINGS_COLUMNS if column not in REQ
 
 
 class Holds(Enum):
-    """What a person says of a file. LISTED: only what is listed is known. DEVICES: all findings of the devices in it;
-    so it proves for them what the console proves."""
+    """What a person says of a file. LISTED: only what is listed is known. DEVICES: all findings of the devices in it."""
 
     LISTED = "listed"
     DEVICES = "devices"
 
     @property
     def proof(self) -> Proof:
-        """What the absence of a finding proves."""
+        """What the absence of a finding proves in our own report, which tells of scans as the console does."""
         return Proof.FILE if self is Holds.DEVICES else Proof.NOTHING
+
+
+def is_own(header: Iterable[str]) -> bool:
+    """Whether a header is that of our own report, or of the query that it is made by."""
+    return set(REQUIRED) <= set(header)
 
 
 def read_report(path_or_bytes: Path | bytes, *, taken: datetime, holds: Holds = Holds.DEVICES) -> Snapshot:

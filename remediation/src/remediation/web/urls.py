@@ -10,6 +10,7 @@ from .health.health import health
 from .overview.api import api_status
 from .overview.overview import overview
 from .projects.project import project
+from .reports.api import api_report
 
 urlpatterns = [
     path("", overview, name="overview"),
@@ -18,5 +19,6 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("first/<str:token>/", first, name="first"),
     path("healthz", health, name="health"),
+    path("api/reports/<str:name>", api_report, name="api-report"),
     path("api/status", api_status, name="api-status"),
 ]

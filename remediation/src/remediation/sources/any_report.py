@@ -1,0 +1,131 @@
+"""A report file of any format that is known: recognised by its content, and read to a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from ..domain.naming import Naming
+from ..domain.snapshot import Only, Proof, Snapshot
+from . import report_file
+from .delimited import RowError, header_of, read_delimited
+from .errors import NotUnderstood
+from .nessus_xml import read_nessus
+from .nexpose_xml import read_nexpose
+from .progress import Tell, unheard
+from .report_file import Holds
+from .report_formats import FORMATS, WEEKLY, Format, as_scanner_rows, columns_of, format_of, is_enough, missing_from, plain
+from .row_errors import MOST_LEFT_OUT, ROW_ERRORS, no_errors, refuse_too_many
+from .scanner_rows import COLUMNS
+from .scanner_snapshot import snapshot_of_rows
+from .xml_report import kind_of_xml
+
+MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
+XML_READERS = {"nessus": read_nessus, "nexpose-xml": read_nexpose}
+BY_COLUMNS: Mapping[str, Format] = {one.kind: one for one in (*FORMATS, WEEKLY, MAPPED)}
+KINDS = (report_file.KIND, *BY_COLUMNS, *XML_READERS)
+# These name assets and vulnerabilities alike, so that files of one series may be of any of them.
+_ALIKE = {"nessus-csv": "nessus", "nessus": "nessus"}
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a person says of a file. ``kind`` is one of KINDS, or empty: by its content. ``mapping`` tells for columns of
+    a scanner's row which column of the file they are read from. ``most_left_out`` is a share of the rows."""
+
+    holds: Holds = Holds.LISTED
+    kind: str = ""
+    only: Only = Only()
+    naming: Naming = field(default_factory=Naming)
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    most_left_out: float = MOST_LEFT_OUT
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped."""
+
+    kind: str
+    snapshot: Snapshot
+    errors: pl.DataFrame
+    blank: int = 0
+    duplicate: int = 0
+
+
+def series_of(kind: str) -> str:
+    """Files of one series are of kinds with the same word: only those name assets and vulnerabilities alike."""
+    return _ALIKE.get(kind, kind)
+
+
+def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
+    """The kind of a file by its content. Raises NotUnderstood."""
+    xml = kind_of_xml(path)
+    if xml:
+        return xml
+    header = header_of(path)
+    if mapping:
+        return MAPPED.kind
+    if report_file.is_own(header):
+        return report_file.KIND
+    form = format_of(header)
+    if form is None:
+        raise NotUnderstood(
+            f"The header is of no format that is known: it lacks {missing_from(header)}.",
+            "Give the report unchanged, or tell which column is what: --map host_name=COLUMN --map vulnerability=COLUMN.",
+        )
+    return form.kind
+
+
+def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = unheard) -> ReadReport:
+    """What a report says, ``taken`` at a time in UTC that its person tells. Raises SourceError; a report in which too
+    many rows cannot be used is refused as a whole."""
+    kind = options.kind or kind_of(path, options.mapping)
+    if kind == report_file.KIND:
+        return ReadReport(kind, report_file.read_report(path, taken=taken, holds=options.holds), no_errors())
+    proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
+    common = {"taken": taken, "proof": proof, "naming": options.naming, "only": options.only}
+    if kind in XML_READERS:
+        snapshot, errors = snapshot_of_rows(XML_READERS[kind](path, tell), **common)
+        refuse_too_many(errors, snapshot.rows, options.most_left_out)
+        return ReadReport(kind, snapshot, errors)
+    header = header_of(path)
+    form = BY_COLUMNS[kind]
+    chosen = _chosen(header, form, options.mapping)
+    table = read_delimited(path, {name for names in chosen.values() for name in names}, tell)
+    tell("the rows are made findings")
+    rows = as_scanner_rows(table.rows, chosen, form)
+    called = {column: names[0] for column, names in chosen.items()}
+    snapshot, errors = snapshot_of_rows(rows, **common, columns=called)
+    errors = pl.concat([_as_frame(table.errors), errors])
+    refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
+    return ReadReport(kind, snapshot, errors, table.blank, table.duplicate)
+
+
+def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:
+    if mapping:
+        unknown = sorted(set(mapping) - set(COLUMNS))
+        if unknown:
+            raise NotUnderstood(f"There is no {unknown[0]!r} to map.", f"There are: {', '.join(COLUMNS)}.")
+        there = {plain(name) for name in header}
+        absent = sorted(name for name in mapping.values() if plain(name) not in there)
+        if absent:
+            raise NotUnderstood(
+                f"The file has no column {absent[0]!r}, which its mapping names.",
+                "Give a file with that column, or another mapping.",
+            )
+    chosen = columns_of(header, form, mapping)
+    if not mapping and not is_enough(header, form):
+        raise NotUnderstood(
+            f"The header is none of {form.label}: it lacks {missing_from(header)}.",
+            "Give the report unchanged, or leave --kind out.",
+        )
+    return chosen
+
+
+def _as_frame(errors: list[RowError]) -> pl.DataFrame:
+    rows = [(one.line, one.column, one.what, True) for one in errors]
+    return pl.DataFrame(rows, schema=ROW_ERRORS, orient="row")
