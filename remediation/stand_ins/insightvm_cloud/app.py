@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import sleep
 from typing import Any
@@ -51,17 +52,17 @@ def build_app(settings: Settings, estate: Estate) -> Flask:
     @app.post(f"{API}/assets")
     def assets() -> Response:
         with estate.lock:
-            now = estate.now
-            since = _time("comparisonTime") or now - settings.comparison
+            since = _time("comparisonTime") or estate.now - settings.comparison
             same = request.args.get("includeSame") == "true" and settings.tells_same
-            machines = sorted(estate.machines.items())
-            return _page(settings, machines, lambda key: _asset(key, estate, since, same))
+            response, size = _page(settings, sorted(estate.machines), lambda key: _asset(key, estate, since, same))
+        return _faulty(settings, response, size)
 
     @app.post(f"{API}/vulnerabilities")
     def vulnerabilities() -> Response:
         with estate.lock:
-            told = sorted((key, one) for key, one in estate.vulnerabilities.items() if key not in settings.hidden)
-            return _page(settings, told, lambda key: estate.vulnerabilities[key])
+            keys = sorted(set(estate.vulnerabilities) - settings.hidden)
+            response, size = _page(settings, keys, lambda key: estate.vulnerabilities[key])
+        return _faulty(settings, response, size)
 
     @app.after_request
     def answered(response: Response) -> Response:
@@ -73,7 +74,7 @@ def build_app(settings: Settings, estate: Estate) -> Flask:
 
 
 def _refusal(settings: Settings, limit: Limit) -> Response | None:
-    if request.headers.get("X-Api-Key") != settings.key:
+    if request.headers.get("X-Api-Key") != settings.api_key:
         return _error(401, "Unauthorized")
     left = limit.seconds_left()
     if left is not None:
@@ -100,8 +101,8 @@ def _time(name: str) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _page(settings: Settings, things: Sequence[tuple[str, Any]], told: Any) -> Response:
-    """Seen live: a page with data has a cursor, ``number`` stays 0, and the end is an empty page whose cursor is null.
+def _page(settings: Settings, every: Sequence[str], told: Callable[[str], Any]) -> tuple[Response, int]:
+    """A page and how many things it has. Seen live: a page with data has a cursor, ``number`` stays 0, and the end is an empty page whose cursor is null.
 
     Official: 500 things at most, and the look of a cursor. That more is refused is a guess.
     """
@@ -113,35 +114,31 @@ def _page(settings: Settings, things: Sequence[tuple[str, Any]], told: Any) -> R
         abort(400, "The size is from 1 to 500.")
     cursor = request.args.get("cursor")
     after = cursor.rpartition(":::")[2] if cursor else ""
-    left = [key for key, _ in things if key > after]
-    before = [key for key, _ in things if key <= after]
-    keys = (before[-settings.overlap :] if settings.overlap else []) if left else []
-    keys = [*keys, *left][:size]
-    if settings.ends_after is not None and len(before) >= settings.ends_after:
+    place = bisect_right(every, after)
+    again = settings.overlap if place < len(every) else 0
+    keys = every[max(0, place - again) : place - again + size] if place else every[:size]
+    if settings.ends_after is not None and place >= settings.ends_after:
         keys = []
     following = f"1764300000:::_S:::{keys[-1]}" if keys else None
     if settings.stuck and cursor and keys:
         settings.stuck -= 1
         following = cursor
-    total = len(things) + settings.surplus
+    total = len(every) + settings.surplus
     data = [told(key) for key in keys]
-    _pause(settings, len(keys))
     links = [{"href": request.url, "rel": "self"}]
     if following:
         links.append({"href": f"{request.base_url}?cursor={following}&size={size}", "rel": "next"})
     page = {"number": 0, "size": size, "totalResources": total, "totalPages": -(-total // size), "cursor": following}
-    return _faulty(settings, jsonify(data=data, metadata=page, links=links))
+    return jsonify(data=data, metadata=page, links=links), len(keys)
 
 
-def _pause(settings: Settings, size: int) -> None:
+def _faulty(settings: Settings, response: Response, size: int) -> Response:
+    """The page, late or damaged where that is set."""
     if settings.hanging > 0:
         settings.hanging -= 1
         sleep(settings.hang)
     elif settings.slow_above is not None and size > settings.slow_above:
         sleep(settings.hang)
-
-
-def _faulty(settings: Settings, response: Response) -> Response:
     data = response.get_data()
     if settings.garbled > 0:
         settings.garbled -= 1
@@ -164,11 +161,12 @@ def _asset(key: str, estate: Estate, since: datetime, same: bool) -> dict[str, A
     machine = estate.machines[key]
     open_ones = [one for one in machine.seen if one.gone is None]
     told: dict[str, Any] = {
-        **{"id": key, **machine.facts, "tags": [{"type": kind, "name": name} for kind, name in machine.tags]},
+        **{"id": key, "tags": [{"type": kind, "name": name} for kind, name in machine.tags]},
         **{"assessed_for_vulnerabilities": machine.scan is not None, "assessed_for_policies": False},
         **{"total_vulnerabilities": len({one.instance.vulnerability for one in open_ones}), "risk_score": 0.0},
         **{"unique_identifiers": [], "credential_assessments": []},
         **_scanned(machine),
+        **machine.facts,
         "new": _findings(estate, [one for one in open_ones if one.first > since]),
         "remediated": _findings(estate, [one for one in machine.seen if one.gone and one.first <= since < one.gone]),
     }

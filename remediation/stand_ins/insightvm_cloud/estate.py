@@ -118,7 +118,7 @@ class Estate:
     def remove_asset(self, asset: Asset) -> None:
         """Delete an asset with all that is known of it."""
         with self._verb():
-            del self.machines[self.key(asset)]
+            del self.machines[self.asset_id(asset)]
 
     def find(
         self,
@@ -155,16 +155,18 @@ class Estate:
                 _look(machine, end)
             self.now = end
 
-    def key(self, asset: Asset) -> str:
+    def asset_id(self, asset: Asset) -> str:
         """The id of an asset."""
+        if asset in self.machines:
+            return asset
         for key, machine in self.machines.items():
-            if asset in (key, machine.facts.get("host_name")):
+            if machine.facts.get("host_name") == asset:
                 return key
         raise LookupError("the service knows no such asset")
 
     def machine(self, asset: Asset) -> Machine:
         """An asset by its id or its host name."""
-        return self.machines[self.key(asset)]
+        return self.machines[self.asset_id(asset)]
 
     @contextmanager
     def _verb(self) -> Iterator[None]:

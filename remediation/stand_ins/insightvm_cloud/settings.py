@@ -7,10 +7,10 @@ from datetime import timedelta
 
 
 class Settings:
-    """Settings to be changed while the stand-in runs. ``list`` is "assets" or "vulnerabilities", None is both."""
+    """Settings to be changed while the stand-in runs."""
 
     def __init__(self) -> None:
-        self.key = "0f6e9d1c-invented-key"
+        self.api_key = "0f6e9d1c-invented-key"
         # That a key without the right gets 403 is a guess.
         self.forbidden = False
         # So many requests are answered until so many seconds of the service's clock are over; then 429. A guess.
@@ -20,7 +20,7 @@ class Settings:
         self.retry_after: str | None = None
         # Statuses with which the next requests are refused, one each.
         self.failing: list[int] = []
-        # The paths of refusals end so; "" means every one.
+        # Only paths that end so are refused; "" means every one.
         self.failing_at = ""
         # How many of the next lists are answered only after so many seconds.
         self.hanging = 0
