@@ -123,7 +123,7 @@ def _page(settings: Settings, every: Sequence[str], told: Callable[[str], Any]) 
     if settings.stuck and cursor and keys:
         settings.stuck -= 1
         following = cursor
-    total = len(every) + settings.surplus
+    total = len(every) + settings.surplus.get(request.path.rpartition("/")[2], 0)
     data = [told(key) for key in keys]
     links = [{"href": request.url, "rel": "self"}]
     if following:

@@ -35,8 +35,8 @@ class Settings:
         self.stuck = 0
         # How many things of the page before begin each page.
         self.overlap = 0
-        # So many things more than there are is what each page says that there are.
-        self.surplus = 0
+        # By the name of a list: how many things more than there are each page says that there are.
+        self.surplus: dict[str, int] = {}
         # Pages end here, with a null cursor, however much there is.
         self.ends_after: int | None = None
         # Definitions of vulnerabilities that the list leaves out.

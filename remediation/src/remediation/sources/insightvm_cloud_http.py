@@ -24,8 +24,8 @@ from .errors import (
     WrongCredentials,
 )
 
-# The longest pause, in seconds, that the service may ask for.
-LONGEST_PAUSE = 900.0
+# The shortest and the longest pause, in seconds, that the service may ask for.
+LEAST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
 # Official: 401, 404, 408, 413, 500. The others are a guess.
 MEANINGS: Meanings = {
     401: (
@@ -108,7 +108,7 @@ class CloudHttp:
                 if may_ask_for_less:
                     raise
             except Limited as error:
-                pause = pause if error.pause is None else error.pause
+                pause = pause if error.pause is None else max(error.pause, LEAST_PAUSE)
             except (SourceBusy, Unreachable):
                 pass
             self._in_time(pause)
