@@ -102,8 +102,9 @@ def _time(name: str) -> datetime | None:
 
 
 def _page(settings: Settings, every: Sequence[str], told: Callable[[str], Any]) -> tuple[Response, int]:
-    """A page and how many things it has. Seen live: a page with data has a cursor, ``number`` stays 0, and the end is an empty page whose cursor is null.
+    """A page and how many things it has.
 
+    Seen live: a page with data has a cursor, ``number`` stays 0, and the end is an empty page whose cursor is null.
     Official: 500 things at most, and the look of a cursor. That more is refused is a guess.
     """
     body = request.get_json(silent=True)

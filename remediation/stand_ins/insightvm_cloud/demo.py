@@ -1,4 +1,4 @@
-"""An invented estate: 6 assets, 3 solutions, 6 vulnerabilities, scanned once. The console's stand-in has the same keys."""
+"""An invented estate: 6 assets, 3 solutions, 6 vulnerabilities, scanned once. Its keys are those of the console's."""
 
 from __future__ import annotations
 

@@ -632,7 +632,9 @@ def test_memory_is_bounded_by_what_is_read() -> None:
     with Cloud() as cloud:
         for number in range(findings):
             cloud.add_solution(f"solution-{number}", f"Install update {number}", f"<p>{number} {'x' * 2000}</p>")
-            cloud.add_vulnerability(f"vulnerability-number-{number}", f"Title {number}", solutions=[f"solution-{number}"])
+            cloud.add_vulnerability(
+                f"vulnerability-number-{number}", f"Title {number}", solutions=[f"solution-{number}"]
+            )
         for number in range(assets):
             asset = cloud.add_asset(f"host{number}.corp.example", f"10.0.{number // 250}.{number % 250}")
             for one in range(findings):
@@ -643,6 +645,5 @@ def test_memory_is_bounded_by_what_is_read() -> None:
         )
     height, empty, grown, size = map(int, child.stdout.split())
     assert (height, empty) == (assets * findings, 0)
-    print(grown, size)
     # The text of a solution is held once, not once for each finding, and no page is held as objects.
     assert grown < 0.8 * size

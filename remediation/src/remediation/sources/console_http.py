@@ -198,7 +198,8 @@ def whole(response: requests.Response) -> tuple[bytes, str]:
             content += block
             if len(content) > LARGEST_ANSWER or time.monotonic() > end:
                 raise TooMuch(
-                    f"An answer has more than {LARGEST_ANSWER >> 20} MiB, or takes more than {LONGEST_ANSWER:.0f} seconds.",
+                    f"An answer has more than {LARGEST_ANSWER >> 20} MiB,"
+                    f" or takes more than {LONGEST_ANSWER:.0f} seconds.",
                     "Check the address, and whether what answers there has too much to do.",
                 )
     return bytes(content), response.headers.get("Date", "")
