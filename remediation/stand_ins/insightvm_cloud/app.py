@@ -93,6 +93,8 @@ def _refusal(settings: Settings, limit: Limit) -> Response | None:
 def _error(status: int, message: str) -> Response:
     response = jsonify(status=status, message=message)
     response.status_code = status
+    if 300 <= status < 400:
+        response.headers["Location"] = "/elsewhere"
     return response
 
 
@@ -121,6 +123,8 @@ def _page(settings: Settings, every: Sequence[str], told: Callable[[str], Any]) 
     if settings.ends_after is not None and place >= settings.ends_after:
         keys = []
     following = f"1764300000:::_S:::{keys[-1]}" if keys else None
+    if settings.hollow and not keys:
+        following = "1764300000:::_S:::zzzz"
     if settings.stuck and cursor and keys:
         settings.stuck -= 1
         following = cursor

@@ -33,6 +33,8 @@ class Settings:
         self.garbled = 0
         # How often a page is given again with the same cursor, for ever if negative.
         self.stuck = 0
+        # Whether the empty page at the end has a cursor too.
+        self.hollow = False
         # How many things of the page before begin each page.
         self.overlap = 0
         # By the name of a list: how many things more than there are each page says that there are.

@@ -191,6 +191,40 @@ def test_one_solution_for_all_places_of_a_finding(cloud: Cloud, read: Read) -> N
     assert set(read().filter(host_name=WEB01, vulnerability="tlsv1_0-enabled")["solution"]) == {"disable-tls-1-0"}
 
 
+def test_the_same_of_two_texts_of_a_solution_is_taken(cloud: Cloud, read: Read, small_pages: None) -> None:
+    def found(first: str, then: str) -> set[str]:
+        def change(_: str) -> None:
+            cloud.add_solution("disable-tls-1-0", then, "<p>fix</p>")
+
+        cloud.after_answer = None
+        cloud.add_solution("disable-tls-1-0", first, "<p>fix</p>")
+        cloud.after_answer = change
+        return set(read().filter(vulnerability="tlsv1_0-enabled")["solution_name"])
+
+    assert found("one", "two") == found("two", "one") == {"two"}
+
+
+def test_a_solution_with_the_id_of_a_vulnerability_is_another_thing(cloud: Cloud, read: Read) -> None:
+    cloud.add_solution("generic-icmp-timestamp", "Block ICMP", "<p>block</p>")
+    cloud.find(WEB01, "generic-icmp-timestamp", solutions=["generic-icmp-timestamp"])
+    cloud.scan()
+    rows = read()
+    assert row(rows, host_name=WEB01, vulnerability="generic-icmp-timestamp")["solution_name"] == "Block ICMP"
+    assert "solution_name" not in row(rows, ip="10.0.0.99")
+    # It was found last, and comes first.
+    order = ["asset_id", "vulnerability", "port", "protocol"]
+    assert_frame_equal(rows, rows.sort(order))
+
+
+def test_a_text_without_the_id_of_a_solution_stays_with_its_vulnerability() -> None:
+    listed = [{"vulnerability_id": key, "solution_summary": f"Do {key}"} for key in ("v1", "v2")]
+    read = insightvm_cloud_objects.asset(Part({"id": "a", "same": listed}, "x"))
+    assert [(key, name) for key, name, _, _ in read.remedies] == [
+        ("vulnerability v1", "Do v1"),
+        ("vulnerability v2", "Do v2"),
+    ]
+
+
 def test_an_exception_is_told_where_it_covers_all_instances(cloud: Cloud, read: Read) -> None:
     for port in (443, 8443):
         cloud.find(APP02, "tlsv1_0-enabled", port, "TCP", status="EXCEPTION_VULN_VERS")
@@ -265,7 +299,8 @@ LISTED = st.fixed_dictionaries(
 @given(listed=st.lists(LISTED, max_size=8), order=st.randoms(use_true_random=False), cut=st.integers(0, 8))
 def test_the_order_and_the_list_of_entries_make_no_difference(listed: list[Any], order: Any, cut: int) -> None:
     other = order.sample(listed, len(listed))
-    one = insightvm_cloud_objects.asset(Part({"id": "a", "same": listed}, "x"))
+    gone = [{**entry, "vulnerability_id": "v3"} for entry in listed]
+    one = insightvm_cloud_objects.asset(Part({"id": "a", "same": listed, "remediated": gone}, "x"))
     two = insightvm_cloud_objects.asset(Part({"id": "a", "same": other[:cut], "new": other[cut:]}, "x"))
     assert sorted(map(repr, one.findings)) == sorted(map(repr, two.findings))
     assert sorted(map(repr, one.remedies)) == sorted(map(repr, two.remedies))
@@ -364,7 +399,7 @@ def test_an_asset_that_is_gone_in_between_is_no_error(cloud: Cloud, read: Read, 
 @pytest.mark.parametrize(
     ("fault", "value", "reason"),
     [
-        ("stuck", -1, "a page came twice|the same cursor came twice"),
+        ("stuck", -1, "a page came twice"),
         ("surplus", {"assets": 1}, "6 of 7 came"),
         ("ends_after", 4, "4 of 6 came"),
     ],
@@ -376,6 +411,12 @@ def test_pages_that_do_not_fit_together_give_nothing(
     with pytest.raises(errors.Unsteady, match=reason):
         read()
     assert not asked(cloud, "vulnerabilities")
+
+
+def test_an_empty_page_is_the_end(cloud: Cloud, read: Read) -> None:
+    cloud.hollow = True
+    assert read().height == 11
+    assert len(asked(cloud, "assets")) == 2
 
 
 def test_a_page_that_comes_twice_once_is_read_again(cloud: Cloud, read: Read, small_pages: None) -> None:
@@ -518,10 +559,12 @@ def test_a_service_that_stays_silent_gives_up(
     assert time.pauses == [5.0, 15.0, 30.0]
 
 
-def test_a_reading_ends_in_time(cloud: Cloud, make: Callable[..., InsightVmCloud]) -> None:
+def test_a_reading_ends_in_time(cloud: Cloud, make: Callable[..., InsightVmCloud], time: Any) -> None:
     cloud.failing = [500] * 2
     with pytest.raises(errors.TooMuch, match="within 15 seconds"):
         make(reading_timeout=15.0).rows()
+    # The second pause would end after it.
+    assert time.pauses == [5.0]
 
 
 def test_nobody_answers(make: Callable[..., InsightVmCloud]) -> None:
@@ -545,7 +588,7 @@ def test_the_test_checks_the_key_and_the_right(cloud: Cloud, make: Callable[...,
     with pytest.raises(errors.WrongCredentials):
         make(api_key="wrong").test()
     cloud.forbidden = True
-    with pytest.raises(errors.NoRightToAssets, match=f"{API}/assets"):
+    with pytest.raises(errors.NoRightToAssets, match=f"may not see {API}/assets\\."):
         make().test()
     with pytest.raises(errors.NoRightToAssets):
         make().rows()

@@ -209,6 +209,8 @@ def test_faults(cloud: Cloud, ask: Ask) -> None:
     assert ask(size=1, cursor=cursor)["metadata"]["cursor"] != cursor
     cloud.overlap = 1
     assert len(ask(size=2, cursor=cursor)["data"]) == 2 and ask(size=2)["data"][0]["host_name"] == "host1"
+    cloud.hollow = True
+    assert ask(size=2, cursor="x:::z")["metadata"]["cursor"] and ask(size=2, cursor="x:::z")["data"] == []
     cloud.ends_after = 1
     assert ask(size=2, cursor=cursor)["data"] == []
 
