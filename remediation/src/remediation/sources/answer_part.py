@@ -120,5 +120,5 @@ def _storable(text: str) -> str:
 def _wrong(path: str, kind: str, name: str) -> NotUnderstood:
     return NotUnderstood(
         f"The answer to {path} does not hold {kind} where it should: {name}.",
-        "Check that the address is the console's. If it is, its release may be one that is not known here.",
+        "Check the address. If it is right, what answers there may have a release that is not known here.",
     )

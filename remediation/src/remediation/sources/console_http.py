@@ -90,7 +90,7 @@ class ConsoleHttp:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
         """The JSON object of an answer, and its Date header."""
-        content, date = self._send(method, path, body, _whole)
+        content, date = self._send(method, path, body, whole)
         now = datetime.now(timezone.utc)
         try:
             self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
@@ -188,7 +188,7 @@ def _as_it_comes(response: requests.Response) -> requests.Response:
     return response
 
 
-def _whole(response: requests.Response) -> tuple[bytes, str]:
+def whole(response: requests.Response) -> tuple[bytes, str]:
     """The body of an answer and its Date header. Raises TooMuch."""
     end = time.monotonic() + LONGEST_ANSWER
     content = bytearray()
@@ -198,9 +198,9 @@ def _whole(response: requests.Response) -> tuple[bytes, str]:
             content += block
             if len(content) > LARGEST_ANSWER or time.monotonic() > end:
                 raise TooMuch(
-                    f"An answer of the console has more than {LARGEST_ANSWER >> 20} MiB, or takes more than"
-                    f" {LONGEST_ANSWER:.0f} seconds.",
-                    "Check that the address is the console's, and whether it has too much to do.",
+                    f"An answer has more than {LARGEST_ANSWER >> 20} MiB,"
+                    f" or takes more than {LONGEST_ANSWER:.0f} seconds.",
+                    "Check the address, and whether what answers there has too much to do.",
                 )
     return bytes(content), response.headers.get("Date", "")
 
