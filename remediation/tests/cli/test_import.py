@@ -54,7 +54,8 @@ def test_of_an_asset_that_is_not_in_the_file_nothing_changes(line: Any) -> None:
 def test_accepting_less_coverage_settles_nothing_and_is_remembered(line: Any) -> None:
     nine = [f"{number} v1 s1" for number in range(9)]
     take(line, "a.csv", *nine)
-    refused(line, "import", line.report("b.csv", nine[0], day=21), "--source", "weekly", says="--clean")
+    less = line.report("b.csv", nine[0], day=21)
+    refused(line, "import", less, "--source", "weekly", "--coverage", "devices", says="--clean")
     take(line, "b.csv", nine[0], day=21, options=("--accept-coverage",))
     assert set(states().values()) == {"open"}
     # The next file of the same size needs no approver.
@@ -101,7 +102,7 @@ def test_a_file_with_no_more_columns_than_are_needed_proves_and_keeps_what_is_kn
     header = "vulnerability_key,asset_id,last_assessed,severity,vulnerability_title,solution_key,solution_summary,extra"
     rows = ("v1,1,2026-11-22 01:00:00,Severe,Title of v1,s1,Apply s1,x", "v3,2,2026-11-22 01:00:00,Moderate,T,,,")
     file = line.file("b.csv", "\n".join((header, *rows, "")))
-    assert line("import", file, "--source", "weekly").code == 0
+    assert line("import", file, "--source", "weekly", "--coverage", "devices").code == 0
     assert states() == {"1 v1": "open", "1 v2": "remediated", "2 v3": "open"}
     assert models.Asset.objects.get(asset="1").owner_tags == ["web-team"]
     severities = models.Vulnerability.objects.values_list("vulnerability", "severity")
@@ -116,7 +117,8 @@ def test_of_a_list_only_what_is_listed_is_known(line: Any) -> None:
     nine = [f"{number} v1 s1" for number in range(9)]
     take(line, "c.csv", *nine, day=22)
     take(line, "d.csv", nine[0], day=23, options=("--coverage", "listed"))
-    refused(line, "import", line.report("e.csv", nine[0], day=24), "--source", "weekly", says="from 9 assets to 1")
+    less = line.report("e.csv", nine[0], day=24)
+    refused(line, "import", less, "--source", "weekly", "--coverage", "devices", says="from 9 assets to 1")
 
 
 @pytest.mark.parametrize("name", ["2", "host2.corp.example", "HOST2.corp.example.", "10.0.0.2"])
@@ -137,7 +139,7 @@ def test_all_assets_of_a_name_are_clean_and_said(line: Any) -> None:
     take(line, "a.csv", "1 v1 s1", "2 v1 s1", "3 v1 s1")
     models.Asset.objects.filter(asset__in="23").update(host_name="twin.corp.example")
     file = line.report("b.csv", "1 v1 s1", day=21)
-    ended = line("import", file, "--source", "weekly", "--clean", "twin.corp.example")
+    ended = line("import", file, "--source", "weekly", "--coverage", "devices", "--clean", "twin.corp.example")
     assert ended.code == 0 and "Clean: twin.corp.example (asset 2, 3, all 2 of that name)." in ended.out
     assert states() == {"1 v1": "open", "2 v1": "remediated", "3 v1": "remediated"}
 
@@ -161,17 +163,17 @@ def test_an_empty_report_with_all_devices_clean(line: Any) -> None:
 def test_clean_devices_that_cannot_be(line: Any) -> None:
     take(line, "a.csv", "1 v1 s1", "2 v1 s1")
     file = line.report("b.csv", "1 v1 s1", day=21)
-    words = ("import", file, "--source", "weekly")
+    words = ("import", file, "--source", "weekly", "--coverage", "devices")
     refused(line, *words, "--clean", "hots2.corp.example", says="The nearest: host2.corp.example")
     refused(line, *words, "--clean", "host2", says="The nearest: host2.corp.example")
     refused(line, *words, "--clean", "", says="no device ''")
     refused(line, *words, "--clean", "host1.corp.example", says="has findings of 'host1.corp.example'")
     refused(line, *words, "--coverage", "listed", "--clean", "2", says="Leave --clean out")
-    refused(line, "import", file, "--source", "new", "--clean", "2", says="It knows no device yet")
+    new = ("import", file, "--source", "new", "--coverage", "devices", "--clean", "2")
+    refused(line, *new, says="It knows no device yet")
     undated = Path(file).read_text("utf-8").replace("2026-11-21 01:00:00", "")
-    refused(
-        line, "import", line.file("undated.csv", undated), "--source", "weekly", "--clean", "2", says="last_assessed"
-    )
+    words = ("import", line.file("undated.csv", undated), *words[2:])
+    refused(line, *words, "--clean", "2", says="last_assessed")
 
 
 def test_a_file_is_not_read_into_a_console(line: Any) -> None:

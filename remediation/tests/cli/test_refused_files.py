@@ -103,14 +103,14 @@ def test_a_text_that_cannot_be_used(line: Any, change: Callable[[str], str], say
 
 
 BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "utf-16": (lambda data: data.decode().encode("utf-16"), "is a NUL"),
-    "latin-1": (lambda data: data.replace(b"Title of v2", "Títle".encode("latin-1")), "no text in UTF-8"),
+    "utf-16-cut-in-a-character": (lambda data: data.decode().encode("utf-16")[:-1], "not in UTF-16"),
+    "utf-16-without-its-mark": (lambda data: data.decode().encode("utf-16-le"), "is a NUL"),
     "an-image": (lambda data: b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is a NUL"),
     "gzip-cut": (lambda data: gzip.compress(data)[:-30], "breaks off"),
     "gzip-without-its-end": (lambda data: gzip.compress(data)[:-4], "breaks off"),
     "gzip-broken": (lambda data: gzip.compress(data)[:20] + b"\0" * 40, "breaks off"),
     "gzip-of-a-cut-file": (lambda data: gzip.compress(data[:-20]), "middle of a line"),
-    "nothing": (lambda data: b"", "header"),
+    "nothing": (lambda data: b"", "holds nothing"),
 }
 
 
@@ -128,6 +128,8 @@ def test_bytes_that_cannot_be_used(line: Any, change: Callable[[bytes], bytes], 
         pytest.param(lambda data: data.replace(b"\n", b"\r\n"), id="windows-line-ends"),
         pytest.param(lambda data: data + data.splitlines(keepends=True)[-1], id="a-row-twice"),
         pytest.param(gzip.compress, id="packed"),
+        pytest.param(lambda data: data.decode().encode("utf-16"), id="utf-16"),
+        pytest.param(lambda data: data.replace(b"Title of v2", "T\u00edtle".encode("cp1252")), id="windows-1252"),
     ],
 )
 def test_bytes_that_say_the_same(line: Any, change: Callable[[bytes], bytes]) -> None:

@@ -35,7 +35,7 @@ def refused(line: Any, *words: str, says: str) -> None:
 
 @pytest.mark.parametrize("empty", ["", "\n"])
 def test_an_empty_report(line: Any, empty: str) -> None:
-    refused(line, "import", line.file("empty.csv", empty), "--source", "weekly", says="header")
+    refused(line, "import", line.file("empty.csv", empty), "--source", "weekly", says="holds nothing")
 
 
 def test_a_report_without_rows(line: Any) -> None:
@@ -49,7 +49,8 @@ def test_a_cut_file(line: Any) -> None:
 
 
 def test_a_wrong_header(line: Any) -> None:
-    refused(line, "import", line.file("x.csv", "host,secret finding\n1,2\n"), "--source", "weekly", says="missing")
+    file = line.file("x.csv", "host,secret finding\n1,2\n")
+    refused(line, "import", file, "--source", "weekly", says="lacks a column that names the vulnerability")
     assert "secret finding" not in line("import", str(line.folder / "x.csv"), "--source", "weekly").err
 
 
@@ -65,10 +66,11 @@ def test_no_file(line: Any) -> None:
 
 
 def test_shrunk_coverage_until_it_is_accepted(line: Any) -> None:
-    line("import", line.report("a.csv", *(f"{number} v1 s1" for number in range(9))), "--source", "weekly")
+    all_of_it = ("--source", "weekly", "--coverage", "devices")
+    line("import", line.report("a.csv", *(f"{number} v1 s1" for number in range(9))), *all_of_it)
     less = line.report("b.csv", "1 v1 s1", day=21)
-    refused(line, "import", less, "--source", "weekly", says="coverage shrank from 9 assets to 1")
-    assert line("import", less, "--source", "weekly", "--accept-coverage").code == 0
+    refused(line, "import", less, *all_of_it, says="coverage shrank from 9 assets to 1")
+    assert line("import", less, *all_of_it, "--accept-coverage").code == 0
 
 
 def test_unknown_names(line: Any, halo: HaloEmulator) -> None:
@@ -225,7 +227,8 @@ SOURCE = ("source", "add", "c", "--url", "https://x", "--user", "u", "--password
         (("project", "create", "p", "--connection", "halo", "--min-severity", "bad"), "'high'"),
         (("project", "set", "p", "--granularity", "bad"), "'solution-owner'"),
         ((*SOURCE, "--kind", "nessus"), "'insightvm'"),
-        (("import", "a.csv", "--source", "weekly", "--kind", "nessus"), "'insightvm-report'"),
+        (("import", "a.csv", "--source", "weekly", "--kind", "excel"), "'insightvm-report'"),
+        (("import", "a.csv", "--source", "weekly", "--only-severity", "bad"), "'critical'"),
         (("import", "a.csv", "--source", "weekly", "--coverage", "all"), "'listed'"),
     ],
 )

@@ -28,7 +28,7 @@ class Item:
 
     @property
     def uuid(self) -> str:
-        return f"00000000-0000-4000-8000-{abs(hash(self.host)) % 10**12:012d}"
+        return f"00000000-0000-4000-8000-{sum(self.host.encode()):012d}"
 
 
 SCAN = (

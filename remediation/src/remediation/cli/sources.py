@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, get_args
 from urllib.parse import urlsplit
 
+import click
 import typer
 
 from .ending import Refused
@@ -66,7 +68,7 @@ def add(
 
         known = models.Source.objects.filter(name=name).first()
         if known and known.kind != kind:
-            raise Refused(f"The source {name!r} is of kind {known.kind or 'file'}. Give the scanner another name.")
+            raise Refused(f"The source {name!r} is {_words_of(known.kind)}. Give the scanner another name.")
         if not moved:
             _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
         mark = {key: known.settings[key] for key in KEPT if key in known.settings} if known else {}
@@ -80,6 +82,10 @@ def add(
             name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )
         answer(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {url}.")
+
+
+def _words_of(kind: str) -> str:
+    return f"a scanner of kind {kind}" if kind in get_args(Kind) else "a series of files"
 
 
 def _usual_url(kind: str, region: str) -> str:
@@ -177,7 +183,28 @@ def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, 
         answer(as_json, ended.value, ended.text)
 
 
-OnlySeverity = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a severity.")]
+def _known_kind(kind: str | None) -> str | None:
+    from ..sources.any_report import KINDS
+
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(f"{kind!r} is not one of {', '.join(map(repr, KINDS))}.")
+    return kind
+
+
+def _known_severities(words: list[str] | None) -> list[str] | None:
+    from ..domain.snapshot import SEVERITIES
+
+    if unknown := sorted({word.lower() for word in words or ()} - set(SEVERITIES)):
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(map(repr, SEVERITIES))}.")
+    return words
+
+
+FileKind = Annotated[
+    Optional[str], typer.Option(help="The kind of file; by its content where it is not given.", callback=_known_kind)
+]
+OnlySeverity = Annotated[
+    Optional[list[str]], typer.Option(help="The report's filter: a severity.", callback=_known_severities)
+]
 OnlyVendor = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a vendor's name.")]
 OnlySite = Annotated[Optional[list[str]], typer.Option(help="The report's filter: a site.")]
 BadRows = Annotated[
@@ -188,8 +215,8 @@ BadRows = Annotated[
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option(help="The source that the file speaks for.")],
-    kind: Annotated[Optional[str], typer.Option(help="By the content where it is not given; see the table.")] = None,
-    coverage: Annotated[Literal["listed", "devices"], typer.Option(help=COVERAGE)] = "listed",
+    kind: FileKind = None,
+    coverage: Annotated[Optional[Literal["listed", "devices"]], typer.Option(help=COVERAGE)] = None,
     only_severity: OnlySeverity = None,
     only_vendor: OnlyVendor = None,
     only_site: OnlySite = None,
@@ -210,10 +237,11 @@ def import_file(
     require_name(source, "source")
     if errors and errors.exists():
         raise Refused(f"{errors} is there already. Name a new file.")
+    holds = coverage or _asked_coverage(as_json)
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
 
-        options = _options(kind, coverage, (only_severity, only_vendor, only_site), column or (), bad_rows)
+        options = _options(kind, holds, (only_severity, only_vendor, only_site), column or (), bad_rows)
         ended = work(file, source, options, clean=clean or (), accept=accept_coverage, errors_to=errors, tell=tell)
     answer(as_json, ended.value, ended.text)
 
@@ -221,7 +249,7 @@ def import_file(
 def watch(
     name: str,
     folder: Annotated[Optional[Path], typer.Argument(help="Where reports are put; leave it out with --stop.")] = None,
-    kind: Annotated[Optional[str], typer.Option(help="By the content where it is not given.")] = None,
+    kind: FileKind = None,
     coverage: Annotated[Literal["listed", "devices"], typer.Option(help=COVERAGE)] = "listed",
     only_severity: OnlySeverity = None,
     only_vendor: OnlyVendor = None,
@@ -287,29 +315,34 @@ def naming(
 
         row = one(models.Source.objects, name, "source")
         if suffix is not None or alias is not None:
-            rules = {"suffixes": suffix or [], "aliases": _pairs(alias or (), "--alias OLD=NEW")}
+            aliases = _pairs(alias or (), "--alias OLD=NEW")
             try:
-                Naming(aliases=rules["aliases"], suffixes=tuple(rules["suffixes"]))
+                Naming(aliases, tuple(suffix or ()))
             except ValueError as error:
                 raise Refused(str(error)) from None
-            change_keys(row, "settings", {"naming": rules})
+            change_keys(row, "settings", {"naming": {"suffixes": suffix or [], "aliases": aliases}})
         rules = row.settings.get("naming", {"suffixes": [], "aliases": {}})
         lines = [f"without the domain {one}" for one in rules["suffixes"]]
         lines += [f"{old} is {new}" for old, new in sorted(rules["aliases"].items())]
         answer(as_json, rules, "\n".join(lines or ["Host names are compared without regard to case only."]))
 
 
+def _asked_coverage(as_json: bool) -> str:
+    """What a person at a terminal says that the file holds; nobody is asked elsewhere, and the cautious one counts."""
+    if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "listed"
+    return str(typer.prompt(COVERAGE, type=click.Choice(["listed", "devices"]), default="listed", err=True))
+
+
 def _options(
     kind: str | None, coverage: str, only: Sequence[list[str] | None], columns: Iterable[str], bad_rows: float
 ) -> ReportOptions:
-    from ..domain.snapshot import SEVERITIES, Only
+    from ..domain.snapshot import Only
     from ..sources.any_report import ReportOptions as Options
     from ..sources.report_file import Holds
 
     severities, vendors, sites = (tuple(words or ()) for words in only)
     severities = tuple(word.lower() for word in severities)
-    if unknown := sorted(set(severities) - set(SEVERITIES)):
-        raise Refused(f"There is no severity {unknown[0]!r}. There are: {', '.join(SEVERITIES)}.")
     mapping = _pairs(columns, "--map host_name=COLUMN")
     return Options(
         Holds(coverage), kind or "", Only(severities, vendors, sites), mapping=mapping, most_left_out=bad_rows / 100

@@ -136,8 +136,8 @@ def look_for_files(timestamp: int) -> None:  # pylint: disable=unused-argument  
             _log.error("The folder of source %s cannot be read: %s.", source.pk, type(error).__name__)
             continue
         if waits:
-            lock = f"source-{source.pk}"
-            _ask("import_folder", lock=lock, once=f"folder-{source.pk}", source_id=source.pk)
+            lock, once = f"source-{source.pk}", f"folder-{source.pk}"
+            _ask("import_folder", lock=lock, once=once, pause=0, source_id=source.pk)
 
 
 @app.periodic(cron="* * * * *", periodic_id=ROUND)

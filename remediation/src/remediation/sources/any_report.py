@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -18,10 +19,21 @@ from .nessus_xml import read_nessus
 from .nexpose_xml import read_nexpose
 from .progress import Tell, unheard
 from .report_file import Holds
-from .report_formats import FORMATS, WEEKLY, Format, as_scanner_rows, columns_of, format_of, is_enough, missing_from, plain
+from .report_formats import (
+    FORMATS,
+    WEEKLY,
+    Format,
+    as_scanner_rows,
+    columns_of,
+    format_of,
+    is_enough,
+    missing_from,
+    plain,
+)
 from .row_errors import MOST_LEFT_OUT, ROW_ERRORS, no_errors, refuse_too_many
 from .scanner_rows import COLUMNS
 from .scanner_snapshot import snapshot_of_rows
+from .text_in_utf8 import in_utf8
 from .xml_report import kind_of_xml
 
 MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
@@ -69,7 +81,7 @@ def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
     header = header_of(path)
     if mapping:
         return MAPPED.kind
-    if report_file.is_own(header):
+    if report_file.is_like_own(header):
         return report_file.KIND
     form = format_of(header)
     if form is None:
@@ -85,11 +97,12 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     many rows cannot be used is refused as a whole."""
     kind = options.kind or kind_of(path, options.mapping)
     if kind == report_file.KIND:
-        return ReadReport(kind, report_file.read_report(path, taken=taken, holds=options.holds), no_errors())
+        with in_utf8(path, tell) as text:
+            return ReadReport(kind, report_file.read_report(text, taken=taken, holds=options.holds), no_errors())
     proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
-    common = {"taken": taken, "proof": proof, "naming": options.naming, "only": options.only}
+    judge = partial(snapshot_of_rows, taken=taken, proof=proof, naming=options.naming, only=options.only)
     if kind in XML_READERS:
-        snapshot, errors = snapshot_of_rows(XML_READERS[kind](path, tell), **common)
+        snapshot, errors = judge(XML_READERS[kind](path, tell))
         refuse_too_many(errors, snapshot.rows, options.most_left_out)
         return ReadReport(kind, snapshot, errors)
     header = header_of(path)
@@ -99,7 +112,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     tell("the rows are made findings")
     rows = as_scanner_rows(table.rows, chosen, form)
     called = {column: names[0] for column, names in chosen.items()}
-    snapshot, errors = snapshot_of_rows(rows, **common, columns=called)
+    snapshot, errors = judge(rows, columns=called)
     errors = pl.concat([_as_frame(table.errors), errors])
     refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
     return ReadReport(kind, snapshot, errors, table.blank, table.duplicate)

@@ -376,7 +376,9 @@ class _Reading:
                 on="solution",
                 how="left",
             )
-            .with_columns(pl.lit(None, FINDINGS["reintroduced"]).alias("reintroduced"))
+            .with_columns(
+                pl.lit(None, FINDINGS[name]).alias(name) for name in ("reintroduced", "vpr", "epss", "family")
+            )
             .select(list(FINDINGS))
             .sort("asset", "vulnerability")
         )

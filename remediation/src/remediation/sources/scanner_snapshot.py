@@ -102,12 +102,8 @@ def _without_key(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame
 
 
 def _errors(rows: pl.DataFrame, column: str, what: str, *, left_out: bool = False) -> pl.DataFrame:
-    return rows.select(
-        pl.col(LINE).alias("line"),
-        pl.lit(column).alias("column"),
-        pl.lit(what).alias("what"),
-        pl.lit(left_out).alias("row_left_out"),
-    ).cast(ROW_ERRORS)
+    told = {"column": pl.lit(column), "what": pl.lit(what), "row_left_out": pl.lit(left_out)}
+    return _typed(rows.select(pl.col(LINE).alias("line"), **told), ROW_ERRORS)
 
 
 def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -69,8 +69,11 @@ def _is_utf8(path: Path, marked: bool, tell: Tell) -> bool:
                     decoder.decode(block)
             except UnicodeDecodeError:
                 if marked:
-                    raise _unknown(f"The file, which says that it is in UTF-8, between bytes {done + 1} and "
-                                   f"{done + len(block)}", UTF_8) from None
+                    raise _unknown(
+                        f"The file, which says that it is in UTF-8, between bytes {done + 1} and "
+                        f"{done + len(block)}",
+                        UTF_8,
+                    ) from None
                 return False
             done += len(block)
             tell(f"{done:,} of {size:,} bytes checked")

@@ -85,7 +85,8 @@ def kind_of_xml(path: Path) -> str | None:
     kind = ROOTS.get(found[1]) if found else None
     if kind is None:
         raise NotUnderstood(
-            "The file is XML, and no report that is known.", "Give a .nessus file, or an export as XML 2.0 of InsightVM."
+            "The file is XML, and no report that is known.",
+            "Give a .nessus file, or an export as XML 2.0 of InsightVM.",
         )
     return kind
 

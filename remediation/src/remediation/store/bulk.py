@@ -5,6 +5,7 @@ All use Django's connection and are part of the transaction around them. What ha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -240,6 +241,10 @@ def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None
 def load_snapshot(snapshot_id: int) -> Snapshot:
     """A snapshot as it was saved. Raises SnapshotRecord.DoesNotExist, also where its frames were too old to be kept."""
     record = models.SnapshotRecord.objects.get(pk=snapshot_id, frames__isnull=False)
-    return Snapshot(
-        taken=record.taken, proof=Proof(record.proof), rows=record.rows, **unpack(bytes(record.frames or b""))
+    frames = unpack(bytes(record.frames or b""))
+    return replace(
+        Snapshot(record.taken, Proof(record.proof), frames["findings"], frames["assets"], frames["coverage"]),
+        exceptions=frames["exceptions"],
+        fixed=frames["fixed"],
+        rows=record.rows,
     )

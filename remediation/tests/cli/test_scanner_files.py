@@ -1,0 +1,160 @@
+"""Files of scanners on the command line: coverage, filters, the same file again, mappings, names, errors of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remediation.store import models
+from tests.sources.one_scan import SCAN, Item, nessus_csv, nessus_xml, text, weekly_csv
+
+from .test_refused_input import refused
+
+ALL = ("--coverage", "devices")
+
+
+def take(line: Any, content: str, *options: str, source: str = "weekly") -> Any:
+    ended = line("import", line.file("report", content), "--source", source, "--json", *options)
+    assert ended.code == 0, ended
+    return ended.json
+
+
+def states(source: str = "weekly") -> dict[str, str]:
+    found = models.Finding.objects.filter(source__name=source)
+    return {f"{row.asset.partition('.')[0]} {row.vulnerability}": row.state for row in found}
+
+
+def weekly(*found: str, day: int = 20) -> str:
+    """A weekly file: each row is "host plugin vendor"."""
+    rows = []
+    for one in found:
+        host, plugin, vendor = one.split()
+        seen = f"2026-11-{day:02d}T01:00:00Z"
+        rows.append({"hostname": host, "plugin_id": plugin, "title": f"{vendor} hole {plugin}", "last seen": seen})
+    return text(rows)
+
+
+def test_what_is_not_listed_stays_by_default(line: Any) -> None:
+    value = take(line, weekly("a 1 Cisco", "a 2 Microsoft"))
+    assert value["kind"] == "weekly" and value["findings"] == 2
+    for day in (21, 22, 23):
+        take(line, weekly("a 1 Cisco", day=day))
+    assert states() == {"a 1": "open", "a 2": "open"}
+
+
+def test_a_full_file_tells_what_is_no_longer_reported(line: Any) -> None:
+    take(line, weekly("a 1 Cisco", "a 2 Cisco", "b 1 Cisco"), *ALL)
+    take(line, weekly("a 1 Cisco", day=21), *ALL)
+    # Of a device that is not in it, a file says nothing.
+    assert states() == {"a 1": "open", "a 2": "unconfirmed", "b 1": "open"}
+    assert models.Finding.objects.get(vulnerability="2").missed == 1
+    take(line, weekly("a 1 Cisco", day=22), *ALL)
+    assert models.Finding.objects.get(vulnerability="2").missed == 2
+
+
+def test_a_filtered_file_after_a_full_one_closes_nothing_of_other_vendors(line: Any) -> None:
+    take(line, weekly("a 1 Cisco", "a 2 Cisco", "a 3 Microsoft", "a 4 Microsoft"), *ALL)
+    take(line, weekly("a 1 Cisco", day=21), *ALL, "--only-vendor", "cisco")
+    assert states() == {"a 1": "open", "a 2": "unconfirmed", "a 3": "open", "a 4": "open"}
+
+
+def test_the_same_file_again_says_so_also_reordered(line: Any) -> None:
+    assert not take(line, nessus_csv(), *ALL)["unchanged"]
+    counts = models.Observation.objects.count(), models.SnapshotRecord.objects.count()
+    rows = list(csv.DictReader(io.StringIO(nessus_csv(), newline="")))
+    for content in (nessus_csv(), text(rows[::-1]), text(rows, delimiter=";")):
+        value = take(line, content, *ALL)
+        assert value["unchanged"]
+    assert "the same as before" in line("import", line.file("x", nessus_csv()), "--source", "weekly", *ALL).out
+    assert (models.Observation.objects.count(), models.SnapshotRecord.objects.count()) == counts
+
+
+def test_csv_and_xml_of_one_scanner_are_one_series_and_others_are_not(line: Any) -> None:
+    take(line, nessus_csv())
+    before = states()
+    take(line, nessus_xml())
+    assert states() == before and models.Asset.objects.filter(asset="web1.example.com").get().ip == "10.0.0.1"
+    file = line.file("weekly.csv", weekly_csv())
+    refused(line, "import", file, "--source", "weekly", says="Give it a source of its own")
+
+
+def test_what_a_short_file_does_not_tell_stays_known(line: Any) -> None:
+    take(line, nessus_csv())
+    take(line, "Plugin ID,Host,Name\n97833,web1.example.com,MS17-010\n")
+    row = models.Vulnerability.objects.get(vulnerability="97833")
+    assert (row.severity, row.cvss, row.cves) == ("critical", 8.1, ["CVE-2017-0143", "CVE-2017-0144"])
+    assert models.Solution.objects.get(solution="97833").fix == "Install the update."
+
+
+def test_a_state_is_believed_over_what_is_listed(line: Any) -> None:
+    from tests.sources.one_scan import explore_csv
+
+    take(line, explore_csv())
+    fixed = [Item(**{**vars(item), "state": "FIXED"}) if item.plugin == "97833" else item for item in SCAN]
+    take(line, explore_csv(fixed))
+    found = models.Finding.objects.values_list("vulnerability", "state")
+    assert {state for plugin, state in found if plugin == "97833"} == {"remediated"}
+    assert {state for plugin, state in found if plugin != "97833"} == {"open"}
+
+
+def test_a_mapping_is_remembered(line: Any) -> None:
+    content = "Server;Loch\nweb1;Q1\n"
+    refused(line, "import", line.file("a.csv", content), "--source", "weekly", says="--map host_name=COLUMN")
+    take(line, content, "--map", "host_name=Server", "--map", "vulnerability=Loch")
+    take(line, "Loch;Server;mehr\nQ2;web1;x\n")
+    assert states() == {"web1 Q1": "open", "web1 Q2": "open"}
+    refused(line, "import", line.file("c.csv", "Rechner;Loch\na;b\n"), "--source", "weekly", says="no column 'Server'")
+    refused(line, "import", line.file("c.csv", content), "--source", "x", "--map", "Server", says="not of the form")
+
+
+def test_names_of_machines(line: Any) -> None:
+    take(line, weekly("old.example.com 1 Cisco"))
+    ended = line("source", "naming", "weekly", "--suffix", "example.com", "--alias", "old=new", "--json")
+    assert ended.json == {"suffixes": ["example.com"], "aliases": {"old": "new"}}
+    take(line, weekly("OLD.example.com. 2 Cisco", "new 3 Cisco"))
+    assert states() == {"old 1": "open", "new 2": "open", "new 3": "open"}
+    refused(line, "source", "naming", "weekly", "--alias", "a=b", "--alias", "b=a", says="circle")
+    assert "old is new" in line("source", "naming", "weekly").out
+
+
+def test_errors_of_rows_are_counted_shown_and_written(line: Any, tmp_path: Path) -> None:
+    rows = [f"host{number},{number},7.5" for number in range(300)] + [f"h,{number},75" for number in range(120)]
+    content = "\n".join(["hostname,plugin_id,cvss", *rows, ",1,5", "", ";".join("")]) + "\n"
+    file, errors = line.file("a.csv", content), tmp_path / "errors.csv"
+    ended = line("import", file, "--source", "weekly", "--errors", str(errors))
+    assert ended.code == 0
+    assert "Left out: 1 rows with errors." in ended.out
+    assert "Left out: 120 values; their findings are kept." in ended.out
+    assert "line 302, cvss: no number from 0 to 10" in ended.out and "and 111 more: --errors FILE" in ended.out
+    assert len(errors.read_text("utf-8").splitlines()) == 122
+    refused(line, "import", file, "--source", "weekly", "--errors", str(errors), says="is there already")
+    value = line("import", file, "--source", "weekly", "--json").json
+    dropped = value["rows_dropped"]
+    assert (dropped["left_out"], dropped["values_left_out"], len(dropped["errors"])) == (1, 120, 100)
+    refused(line, "import", file, "--source", "weekly", "--bad-rows", "0", says="1 of 421 rows cannot be used")
+
+
+def test_what_does_not_fit_together(line: Any) -> None:
+    file = line.file("a.csv", weekly("a 1 Cisco"))
+    refused(line, "import", file, "--source", "s", "--only-vendor", "cisco", says="--coverage devices")
+    refused(line, "import", file, "--source", "s", "--clean", "b", says="--coverage devices")
+
+
+def test_a_clean_device_is_named(line: Any) -> None:
+    take(line, weekly("a 1 Cisco", "b 1 Cisco"), *ALL)
+    value = take(line, weekly("a 1 Cisco", day=21), *ALL, "--clean", "B")
+    assert value["clean"] == {"B": ["b"]} and states() == {"a 1": "open", "b 1": "unconfirmed"}
+
+
+@pytest.mark.parametrize("write", [nessus_csv, nessus_xml])
+def test_progress_is_told_from_the_beginning(line: Any, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from remediation.cli import progress
+
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    monkeypatch.setattr(progress.paced, "__defaults__", (0.0,))
+    said = line("import", line.file("a", write()), "--source", "weekly").err
+    assert "bytes copied" in said and "rows" in said and "findings are compared" in said
