@@ -158,3 +158,18 @@ def test_progress_is_told_from_the_beginning(line: Any, write: Any, monkeypatch:
     monkeypatch.setattr(progress.paced, "__defaults__", (0.0,))
     said = line("import", line.file("a", write()), "--source", "weekly").err
     assert "bytes copied" in said and "rows" in said and "findings are compared" in said
+
+
+def test_a_folder_is_watched_and_a_token_made_for_it(line: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    refused(line, "source", "watch", "weekly", str(folder), says="is no folder")
+    folder.mkdir()
+    refused(line, "source", "watch", "weekly", says="Name a folder, or say --stop")
+    words = ("--coverage", "devices", "--only-vendor", "Cisco", "--json")
+    watched = line("source", "watch", "weekly", str(folder), *words).json
+    assert watched["folder"] == str(folder) and watched["only"]["vendors"] == ["Cisco"]
+    token = line("source", "token", "weekly").out.strip()
+    assert len(token) > 40 and token not in str(models.Source.objects.get().settings)
+    assert line("source", "watch", "weekly", "--stop").code == 0
+    refused(line, "source", "token", "weekly", says="No folder of 'weekly' is watched")
+    assert "folder" not in models.Source.objects.get().settings
