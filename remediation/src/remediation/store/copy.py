@@ -86,12 +86,33 @@ def upsert(
     with transaction.atomic(), connection.cursor() as cursor:
         lock(source_id)
         # In the order of the index that they go into, rows are inserted a quarter faster.
-        with Incoming(cursor, table, frame.sort(keys)) as temporary:
+        ordered = frame.sort(keys)
+        if _is_new(cursor, table, source_id):
+            # Nothing to compare with: half the work.
+            return append(table, _first_rows(ordered, source_id, keeps))
+        with Incoming(cursor, table, ordered) as temporary:
             parts = _Upsert(table, temporary, keys, frame.schema, keeps)
             cursor.execute(parts.update(), {"source": source_id})
             updated = int(cursor.rowcount)
             cursor.execute(parts.insert(), {"source": source_id})
             return updated + int(cursor.rowcount)
+
+
+def _is_new(cursor: Any, table: str, source_id: int) -> bool:
+    """Whether a table has no row of a source yet."""
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE source_id = %s)").format(sql.Identifier(table))
+    cursor.execute(query, [source_id])
+    return not cursor.fetchone()[0]
+
+
+def _first_rows(frame: pl.DataFrame, source_id: int, keeps: Sequence[str]) -> pl.DataFrame:
+    """The rows as an upsert would insert them."""
+    filled = [
+        pl.col(name).fill_null(False if kind == pl.Boolean else pl.lit([], kind))
+        for name, kind in frame.schema.items()
+        if name in keeps and (kind == pl.Boolean or isinstance(kind, pl.List))
+    ]
+    return frame.with_columns(filled).with_columns(pl.lit(source_id, pl.Int64).alias("source_id"))
 
 
 def lock(source_id: int) -> None:
