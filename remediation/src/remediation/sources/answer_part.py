@@ -30,6 +30,15 @@ class Part:
             raise _wrong(self._path, "a text", name)
         return _storable(value)
 
+    def word(self, name: str) -> str | None:
+        """A text, a number or a truth value, as text: for what is judged elsewhere."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, (str, int, float)):
+            raise _wrong(self._path, "a text or a number", name)
+        return _storable(str(value).lower() if isinstance(value, bool) else str(value))
+
     def texts(self, name: str) -> list[str]:
         """A list of texts."""
         values = self._list(name)
@@ -120,5 +129,5 @@ def _storable(text: str) -> str:
 def _wrong(path: str, kind: str, name: str) -> NotUnderstood:
     return NotUnderstood(
         f"The answer to {path} does not hold {kind} where it should: {name}.",
-        "Check that the address is the console's. If it is, its release may be one that is not known here.",
+        "Check that the address is the source's. If it is, its release may be one that is not known here.",
     )
