@@ -17,7 +17,7 @@ from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, 
 from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.insightvm_rest import InsightVmRest
-from remediation.sources.reading import snapshot_of
+from remediation.sources.reading import reading_of
 from remediation.store import models
 from remediation.store.intake import take_in
 from remediation.store.secrets import seal
@@ -464,7 +464,7 @@ def test_the_consoles_skew_is_kept_with_the_source(console: Console, store: str,
     settings = {"url": console.url, "user": console.user, "every": 5}
     source = models.Source.objects.create(name="c", kind="insightvm", settings=settings, secret=seal(console.password))
     console.now = datetime.now(timezone.utc) + timedelta(seconds=ahead)
-    snapshot_of(source)
+    reading_of(source)
     kept = models.Source.objects.get().settings
     # The console's clock stands still, and its Date has whole seconds.
     assert ahead - 30 < kept["skew"] <= ahead + 1 and kept["every"] == 5

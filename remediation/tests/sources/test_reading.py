@@ -10,7 +10,7 @@ import pytest
 from remediation.sources import insightvm_console, reading
 from remediation.sources.errors import SourceBusy
 from remediation.sources.insightvm_console import InsightVmConsole
-from remediation.sources.reading import snapshot_of
+from remediation.sources.reading import reading_of
 from remediation.store import models
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
@@ -29,10 +29,10 @@ def test_reports_that_a_killed_reading_has_left_are_deleted_and_no_others(
     with monkeypatch.context() as patch:
         # As if the process was gone before it could.
         patch.setattr(insightvm_console, "_delete", lambda *_: None)
-        snapshot_of(row)
-        snapshot_of(other)
+        reading_of(row)
+        reading_of(other)
     assert len(console.reports) == 6
-    snapshot_of(row)
+    reading_of(row)
     mark = models.Source.objects.get(name="other").settings["mark"]
     assert len(console.reports) == 3 and all(mark in name for name in console.reports)
 
@@ -42,11 +42,11 @@ def test_one_process_at_a_time_reads_a_source(console: Console, store: str) -> N
     with psycopg.connect(store, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [reading._LOCK, row.pk])
         with pytest.raises(SourceBusy, match="Another process is reading"):
-            snapshot_of(row)
+            reading_of(row)
         other.execute("SELECT pg_advisory_unlock(%s, %s)", [reading._LOCK, row.pk])
     assert not console.requests
-    snapshot_of(row)
-    snapshot_of(row)
+    reading_of(row)
+    reading_of(row)
 
 
 def test_an_address_that_was_changed_while_the_old_one_was_read_stays(
@@ -61,6 +61,6 @@ def test_an_address_that_was_changed_while_the_old_one_was_read_stays(
         return real(asked)
 
     monkeypatch.setattr(InsightVmConsole, "snapshot", snapshot)
-    snapshot_of(row)
+    reading_of(row)
     kept = models.Source.objects.get()
     assert (kept.settings.pop("url"), kept.secret, list(kept.settings)) == ("https://new", "new", ["skew"])

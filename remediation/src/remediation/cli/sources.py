@@ -30,7 +30,7 @@ USER = (
     "who may export all vulnerabilities."
 )
 # What other commands have set, or readings: the mark of reports, the time up to which all is known.
-KEPT = ("mark", "since", "naming")
+KEPT = ("mark", "since", "whole", "naming")
 COVERAGE = "listed: only what is listed is known. devices: all findings of the devices in it, within the filter given."
 MAP = "For a CSV of no known format: FIELD=COLUMN, as in host_name=Server. The source remembers it."
 

@@ -19,9 +19,10 @@ from ..domain.plan import Plan
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
 from ..sources.progress import Tell, unheard
-from ..sources.reading import is_read, snapshot_of
+from ..sources.reading import is_read, reading_of
 from ..store import models
 from ..store.intake import take_in
+from ..store.json_keys import change_keys
 from ..tickets.apply import Outcome
 from ..tickets.run import ProjectRun, waiting_reasons
 from .telling import told
@@ -57,7 +58,12 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
     Raises SourceError, Suspicious and KeyTrouble.
     """
     with _recorded("read", source=source) as record:
-        return record(taken_in(source, snapshot_of(source, tell), accept, tell))
+        reading = reading_of(source, tell)
+        ended = taken_in(source, reading.snapshot, accept, tell)
+        if reading.kept:
+            change_keys(source, "settings", reading.kept)
+        value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
+        return record(Ended(value, "\n".join([ended.text, *reading.notes])))
 
 
 def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False, tell: Tell = unheard) -> Ended:

@@ -30,6 +30,15 @@ class Part:
             raise _wrong(self._path, "a text", name)
         return _storable(value)
 
+    def word(self, name: str) -> str | None:
+        """A text, a number or a truth value, as text: for what is judged elsewhere."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, (str, int, float)):
+            raise _wrong(self._path, "a text or a number", name)
+        return _storable(str(value).lower() if isinstance(value, bool) else str(value))
+
     def texts(self, name: str) -> list[str]:
         """A list of texts."""
         values = self._list(name)

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
 from django.conf import settings as of_service
 from django.db import Error, connection
+from django.utils import timezone
 
-from ..domain.snapshot import Snapshot
+from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
 from ..store.secrets import open_
+from . import row_errors
 from .errors import SourceBusy, SourceError
+from .insightvm_cloud import InsightVmCloud
 from .insightvm_console import InsightVmConsole
 from .insightvm_rest import InsightVmRest
 from .kept_reading import forget
 from .progress import Tell, unheard
+from .scanner_snapshot import snapshot_of_rows
+from .source_naming import naming_of
+from .tenable_vm import TenableVm
 
+CONSOLE, CLOUD, TENABLE = KINDS = ("insightvm", "insightvm-cloud", "tenable-vm")
+Scanner = InsightVmConsole | InsightVmRest | InsightVmCloud | TenableVm
+# An increment does not tell what a person accepts between two scans of an asset, so everything is read this often.
+EVERYTHING_AFTER = timedelta(days=6, hours=12)
 _LOCK = 7_411_005
 
 
@@ -28,12 +41,22 @@ class NotAsked(SourceError):
     """A source that is a series of files, which people bring."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a source says now. ``notes`` are sentences on what of it could not be used. ``kept`` are keys for the
+    settings of the source, to be stored once the snapshot is taken in."""
+
+    snapshot: Snapshot
+    notes: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
 def is_read(source: models.Source) -> bool:
     """Whether the source can be asked at any time."""
-    return source.kind == "insightvm"
+    return source.kind in KINDS
 
 
-def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
+def reading_of(source: models.Source, tell: Tell = unheard) -> Reading:
     """What the source says now; ``tell`` hears how far that is. By how many seconds the source's clock is ahead of ours
     is kept in its settings, as ``skew``.
 
@@ -43,17 +66,39 @@ def snapshot_of(source: models.Source, tell: Tell = unheard) -> Snapshot:
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
     with one_reader(source.pk):
-        mark = {} if source.settings.get("mode") == "rest" else {"mark": _mark(source)}
-        console = _console(source, tell=tell, **mark)
-        snapshot = console.snapshot()
-    if console.skew is not None:
-        change_keys(source, "settings", {"skew": console.skew})
-    return snapshot
+        scanner = _scanner(source, tell=tell, **_mark(source))
+        reading = _said(source, scanner)
+    if scanner.skew is not None:
+        change_keys(source, "settings", {"skew": scanner.skew})
+    return reading
+
+
+def _said(source: models.Source, scanner: Scanner) -> Reading:
+    if isinstance(scanner, (InsightVmConsole, InsightVmRest)):
+        return Reading(scanner.snapshot())
+    rows = scanner.rows()
+    if isinstance(scanner, TenableVm):
+        began = scanner.last_export_began or timezone.now()
+        # Absence proves nothing: it says itself what is fixed, and an increment leaves out what is unchanged.
+        snapshot, errors = snapshot_of_rows(rows, taken=began, proof=Proof.NOTHING, naming=naming_of(source))
+        whole = {} if _since(source) else {"whole": began.isoformat()}
+        return Reading(snapshot, _notes(errors), {"since": began.isoformat(), **whole})
+    taken = scanner.taken or timezone.now()
+    snapshot, errors = snapshot_of_rows(rows, taken=taken, proof=Proof.ASSESSED, naming=naming_of(source))
+    return Reading(snapshot, _notes(errors))
+
+
+def _notes(errors: pl.DataFrame) -> tuple[str, ...]:
+    """What is told of rows in a reading that nobody watches."""
+    if errors.is_empty():
+        return ()
+    counts = errors.group_by("column", "what").len().sort("len", "column", "what", descending=[True, False, False])
+    return tuple(f"{count} x {column}: {what}" for column, what, count in counts.head(row_errors.SHOWN).iter_rows())
 
 
 def log_in(source: models.Source) -> None:
     """Logs in to a source that can be asked, without long waits. Raises SourceError and KeyTrouble."""
-    _console(source, sleep=lambda seconds: None, request_timeout=15.0).test()
+    _scanner(source, sleep=lambda seconds: None, request_timeout=15.0).test()
 
 
 def forget_reading(source: models.Source) -> None:
@@ -61,19 +106,33 @@ def forget_reading(source: models.Source) -> None:
     forget(_kept_at(source))
 
 
-def _console(source: models.Source, **options: Any) -> InsightVmConsole | InsightVmRest:
-    settings = source.settings
-    login = (settings["url"], settings["user"], open_(source.secret))
-    ca_file = settings.get("ca_file") or None
+def _scanner(source: models.Source, **options: Any) -> Scanner:
+    settings, secret = source.settings, open_(source.secret)
+    options["ca_file"] = settings.get("ca_file") or None
+    if source.kind == CLOUD:
+        return InsightVmCloud(settings["url"], secret, **options)
+    if source.kind == TENABLE:
+        return TenableVm(settings["url"], settings["user"], secret, since=_since(source), **options)
+    login = (settings["url"], settings["user"], secret)
     if settings.get("mode") == "rest":
-        return InsightVmRest(*login, ca_file=ca_file, keep=_kept_at(source), **options)
-    return InsightVmConsole(*login, ca_file=ca_file, **options)
+        return InsightVmRest(*login, keep=_kept_at(source), **options)
+    return InsightVmConsole(*login, **options)
 
 
-def _mark(source: models.Source) -> str:
-    """What no other source's reports have in their names, whatever installation reads it."""
+def _since(source: models.Source) -> datetime | None:
+    """From when on Tenable is asked for changes; None where it is to be asked for everything."""
+    since, whole = source.settings.get("since"), source.settings.get("whole")
+    if not since or not whole or datetime.fromisoformat(since) - datetime.fromisoformat(whole) > EVERYTHING_AFTER:
+        return None
+    return datetime.fromisoformat(since)
+
+
+def _mark(source: models.Source) -> dict[str, str]:
+    """What no other source's reports have in their names, whatever installation reads it; for who makes reports."""
+    if source.kind != CONSOLE or source.settings.get("mode") == "rest":
+        return {}
     mark = str(source.settings.get("mark") or "")
-    return mark or str(change_keys(source, "settings", {"mark": uuid4().hex[:12]})["mark"])
+    return {"mark": mark or str(change_keys(source, "settings", {"mark": uuid4().hex[:12]})["mark"])}
 
 
 @contextmanager
