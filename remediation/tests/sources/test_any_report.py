@@ -247,5 +247,7 @@ def test_the_kind_is_told_by_the_content_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["*", "^.*$", "line", "^a"])
 def test_a_column_s_name_is_no_pattern(read: Read, name: str) -> None:
-    report = read(f"{name};b\nweb1;Q1\n", mapping={"host_name": f"{name} (2)" if name == "line" else name, "title": "b"})
+    report = read(
+        f"{name};b\nweb1;Q1\n", mapping={"host_name": f"{name} (2)" if name == "line" else name, "title": "b"}
+    )
     assert report.snapshot.findings.select("asset", "vulnerability").rows() == [("web1", "Q1")]

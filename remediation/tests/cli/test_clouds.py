@@ -1,0 +1,101 @@
+"""Scanners in clouds on the command line: added, checked, read, and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from remediation.store import models
+from stand_ins.insightvm_cloud import Cloud
+from stand_ins.tenable_vm import Tenable
+
+from .test_refused_input import refused
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with Cloud() as running:
+        running.seed_demo()
+        yield running
+
+
+@pytest.fixture
+def tenable() -> Iterator[Tenable]:
+    with Tenable() as running:
+        yield running
+
+
+def add(line: Any, kind: str, url: str, secret: str, user: str = "") -> Any:
+    words = ("--kind", kind, "--url", url, "--password-file", line.file("secret", secret))
+    return line("source", "add", "c", *words, *(("--user", user) if user else ()))
+
+
+def states() -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for state in models.Finding.objects.values_list("state", flat=True):
+        counts[state] = counts.get(state, 0) + 1
+    return counts
+
+
+def test_insightvm_in_the_cloud(line: Any, cloud: Cloud) -> None:
+    assert add(line, "insightvm-cloud", cloud.url, cloud.api_key).code == 0
+    first = line("source", "read", "c", "--json")
+    assert first.code == 0, first
+    assert first.json["findings"] == models.Finding.objects.count() > 5
+    assert line("source", "read", "c", "--json").json["unchanged"]
+    assert line("check").out.count("accepts") == 1
+    row = models.Finding.objects.filter(state="open").order_by("asset", "vulnerability").first()
+    assert row is not None
+    cloud.patch(row.asset, row.vulnerability)
+    cloud.scan()
+    assert line("source", "read", "c").code == 0
+    # Nobody tells with which credentials it was looked for.
+    row.refresh_from_db()
+    assert row.state == "unconfirmed" and row.missed == 1
+
+
+def test_tenable_by_increments(line: Any, tenable: Tenable) -> None:
+    ids = tenable.seed_demo()
+    assert add(line, "tenable-vm", tenable.url, tenable.secret_key, tenable.access_key).code == 0
+    first = line("source", "read", "c", "--json")
+    assert first.code == 0, first
+    count = models.Finding.objects.filter(state="open").count()
+    assert count > 5
+    asset, plugin = models.Finding.objects.filter(state="open").values_list("asset", "vulnerability").first() or (
+        "",
+        "",
+    )
+    assert asset in ids.values()
+    tenable.fix(asset, int(plugin))
+    tenable.scan()
+    assert line("source", "read", "c").code == 0
+    assert models.Finding.objects.get(asset=asset, vulnerability=plugin).state == "remediated"
+    assert states()["open"] == count - 1
+    # An increment, which leaves out what has not changed, settles nothing of that.
+    settings = models.Source.objects.get().settings
+    assert settings["since"] > settings["whole"]
+
+
+def test_a_key_that_is_wrong_is_told_and_kept_out(line: Any, cloud: Cloud, tenable: Tenable) -> None:
+    assert add(line, "insightvm-cloud", cloud.url, "wrong-key").code == 0
+    ended = line("source", "read", "c")
+    assert ended.code == 4 and "key" in ended.err and "wrong-key" not in ended.err
+    assert line("source", "remove", "c").code == 0
+    assert add(line, "tenable-vm", tenable.url, "wrong-key", "other-key").code == 0
+    ended = line("source", "read", "c")
+    assert ended.code == 4 and "wrong-key" not in ended.err + ended.out and not models.Finding.objects.exists()
+
+
+def test_what_each_kind_wants(line: Any) -> None:
+    secret = line.file("secret", "x")
+    words = ("source", "add", "c", "--password-file", secret, "--kind")
+    refused(line, *words, "insightvm-cloud", says="--region")
+    refused(line, *words, "insightvm-cloud", "--region", "mars", says="no region mars")
+    refused(line, *words, "insightvm-cloud", "--region", "eu", "--user", "me", says="has no user")
+    refused(line, *words, "tenable-vm", says="access key: --user")
+    refused(line, *words, "insightvm", "--user", "me", says="--url https://console:3780")
+    assert line(*words, "insightvm-cloud", "--region", "eu").code == 0
+    assert models.Source.objects.get().settings["url"] == "https://eu.api.insight.rapid7.com"
+    assert line(*words, "tenable-vm", "--user", "key").code == 4
