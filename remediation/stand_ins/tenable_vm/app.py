@@ -54,7 +54,7 @@ def _serve_export(app: Flask, settings: Settings, exports: Exports) -> None:
     def chunk(uuid: str, number: int) -> Response:
         if uuid not in exports.by_uuid or number in settings.expired:
             return _error(404, "Not Found")
-        if number not in exports.by_uuid[uuid].available:
+        if number not in exports.by_uuid[uuid].available or number in settings.unready:
             return _error(400, "Bad Request")
         return _chunk(settings, exports.by_uuid[uuid], number)
 
@@ -87,6 +87,8 @@ def _refusal(settings: Settings) -> Response | None:
 
 
 def _fault(settings: Settings) -> Response | None:
+    if settings.redirect:
+        return Response(status=307, headers={"Location": settings.redirect + request.path})
     if settings.hanging and re.fullmatch(settings.hanging, request.path):
         settings.released.wait()
     if _is_due(settings.breaking):

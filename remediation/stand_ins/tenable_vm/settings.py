@@ -42,8 +42,11 @@ class Settings:
         # How often a chunk is cut off: in the connection, or cleanly in the middle of its text.
         self.cut: dict[int, int] = {}
         self.cut_cleanly: dict[int, int] = {}
-        # Chunks that are answered with 404 as expired ones are, and that are as the first one.
+        # Chunks that are answered with 404 as expired ones are.
         self.expired: set[int] = set()
+        # Chunks that are answered with 400 as those that are not ready, although they are listed.
+        self.unready: set[int] = set()
+        # Chunks that are as the first one.
         self.repeated: set[int] = set()
         # Chunks that failed, that nobody lists, and that are listed twice.
         self.failed: set[int] = set()
@@ -52,5 +55,7 @@ class Settings:
         # What the status is instead of FINISHED. Official: ERROR, CANCELLED and a reason.
         self.ends_as = "FINISHED"
         self.reason = "An unexpected error occurred while processing the export. Try again later."
+        # Another address to which every request is redirected.
+        self.redirect: str | None = None
         # What an answer is instead, by path.
         self.answers: dict[str, bytes] = {}

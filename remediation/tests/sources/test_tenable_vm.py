@@ -258,6 +258,7 @@ def test_a_chunk_of_another_kind_is_refused(tenable: Tenable, source: Make, cont
         ({"listed_twice": {2}}, errors.NotUnderstood),
         ({"repeated": {3}}, errors.NotUnderstood),
         ({"expired": {2}}, errors.ReportFailed),
+        ({"unready": {2}}, errors.ReportFailed),
         ({"cut": {2: 99}}, errors.CutOff),
         ({"cut_cleanly": {2: 99}}, errors.CutOff),
         ({"failing": {".*/chunks/2": 99}}, errors.SourceBusy),
@@ -283,6 +284,13 @@ def test_a_part_that_is_not_right_leaves_nothing(tenable: Tenable, source: Make,
     assert not [export for export in tenable.exports if export["status"] in ("QUEUED", "PROCESSING")]
     has_ended = fault.get("ends_as") in ("ERROR", "CANCELLED") or fault.keys() & {"unlisted", "repeated"}
     assert asked(tenable)["POST", "/vulns/export/-/cancel"] == (0 if has_ended else 1)
+
+
+def test_a_chunk_that_is_listed_twice_is_not_fetched(tenable: Tenable, source: Make) -> None:
+    tenable.listed_twice = {2}
+    with pytest.raises(errors.NotUnderstood, match="twice"):
+        source().rows()
+    assert asked(tenable)["GET", "/vulns/export/-/chunks/2"] == 0
 
 
 def test_an_export_that_expires_under_the_reading(tenable: Tenable, source: Make) -> None:
@@ -364,6 +372,13 @@ def test_an_export_that_is_made_and_not_listed_is_told_by_the_refusal(tenable: T
     assert len(tenable.exports) == 1
 
 
+@pytest.mark.parametrize("fault", ["failing", "breaking"])
+def test_a_server_that_fails_may_have_made_it(tenable: Tenable, source: Make, told: list[str], fault: str) -> None:
+    setattr(tenable, fault, {"/vulns/export": 1})
+    assert source().rows().height == 32
+    assert any("looked for" in text for text in told)
+
+
 def test_two_requests_in_vain_are_enough(tenable: Tenable, source: Make) -> None:
     tenable.creations = ["unheard"] * 3
     with pytest.raises(errors.Unreachable, match="twice"):
@@ -381,6 +396,18 @@ def test_the_same_export_of_somebody_else_is_not_taken(tenable: Tenable, source:
     with pytest.raises(errors.SourceBusy, match="same export"):
         source().rows()
     assert tenable.exports[-1] == {**tenable.exports[-1], "uuid": other, "status": "QUEUED"}
+
+
+def test_neither_is_one_that_was_made_a_moment_before(tenable: Tenable, source: Make) -> None:
+    source().rows()
+    filters = tenable.exports[0]["filters"]
+
+    def tell(text: str) -> None:
+        if text == "export: requested":
+            tenable.export_elsewhere(**filters)
+
+    with pytest.raises(errors.SourceBusy, match="same export"):
+        source(tell=tell).rows()
 
 
 # Limits, keys and the network
@@ -482,6 +509,15 @@ def test_other_addresses_are_told_apart(tenable: Tenable, source: Make, time: An
     tenable.stop()
     with pytest.raises(errors.Unreachable):
         source().test()
+
+
+def test_keys_follow_no_redirection(tenable: Tenable, source: Make) -> None:
+    with Tenable() as other:
+        tenable.redirect = other.url
+        for ask in (source().test, source().rows):
+            with pytest.raises(errors.NotUnderstood, match="status 307"):
+                ask()
+        assert not other.requests
 
 
 def test_a_file_of_certificates_that_is_not_there(tenable: Tenable, source: Make, time: Any) -> None:

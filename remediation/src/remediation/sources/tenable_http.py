@@ -109,7 +109,8 @@ class TenableHttp:
         self._session.close()
 
     def get(self, path: str, meanings: Meanings) -> Answer:
-        """An answer; ``meanings`` says what refusals mean. Where none comes, or the server fails, it is asked for a few times more. Raises SourceError."""
+        """An answer; ``meanings`` says what refusals mean. Where none comes, or the server fails, it is asked for a few
+        times more. Raises SourceError."""
         for pause in PAUSES:
             try:
                 return self._get_once(path, meanings)
