@@ -8,9 +8,9 @@ import statistics
 import subprocess
 import sys
 import time
+from html import escape
 from pathlib import Path
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 import polars as pl
 from django.conf import settings
@@ -42,11 +42,11 @@ def run(quick: bool) -> Result:
     result = Result(
         "scans",
         "Importing scanners' files",
-        "import_file() of a Nessus scan of so many rows, 750 bytes each, as CSV and as .nessus, into an empty store, and "
-        "of the CSV again with the ports of 5 % of its hosts changed: each in a fresh process and a database of its own, "
-        f"{rounds} times in turn with the floors. The floor of the CSV: polars parses it and COPY writes all columns as "
-        "text into one table without an index. The floor of the XML: expat parses it with a handler that counts, and "
-        "COPY writes the same rows. A page is the overview, asked by a process of its own every "
+        "import_file() of a Nessus scan of so many rows, 750 bytes each, as CSV and as .nessus, into an empty store, "
+        "and of the CSV again with the ports of 5 % of its hosts changed: each in a fresh process and a database of "
+        f"its own, {rounds} times in turn with the floors. The floor of the CSV: polars parses it and COPY writes all "
+        "columns as text into one table without an index. The floor of the XML: expat parses it with a handler that "
+        "counts, and COPY writes the same rows. A page is the overview, asked by a process of its own every "
         f"{_PAUSE * 1000:.0f} ms; its floor is the same while nothing is imported.",
     )
     walls: dict[tuple[str, int], list[float]] = {}

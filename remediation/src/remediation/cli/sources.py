@@ -26,8 +26,8 @@ MODE = (
 
 Kind = Literal["insightvm", "insightvm-cloud", "tenable-vm"]
 USER = (
-    "A user that may make reports; with --mode rest, one that sees all assets. Of tenable-vm: the access key, of a user "
-    "who may export all vulnerabilities."
+    "A user that may make reports; with --mode rest, one that sees all assets. Of tenable-vm: the access key, of a "
+    "user who may export all vulnerabilities."
 )
 # What other commands have set, or readings: the mark of reports, the time up to which all is known.
 KEPT = ("mark", "since", "whole", "naming")
@@ -284,8 +284,10 @@ def watch(
 
 
 def token(name: str, data: Data = None, as_json: AsJson = False) -> None:
-    """Make the token with which programs send reports into a watched folder: PUT /api/reports/FILE. It is shown once, and
-    the one before is worth nothing any more."""
+    """Make the token with which programs send reports into a watched folder: PUT /api/reports/FILE.
+
+    It is shown once, and the one before is worth nothing any more.
+    """
     with opened(data):
         from ..jobs.incoming import new_token
         from ..store import models

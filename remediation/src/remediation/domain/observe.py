@@ -3,9 +3,9 @@
 A snapshot is compared with the ledger, not with the snapshot before, so that what one scan could not settle is settled
 by a later one. Nothing is settled without proof: a finding that is missing is remediated only where its asset was
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
-it. A source that itself calls a finding fixed is believed. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
-that it is no longer reported, and no more. The same snapshot again changes nothing, and an older one neither: what only
-an older scan of an asset saw is no news.
+it. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
+that it is no longer reported, and no more. A source that itself calls a finding fixed is believed. The same snapshot
+again changes nothing, and an older one neither: what only an older scan of an asset saw is no news.
 """
 
 from __future__ import annotations

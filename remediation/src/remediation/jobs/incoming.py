@@ -22,9 +22,9 @@ LARGEST = 8 << 30
 class WrongPart(Exception):
     """A part that does not go on where the file ends so far: ``have`` is how many bytes there are."""
 
-    def __init__(self, have: int) -> None:
-        super().__init__(f"{have} bytes are there")
-        self.have = have
+    def __init__(self, there: int) -> None:
+        super().__init__(f"{there} bytes are there")
+        self.have = there
 
 
 def new_token(source: models.Source) -> str:
@@ -37,12 +37,12 @@ def new_token(source: models.Source) -> str:
 def source_of(token: str) -> models.Source | None:
     """The source that a token is for, if its folder is watched."""
     found = models.Source.objects.filter(settings__token=_digest(token), settings__has_key="watch").first()
-    # Found by the index of what nobody can choose: the digest.
+    # What the database compares is a digest, which nobody can choose. This comparison takes the same time for each.
     return found if found and hmac.compare_digest(str(found.settings["token"]), _digest(token)) else None
 
 
 def have(source: models.Source, name: str) -> int:
-    """How many bytes of a report are there, so that the sending can go on. Raises ValueError for a name that is none."""
+    """How many bytes of a report are there already. Raises ValueError for a name that is none."""
     place = _place(source, name)
     return place.stat().st_size if place.is_file() else 0
 

@@ -45,8 +45,8 @@ def options_of(watch: Mapping[str, Any]) -> ReportOptions:
 
 
 def ready(folder: Path, now: float) -> list[Path]:
-    """The files that are whole, the oldest first: regular ones, with a name that hides nothing and a size, that have not
-    changed for SETTLED seconds. ``now`` is in seconds since 1970. Raises OSError."""
+    """The files that are whole, the oldest first: regular ones that are not hidden, not empty, and have not changed for
+    SETTLED seconds. ``now`` is in seconds since 1970. Raises OSError."""
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:

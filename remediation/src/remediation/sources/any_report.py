@@ -46,8 +46,11 @@ _ALIKE = {"nessus-csv": "nessus", "nessus": "nessus"}
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a person says of a file. ``kind`` is one of KINDS, or empty: by its content. ``mapping`` tells for columns of
-    a scanner's row which column of the file they are read from. ``most_left_out`` is a share of the rows."""
+    """What a person says of a file.
+
+    ``kind`` is one of KINDS, or empty: by its content. ``mapping`` tells for columns of a scanner's row which column of
+    the file they are read from. ``most_left_out`` is a share of the rows.
+    """
 
     holds: Holds = Holds.LISTED
     kind: str = ""
@@ -87,7 +90,7 @@ def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
     if form is None:
         raise NotUnderstood(
             f"The header is of no format that is known: it lacks {missing_from(header)}.",
-            "Give the report unchanged, or tell which column is what: --map host_name=COLUMN --map vulnerability=COLUMN.",
+            "Give it unchanged, or tell which column is what: --map host_name=COLUMN --map vulnerability=COLUMN.",
         )
     return form.kind
 

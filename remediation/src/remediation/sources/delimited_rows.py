@@ -84,10 +84,10 @@ class _Rows:
 
     def __init__(self, text: TextIO, delimiter: str, line: int) -> None:
         self._text = text
-        self._rows = csv.reader(self._lines(), delimiter=delimiter, strict=True)
-        self._ended = False
         self.line = line
         self.taken = 0
+        self._ended = False
+        self._rows = csv.reader(self._lines(), delimiter=delimiter, strict=True)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return self

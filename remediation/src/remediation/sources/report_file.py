@@ -25,7 +25,7 @@ OPTIONAL = (*(column for column in rows_of.FINDINGS_COLUMNS if column not in REQ
 
 
 class Holds(Enum):
-    """What a person says of a file. LISTED: only what is listed is known. DEVICES: all findings of the devices in it."""
+    """What a person says that a file holds. LISTED: some findings. DEVICES: all findings of the devices in it."""
 
     LISTED = "listed"
     DEVICES = "devices"

@@ -217,9 +217,10 @@ def plain(name: str) -> str:
 def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: Format) -> pl.DataFrame:
     """The rows of a report, all text and with LINE, with columns of SCANNER_ROWS. ``chosen`` is from ``columns_of``.
 
-    No name of a column is taken for polars' pattern. A host that is named by its address has no name. A row without an id of a vulnerability is named by its title, else
+    A host that is named by its address has no name. A row without an id of a vulnerability is named by its title, else
     by each of its CVEs, so that it becomes a row for each.
     """
+    # To polars, a name like * or ^.*$ is a pattern.
     places = {name: f"column {place}" for place, name in enumerate(rows.columns) if name != LINE}
     rows = rows.rename(places)
     chosen = {column: [places[name] for name in names] for column, names in chosen.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import polars as pl
 
-# The place of a row in its file, for people: the line of a text file, the number of the element in XML; null for an API.
+# The line of a file on which a row or an element begins; null in an API's answer.
 LINE = "line"
 
 COLUMNS: tuple[str, ...] = (

@@ -71,8 +71,10 @@ class Rows:
 
 
 def kind_of_xml(path: Path) -> str | None:
-    """The kind of a report in XML by its first element; None for a file that is no XML. Raises NotUnderstood for XML that
-    is no such report."""
+    """The kind of a report in XML by its first element; None for a file that is no XML.
+
+    Raises NotUnderstood for XML that is no such report.
+    """
     with path.open("rb") as file:
         head = file.read(1 << 16)
     if head.startswith(_UTF16):
@@ -97,7 +99,7 @@ def visit(path: Path, root: str, visitor: Visitor, tell: Tell = unheard) -> pl.D
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
-    _connect(parser, root, visitor)
+    _Elements(parser, root, visitor)
     done = 0
     with path.open("rb") as file:
         try:
@@ -113,48 +115,47 @@ def visit(path: Path, root: str, visitor: Visitor, tell: Tell = unheard) -> pl.D
     return visitor.rows.frame()
 
 
-def _connect(parser: expat.XMLParserType, root: str, visitor: Visitor) -> None:
-    wanted, depth, collecting = visitor.wanted, 0, 0
-    parts: list[str] = []
-    length = 0
-    told_start, told_end = visitor.started, visitor.ended
+class _Elements:
+    """Expat's handlers: count depth, collect the text of wanted elements, and tell the visitor."""
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, collecting, length
-        if not depth and name != root:
-            raise NotUnderstood(f"The first element is not {root}.", "Give the report as the scanner wrote it.")
-        depth += 1
-        if depth > DEEPEST:
+    def __init__(self, parser: expat.XMLParserType, root: str, visitor: Visitor) -> None:
+        self._parser, self._root, self._visitor = parser, root, visitor
+        self._depth = 0
+        # How deep within a wanted element; 0 outside.
+        self._collecting = 0
+        self._parts: list[str] = []
+        self._length = 0
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._depth and name != self._root:
+            raise NotUnderstood(f"The first element is not {self._root}.", "Give the report as the scanner wrote it.")
+        self._depth += 1
+        if self._depth > DEEPEST:
             raise NotUnderstood(f"The elements are nested more than {DEEPEST} deep.", AGAIN)
-        if collecting:
-            collecting += 1
-        elif name in wanted:
-            collecting, length = 1, 0
-            parts.clear()
-            parser.CharacterDataHandler = text
-        told_start(name, attributes, parser.CurrentLineNumber)
+        if self._collecting:
+            self._collecting += 1
+        elif name in self._visitor.wanted:
+            self._collecting, self._length, self._parts = 1, 0, []
+            self._parser.CharacterDataHandler = self._text
+        self._visitor.started(name, attributes, self._parser.CurrentLineNumber)
 
-    def text(data: str) -> None:
-        nonlocal length
-        length += len(data)
-        if length > LONGEST_CELL:
-            raise NotUnderstood(
-                f"A text in line {parser.CurrentLineNumber} has more than {LONGEST_CELL} characters.", AGAIN
-            )
-        parts.append(data)
+    def _text(self, data: str) -> None:
+        self._length += len(data)
+        if self._length > LONGEST_CELL:
+            line = self._parser.CurrentLineNumber
+            raise NotUnderstood(f"A text in line {line} has more than {LONGEST_CELL} characters.", AGAIN)
+        self._parts.append(data)
 
-    def end(name: str) -> None:
-        nonlocal depth, collecting
-        depth -= 1
-        if collecting:
-            collecting -= 1
-            if not collecting:
-                parser.CharacterDataHandler = None
-                told_end(name, "".join(parts))
-                return
-        told_end(name, None)
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        text = None
+        if self._collecting:
+            self._collecting -= 1
+            if not self._collecting:
+                self._parser.CharacterDataHandler = None
+                text = "".join(self._parts)
+        self._visitor.ended(name, text)
 
 
 def _refuse_doctype(*_: object) -> None:

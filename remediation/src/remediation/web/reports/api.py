@@ -19,8 +19,11 @@ _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 @require_http_methods(["GET", "PUT"])
 def api_report(request: HttpRequest, name: str) -> JsonResponse:
     """PUT adds a part, which the header Content-Range names, or the whole report: 202 with ``have``, the bytes that are
-    there, and ``whole``. GET tells ``have``, so that a sending that was cut off can go on. 401 for a token that is none,
-    409 for a part that leaves a gap, 400 for a name, a range or a size that is none, 507 where it cannot be kept."""
+    there, and ``whole``. GET tells ``have``, so that a sending that was cut off can go on.
+
+    401 for a token that is none, 409 for a part that leaves a gap, 400 for a name, a range or a size that is none, 507
+    where it cannot be kept.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     source = source_of(token.strip()) if scheme.lower() == "bearer" else None
     if source is None:
