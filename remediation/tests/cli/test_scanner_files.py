@@ -173,3 +173,12 @@ def test_a_folder_is_watched_and_a_token_made_for_it(line: Any, tmp_path: Path) 
     assert line("source", "watch", "weekly", "--stop").code == 0
     refused(line, "source", "token", "weekly", says="No folder of 'weekly' is watched")
     assert "folder" not in models.Source.objects.get().settings
+
+
+def test_what_a_source_said_is_exported_and_imported_again(line: Any, tmp_path: Path) -> None:
+    take(line, nessus_csv())
+    file = str(tmp_path / "export.csv")
+    assert line("source", "export", "weekly", file, "--json").json == {"rows": 5}
+    refused(line, "source", "export", "weekly", file, says="cannot be written")
+    value = take(line, Path(file).read_text("utf-8"), source="copy")
+    assert (value["kind"], value["findings"]) == ("insightvm-report", 5) and states("copy") == states()

@@ -299,6 +299,26 @@ def token(name: str, data: Data = None, as_json: AsJson = False) -> None:
         answer(as_json, {"token": made}, made)
 
 
+def export(name: str, file: Path, data: Data = None, as_json: AsJson = False) -> None:
+    """Write what a source said last to a new CSV file, with its findings, in the form that import reads back."""
+    with opened(data):
+        from ..sources.report_export import exported
+        from ..store import models
+        from ..store.bulk import load_snapshot
+
+        row = one(models.Source.objects, name, "source")
+        newest = row.snapshots.filter(frames__isnull=False).order_by("-pk").values_list("pk", flat=True).first()
+        if newest is None:
+            raise Refused(f"Nothing is kept of what {name!r} said.")
+        rows = exported(load_snapshot(newest))
+        try:
+            with file.open("xb") as new:
+                rows.write_csv(new)
+        except OSError as error:
+            raise Refused(f"{file} cannot be written: {error.strerror}.") from None
+        answer(as_json, {"rows": rows.height}, f"{rows.height} findings are in {file}.")
+
+
 def naming(
     name: str,
     suffix: Annotated[Optional[list[str]], typer.Option(help="A domain that is left out of host names.")] = None,

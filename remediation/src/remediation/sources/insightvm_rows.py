@@ -59,6 +59,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "severity_score": (0, 10),
     "cvss_v3_score": (0, 10),
     "cvss_v2_score": (0, 10),
+    "vpr": (0, 10),
+    "epss": (0, 1),
     "riskscore": (0, 1e15),
     "exploits": (0, 2**31 - 1),
     "instances": (0, 2**31 - 1),

@@ -13,6 +13,7 @@ from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
 from .errors import NotUnderstood
 from .report_csv import ROWS, read_csv
+from .report_export import ESCAPED, MORE, unescaped
 
 KIND = "insightvm-report"
 # What a finding and a ticket about it cannot do without. last_assessed is what proves that a finding is gone.
@@ -21,7 +22,7 @@ REQUIRED = (
     *("solution_key", "solution_summary"),
 )
 SEVERITY = ("severity_score", "severity")
-OPTIONAL = (*(column for column in rows_of.FINDINGS_COLUMNS if column not in REQUIRED), "severity", ROWS)
+OPTIONAL = (*(column for column in rows_of.FINDINGS_COLUMNS if column not in REQUIRED), *MORE, ESCAPED, ROWS)
 
 
 class Holds(Enum):
@@ -49,6 +50,8 @@ def read_report(path_or_bytes: Path | bytes, *, taken: datetime, holds: Holds = 
     column of the scan's begin, the scan began when the asset was last assessed.
     """
     rows = read_csv(path_or_bytes, REQUIRED, OPTIONAL)
+    if ESCAPED in rows.columns:
+        rows = unescaped(rows)
     if not any(column in rows.columns for column in SEVERITY):
         raise NotUnderstood(
             f"The header is not the one of the findings of a scan: missing {' or '.join(SEVERITY)}.",
