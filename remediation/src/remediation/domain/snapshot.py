@@ -142,9 +142,9 @@ class Snapshot:
     assets: pl.DataFrame
     coverage: pl.DataFrame
     exceptions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EXCEPTIONS))
+    rows: int = 0
     fixed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FIXED))
     only: Only = Only()
-    rows: int = 0
 
 
 # Ordered, the worst first.
