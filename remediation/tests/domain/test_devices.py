@@ -288,7 +288,9 @@ def settled(assets: pl.DataFrame) -> pl.DataFrame:
 
 
 @given(rows, st.data())
-def test_a_change_by_hand_holds_and_moves_no_asset_that_was_not_shown(assets: pl.DataFrame, data: st.DataObject) -> None:
+def test_a_change_by_hand_holds_and_moves_no_asset_that_was_not_shown(
+    assets: pl.DataFrame, data: st.DataObject
+) -> None:
     before = settled(assets)
     devices = before["device"].unique().sort().to_list()
     if len(devices) < 2:

@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from . import approvals, comparing, connections, demo, devices, history, projects, rounds, serving, sources, upkeep, users
+from . import (
+    approvals,
+    comparing,
+    connections,
+    demo,
+    devices,
+    history,
+    projects,
+    rounds,
+    serving,
+    sources,
+    upkeep,
+    users,
+)
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.

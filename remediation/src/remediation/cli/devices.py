@@ -228,7 +228,9 @@ def _source_names() -> dict[int, str]:
 def _hosts(shown: Any) -> dict[tuple[int, str], str | None]:
     from ..store import models
 
-    rows = models.Asset.objects.filter(asset__in=shown["asset"].to_list(), source__in=shown["source"].unique().to_list())
+    rows = models.Asset.objects.filter(
+        asset__in=shown["asset"].to_list(), source__in=shown["source"].unique().to_list()
+    )
     return {(row.source_id, row.asset): row.host_name for row in rows.only("source_id", "asset", "host_name")}
 
 
@@ -253,7 +255,9 @@ def _chosen(name: str, device: Any, there: list[dict[str, Any]]) -> tuple[int, s
     from ..store import models
 
     by_id = [one for one in there if name == f"{one['source']}:{one['asset']}"]
-    by_host = [one for one in there if one["host_name"] and name.lower() == f"{one['source']}:{one['host_name']}".lower()]
+    by_host = [
+        one for one in there if one["host_name"] and name.lower() == f"{one['source']}:{one['host_name']}".lower()
+    ]
     found = by_id or by_host
     if len(found) != 1:
         known = ", ".join(f"{one['source']}:{one['asset']}" for one in there) or "none"

@@ -143,9 +143,7 @@ def outcome(before: pl.DataFrame, put: pl.DataFrame) -> pl.DataFrame:
         .join(after, on=KEY)
         .with_columns(pl.col("after").is_in(hands).alias("by_hand"))
     )
-    changed = rows.filter(
-        pl.col("before").ne_missing(pl.col("after")) | (pl.col("by_hand") != pl.col("was_by_hand"))
-    )
+    changed = rows.filter(pl.col("before").ne_missing(pl.col("after")) | (pl.col("by_hand") != pl.col("was_by_hand")))
     touched = pl.concat([changed["before"], changed["after"]]).drop_nulls().unique().to_list()
     is_touched = pl.any_horizontal(pl.col("before", "after").is_in(touched).fill_null(False))
     return rows.filter(is_touched).select(*KEY, "before", "after", "by_hand").sort(KEY)

@@ -95,11 +95,13 @@ def findings_of_device(device_id: int, today: date | None = None) -> pl.DataFram
             pl.col("state").replace_strict(states, range(len(states))).alias("state_rank"),
             pl.col("cves").fill_null([]).list.eval(pl.element().str.strip_chars().str.to_uppercase()).list.unique(),
         )
-        .explode("cves")
+        .explode("cves", empty_as_null=True, keep_nulls=True)
         .rename({"cves": "cve"})
         .with_columns(
             # A source's own id says nothing of another source's.
-            pl.when(pl.col("cve").is_null()).then(pl.struct("source", "vulnerability")).alias("own"),
+            pl.when(pl.col("cve").is_null())
+            .then(pl.struct("source", "vulnerability"))
+            .alias("own"),
         )
         .sort("rank", "source_name", "asset", "vulnerability")
         .group_by("cve", "own", maintain_order=True)
