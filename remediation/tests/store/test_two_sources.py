@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 from django.db import connection
 
+from remediation.domain.ledger import KEY, empty_ledger
+from remediation.domain.observe import observe
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, FIXED, Proof, Snapshot
-from remediation.store import models
+from remediation.store import bulk, models
 from remediation.store.devices import ByHand
 from remediation.store.intake import take_in
 
@@ -95,12 +97,16 @@ def test_no_source_ever_settles_what_the_other_found(store: str) -> None:
     with connection.cursor() as cursor:
         # Only to be quicker: nothing is to outlive the server.
         cursor.execute("SET synchronous_commit = off")
+    # What each would believe if there were no other.
+    alone = {source.pk: empty_ledger() for source in sources}
     written: set[tuple[str, str]] = set()
     for step in range(STEPS):
         of = chance.choice(sources)
         (other,) = [source for source in sources if source != of]
         before = ledger(other)
         snapshot = drawn(chance, step)
+        delta = observe(snapshot, alone[of.pk], bulk.read_scanned(of.pk)).delta
+        alone[of.pk] = pl.concat([alone[of.pk].join(delta, on=KEY, how="anti"), delta])
         kinds = take_in(of, snapshot, accept=True).observations
         assert ledger(other) == before, (step, snapshot.proof)
         written |= {(of.name, kind) for kind in kinds}
@@ -108,6 +114,8 @@ def test_no_source_ever_settles_what_the_other_found(store: str) -> None:
             both = [ledger(source) for source in sources]
             change_devices(chance)
             assert [ledger(source) for source in sources] == both, step
+    for source in sources:
+        assert bulk.read_ledger(source.pk).sort(KEY).equals(alone[source.pk].sort(KEY)), source.name
     # The walk has been where findings are settled, in both sources, on machines that both have.
     settling = ("new", "remediated", "no_longer_reported", "unconfirmed", "left_coverage", "rediscovered", "excepted")
     assert {(source.name, kind) for source in sources for kind in settling} <= written

@@ -133,8 +133,8 @@ def outcome(before: pl.DataFrame, put: pl.DataFrame) -> pl.DataFrame:
     """Where the assets are once a person has ``put`` them, and the rules have followed.
 
     Columns source, asset, before and after, which are numbers of devices (below 0: one that the rules make anew), and
-    by_hand, whether a person keeps the device after it together; sorted by asset. The rows are all assets of the devices
-    that change.
+    by_hand, whether a person keeps the device after it together; sorted by asset. The rows are all assets of the
+    devices that change.
     """
     after = grouped(put).rename({"device": "after"})
     hands = put.filter("by_hand")["device"].unique().to_list()
