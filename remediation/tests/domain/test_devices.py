@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediation.domain.devices import ASSETS, KEY, MOST_SHARING, grouped, names
+from remediation.domain.devices import (
+    ASSETS,
+    KEY,
+    MOST_SHARING,
+    NEW,
+    grouped,
+    joined,
+    names,
+    outcome,
+    released,
+    split,
+)
 
 MAC = "00:50:56:aa:00:01"
 OTHER = "00:50:56:aa:00:02"
@@ -151,6 +162,63 @@ def test_no_assets() -> None:
     assert grouped(frame()).schema == {"source": pl.Int64, "asset": pl.String, "device": pl.Int64}
 
 
+# By hand
+
+
+def test_what_is_joined_by_hand_is_one_device_whatever_the_names_are() -> None:
+    before = frame(host("web", device=1), host("db", device=2), host("mail", device=3))
+    put = joined(before, [2, 1])
+    assert put["device"].to_list() == [2, 2, 3] and put["by_hand"].to_list() == [True, True, False]
+    assert outcome(before, put).rows() == [(1, "a", 1, 2, True), (1, "b", 2, 2, True)]
+    renamed = put.with_columns(host_name=pl.col("asset") + "-renamed")
+    assert grouped(renamed)["device"].to_list() == [2, 2, 3]
+
+
+def test_what_is_split_by_hand_is_never_joined_by_the_rules() -> None:
+    before = frame(host("web", device=1), host("web", device=1), host("web", device=1), host("db", device=2))
+    put = split(before, 1, [(1, "b")])
+    assert put["device"].to_list() == [1, NEW, 1, 2]
+    shown = outcome(before, put)
+    assert shown.rows() == [(1, "a", 1, 1, True), (1, "b", 1, NEW, True), (1, "c", 1, 1, True)]
+    # Also a newcomer that is like both joins none, and brings none together.
+    more = pl.concat([put, frame(host("web", asset="z"))])
+    assert dict(grouped(more).select("asset", "device").iter_rows()) == {"a": 1, "b": NEW, "c": 1, "d": 2, "z": -1}
+
+
+def test_a_released_device_goes_where_the_rules_have_it() -> None:
+    before = frame(host("web", device=1, by_hand=True), host("db", device=1, by_hand=True), host("db", device=2))
+    put = released(before, 1)
+    assert outcome(before, put).rows() == [(1, "a", 1, 1, False), (1, "b", 1, 2, False), (1, "c", 2, 2, False)]
+
+
+def test_a_device_released_beside_its_other_half_joins_it_again() -> None:
+    before = frame(host("web", device=1), host("web", device=1))
+    apart = split(before, 1, [(1, "b")]).with_columns(pl.col("device").replace(NEW, 7))
+    assert outcome(apart, released(apart, 7)).rows() == [(1, "a", 1, 1, True), (1, "b", 7, 1, True)]
+
+
+@pytest.mark.parametrize("devices", [[], [1], [1, 1]])
+def test_a_join_needs_two_devices(devices: list[int]) -> None:
+    with pytest.raises(ValueError, match="two devices"):
+        joined(frame(host("a", device=1)), devices)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ([], "needs assets"),
+        ([(1, "c")], "needs assets"),
+        ([(1, "a"), (1, "c")], "needs assets"),
+        ([(2, "a")], "needs assets"),
+        ([(1, "a"), (1, "b")], "leave an asset"),
+    ],
+)
+def test_a_split_that_cannot_be_made(chosen: list[tuple[int, str]], says: str) -> None:
+    before = frame(host("web", device=1), host("web", device=1), host("db", device=2), host("new"))
+    with pytest.raises(ValueError, match=says):
+        split(before, 1, chosen)
+
+
 # Properties
 
 DEVICES = st.none() | st.integers(1, 4)
@@ -213,3 +281,38 @@ def test_a_device_whose_assets_stay_together_keeps_its_number(assets: pl.DataFra
         if len(now) == 1 and now != [device]:
             # Others have joined it, of which there are at least as many.
             assert after.filter(device=now[0]).height >= 2 * group.height
+
+
+def settled(assets: pl.DataFrame) -> pl.DataFrame:
+    return applied(assets, grouped(assets))
+
+
+@given(rows, st.data())
+def test_a_change_by_hand_holds_and_moves_no_asset_that_was_not_shown(
+    assets: pl.DataFrame, data: st.DataObject
+) -> None:
+    before = settled(assets)
+    devices = before["device"].unique().sort().to_list()
+    if len(devices) < 2:
+        return
+    one, other = data.draw(st.lists(st.sampled_from(devices), min_size=2, max_size=2, unique=True))
+    there = before.filter(device=one)
+    changes = [joined(before, [one, other]), released(before, one)]
+    if there.height > 1:
+        changes.append(split(before, one, [there.select(KEY).row(0)]))
+    for put in changes:
+        after = grouped(put)
+        shown = outcome(before, put)
+        found = before.join(after, on=KEY, suffix="_after")
+        moved = found.filter(pl.col("device") != pl.col("device_after"))
+        assert moved.join(shown, on=KEY, how="anti").is_empty()
+        held = put.filter("by_hand").join(after, on=KEY, suffix="_after")
+        assert held["device"].to_list() == held["device_after"].to_list()
+        # The rules have nothing to add afterwards.
+        hands = put.filter("by_hand")["device"].unique().to_list()
+        number = pl.col("device_after")
+        now = found.with_columns(
+            pl.when(number < 0).then(1000 - number).otherwise(number).alias("device"),
+            number.is_in(hands).alias("by_hand"),
+        ).select(list(ASSETS))
+        assert grouped(now)["device"].to_list() == now["device"].to_list()

@@ -6,13 +6,27 @@ import sys
 
 import typer
 
-from . import approvals, comparing, connections, demo, history, projects, rounds, serving, sources, upkeep, users
+from . import (
+    approvals,
+    comparing,
+    connections,
+    demo,
+    devices,
+    history,
+    projects,
+    rounds,
+    serving,
+    sources,
+    upkeep,
+    users,
+)
 from .ending import STOPPED, told
 
 # A traceback with the values of variables would show secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 source_app = typer.Typer(no_args_is_help=True, help="Scanners and series of files: add, list, read, remove.")
 acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
+device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, split and release them.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
@@ -42,6 +56,12 @@ acceptance_app.command("add")(approvals.accept)
 acceptance_app.command("renew")(approvals.renew)
 acceptance_app.command("withdraw")(approvals.withdraw)
 acceptance_app.command("list")(approvals.show)
+app.add_typer(device_app, name="device")
+device_app.command("list")(devices.show_all)
+device_app.command("show")(devices.show)
+device_app.command("join")(devices.join)
+device_app.command("split")(devices.split)
+device_app.command("release")(devices.release)
 app.command("run")(rounds.run)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)

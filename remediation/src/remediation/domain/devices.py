@@ -8,7 +8,7 @@ by hand stays so.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 
 import polars as pl
@@ -25,6 +25,8 @@ ASSETS: dict[str, pl.DataType | type[pl.DataType]] = {
     "by_hand": pl.Boolean,
 }
 KEY = ("source", "asset")
+# The number of a device that a person is about to make: no stored one has it, and none that the rules make anew.
+NEW = 0
 
 # A MAC address that more assets of one source have is of something else: a router, a VPN's adapter, a cloned machine.
 MOST_SHARING = 4
@@ -84,6 +86,67 @@ def names(assets: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
         .unique("device", keep="first", maintain_order=True)
         .select("device", "name")
     )
+
+
+def joined(assets: pl.DataFrame, devices: Sequence[int]) -> pl.DataFrame:
+    """The assets once a person has put those of all ``devices`` into the first of them, where no rule takes them apart.
+
+    ``assets`` has the columns of ASSETS, and so has what is returned. Raises ValueError where it is only one device.
+    """
+    if len(set(devices)) < 2:
+        raise ValueError("A join needs two devices or more.")
+    is_one = pl.col("device").is_in(devices).fill_null(False)
+    return assets.with_columns(
+        pl.when(is_one).then(pl.lit(devices[0], pl.Int64)).otherwise("device").alias("device"),
+        (pl.col("by_hand") | is_one).alias("by_hand"),
+    )
+
+
+def split(assets: pl.DataFrame, device: int, chosen: Collection[tuple[int, str]]) -> pl.DataFrame:
+    """The assets once a person has moved the ``chosen`` ones, each its source and asset, out of a device to NEW.
+
+    Both devices are then put together by hand: were the rest left to the rules, it would follow the chosen ones by its
+    host name. Raises ValueError where none is chosen, one is of another device, or nothing would be left.
+    """
+    keys = pl.DataFrame(list(chosen), schema={name: ASSETS[name] for name in KEY}, orient="row").unique()
+    rows = assets.join(keys.with_columns(pl.lit(True).alias("chosen")), on=KEY, how="left", maintain_order="left")
+    is_chosen, is_of_device = pl.col("chosen").fill_null(False), (pl.col("device") == device).fill_null(False)
+    of_device = rows.filter(is_of_device)
+    out = of_device.filter(is_chosen).height
+    if not out or out < keys.height:
+        raise ValueError("A split needs assets of the device.")
+    if out == of_device.height:
+        raise ValueError("A split has to leave an asset in the device.")
+    return rows.with_columns(
+        pl.when(is_chosen).then(pl.lit(NEW, pl.Int64)).otherwise("device").alias("device"),
+        (pl.col("by_hand") | is_of_device).alias("by_hand"),
+    ).drop("chosen")
+
+
+def released(assets: pl.DataFrame, device: int) -> pl.DataFrame:
+    """The assets once a person has handed a device back to the rules."""
+    is_one = (pl.col("device") == device).fill_null(False)
+    return assets.with_columns((pl.col("by_hand") & ~is_one).alias("by_hand"))
+
+
+def outcome(before: pl.DataFrame, put: pl.DataFrame) -> pl.DataFrame:
+    """Where the assets are once a person has ``put`` them, and the rules have followed.
+
+    Columns source, asset, before and after, which are numbers of devices (below 0: one that the rules make anew), and
+    by_hand, whether a person keeps the device after it together; sorted by asset. The rows are all assets of the
+    devices that change.
+    """
+    after = grouped(put).rename({"device": "after"})
+    hands = put.filter("by_hand")["device"].unique().to_list()
+    rows = (
+        before.select(*KEY, pl.col("device").alias("before"), pl.col("by_hand").alias("was_by_hand"))
+        .join(after, on=KEY)
+        .with_columns(pl.col("after").is_in(hands).alias("by_hand"))
+    )
+    changed = rows.filter(pl.col("before").ne_missing(pl.col("after")) | (pl.col("by_hand") != pl.col("was_by_hand")))
+    touched = pl.concat([changed["before"], changed["after"]]).drop_nulls().unique().to_list()
+    is_touched = pl.any_horizontal(pl.col("before", "after").is_in(touched).fill_null(False))
+    return rows.filter(is_touched).select(*KEY, "before", "after", "by_hand").sort(KEY)
 
 
 def _with_name(assets: pl.DataFrame) -> pl.DataFrame:

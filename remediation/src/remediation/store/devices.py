@@ -1,6 +1,10 @@
-"""Groups the assets of all sources to devices, and stores what has changed."""
+"""Groups the assets of all sources to devices, by rule and by hand, and stores what has changed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 from django.db import connection, transaction
@@ -8,7 +12,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from ..domain import devices
-from . import copy
+from . import copy, models
 
 _ASSETS = """
 SELECT store_asset.source_id AS source, asset, host_name, ip, mac, store_device.id AS device,
@@ -33,10 +37,8 @@ def regroup() -> int:
 
     To be called when no transaction is open: it waits for those that take a snapshot in, and they for none of its kind.
     """
-    with connection.cursor() as cursor:
-        # In the order of the numbers, so that two of these do not wait for each other.
-        cursor.execute("SELECT FROM store_source ORDER BY id FOR NO KEY UPDATE")
-    assets = copy.select(_ASSETS, [], devices.ASSETS)
+    _lock()
+    assets = _assets()
     found = _stored(devices.grouped(assets), assets)
     moved = found.join(assets.select(*devices.KEY, "device"), on=devices.KEY, suffix="_before").filter(
         pl.col("device").ne_missing(pl.col("device_before"))
@@ -46,6 +48,85 @@ def regroup() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY)
     return moved.height
+
+
+class DevicesChanged(Exception):
+    """The devices are not as a person has seen them: another import or another person came first."""
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A change of devices by hand. It is shown before it is made, and made as it was shown or not at all.
+
+    It moves assets, and marks devices as put together by a person. Findings, risk acceptances and tickets name assets
+    and no devices, so nothing of theirs is lost or changed.
+    """
+
+    _put: Callable[[pl.DataFrame], pl.DataFrame]
+    # These are no longer put together by a person; where they are empty then, they end.
+    _let_go: Sequence[int] = ()
+
+    @classmethod
+    def join(cls, devices_: Sequence[int]) -> ByHand:
+        """Puts the assets of all these devices into the first, and keeps them together."""
+        return cls(partial(devices.joined, devices=devices_), devices_[1:])
+
+    @classmethod
+    def split(cls, device: int, chosen: Collection[tuple[int, str]]) -> ByHand:
+        """Puts assets of a device into a new one, and keeps both apart."""
+        return cls(partial(devices.split, device=device, chosen=chosen))
+
+    @classmethod
+    def release(cls, device: int) -> ByHand:
+        """Hands a device back to the rules."""
+        return cls(partial(devices.released, device=device), [device])
+
+    def shown(self) -> pl.DataFrame:
+        """What it would do now, with the columns of ``domain.devices.outcome``; changes nothing.
+
+        Raises ValueError for what cannot be done.
+        """
+        assets = _assets()
+        return devices.outcome(assets, self._put(assets))
+
+    @transaction.atomic
+    def make(self, shown: pl.DataFrame) -> pl.DataFrame:
+        """Do what was ``shown``. Returns it with the numbers of new devices. Raises DevicesChanged and ValueError.
+
+        To be called when no transaction is open, as ``regroup``.
+        """
+        _lock()
+        assets = _assets()
+        try:
+            put = self._put(assets)
+        except ValueError:
+            raise DevicesChanged from None
+        if not devices.outcome(assets, put).equals(shown):
+            raise DevicesChanged
+        new = put.filter(pl.col("device") == devices.NEW)
+        if not new.is_empty():
+            name = devices.names(put, new.select(*devices.KEY, "device"))["name"].item()
+            number = models.Device.objects.create(name=name, by_hand=True).pk
+            put = put.with_columns(pl.col("device").replace(devices.NEW, number))
+        before = assets.select(*devices.KEY, pl.col("device").alias("before"))
+        _move(put.join(before, on=devices.KEY).filter(pl.col("device").ne_missing(pl.col("before"))))
+        hands = put.filter("by_hand")["device"].unique().to_list()
+        models.Device.objects.filter(pk__in=hands, by_hand=False).update(by_hand=True)
+        models.Device.objects.filter(pk__in=[one for one in self._let_go if one not in hands]).update(by_hand=False)
+        regroup()
+        now = _assets().select(*devices.KEY, pl.col("device").alias("after"))
+        return shown.drop("after").join(now, on=devices.KEY, maintain_order="left").select(shown.columns)
+
+
+def _lock() -> None:
+    """Keep others from changing any source's assets until the transaction ends."""
+    with connection.cursor() as cursor:
+        # In the order of the numbers, so that two of these do not wait for each other.
+        cursor.execute("SELECT FROM store_source ORDER BY id FOR NO KEY UPDATE")
+
+
+def _assets() -> pl.DataFrame:
+    return copy.select(_ASSETS, [], devices.ASSETS)
 
 
 def _stored(found: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:
