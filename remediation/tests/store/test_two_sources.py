@@ -63,8 +63,8 @@ def drawn(chance: random.Random, step: int) -> Snapshot:
         frame(assets, ASSETS),
         frame(covered, COVERAGE),
         frame(excepted, EXCEPTIONS),
-        frame(fixed, FIXED),
         rows=len(findings),
+        fixed=frame(fixed, FIXED),
     )
 
 
