@@ -154,6 +154,15 @@ def test_a_split_is_shown_and_leaves_the_project_silent(two: Any, halo: HaloEmul
     silent(two, halo)
 
 
+def test_a_device_without_assets_ends_when_it_is_released(two: Any) -> None:
+    empty = models.Device.objects.create(name="nothing", by_hand=True)
+    assert f"{empty.pk}: nothing (by hand): 0 assets of none" in two("device", "list").out
+    assert "no finding was ever reported" in two("device", "show", "nothing").out
+    out = two("device", "release", "nothing", "--yes").out
+    assert out.startswith("No asset moves.") and out.endswith("The devices are released: none.\n")
+    assert not models.Device.objects.filter(name="nothing").exists()
+
+
 def test_an_acceptance_stays_with_its_asset(two: Any, halo: HaloEmulator) -> None:
     of = ("--asset", "1", "--vulnerability", "v1")
     number = two("acceptance", "add", "--source", "weekly", "--reason", "r", "--until", UNTIL, *of, "--json").json["id"]

@@ -122,7 +122,7 @@ def _change(change: Any, done: str, preview: bool, yes: bool, as_json: bool) -> 
     shown = change.shown()
     moves = _moves(shown)
     if not as_json:
-        typer.echo("\n".join([*map(_move_line, moves), NOT_TOUCHED]))
+        typer.echo("\n".join([*(map(_move_line, moves) if moves else ["No asset moves."]), NOT_TOUCHED]))
     wanted = not preview and (yes or (not as_json and _asked()))
     if wanted:
         try:
@@ -131,7 +131,7 @@ def _change(change: Any, done: str, preview: bool, yes: bool, as_json: bool) -> 
             raise Refused("The devices have changed in the meantime, and nothing was done. Look again.") from None
         moves = [{**move, "after": number} for move, number in zip(moves, after["after"].to_list())]
     numbers = sorted({move["after"] for move in moves})
-    text = f"The devices are {done}: {', '.join(map(str, numbers))}." if wanted else "Nothing was changed."
+    text = f"The devices are {done}: {_list(map(str, numbers))}." if wanted else "Nothing was changed."
     answer(as_json, {done: wanted, "assets": moves}, text)
     if not (wanted or preview) and (as_json or not sys.stdin.isatty()):
         raise Refused("Nobody can be asked here. Say --yes to change it, or --preview to look only.")
