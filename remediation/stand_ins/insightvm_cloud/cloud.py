@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from ..loopback import Loopback
+from stand_ins.loopback import Loopback
+
 from .app import build_app
 from .demo import seed_demo
 from .estate import Estate

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from ..loopback import HOST, Loopback
+from stand_ins.loopback import HOST, Loopback
+
 from .app import build_app
 from .demo import seed_demo
 from .reports import Reports

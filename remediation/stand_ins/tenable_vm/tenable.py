@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Flask
 
-from ..loopback import Loopback
+from stand_ins.loopback import Loopback
+
 from .app import build_app
 from .demo import seed_demo
 from .exports import Exports
