@@ -53,7 +53,7 @@ def show(device: Device, data: Data = None, as_json: AsJson = False) -> None:
         from ..store.device_findings import findings_of_device
 
         row = _device(device)
-        assets = _assets_of([row.pk])
+        assets = _assets_of(row.pk)
         findings = findings_of_device(row.pk).to_dicts()
         gone = {State.REMEDIATED.value, State.LEFT.value}
         there = [one for one in findings if not set(one["states"]) <= gone]
@@ -95,7 +95,7 @@ def split(
         from ..store.devices import ByHand
 
         row = _device(device)
-        there = _assets_of([row.pk])
+        there = _assets_of(row.pk)
         chosen = {_chosen(name, row, there) for name in asset}
         if len(chosen) == len(there):
             raise Refused(f"These are all assets of device {row.pk}. Leave one in it.")
@@ -119,7 +119,10 @@ def _change(change: Any, done: str, preview: bool, yes: bool, as_json: bool) -> 
     """Show a change and, where it is wanted, make it. Raises Refused where nobody has said so."""
     from ..store.devices import DevicesChanged
 
-    shown = change.shown()
+    try:
+        shown = change.shown()
+    except ValueError as error:  # others have changed the devices since they were looked up
+        raise Refused(f"{error} Nothing was done. Look again.") from None
     moves = _moves(shown)
     if not as_json:
         typer.echo("\n".join([*(map(_move_line, moves) if moves else ["No asset moves."]), NOT_TOUCHED]))
@@ -143,25 +146,13 @@ def _asked() -> bool:
 
 def _moves(shown: Any) -> list[dict[str, Any]]:
     """Each asset of an outcome, with what goes with it. Devices that are still to be made have numbers up to 0."""
-    from ..store.device_findings import facts_of_assets
+    from ..store import models
 
-    facts = facts_of_assets(list(shown.select("source", "asset").iter_rows()))
-    names = _source_names()
-    hosts = _hosts(shown)
-    return [
-        {
-            "source": names[row["source"]],
-            "asset": row["asset"],
-            "host_name": hosts.get((row["source"], row["asset"])),
-            "before": row["before"],
-            "after": row["after"],
-            "by_hand": row["by_hand"],
-            "findings": facts[row["source"], row["asset"]].findings,
-            "tickets": _tickets(facts[row["source"], row["asset"]].tickets),
-            "acceptances": list(facts[row["source"], row["asset"]].acceptances),
-        }
-        for row in shown.iter_rows(named=True)
-    ]
+    rows = shown.to_dicts()
+    some = models.Asset.objects.filter(asset__in=[row["asset"] for row in rows]).only("source_id", "asset", "host_name")
+    by_key = {(row.source_id, row.asset): row for row in some}
+    facts = _with_facts([by_key[row["source"], row["asset"]] for row in rows])
+    return [{**fact, **{name: row[name] for name in ("before", "after", "by_hand")}} for fact, row in zip(facts, rows)]
 
 
 def _move_line(move: dict[str, Any]) -> str:
@@ -194,44 +185,34 @@ def _finding_line(one: dict[str, Any]) -> str:
     )
 
 
-def _tickets(tickets: Any) -> list[dict[str, Any]]:
-    return [{"number": number, "project": project} for number, project in tickets]
+def _assets_of(device: int) -> list[dict[str, Any]]:
+    """The assets of a device with what goes with each, in order."""
+    from ..store import models
+
+    return _with_facts(list(models.Asset.objects.filter(device=device).order_by("source_id", "asset")))
 
 
-def _assets_of(devices: list[int]) -> list[dict[str, Any]]:
-    """The assets of devices with what goes with each, in order."""
+def _with_facts(assets: list[Any]) -> list[dict[str, Any]]:
+    """Stored assets with what goes with each."""
     from ..store import models
     from ..store.device_findings import facts_of_assets
 
-    rows = list(models.Asset.objects.filter(device__in=devices).order_by("source_id", "asset"))
-    facts = facts_of_assets([(row.source_id, row.asset) for row in rows])
-    names = _source_names()
-    return [
-        {
-            "source": names[row.source_id],
-            "asset": row.asset,
-            "host_name": row.host_name,
-            "findings": facts[row.source_id, row.asset].findings,
-            "tickets": _tickets(facts[row.source_id, row.asset].tickets),
-            "acceptances": list(facts[row.source_id, row.asset].acceptances),
-        }
-        for row in rows
-    ]
-
-
-def _source_names() -> dict[int, str]:
-    from ..store import models
-
-    return dict(models.Source.objects.values_list("pk", "name"))
-
-
-def _hosts(shown: Any) -> dict[tuple[int, str], str | None]:
-    from ..store import models
-
-    rows = models.Asset.objects.filter(
-        asset__in=shown["asset"].to_list(), source__in=shown["source"].unique().to_list()
-    )
-    return {(row.source_id, row.asset): row.host_name for row in rows.only("source_id", "asset", "host_name")}
+    facts = facts_of_assets([(row.source_id, row.asset) for row in assets])
+    names = dict(models.Source.objects.values_list("pk", "name"))
+    found = []
+    for row in assets:
+        of = facts[row.source_id, row.asset]
+        found.append(
+            {
+                "source": names[row.source_id],
+                "asset": row.asset,
+                "host_name": row.host_name,
+                "findings": of.findings,
+                "tickets": [{"number": number, "project": project} for number, project in of.tickets],
+                "acceptances": list(of.acceptances),
+            }
+        )
+    return found
 
 
 def _device(name: str) -> Any:
