@@ -2,11 +2,12 @@
 
 How certain its parts are:
 
-- Documented by Tenable ("Nessus v2 File Format", 2016): Report, ReportHost, HostProperties, ReportItem with its
-  attributes, severity from 0 to 4.
-- Seen in every published file of 2013 to 2022 that was looked at, and read by several independent programs: the tags
-  host-ip, host-fqdn, netbios-name, mac-address, operating-system, HOST_START and HOST_END, and all children of
-  ReportItem that are read here, of which epss_score is the newest. HostProperties come first.
+- Documented by Tenable ("Nessus v2 File Format", 2016, of which only the contents were read): there are a Report,
+  ReportHost and ReportItem.
+- Seen in every published file of 2013 and 2022 that was looked at, and read by several independent programs: the
+  attributes of ReportItem, severity from 0 to 4, HostProperties and their tags host-ip, host-fqdn, netbios-name,
+  mac-address, operating-system, HOST_START and HOST_END, and the children of ReportItem that are read here. Not every
+  host has every tag. HostProperties come first. epss_score was seen only in what other programs read.
 - Seen in files of 2022: HOST_START_TIMESTAMP, seconds since 1970. HOST_START is the same moment by the scanner's own
   clock, without a zone: there an hour from UTC.
 - Credentialed_Scan, true or false, is not read: it does not tell whether all credentials worked.
@@ -104,7 +105,7 @@ class _Nessus:
             return self._tag in _TAGS
         return False
 
-    def nested(self, name: str, attributes: dict[str, str], text: str) -> str:
+    def nested(self, _: str, __: dict[str, str], text: str, /) -> str:
         return text
 
     def ended(self, name: str, text: str | None) -> None:

@@ -2,16 +2,17 @@
 
 How certain its parts are:
 
-- Documented by Rapid7 (its XML Export 2.0 schema): scans, nodes and VulnerabilityDefinitions, in this order; a scan's id,
-  startTime, endTime and status. Its guide to report formats: that a result which an exception hides has the status
-  exception-vulnerable-exploited, -version or -potential, that one of overridden-vulnerable-version is none, and which
+- Documented by Rapid7's XML Export 2.0 schema, of which the begin was read: scans, nodes and VulnerabilityDefinitions
+  stand in this order; a scan has an id, startTime, endTime and status.
+- Documented by its guide to report formats: a result that an exception hides has the status
+  exception-vulnerable-exploited, -version or -potential; one that other checks have overridden is negative; and which
   severities have which word.
+- Documented by its own client: a device's id is unique, and the console assigns it. That it is the id of the asset in
+  the console's other interfaces is likely, and no document that was read says so.
 - Seen in published exports of 2013 and 2021, and read by several independent programs: everything else that is read
-  here, but the three below. Times are like 20210211T162340221, in no zone that is told. A test of a service stands within
-  its endpoint; one that stands beside the endpoints has no port.
+  here, but what follows. Times are like 20210211T162340221, and no zone is told. The test of a service stands within
+  its endpoint; a test beside the endpoints has no port.
 - Read by one program each: the status "potential", and the elements of exploits. cvssV3Score is a guess.
-- That device-id is what the console's own API calls the id of the asset is taken from Rapid7's client, where a device is
-  an asset.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ _BREAK = "\x1e"
 def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     """Its rows, with the columns of SCANNER_ROWS. Raises NotUnderstood and CutOff.
 
-    An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or were
-    skipped are no rows. An asset without findings has a row only if it answered and all scans in the file were finished.
+    An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or
+    were skipped are no rows. An asset without findings has a row only if it answered, and if all scans in the file were
+    finished.
     """
     visitor = _Nexpose()
     visit(path, ROOT, visitor, tell)
@@ -89,7 +91,7 @@ class _Nexpose:
             return self._start_within_node(self._node, name, attributes)
         return False
 
-    def nested(self, name: str, attributes: dict[str, str], text: str) -> str:
+    def nested(self, name: str, attributes: dict[str, str], text: str, /) -> str:
         if name == "URLLink":
             url = attributes.get("LinkURL") or attributes.get("href", "")
             if url in text:
@@ -112,7 +114,7 @@ class _Nexpose:
             self._end_node(self._node)
 
     def completed(self) -> pl.DataFrame:
-        """The rows with what stands elsewhere in the file. What names no scan is of the only one, where there is one."""
+        """The rows with what stands elsewhere in the file. What names no scan is of the only one, if there is one."""
         nodes, scans = self._nodes.frame(), self._scans.frame().unique("scan", keep="first", maintain_order=True)
         definitions = self._definitions.frame().unique("vulnerability", keep="first", maintain_order=True)
         only = pl.lit(scans["scan"][0] if scans.height == 1 else None, pl.String)

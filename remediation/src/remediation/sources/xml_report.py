@@ -89,7 +89,7 @@ class Visitor(Protocol):
         """An element begins. Whether its text is wanted; if so, nothing is told of the elements within but by
         ``nested``."""
 
-    def nested(self, name: str, attributes: dict[str, str], text: str) -> str:
+    def nested(self, name: str, attributes: dict[str, str], text: str, /) -> str:
         """What stands for an element within one whose text is wanted."""
 
     def ended(self, name: str, text: str | None) -> None:
@@ -146,7 +146,7 @@ class _Elements:
     def __init__(self, parser: expat.XMLParserType, root: str, visitor: Visitor) -> None:
         self._parser, self._root, self._visitor = parser, root, visitor
         self._depth = 0
-        # The elements that are open within a wanted one, itself the first, each with its place in the parts of the text.
+        # The elements that are open within a wanted one, itself the first, each with its place in the text's parts.
         self._open: list[tuple[dict[str, str], int]] = []
         self._parts: list[str] = []
         self._length = 0
