@@ -1,7 +1,18 @@
 """A .nessus file, version 2: what Nessus and Tenable's scanners export as XML.
 
-Seen in many published files and read by several independent programs: the elements, the attributes of ReportItem, and
-the tags of HostProperties that are used here. A severity is a number from 0 to 4.
+How certain its parts are:
+
+- Documented by Tenable ("Nessus v2 File Format", 2016, of which only the contents were read): there are a Report,
+  ReportHost and ReportItem.
+- Seen in every published file of 2013 and 2022 that was looked at, and read by several independent programs: the
+  attributes of ReportItem, severity from 0 to 4, HostProperties and their tags host-ip, host-fqdn, netbios-name,
+  mac-address, operating-system, HOST_START and HOST_END, and the children of ReportItem that are read here. Not every
+  host has every tag. HostProperties come first. epss_score was seen only in what other programs read.
+- Seen in files of 2022: HOST_START_TIMESTAMP, seconds since 1970. HOST_START is the same moment by the scanner's own
+  clock, without a zone: there an hour from UTC.
+- Credentialed_Scan, true or false, is not read: it does not tell whether all credentials worked.
+
+A Policy has texts of more than a mebibyte, as the list of its plugins. Only texts that are read have a greatest length.
 """
 
 from __future__ import annotations
@@ -12,8 +23,8 @@ from typing import Any
 import polars as pl
 
 from .progress import Tell, unheard
-from .scanner_rows import LINE, NO_FINDING
-from .xml_report import Rows, visit
+from .scanner_rows import LINE, NO_FINDING, scanner_rows
+from .xml_report import Rows, Values, misplaced, visit
 
 ROOT = "NessusClientData_v2"
 SEVERITIES = {"0": "None", "1": "Low", "2": "Medium", "3": "High", "4": "Critical"}
@@ -26,6 +37,7 @@ _TEXTS = {
     "epss_score": "epss",
     "exploit_available": "exploits",
 }
+_CVE, _RISK = "cve", "risk_factor"
 _ATTRIBUTES = {
     "pluginID": "vulnerability",
     "pluginName": "title",
@@ -33,7 +45,15 @@ _ATTRIBUTES = {
     "port": "port",
     "protocol": "protocol",
 }
-_TAG, _CVE = "tag", "cve"
+_TAG = "tag"
+_NAMES = ("host-fqdn", "netbios-name")
+_TAGS = {
+    *_NAMES,
+    *("host-ip", "mac-address", "operating-system"),
+    *("HOST_START", "HOST_START_TIMESTAMP", "HOST_END", "HOST_END_TIMESTAMP"),
+}
+# The number of a host in the file.
+_HOST = "host"
 
 
 def read_nessus(path: Path, tell: Tell = unheard) -> pl.DataFrame:
@@ -42,60 +62,94 @@ def read_nessus(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     An asset has no id of the source's own, as in the CSV of the same scan: it is named by the name in the report, else,
     where that is an address, by its full host name, else by its NetBIOS name.
     """
-    return visit(path, ROOT, _Nessus(), tell)
+    visitor = _Nessus()
+    visit(path, ROOT, visitor, tell)
+    return visitor.completed()
 
 
 class _Nessus:
-    """Rows are made when their host ends, because nothing promises that its properties come first."""
-
-    wanted = frozenset({*_TEXTS, _TAG, _CVE})
+    """Hosts are joined to their items at the end, because nothing promises that their properties come first."""
 
     def __init__(self) -> None:
-        self.rows = Rows()
-        self._host: dict[str, str] = {}
+        numbers = {LINE: pl.Int64, _HOST: pl.Int64}
+        self.rows = Rows(*_ATTRIBUTES.values(), *_TEXTS.values(), "severity", "cves", "state", kinds=numbers)
+        told = ("host_name", "ip", "mac", "os", "scan_started", "scan_finished")
+        self._hosts = Rows(*told, kinds={_HOST: pl.Int64})
+        self._host: dict[str, str] | None = None
         self._line = 0
+        # How many rows there were when the host began.
+        self._before = 0
         self._tag = ""
-        self._items: list[dict[str, Any]] = []
-        self._item: dict[str, Any] = {}
+        self._item: dict[str, Any] | None = None
+        self._cves = Values()
 
-    def started(self, name: str, attributes: dict[str, str], line: int) -> None:
+    def started(self, name: str, attributes: dict[str, str], line: int) -> bool:
+        if self._item is not None:
+            if name in ("ReportItem", "ReportHost"):
+                raise misplaced(name, line)
+            return name in _TEXTS or name in (_CVE, _RISK)
         if name == "ReportItem":
+            if self._host is None:
+                raise misplaced(name, line)
             self._item = {column: attributes.get(one) for one, column in _ATTRIBUTES.items()}
-            severity = attributes.get("severity", "")
-            self._item["severity"] = SEVERITIES.get(severity, severity)
-            self._item[LINE] = line
-        elif name == _TAG:
-            self._tag = attributes.get("name", "")
+            severity = attributes.get("severity")
+            self._item["severity"] = SEVERITIES.get(severity or "", severity)
+            self._item |= {LINE: line, _HOST: self._hosts.count}
+            self._cves = Values()
         elif name == "ReportHost":
-            self._host, self._items, self._line = {"name": attributes.get("name", "")}, [], line
+            if self._host is not None:
+                raise misplaced(name, line)
+            self._host, self._line, self._before = {"name": attributes.get("name", "")}, line, self.rows.count
+        elif name == _TAG and self._host is not None:
+            self._tag = attributes.get("name", "")
+            return self._tag in _TAGS
+        return False
+
+    def nested(self, _: str, __: dict[str, str], text: str, /) -> str:
+        return text
 
     def ended(self, name: str, text: str | None) -> None:
-        if name == _TAG:
-            self._host[self._tag] = text or ""
-        elif name == _CVE:
-            self._item["cves"] = f"{self._item.get('cves', '')} {text}"
-        elif name in _TEXTS:
-            self._item[_TEXTS[name]] = text
-        elif name == "ReportItem":
-            self._items.append(self._item)
-        elif name == "ReportHost":
-            self._end_host()
+        if self._item is not None:
+            self._end_within(self._item, name, text or "")
+        elif name == _TAG and self._host is not None and text is not None:
+            self._host[self._tag] = text.strip()
+        elif name == "ReportHost" and self._host is not None:
+            self._end_host(self._host)
+            self._host = None
 
-    def _end_host(self) -> None:
-        told = self._host
+    def completed(self) -> pl.DataFrame:
+        """The rows with what is told of their hosts."""
+        hosts = self._hosts.frame()
+        return scanner_rows(self.rows.frame().join(hosts, on=_HOST, how="left", maintain_order="left"))
+
+    def _end_within(self, item: dict[str, Any], name: str, text: str) -> None:
+        if name == "ReportItem":
+            self.rows.add({**item, "cves": self._cves.text()})
+            self._item = None
+        elif name == _CVE:
+            self._cves.add(text)
+        elif name == _RISK:
+            # The severity is what the scan counts by; a policy or a person may have changed it.
+            item["severity"] = item["severity"] or text
+        elif name in _TEXTS:
+            item[_TEXTS[name]] = text
+
+    def _end_host(self, told: dict[str, str]) -> None:
+        if self.rows.count == self._before:
+            self.rows.add({"state": NO_FINDING, LINE: self._line, _HOST: self._hosts.count})
         name = told["name"]
-        names = [name, told.get("host-fqdn", ""), told.get("netbios-name", "")]
-        asset = {
-            "host_name": next((one for one in names if one and not _is_address(one)), name),
-            "ip": told.get("host-ip") or (name if _is_address(name) else None),
-            "mac": told.get("mac-address"),
-            "os": told.get("operating-system"),
-            "scan_started": told.get("HOST_START_TIMESTAMP") or told.get("HOST_START"),
-            "scan_finished": told.get("HOST_END_TIMESTAMP") or told.get("HOST_END"),
-        }
-        for item in self._items or [{"state": NO_FINDING, LINE: self._line}]:
-            self.rows.add({**asset, **item})
-        self._items = []
+        names = [name, *(told.get(one, "") for one in _NAMES)]
+        self._hosts.add(
+            {
+                _HOST: self._hosts.count,
+                "host_name": next((one for one in names if one and not _is_address(one)), name),
+                "ip": told.get("host-ip") or (name if _is_address(name) else None),
+                "mac": told.get("mac-address"),
+                "os": told.get("operating-system"),
+                "scan_started": told.get("HOST_START_TIMESTAMP") or told.get("HOST_START"),
+                "scan_finished": told.get("HOST_END_TIMESTAMP") or told.get("HOST_END"),
+            }
+        )
 
 
 def _is_address(name: str) -> bool:

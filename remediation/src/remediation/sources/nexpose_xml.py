@@ -1,8 +1,18 @@
 """An export "XML 2.0" of InsightVM or Nexpose.
 
-The elements and attributes are those of the vendor's own guide to the format, read second-hand, and of several
-independent programs that read it. How an excepted result is written is taken from its word only: one that holds
-"exception".
+How certain its parts are:
+
+- Documented by Rapid7's XML Export 2.0 schema, of which the begin was read: scans, nodes and VulnerabilityDefinitions
+  stand in this order; a scan has an id, startTime, endTime and status.
+- Documented by its guide to report formats: a result that an exception hides has the status
+  exception-vulnerable-exploited, -version or -potential; one that other checks have overridden is negative; and which
+  severities have which word.
+- Documented by its own client: a device's id is unique, and the console assigns it. That it is the id of the asset in
+  the console's other interfaces is likely, and no document that was read says so.
+- Seen in published exports of 2013 and 2021, and read by several independent programs: everything else that is read
+  here, but what follows. Times are like 20210211T162340221, and no zone is told. The test of a service stands within
+  its endpoint; a test beside the endpoints has no port.
+- Read by one program each: the status "potential", and the elements of exploits. cvssV3Score is a guess.
 """
 
 from __future__ import annotations
@@ -13,94 +23,146 @@ from typing import Any
 import polars as pl
 
 from .progress import Tell, unheard
-from .scanner_rows import LINE, NO_FINDING
-from .xml_report import Rows, visit
+from .scanner_rows import LINE, NO_FINDING, scanner_rows
+from .xml_report import Rows, Values, misplaced, visit
 
 ROOT = "NexposeReport"
 # The attributes of a vulnerability's definition, and the columns that they are read to.
 _DEFINED = {"title": "title", "cvssScore": "cvss2", "cvssV3Score": "cvss3", "riskScore": "risk"}
+_SCAN = {"id": "scan", "startTime": "scan_started", "endTime": "scan_finished"}
+# An asset that did not answer was not assessed, and a scan that was stopped did not assess all that it names.
+_ASSESSED, _WHOLE = ("", "alive"), ("", "finished")
+# The number of a node in the file.
+_NODE = "node"
+# Ends a line. XML allows it in no text.
+_BREAK = "\x1e"
 
 
 def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     """Its rows, with the columns of SCANNER_ROWS. Raises NotUnderstood and CutOff.
 
-    An asset is named by its device-id, which is the console's own number of it.
+    An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or
+    were skipped are no rows. An asset without findings has a row only if it answered, and if all scans in the file were
+    finished.
     """
     visitor = _Nexpose()
-    rows = visit(path, ROOT, visitor, tell)
-    return visitor.completed(rows)
+    visit(path, ROOT, visitor, tell)
+    return visitor.completed()
 
 
 class _Nexpose:
-    wanted = frozenset({"name", "reference", "solution"})
+    """Nodes, definitions and scans are joined to the tests at the end, because the definitions stand there."""
 
     def __init__(self) -> None:
-        self.rows = Rows()
-        self._scans: dict[str, dict[str, str]] = {}
-        self._definitions: dict[str, dict[str, Any]] = {}
-        self._definition: dict[str, Any] = {}
-        self._node: dict[str, Any] = {}
-        self._tests: list[dict[str, Any]] = []
+        numbers = {_NODE: pl.Int64}
+        told = ("vulnerability", "scan", "first_found", "accepted", "port", "protocol", "state")
+        self.rows = Rows(*told, kinds={LINE: pl.Int64, **numbers})
+        self._nodes = Rows("asset_id", "host_name", "ip", "mac", "os", "sites", kinds=numbers)
+        self._definitions = Rows("vulnerability", *_DEFINED.values(), "severity", "exploits", "cves", "solution_fix")
+        self._scans = Rows(*_SCAN.values())
+        self._all_whole = True
+        self._node: dict[str, Any] | None = None
+        self._line = 0
+        # How many rows there were when the node began.
+        self._before = 0
+        self._certainty = -1.0
         self._port: dict[str, str] = {}
-        self._source = ""
         self._within_names = False
+        self._definition: dict[str, Any] | None = None
+        self._cves = Values()
+        self._exploits = 0
 
-    def started(self, name: str, attributes: dict[str, str], line: int) -> None:
-        if name == "test":
-            self._add_test(attributes, line)
-        elif name == "node":
-            self._begin_node(attributes, line)
-        elif name == "endpoint":
-            self._port = {"port": attributes.get("port", ""), "protocol": attributes.get("protocol", "")}
-        elif name == "names":
-            self._within_names = True
-        elif name == "os" and self._node and not self._node.get("os") and not self._port:
-            words = (attributes.get(one, "") for one in ("vendor", "product", "version"))
-            self._node["os"] = " ".join(word for word in words if word)
-        elif name == "scan":
-            self._scans[attributes.get("id", "")] = attributes
-        elif name == "vulnerability":
+    def started(self, name: str, attributes: dict[str, str], line: int) -> bool:
+        if self._definition is not None:
+            return self._start_within_definition(name, attributes, line)
+        if name == "vulnerability":
             self._definition = {column: attributes.get(one) for one, column in _DEFINED.items()}
+            self._definition["vulnerability"] = attributes.get("id", "").lower()
             self._definition["severity"] = _word(attributes.get("severity", ""))
-            self._definitions[attributes.get("id", "").lower()] = self._definition
-        elif name == "reference":
-            self._source = attributes.get("source", "").upper()
-        elif name == "exploit":
-            self._definition["exploits"] = str(int(self._definition.get("exploits", "0")) + 1)
+            self._cves, self._exploits = Values(), 0
+        elif name == "scan":
+            self._scans.add({column: attributes.get(one) for one, column in _SCAN.items()})
+            self._all_whole &= attributes.get("status", "").lower() in _WHOLE
+        elif name == "node":
+            self._start_node(attributes, line)
+        elif name == "test":
+            self._add_test(attributes, line)
+        elif self._node is not None:
+            return self._start_within_node(self._node, name, attributes)
+        return False
+
+    def nested(self, name: str, attributes: dict[str, str], text: str, /) -> str:
+        if name == "URLLink":
+            url = attributes.get("LinkURL") or attributes.get("href", "")
+            if url in text:
+                return text
+            return f"{text.rstrip()} ({url})" if text.strip() else url
+        if attributes.get("preformat", attributes.get("preFormat")) == "true":
+            text = text.replace("\n", _BREAK)
+        return f"{_BREAK}- {text.lstrip()}{_BREAK}" if name == "ListItem" else f"{_BREAK}{text}{_BREAK}"
 
     def ended(self, name: str, text: str | None) -> None:
-        if name == "name" and self._within_names:
-            self._node.setdefault("host_name", (text or "").strip())
+        if self._definition is not None:
+            self._end_within_definition(self._definition, name, text or "")
+        elif name == "name" and text is not None and self._node is not None:
+            self._node["host_name"] = text.strip()
         elif name == "names":
             self._within_names = False
         elif name == "endpoint":
             self._port = {}
-        elif name == "reference" and self._source == "CVE":
-            self._definition["cves"] = f"{self._definition.get('cves', '')} {text}"
-        elif name == "solution":
-            self._definition["solution_fix"] = " ".join((text or "").split())
-        elif name == "node":
-            for test in self._tests or [{"state": NO_FINDING}]:
-                self.rows.add({**self._node, **test})
-            self._node, self._tests = {}, []
+        elif name == "node" and self._node is not None:
+            self._end_node(self._node)
 
-    def _begin_node(self, attributes: dict[str, str], line: int) -> None:
-        self._tests = []
+    def completed(self) -> pl.DataFrame:
+        """The rows with what stands elsewhere in the file. What names no scan is of the only one, if there is one."""
+        nodes, scans = self._nodes.frame(), self._scans.frame().unique("scan", keep="first", maintain_order=True)
+        definitions = self._definitions.frame().unique("vulnerability", keep="first", maintain_order=True)
+        only = pl.lit(scans["scan"][0] if scans.height == 1 else None, pl.String)
+        rows = self.rows.frame().with_columns(pl.coalesce("scan", only))
+        for frame, key in ((nodes, _NODE), (definitions, "vulnerability"), (scans, "scan")):
+            rows = rows.join(frame, on=key, how="left", maintain_order="left")
+        return scanner_rows(rows)
+
+    def _start_node(self, attributes: dict[str, str], line: int) -> None:
+        if self._node is not None:
+            raise misplaced("node", line)
+        self._line, self._before, self._certainty = line, self.rows.count, -1.0
         self._node = {
+            _NODE: self._nodes.count,
             "asset_id": attributes.get("device-id"),
             "ip": attributes.get("address"),
             "mac": attributes.get("hardware-address"),
             "sites": attributes.get("site-name", "").replace("|", "/"),
-            LINE: line,
+            "status": attributes.get("status", "").lower(),
         }
 
+    def _start_within_node(self, node: dict[str, Any], name: str, attributes: dict[str, str]) -> bool:
+        if name == "endpoint":
+            self._port = {column: attributes.get(column, "") for column in ("port", "protocol")}
+        elif name == "names":
+            self._within_names = True
+        elif name == "os" and not self._port:
+            self._take_os(node, attributes)
+        return name == "name" and self._within_names and not node.get("host_name")
+
+    def _take_os(self, node: dict[str, Any], attributes: dict[str, str]) -> None:
+        """The operating system of which the scan is most certain, the first of several."""
+        certainty = _number(attributes.get("certainty", ""))
+        if certainty > self._certainty:
+            self._certainty = certainty
+            words = dict.fromkeys(attributes.get(one, "") for one in ("vendor", "product", "version"))
+            node["os"] = " ".join(word for word in words if word)
+
     def _add_test(self, attributes: dict[str, str], line: int) -> None:
+        if self._node is None:
+            raise misplaced("test", line)
         status = attributes.get("status", "").lower()
-        if not status.startswith(("vulnerable", "exception-vulnerable")):
+        if not status.startswith(("vulnerable", "exception-vulnerable")) and status != "potential":
             return
-        self._tests.append(
+        self.rows.add(
             {
                 **self._port,
+                _NODE: self._node[_NODE],
                 "vulnerability": attributes.get("id", "").lower(),
                 "scan": attributes.get("scan-id"),
                 "first_found": attributes.get("vulnerable-since"),
@@ -109,33 +171,43 @@ class _Nexpose:
             }
         )
 
-    def completed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with what stands elsewhere in the file: the definitions at its end, and the scans at its beginning.
+    def _end_node(self, node: dict[str, Any]) -> None:
+        if self.rows.count == self._before and node["status"] in _ASSESSED and self._all_whole:
+            self.rows.add({"state": NO_FINDING, LINE: self._line, _NODE: node[_NODE]})
+        self._nodes.add(node)
+        self._node = None
 
-        What names no scan is of the only one, where there is one.
-        """
-        defined = pl.DataFrame(
-            [{"vulnerability": key, **told} for key, told in self._definitions.items()],
-            schema=dict.fromkeys(
-                ("vulnerability", *_DEFINED.values(), "severity", "exploits", "cves", "solution_fix"), pl.String
-            ),
-        )
-        scans = pl.DataFrame(
-            [
-                {"scan": key, "scan_started": told.get("startTime"), "scan_finished": told.get("endTime")}
-                for key, told in self._scans.items()
-            ],
-            schema=dict.fromkeys(("scan", "scan_started", "scan_finished"), pl.String),
-        )
-        only = pl.lit(scans["scan"][0] if scans.height == 1 else None, pl.String)
-        told = [name for name in (*defined.columns, *scans.columns) if name not in ("vulnerability", "scan")]
-        joined = rows.drop(told).with_columns(pl.coalesce("scan", only))
-        joined = joined.join(defined, on="vulnerability", how="left", maintain_order="left")
-        return joined.join(scans, on="scan", how="left", maintain_order="left").select(rows.columns)
+    def _start_within_definition(self, name: str, attributes: dict[str, str], line: int) -> bool:
+        if name in ("vulnerability", "node", "test"):
+            raise misplaced(name, line)
+        self._exploits += name == "exploit"
+        return name == "solution" or (name == "reference" and attributes.get("source", "").upper() == "CVE")
+
+    def _end_within_definition(self, definition: dict[str, Any], name: str, text: str) -> None:
+        if name == "reference" and text:
+            self._cves.add(text)
+        elif name == "solution":
+            definition["solution_fix"] = _lines(text)
+        elif name == "vulnerability":
+            exploits = str(self._exploits) if self._exploits else None
+            self._definitions.add({**definition, "cves": self._cves.text(), "exploits": exploits})
+            self._definition = None
+
+
+def _lines(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.split(_BREAK))
+    return "\n".join(line for line in lines if line not in ("", "-"))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _word(severity: str) -> str:
     """InsightVM's word for its own number, documented: 8 to 10 Critical, 4 to 7 Severe, 1 to 3 Moderate."""
-    if not severity.isdecimal():
+    if not severity.isdecimal() or not 1 <= int(severity) <= 10:
         return severity
     return "Critical" if int(severity) >= 8 else "Severe" if int(severity) >= 4 else "Moderate"
