@@ -73,12 +73,10 @@ def test_the_same_file_again_says_so_also_reordered(line: Any) -> None:
     assert (models.Observation.objects.count(), models.SnapshotRecord.objects.count()) == counts
 
 
-def test_csv_and_xml_of_one_scanner_are_one_series_and_others_are_not(line: Any) -> None:
+@pytest.mark.parametrize("write", [weekly_csv, nessus_xml])
+def test_files_of_two_kinds_are_no_series(line: Any, write: Any) -> None:
     take(line, nessus_csv())
-    before = states()
-    take(line, nessus_xml())
-    assert states() == before and models.Asset.objects.filter(asset="web1.example.com").get().ip == "10.0.0.1"
-    file = line.file("weekly.csv", weekly_csv())
+    file = line.file("other", write())
     refused(line, "import", file, "--source", "weekly", says="Give it a source of its own")
 
 
@@ -182,3 +180,83 @@ def test_what_a_source_said_is_exported_and_imported_again(line: Any, tmp_path: 
     refused(line, "source", "export", "weekly", file, says="cannot be written")
     value = take(line, Path(file).read_text("utf-8"), source="copy")
     assert (value["kind"], value["findings"]) == ("insightvm-report", 5) and states("copy") == states()
+
+
+def explore(*found: str) -> str:
+    """Tenable's findings: each row is "host plugin state last-seen"."""
+    names = ("asset.name", "definition.id", "definition.name", "state", "last_seen")
+    cells = [one.split() for one in found]
+    return text(dict(zip(names, (host, plugin, f"T{plugin}", state, seen))) for host, plugin, state, seen in cells)
+
+
+def test_an_older_file_settles_nothing_that_was_seen_later(line: Any) -> None:
+    take(line, explore("a 1 ACTIVE 2026-11-20", "a 2 ACTIVE 2026-11-20"), *ALL)
+    take(line, explore("a 1 ACTIVE 2026-11-05"), *ALL)
+    assert states() == {"a 1": "open", "a 2": "open"}
+    take(line, explore("a 1 ACTIVE 2026-11-22"), *ALL)
+    assert states() == {"a 1": "open", "a 2": "unconfirmed"}
+
+
+def test_an_older_word_that_it_is_fixed_settles_nothing_that_came_back(line: Any) -> None:
+    take(line, explore("a 1 RESURFACED 2026-11-25"))
+    take(line, explore("a 1 FIXED 2026-11-20"))
+    assert states() == {"a 1": "open"}
+    take(line, explore("a 1 FIXED 2026-11-25"))
+    assert states() == {"a 1": "remediated"}
+
+
+def test_a_row_that_is_left_out_settles_nothing(line: Any) -> None:
+    rows = [f"a,{number},T" for number in range(40)]
+    take(line, "\n".join(["hostname,plugin_id,title", *rows, "b,1,T", ""]), *ALL)
+    file = line.file("b.csv", "\n".join(["hostname,plugin_id,title", *rows[:39], "a,39,T, with a comma", "b,1,T", ""]))
+    ended = line("import", file, "--source", "weekly", *ALL)
+    assert ended.code == 0 and "what this file lacks is not counted as missing" in ended.out
+    assert set(states().values()) == {"open"}
+
+
+def test_the_filter_counts_for_our_own_report_too(line: Any) -> None:
+    take(line, Path(line.report("a.csv", "1 v1 s1", "1 v2 s1")).read_text("utf-8"), *ALL)
+    models.Vulnerability.objects.filter(vulnerability="v2").update(severity="low")
+    newer = Path(line.report("b.csv", "1 v1 s1", day=21)).read_text("utf-8")
+    take(line, newer, *ALL, "--only-severity", "high")
+    assert states() == {"1 v1": "open", "1 v2": "open"}
+
+
+def test_settings_that_change_during_an_import_stay(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from remediation.jobs import imports
+
+    take(line, weekly("a 1 Cisco"))
+    reading = imports.read_any
+
+    def meanwhile(*given: Any) -> Any:
+        models.Source.objects.update(settings={"naming": {"suffixes": ["x"], "aliases": {}}})
+        return reading(*given)
+
+    monkeypatch.setattr(imports, "read_any", meanwhile)
+    take(line, weekly("a 2 Cisco"))
+    assert models.Source.objects.get().settings["naming"]["suffixes"] == ["x"]
+
+
+@pytest.mark.parametrize("cell", ["N/A", "null", "-", "#REF!", "Unknown", " "])
+def test_words_for_nothing_name_no_machine(line: Any, cell: str) -> None:
+    rows = [
+        {"FQDN": cell, "Host": host, "Plugin ID": "1", "Name": "T", "Vulnerability State": "Active"} for host in "ab"
+    ]
+    value = take(line, text(rows))
+    assert value["kind"] == "tenable-classic" and states() == {"a 1": "open", "b 1": "open"}
+
+
+@pytest.mark.parametrize("seen", ["11/12/26", "1/2/3", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_of_another_age_is_left_out_and_told(line: Any, seen: str) -> None:
+    value = take(line, explore(f"a 1 ACTIVE {seen}"))
+    assert value["rows_dropped"]["values_left_out"] == 1 and states() == {"a 1": "open"}
+
+
+def test_keys_that_are_too_long_and_headers_within(line: Any) -> None:
+    good = [f"h{number},{number}" for number in range(60)]
+    content = "\n".join(
+        ["hostname,plugin_id", *good, "hostname,plugin_id", f"{'x' * 9000},1", "a,9.78E+04", "b,7.0", ""]
+    )
+    value = take(line, content)
+    assert value["findings"] == 61 and value["rows_dropped"]["left_out"] == 2
+    assert models.Finding.objects.get(asset="b").vulnerability == "7"

@@ -14,7 +14,7 @@ from remediation.jobs.incoming import WrongPart, add_part, have, new_token, sour
 from remediation.jobs.watched_folder import ready, take_in_folder, watching
 from remediation.sources.any_report import ReportOptions
 from remediation.store import models
-from tests.sources.one_scan import nessus_csv, nessus_xml
+from tests.sources.one_scan import nessus_csv
 
 from .conftest import waiting_jobs
 
@@ -45,13 +45,13 @@ def there(folder: Path) -> list[str]:
 
 def test_files_are_taken_in_the_oldest_first_and_put_away(source: models.Source, folder: Path) -> None:
     put(folder, "b.csv", nessus_csv(), age=90)
-    put(folder, "a.nessus", nessus_xml())
+    put(folder, "a.csv", nessus_csv())
     put(folder, "c.csv", "Total\n7\n", age=30)
     ended = take_in_folder(source)
-    assert list(ended) == ["b.csv", "a.nessus", "c.csv"]
+    assert list(ended) == ["b.csv", "a.csv", "c.csv"]
     assert [one.ending.word for one in ended.values()] == ["done", "done", "refused"]
     assert there(folder) == [
-        *("done/a.nessus", "done/a.nessus.txt", "done/b.csv", "done/b.csv.txt"),
+        *("done/a.csv", "done/a.csv.txt", "done/b.csv", "done/b.csv.txt"),
         *("refused/c.csv", "refused/c.csv.txt"),
     ]
     assert "5 findings on 3 assets" in (folder / "done/b.csv.txt").read_text("utf-8")
@@ -92,7 +92,7 @@ def test_trouble_that_is_not_the_file_s_own_leaves_it(
 
     with monkeypatch.context() as broken:
         broken.setattr(watched_folder, "import_file", full)
-        assert [one.ending.word for one in take_in_folder(source).values()] == ["failed"]
+        assert [one.ending.word for one in take_in_folder(source).values()] == ["failed", "failed"]
     assert there(folder) == ["a.csv", "b.csv"]
     assert [one.ending.word for one in take_in_folder(source).values()] == ["done", "done"]
 

@@ -16,7 +16,7 @@ from remediation.sources.report_formats import (
     format_of,
     missing_from,
 )
-from remediation.sources.scanner_rows import NO_FINDING
+from remediation.sources.scanner_rows import NO_FINDING, NOT_TESTED
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-formats.md"
 
@@ -125,7 +125,7 @@ def test_result_codes_of_insightvm() -> None:
             "Vulnerability Severity Level": ["10", "8", "7", "4", "3", "1", "0"],
         }
     )
-    assert found["state"].to_list() == ["open"] * 4 + [NO_FINDING] * 2 + [None]
+    assert found["state"].to_list() == ["open"] * 4 + [NO_FINDING, NOT_TESTED] + [None]
     assert found["accepted"].to_list() == [None] * 3 + ["ev"] + [None] * 3
     assert found["severity"].to_list()[:6] == ["critical", "critical", "severe", "severe", "moderate", "moderate"]
 

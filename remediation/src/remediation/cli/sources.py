@@ -235,8 +235,8 @@ def import_file(
     Options that can be given several times: --clean, --map and each filter.
     """
     require_name(source, "source")
-    if errors and errors.exists():
-        raise Refused(f"{errors} is there already. Name a new file.")
+    if errors and (errors.exists() or not errors.parent.is_dir()):
+        raise Refused(f"{errors} is there already, or its folder is not. Name a new file.")
     holds = coverage or _asked_coverage(as_json)
     with progress(file.name, as_json) as tell, opened(data):
         from ..jobs.imports import import_file as work
@@ -314,8 +314,11 @@ def export(name: str, file: Path, data: Data = None, as_json: AsJson = False) ->
         try:
             with file.open("xb") as new:
                 rows.write_csv(new)
+        except FileExistsError:
+            raise Refused(f"{file} cannot be written: it is there already.") from None
         except OSError as error:
-            raise Refused(f"{file} cannot be written: {error.strerror}.") from None
+            file.unlink(missing_ok=True)
+            raise Refused(f"{file} cannot be written: {error.strerror or type(error).__name__}.") from None
         answer(as_json, {"rows": rows.height}, f"{rows.height} findings are in {file}.")
 
 

@@ -85,9 +85,7 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
         .then(pl.coalesce("c_started", taken))
         .when(judged_by_scan)
         # Where a source tells of no scans, it saw the finding itself at that time.
-        .then(pl.coalesce("c_started", pl.when("found").then("f_last_found"), "scan_started"))
-        .otherwise("scan_started")
-        .alias("scan_started"),
+        .then(pl.coalesce(_looked(snapshot), "scan_started")).otherwise("scan_started").alias("scan_started"),
         pl.when("found").then(_credentials_after()).otherwise("credentials").alias("credentials"),
         pl.when(missed).then(pl.col("missed").fill_null(0) + 1).when(is_gone).then(1).otherwise(0).alias("missed"),
     )
@@ -100,6 +98,15 @@ def observe(snapshot: Snapshot, ledger: pl.DataFrame, scanned: pl.DataFrame | No
         pl.col("c_scan").alias("scan"),
     )
     return Observed(delta.sort(KEY), told.cast(OBSERVATIONS).sort(KEY))  # type: ignore[arg-type]  # as above
+
+
+def _looked(snapshot: Snapshot) -> pl.Expr:
+    """When the scan began that saw a finding or missed it. A source that does not tell of scans saw the finding itself
+    at a time that may be before it saw others of the asset."""
+    if snapshot.proof in (Proof.NOTHING, Proof.DEVICES):
+        seen = pl.when("found").then("f_last_found")
+        return pl.when("found").then(pl.min_horizontal("c_started", seen)).otherwise("c_started")
+    return pl.coalesce("c_started", pl.when("found").then("f_last_found"))
 
 
 def in_force(exceptions: pl.DataFrame, day: date) -> pl.DataFrame:
@@ -226,7 +233,7 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
         pl.when((state.is_not_null() & is_stale.fill_null(False)) | is_no_news.fill_null(False))
         .then(None)
         .when("found")
-        .then(_present(state))
+        .then(_present(state, _looked(snapshot)))
         .when("excepted")
         .then(_excepted(state))
         .when("is_fixed")
@@ -240,9 +247,9 @@ def _kind(snapshot: Snapshot) -> pl.Expr:
     )
 
 
-def _present(state: pl.Expr) -> pl.Expr:
+def _present(state: pl.Expr, looked: pl.Expr) -> pl.Expr:
     is_newer = (
-        (pl.col("c_started") > pl.col("scan_started")).fill_null(pl.col("c_started").is_not_null())
+        (looked > pl.col("scan_started")).fill_null(looked.is_not_null())
         | (pl.col("f_last_found") > pl.col("last_found")).fill_null(False)
         | (pl.col("f_instances") != pl.col("instances")).fill_null(pl.col("f_instances").is_not_null())
     )

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
-from ..sources.any_report import KINDS, ReadReport, ReportOptions, read_any, series_of
+from ..sources.any_report import KINDS, MAPPED, ReadReport, ReportOptions, read_any
 from ..sources.clean_devices import named, with_clean
 from ..sources.copied import copied
 from ..sources.errors import SourceError
@@ -18,7 +19,8 @@ from ..sources.report_file import Holds
 from ..sources.row_errors import SHOWN, told
 from ..sources.source_naming import naming_of
 from ..store import models
-from ..store.bulk import read_assets
+from ..store.bulk import lock, read_assets
+from ..store.json_keys import change_keys
 from .work import Ended, import_report
 
 # How many errors of rows are told in a text; the JSON has SHOWN.
@@ -57,23 +59,20 @@ def import_file(
     with copied(file, tell) as copy:
         tell("the rows are read")
         report = read_any(copy, timezone.now(), options, tell)
-    if row.kind and series_of(row.kind) != series_of(report.kind):
-        raise NotImported(
-            f"{file} is a report of kind {report.kind}, and those of {source!r} are of kind {row.kind}: they do not "
-            "name assets and vulnerabilities alike.",
-            "Give it a source of its own.",
-        )
+    _require_kind(row, report.kind)
     if errors_to and report.errors.height:
         report.errors.write_csv(errors_to)
     if not report.snapshot.rows and not clean:
         raise NotImported(
             f"{file} is empty: the source covers no asset at all.", "Name each device that is clean: --clean HOST."
         )
-    row.kind = row.kind or report.kind
-    row.settings = {**row.settings, **({"mapping": mapping} if mapping else {})}
     known = read_assets(row.pk or 0)
     assets = named(clean, known)
-    ended = import_report(row, with_clean(report.snapshot, assets, known), accept=accept, tell=tell)
+    with transaction.atomic():
+        _claim(row, report.kind)
+        if report.kind == MAPPED.kind:
+            change_keys(row, "settings", {"mapping": mapping})
+        ended = import_report(row, with_clean(report.snapshot, assets, known), accept=accept, tell=tell)
     lines = [ended.text, *_dropped(report), *(_clean_line(host, same) for host, same in assets.items())]
     value = {
         **ended.value,
@@ -82,6 +81,30 @@ def import_file(
         **({"clean": assets} if clean else {}),
     }
     return replace(ended, value=value, text="\n".join(lines))
+
+
+def _claim(row: models.Source, kind: str) -> None:
+    """Make the source, or give it its kind, while nobody else changes it. Raises NotImported."""
+    stored, is_new = models.Source.objects.get_or_create(name=row.name, defaults={"kind": kind})
+    row.pk = stored.pk
+    if not is_new:
+        # Others may have brought the first file, or changed the settings, while this one was read.
+        lock(stored.pk)
+    row.refresh_from_db()
+    _require_kind(row, kind)
+    if not row.kind:
+        row.kind = kind
+        row.save(update_fields=["kind"])
+
+
+def _require_kind(row: models.Source, kind: str) -> None:
+    """Files of one series have one kind: others name assets and vulnerabilities otherwise. Raises NotImported."""
+    if row.kind and row.kind != kind:
+        raise NotImported(
+            f"The file is a report of kind {kind}, and those of {row.name!r} are of kind {row.kind}: they do not name "
+            "assets and vulnerabilities alike.",
+            "Give it a source of its own.",
+        )
 
 
 def _refuse_contradictions(options: ReportOptions, clean: Sequence[str]) -> None:
@@ -115,6 +138,8 @@ def _dropped(report: ReadReport) -> list[str]:
     counts = _counts(report)
     words = {"blank": "blank rows", "duplicate": "rows that stand there twice", "left_out": "rows with errors"}
     lines = [f"Left out: {counts[name]} {word}." for name, word in words.items() if counts[name]]
+    if counts["left_out"]:
+        lines.append("Nobody knows of which devices they are, so what this file lacks is not counted as missing.")
     if counts["values_left_out"]:
         lines.append(f"Left out: {counts['values_left_out']} values; their findings are kept.")
     errors = counts["errors"][:FEW]

@@ -72,7 +72,8 @@ def take_in_folder(source: models.Source) -> dict[str, Ended]:
         done = attempt(partial(import_file, file, source.name, options_of(watch)))
         ended[file.name] = done
         if done.ending not in (Ending.DONE, Ending.REFUSED):
-            break
+            # It may be its own fault: the others have their turn.
+            continue
         _put_away(file, DONE if done.ending is Ending.DONE else REFUSED, done.text)
     return ended
 
@@ -90,7 +91,10 @@ def _put_away(file: Path, to: str, text: str) -> None:
     if place.exists():
         place = place.with_name(f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}-{file.name}")
     file.rename(place)
-    place.with_name(f"{place.name}.txt").write_text(f"{text}\n", encoding="utf-8")
+    # The longest name that a folder holds has 255 bytes.
+    place.with_name(f"{place.name[:50]}.txt" if len(place.name) > 60 else f"{place.name}.txt").write_text(
+        f"{text}\n", encoding="utf-8"
+    )
 
 
 def refuse_folder(folder: Path) -> None:

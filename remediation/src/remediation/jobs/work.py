@@ -69,7 +69,8 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
 def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False, tell: Tell = unheard) -> Ended:
     """Take in what a file says. A file that is not believed leaves no new source behind. Raises Suspicious."""
     with transaction.atomic():
-        source.save()
+        if not models.Source.objects.filter(pk=source.pk).exists():
+            source.save()
         with _recorded("import", source=source) as record:
             return record(taken_in(source, snapshot, accept, tell))
 

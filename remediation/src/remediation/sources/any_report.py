@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -40,8 +40,6 @@ MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
 XML_READERS = {"nessus": read_nessus, "nexpose-xml": read_nexpose}
 BY_COLUMNS: Mapping[str, Format] = {one.kind: one for one in (*FORMATS, WEEKLY, MAPPED)}
 KINDS = (report_file.KIND, *BY_COLUMNS, *XML_READERS)
-# These name assets and vulnerabilities alike, so that files of one series may be of any of them.
-_ALIKE = {"nessus-csv": "nessus", "nessus": "nessus"}
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,6 @@ class ReadReport:
     duplicate: int = 0
 
 
-def series_of(kind: str) -> str:
-    """Files of one series are of kinds with the same word: only those name assets and vulnerabilities alike."""
-    return _ALIKE.get(kind, kind)
-
-
 def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
     """The kind of a file by its content. Raises NotUnderstood."""
     xml = kind_of_xml(path)
@@ -101,7 +94,8 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     kind = options.kind or kind_of(path, options.mapping)
     if kind == report_file.KIND:
         with in_utf8(path, tell) as text:
-            return ReadReport(kind, report_file.read_report(text, taken=taken, holds=options.holds), no_errors())
+            snapshot = report_file.read_report(text, taken=taken, holds=options.holds)
+        return ReadReport(kind, replace(snapshot, only=options.only), no_errors())
     proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
     judge = partial(snapshot_of_rows, taken=taken, proof=proof, naming=options.naming, only=options.only)
     if kind in XML_READERS:
@@ -113,12 +107,16 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     chosen = _chosen(header, form, options.mapping)
     table = read_delimited(path, {name for names in chosen.values() for name in names}, tell)
     tell("the rows are made findings")
-    rows = as_scanner_rows(table.rows, chosen, form)
+    body, headers = _without_headers(table.rows, chosen)
+    rows = as_scanner_rows(body, chosen, form)
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(rows, columns=called)
     errors = pl.concat([_as_frame(table.errors), errors])
     refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
-    return ReadReport(kind, snapshot, errors, table.blank, table.duplicate)
+    if errors["row_left_out"].any():
+        # Nobody knows of which device a row is that cannot be read.
+        snapshot = replace(snapshot, proof=Proof.NOTHING)
+    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate)
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:
@@ -140,6 +138,14 @@ def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict
             "Give the report unchanged, or leave --kind out.",
         )
     return chosen
+
+
+def _without_headers(rows: pl.DataFrame, chosen: Mapping[str, list[str]]) -> tuple[pl.DataFrame, int]:
+    """The rows without those that repeat the header, as in files that were put together; and how many those are."""
+    names = sorted({name for columns in chosen.values() for name in columns})
+    repeats = pl.all_horizontal(pl.Series(rows[name].str.strip_chars() == name) for name in names)
+    body = rows.filter(~repeats.fill_null(False)) if rows.height else rows
+    return body, rows.height - body.height
 
 
 def _as_frame(errors: list[RowError]) -> pl.DataFrame:

@@ -3,12 +3,16 @@ thing."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import polars as pl
 
 from ..domain.snapshot import SEVERITIES, UTC_TIME
 
 # How reports write that there is nothing.
-NOTHING = ("null", "none", "n/a", "na", "-", "nan")
+NOTHING = ("null", "none", "n/a", "na", "-", "nan", "#n/a", "#ref!", "#value!", "#name?")
+# No scan is older, and no date in a report is later: what says otherwise was misread, as a year of two digits.
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 SEVERITY_OF_WORD = {
     **{word: word for word in SEVERITIES},
     # InsightVM's
@@ -43,8 +47,10 @@ def told(column: pl.Expr) -> pl.Expr:
 
 
 def number(column: pl.Expr, least: float, most: float) -> pl.Expr:
-    """A number within bounds. A comma before the decimals is a point."""
-    value = told(column).str.replace(r"^(\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
+    """A number within bounds. A comma before the decimals is a point; before three digits, it separates thousands."""
+    has_thousands = column.str.contains(r"^\d{1,3}(?:,\d{3})+(?:\.\d+)?$")
+    text = pl.when(has_thousands).then(column.str.replace_all(",", "")).otherwise(told(column))
+    value = text.str.replace(r"^(\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
     return pl.when(value.is_between(least, most)).then(value)
 
 
@@ -86,6 +92,7 @@ def time(column: pl.Series) -> pl.Series:
         .cast(UTC_TIME)
         .alias("time"),
     )
+    parsed = parsed.with_columns(pl.when(pl.col("time").is_between(EARLIEST, LATEST)).then("time").alias("time"))
     joined = column.alias("text").to_frame().join(parsed, on="text", how="left", maintain_order="left")
     return joined["time"].alias(column.name)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..domain.naming import is_address
-from .scanner_rows import COLUMNS, LINE, NO_FINDING
+from . import cells
+from .scanner_rows import COLUMNS, LINE, NO_FINDING, NOT_TESTED
 
 # For each column of a scanner's row, what reports call it, the best first. Where a cell of the first is empty, that of
 # the next is taken.
@@ -33,7 +34,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "title": (
         *("plugin name", "definition.name", "vulnerability title", "vulnerability_name", "vulnerability name"),
-        *("name", "title", "plugin.name", "vulnerability"),
+        *("title", "plugin.name", "vulnerability"),
     ),
     "severity": ("severity", "risk", "risk factor", "definition.severity", "severity level"),
     "family": ("plugin family", "family", "definition.family"),
@@ -63,7 +64,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "solution_estimate": ("est_time_to_fix",),
     "port": ("port", "service port"),
     "protocol": ("protocol", "service protocol"),
-    "state": ("vulnerability state", "state"),
+    "state": ("vulnerability state", "state", "vuln status", "status"),
     "accepted": ("risk_modified", "accept risk?"),
     "first_found": (
         *("first found", "first_observed", "first discovered", "first_found", "date_first_seen_on_asset"),
@@ -76,15 +77,13 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fixed": ("last fixed", "last_fixed"),
 }
 # Words by which a report says that a finding is accepted. A recast severity is no acceptance.
-ACCEPTED = ("accepted", "accept", "accept_risk", "yes", "true", "ee", "ev", "ep")
-OTHERWISE = ""
+ACCEPTED = ("accepted", "accept", "accept_risk", "accepted risk", "yes", "y", "true", "ee", "ev", "ep")
 
 
 @dataclass(frozen=True)
 class Format:
     """``kind`` is its name on the command line, ``label`` for people. A header that has all of ``known_by`` is one of
-    its kind; ``columns`` are read otherwise than NAMES says. ``words`` tells for a column what its own words mean, and
-    by OTHERWISE what all others mean."""
+    its kind; ``columns`` are read otherwise than NAMES says. ``words`` tells for a column what its own words mean."""
 
     kind: str
     label: str
@@ -104,9 +103,13 @@ class Format:
 
 # InsightVM's severity levels, documented: 8 to 10 Critical, 4 to 7 Severe, 1 to 3 Moderate.
 _LEVELS = {str(level): "critical" if level > 7 else "severe" if level > 3 else "moderate" for level in range(1, 11)}
-# InsightVM's result codes, documented: vulnerable by an exploit, a version, or potentially. All others but those in
-# ACCEPTED are no findings.
-_CODES = {**dict.fromkeys(("ve", "vv", "vp", "ee", "ev", "ep"), "open"), OTHERWISE: NO_FINDING}
+# InsightVM's result codes, documented: vulnerable by an exploit, a version, or potentially, the same excepted; not
+# vulnerable; and not tested, for an error, a setting or another reason.
+_CODES = {
+    **dict.fromkeys(("ve", "vv", "vp", "ee", "ev", "ep"), "open"),
+    **dict.fromkeys(("nv", "ov", "sv"), NO_FINDING),
+    **dict.fromkeys(("er", "uk", "nt", "ds", "sd"), NOT_TESTED),
+}
 
 # The first that knows a header has it. Where headers are from: docs/report-formats.md.
 FORMATS: tuple[Format, ...] = (
@@ -134,7 +137,12 @@ FORMATS: tuple[Format, ...] = (
         "tenable-sc",
         "tenable.sc's list of vulnerabilities in detail",
         frozenset({"plugin", "plugin name", "ip address"}),
-        columns={"solution_fix": ("steps to remediate", "solution"), "asset_id": ()},
+        columns={
+            "solution_fix": ("steps to remediate", "solution"),
+            "asset_id": (),
+            # Its severity may be a person's own, and the state is not in this list.
+            "state": (),
+        },
     ),
     Format(
         "nessus-csv",
@@ -222,7 +230,10 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
     """
     # To polars, a name like * or ^.*$ is a pattern.
     places = {name: f"column {place}" for place, name in enumerate(rows.columns) if name != LINE}
-    rows = rows.rename(places)
+    graded = [places[name] for name in chosen.get("severity", [])]
+    rows = rows.rename(places).with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
+    # "None" is a severity. Elsewhere it says that there is nothing, so that the next column counts.
+    rows = rows.with_columns(cells.told(pl.col(pl.String).exclude(graded)))
     chosen = {column: [places[name] for name in names] for column, names in chosen.items()}
     made = {
         column: pl.coalesce(pl.col(name) for name in names)
@@ -240,16 +251,15 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
     for column, words in form.words.items():
         if column in made:
             lower = made[column].str.strip_chars().str.to_lowercase()
-            otherwise = pl.lit(words[OTHERWISE]) if OTHERWISE in words else made[column]
-            meant = lower.replace_strict(words, default=otherwise, return_dtype=pl.String)
-            made[column] = pl.when(lower.is_not_null()).then(meant)
+            made[column] = lower.replace_strict(words, default=made[column], return_dtype=pl.String)
     read = rows.select(LINE, *(expression.alias(column) for column, expression in made.items()))
     return _named_by_others(read)
 
 
 def _name(cell: pl.Expr) -> pl.Expr:
-    """The first of several names in a cell, without a Windows domain before it."""
-    return cell.str.extract(r"^[\s,;|]*([^,;|]+)").str.replace(r"^.*\\", "").str.strip_chars()
+    """The first of several names in a cell, without a Windows domain before it; null for one that is not known."""
+    name = cell.str.extract(r"^[\s,;|]*([^,;|]+)").str.replace(r"^.*\\", "").str.strip_chars()
+    return pl.when(name.str.to_lowercase() != "unknown").then(name)
 
 
 def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:

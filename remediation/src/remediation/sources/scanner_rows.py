@@ -43,6 +43,9 @@ SCANNER_ROWS: dict[str, pl.DataType | type[pl.DataType]] = {LINE: pl.Int64, **{n
 
 # The state of a row that tells only that its asset was assessed and has no finding. It has no vulnerability.
 NO_FINDING = "no finding"
+# The state of a row that tells that something on its asset was not tested: that findings of it are missing proves
+# nothing. It may have no vulnerability.
+NOT_TESTED = "not tested"
 
 
 def scanner_rows(rows: pl.DataFrame) -> pl.DataFrame:

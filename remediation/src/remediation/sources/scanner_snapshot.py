@@ -25,7 +25,7 @@ from ..domain.snapshot import (
 )
 from . import cells
 from .row_errors import ROW_ERRORS
-from .scanner_rows import LINE, NO_FINDING, scanner_rows
+from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 
 # Least, most and what that is, for people.
 SCORES: dict[str, tuple[float, float]] = {
@@ -33,7 +33,11 @@ SCORES: dict[str, tuple[float, float]] = {
     "risk": (0, 1e15),
 }
 TIMES = ("scan_started", "scan_finished", "assessed", "first_found", "last_found", "reintroduced", "fixed")
-STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING)
+STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING, NOT_TESTED)
+# These name an asset.
+KEYS = ("asset_id", "host_name", "ip", "mac")
+# Characters. The index of the tables holds no longer ones.
+LONGEST_KEY = 500
 LISTS = ("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags")
 _WORST_FIRST = {word: place for place, word in enumerate(SEVERITIES)}
 _WORD = dict(enumerate(SEVERITIES))
@@ -56,13 +60,14 @@ def snapshot_of_rows(
     the finding is kept without it. A finding is open where one of its instances is, else accepted where one is, else
     fixed.
     """
-    read = scanner_rows(rows).with_columns(pl.coalesce("ip", "host_name").alias("address"))
+    read = _with_keys(scanner_rows(rows))
     errors = [_without_key(read, columns or {})]
     read = read.filter(_has_asset() & _has_vulnerability())
     judged, wrong = _judged(read, columns or {})
     errors.append(wrong)
     named = judged.with_columns(_asset(naming).alias("asset"), _first("ip"), _first("mac"), _host().alias("host_name"))
-    found = named.filter(pl.col("state").ne_missing(NO_FINDING))
+    found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
+    untested = named.filter(pl.col("state") == NOT_TESTED)["asset"].unique().to_list()
     findings = _findings(found)
     open_ones = findings.filter("is_open").select(list(FINDINGS))
     snapshot = Snapshot(
@@ -70,7 +75,7 @@ def snapshot_of_rows(
         proof=proof,
         findings=_typed(open_ones, FINDINGS).sort(KEY),
         assets=_assets(named),
-        coverage=_coverage(named),
+        coverage=_coverage(named, proof).filter(~pl.col("asset").is_in(untested)),
         exceptions=_exceptions(findings),
         fixed=_typed(findings.filter(~pl.col("is_open") & pl.col("accepted").is_null()), FIXED).sort(KEY),
         only=only,
@@ -83,12 +88,27 @@ def _typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
 
 
+def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with null for what names nothing: a word for nothing, what is too long, and a plugin's number that a
+    spreadsheet has rounded. One with ``.0`` is that number."""
+    keys = {name: pl.when(pl.col(name).str.len_chars() <= LONGEST_KEY).then(cells.told(pl.col(name))) for name in KEYS}
+    unknown = pl.col("host_name").str.to_lowercase() == "unknown"
+    keys["host_name"] = pl.when(~unknown).then(keys["host_name"])
+    number = pl.col("vulnerability").str.replace(r"^(\d+)\.0$", "$1")
+    is_key = (number.str.len_chars() <= LONGEST_KEY) & ~number.str.contains(r"^\d+(?:[.,]\d+)?[eE][+]?\d+$")
+    return rows.with_columns(
+        *(expression.alias(name) for name, expression in keys.items()),
+        pl.when(is_key).then(number).alias("vulnerability"),
+    ).with_columns(pl.coalesce("ip", "host_name").alias("address"))
+
+
 def _has_asset() -> pl.Expr:
-    return pl.any_horizontal(pl.col(name).is_not_null() for name in ("asset_id", "host_name", "mac", "ip"))
+    return pl.any_horizontal(pl.col(name).is_not_null() for name in KEYS)
 
 
 def _has_vulnerability() -> pl.Expr:
-    return pl.col("vulnerability").is_not_null() | (pl.col("state") == NO_FINDING).fill_null(False)
+    tells_of_asset = pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False)
+    return pl.col("vulnerability").is_not_null() | tells_of_asset
 
 
 def _without_key(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
@@ -143,7 +163,9 @@ def _first(name: str) -> pl.Expr:
 
 
 def _host() -> pl.Expr:
-    return pl.when(~is_address(pl.col("host_name"))).then(pl.col("host_name").str.strip_suffix("."))
+    """Without a Windows domain before it."""
+    name = pl.col("host_name").str.replace(r"^.*\\", "").str.strip_suffix(".").replace("", None)
+    return pl.when(~is_address(pl.col("host_name"))).then(name)
 
 
 def _asset(naming: Naming) -> pl.Expr:
@@ -174,7 +196,9 @@ def _findings(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("is_open").any(),
         *(pl.col(name).min() for name in (*texts, "solution_estimate", "severity", "first_found", "accepted")),
         *(pl.col(name).max() for name in ("cvss", "risk", "vpr", "epss", "exploits")),
-        *(pl.col(name).max() for name in ("last_found", "reintroduced", "fixed")),
+        *(pl.col(name).max() for name in ("last_found", "reintroduced")),
+        # What does not tell when it was fixed was fixed after it was seen last.
+        pl.coalesce("fixed", pl.when(is_fixed).then("last_found")).max().alias("fixed"),
         pl.col("instance").filter("is_open").n_unique().alias("instances"),
     )
     return counted.join(_cves(rows), on="vulnerability", how="left").with_columns(
@@ -221,14 +245,19 @@ def _assets(rows: pl.DataFrame) -> pl.DataFrame:
     return _typed(_with_address(frame, rows), ASSETS).sort("asset")
 
 
-def _coverage(rows: pl.DataFrame) -> pl.DataFrame:
-    """When each asset was scanned, where its rows agree on one scan; when it was assessed last."""
+def _coverage(rows: pl.DataFrame, proof: Proof) -> pl.DataFrame:
+    """When each asset was scanned, where its rows agree on one scan; when it was assessed last. An asset all of whose
+    findings are told was assessed when the last of them was seen, if nothing else tells when."""
     one_scan = pl.col("scan_started").n_unique() == 1
     frame = rows.group_by("asset").agg(
         *(pl.col(name).min() for name in ("host_name", "ip", "credentials")),
         *(pl.when(one_scan).then(pl.col(name).max()).alias(name) for name in ("scan", "scan_started", "scan_finished")),
         pl.col("assessed").max(),
+        pl.col("last_found").max(),
     )
+    if proof is Proof.DEVICES:
+        dated = pl.coalesce("assessed", pl.when(pl.col("scan_started").is_null()).then("last_found"))
+        frame = frame.with_columns(dated.alias("assessed"))
     return _typed(_with_address(frame, rows), COVERAGE).sort("asset")
 
 
