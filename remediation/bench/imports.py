@@ -90,7 +90,7 @@ def copied(file: str) -> Side:
     def work() -> int:
         rows = pl.read_csv(file, infer_schema=False)
         with transaction.atomic():
-            _text_table("floor", rows)
+            text_table("floor", rows)
             return copy.append("floor", rows)
 
     return work
@@ -127,7 +127,8 @@ def upserted(file: str) -> Side:
     return work
 
 
-def _text_table(name: str, rows: pl.DataFrame) -> None:
+def text_table(name: str, rows: pl.DataFrame) -> None:
+    """An empty table with the columns of a frame, all text."""
     columns = copy.listed(sql.SQL("{} text").format(sql.Identifier(column)) for column in rows.columns)
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(name), columns))

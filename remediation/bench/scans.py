@@ -15,9 +15,8 @@ from xml.parsers import expat
 import polars as pl
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
-from psycopg import sql
 
 from tools.bench.measure import Figure, Result
 
@@ -26,6 +25,7 @@ from remediation.store import copy
 
 from .child import Side, Taken, compared, taken
 from .database import Server, server
+from .imports import text_table
 
 SIZES = (100_000, 1_000_000)
 _CHANGED = 0.05
@@ -155,9 +155,8 @@ def copied(file: str, rows_in: str) -> Side:
         if is_xml:
             _counted(Path(file))
         rows = pl.read_csv(rows_in, infer_schema=False)
-        columns = copy.listed(sql.SQL("{} text").format(sql.Identifier(name)) for name in rows.columns)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE TABLE floor ({})").format(columns))
+        with transaction.atomic():
+            text_table("floor", rows)
             return copy.append("floor", rows)
 
     return work

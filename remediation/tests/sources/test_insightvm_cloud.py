@@ -542,7 +542,7 @@ def test_a_page_that_is_too_much_is_asked_for_smaller(cloud: Cloud, read: Read, 
 def test_a_page_that_is_too_large_is_asked_for_smaller(
     cloud: Cloud, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remediation.sources.console_http.LARGEST_ANSWER", 5000)
+    monkeypatch.setattr("remediation.sources.http_answer.LARGEST_ANSWER", 5000)
     monkeypatch.setattr(insightvm_cloud, "LEAST", 1)
     assert read().height == 11
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
-from remediation.sources import console_http, errors, insightvm_rest
+from remediation.sources import errors, http_answer, insightvm_rest
 from remediation.sources.insightvm_rest import InsightVmRest
 from remediation.store import models
 from remediation.store.intake import take_in
@@ -367,7 +367,7 @@ def test_what_has_no_end_ends_with_an_error(console: Console, read: Take, small:
 
 
 def test_an_answer_that_drips_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console_http, "LONGEST_ANSWER", 0.3)
+    monkeypatch.setattr(http_answer, "LONGEST_ANSWER", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:

@@ -71,13 +71,13 @@ def add(
             raise Refused(f"The source {name!r} is {_words_of(known.kind)}. Give the scanner another name.")
         if not moved:
             _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
-        mark = {key: known.settings[key] for key in KEPT if key in known.settings} if known else {}
+        kept = {key: known.settings[key] for key in KEPT if key in known.settings} if known else {}
         if known and known.settings.get("user") != user:
             # Another key may see what the one before did not.
-            mark.pop("since", None)
+            kept.pop("since", None)
         # Absolute, because others read it from other folders.
         trusted = str(ca_file.absolute()) if ca_file else ""
-        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every, **mark}
+        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every, **kept}
         models.Source.objects.update_or_create(
             name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
         )

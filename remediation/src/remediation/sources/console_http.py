@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -22,26 +18,13 @@ from .errors import (
     ReportFailed,
     SecondFactorWanted,
     SourceBusy,
-    SourceError,
-    TooMuch,
     Unreachable,
     WrongCredentials,
 )
-
-# Seconds before a request is sent again. The vendor's own plugin waits as long.
-PAUSES = (5.0, 15.0, 30.0)
-
-# The most bytes of a JSON answer, and how long one may take to come in. An asset with its software has some 100 KB.
-LARGEST_ANSWER = 64 << 20
-LONGEST_ANSWER = 900.0
-BLOCK = 1 << 16
+from .http_answer import BLOCK, LATER, PAUSES, Meanings, json_object, skew_of, whole
 
 Read = TypeVar("Read")
-# By status: the error, what happened and what to do. The first may hold {path}, which is what was asked for.
-Meanings = Mapping[int, tuple[type[SourceError], str, str]]
-
 # Official: 401, 404, 503. The others, of the console or of a proxy before it, are a guess.
-LATER = "The next run tries again."
 MEANINGS: Meanings = {
     401: (WrongCredentials, "The console refuses the user or the password.", "Correct them in the connection."),
     403: (NoRightToReports, "The console's user may not make reports.", "Give its role the right to create reports."),
@@ -90,19 +73,10 @@ class ConsoleHttp:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
         """The JSON object of an answer, and its Date header."""
-        content, date = self._send(method, path, body, whole)
-        now = datetime.now(timezone.utc)
-        try:
-            self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
-        except ValueError:
-            pass
-        try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise NotUnderstood("The answer is no JSON object.", "Check that the address is the console's.")
-        return answer, date
+        content, date = self._send(method, path, body, _whole)
+        skew = skew_of(date)
+        self.skew = self.skew if skew is None else skew
+        return json_object(content, "the console's"), date
 
     def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
         """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""
@@ -188,26 +162,6 @@ def _as_it_comes(response: requests.Response) -> requests.Response:
     return response
 
 
-def whole(response: requests.Response) -> tuple[bytes, str]:
-    """The body of an answer and its Date header. Raises TooMuch."""
-    end = time.monotonic() + LONGEST_ANSWER
-    content = bytearray()
-    with response:
-        # One read of the network at a time, so that an answer that drips is noticed.
-        while block := response.raw.read1(BLOCK, decode_content=True):
-            content += block
-            if len(content) > LARGEST_ANSWER or time.monotonic() > end:
-                raise TooMuch(
-                    f"An answer has more than {LARGEST_ANSWER >> 20} MiB,"
-                    f" or takes more than {LONGEST_ANSWER:.0f} seconds.",
-                    "Check the address, and whether what answers there has too much to do.",
-                )
-    return bytes(content), response.headers.get("Date", "")
-
-
-def time_of(date: str) -> datetime:
-    """When, by the console's Date header; by our clock where there is none."""
-    try:
-        return parsedate_to_datetime(date).astimezone(timezone.utc)
-    except ValueError:
-        return datetime.now(timezone.utc)
+def _whole(response: requests.Response) -> tuple[bytes, str]:
+    """The body and the Date header."""
+    return whole(response), response.headers.get("Date", "")

@@ -29,8 +29,8 @@ import polars as pl
 
 from . import insightvm_cloud_objects as objects
 from .answer_part import Part
-from .console_http import time_of
 from .errors import NotUnderstood, Unsteady
+from .http_answer import time_of
 from .insightvm_cloud_http import CloudHttp, TooLarge
 from .insightvm_cloud_objects import ASSET, DEFINITION, FINDING, REMEDY, Row
 from .progress import Tell, unheard

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 import urllib3
 
-from .console_http import LATER, PAUSES, Meanings, whole
 from .errors import (
     CertificateRefused,
     NoRightToAssets,
@@ -23,6 +20,7 @@ from .errors import (
     Unreachable,
     WrongCredentials,
 )
+from .http_answer import LATER, PAUSES, Meanings, json_object, skew_of, whole
 
 # The shortest and the longest pause, in seconds, that the service may ask for.
 LEAST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
@@ -125,18 +123,9 @@ class CloudHttp:
     def _ask_once(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
         self._in_time(0)
         content, date = self._send(method, path, body)
-        now = datetime.now(timezone.utc)
-        try:
-            self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
-        except ValueError:
-            pass
-        try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise NotUnderstood("The answer is no JSON object.", "Check that the address is InsightVM's cloud.")
-        return answer, date
+        skew = skew_of(date)
+        self.skew = self.skew if skew is None else skew
+        return json_object(content, "InsightVM's cloud"), date
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[bytes, str]:
         """The body of an answer and its Date header."""
@@ -174,7 +163,7 @@ class CloudHttp:
 
 def _whole(response: requests.Response) -> tuple[bytes, str]:
     try:
-        return whole(response)
+        return whole(response), response.headers.get("Date", "")
     except TooMuch as error:
         raise TooLarge(error.cause, error.assistance) from None
 

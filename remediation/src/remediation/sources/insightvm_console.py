@@ -20,8 +20,9 @@ import polars as pl
 
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
-from .console_http import MEANINGS, ConsoleHttp, time_of
+from .console_http import MEANINGS, ConsoleHttp
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
+from .http_answer import time_of
 from .progress import Tell, unheard
 from .report_csv import ROWS, read_csv, unpacked
 

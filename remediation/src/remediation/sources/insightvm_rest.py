@@ -26,8 +26,9 @@ import polars as pl
 from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from . import insightvm_objects as objects
 from .answer_part import Part
-from .console_http import LATER, MEANINGS, ConsoleHttp, Meanings, time_of
+from .console_http import MEANINGS, ConsoleHttp
 from .errors import NoRightToAssets, NotThere, NotUnderstood, SourceBusy, TooMuch, Unsteady
+from .http_answer import LATER, Meanings, time_of
 from .insightvm_objects import Found, Listed
 from .kept_reading import KeptReading, kept_reading
 from .progress import Tell, unheard

@@ -268,10 +268,8 @@ def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
     ]
     named = rows.with_columns(untold).with_columns(pl.coalesce("vulnerability", "title").alias("vulnerability"))
     has_name = pl.col("vulnerability").is_not_null()
-    by_cve = named.filter(~has_name).with_columns(pl.col("cves").str.extract_all(r"(?i)CVE-\d{4}-\d{4,19}"))
+    by_cve = named.filter(~has_name).with_columns(cells.cves(pl.col("cves")))
     # What names no CVE either is an error of its row, which is told later.
     by_cve = by_cve.with_columns(pl.when(pl.col("cves").list.len() > 0).then("cves")).explode("cves")
-    by_cve = by_cve.with_columns(pl.col("cves").str.to_uppercase()).with_columns(
-        pl.col("cves").alias("vulnerability"), pl.col("cves").alias("title")
-    )
+    by_cve = by_cve.with_columns(pl.col("cves").alias("vulnerability"), pl.col("cves").alias("title"))
     return pl.concat([named.filter(has_name), by_cve.select(named.columns)])

@@ -24,7 +24,7 @@ from ..domain.snapshot import (
     Snapshot,
 )
 from . import cells
-from .row_errors import ROW_ERRORS
+from .row_errors import ROW_ERRORS, no_errors
 from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 
 # Least, most and what that is, for people.
@@ -145,7 +145,7 @@ def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFram
         if is_wrong.any():
             what = read[name][1] if name in read else "no time that is understood"
             wrong.append(_errors(rows.filter(is_wrong), columns.get(name, name), f"{what}; it is left out"))
-    return judged, pl.concat([pl.DataFrame(schema=ROW_ERRORS), *wrong])
+    return judged, pl.concat([no_errors(), *wrong])
 
 
 def _range_of(span: tuple[float, float]) -> str:
@@ -170,9 +170,8 @@ def _host() -> pl.Expr:
 
 def _asset(naming: Naming) -> pl.Expr:
     """The source's own id, else the host name, else the MAC address, else the address: the first that is told."""
-    mac = pl.col("mac").str.extract(r"^[\s,;]*([^\s,;]+)").str.to_lowercase()
-    address = pl.col("address").str.extract(r"^[\s,;]*([^\s,;]+)").str.to_lowercase()
-    return pl.coalesce("asset_id", host_key(_host(), naming), mac, address)
+    rest = (_first(name).str.to_lowercase() for name in ("mac", "address"))
+    return pl.coalesce("asset_id", host_key(_host(), naming), *rest)
 
 
 def _findings(rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 import requests
 import urllib3
 
-from .console_http import LATER, PAUSES, Meanings
 from .errors import (
     CertificateRefused,
     CutOff,
@@ -25,13 +21,12 @@ from .errors import (
     Unreachable,
     WrongCredentials,
 )
+from .http_answer import LATER, PAUSES, Meanings, skew_of, whole
 from .progress import Tell
 
-# The most bytes of an answer, and how many seconds one may take to come in. Official: a chunk holds all findings of its
-# assets, and the output of one plugin has up to 1 MiB.
+# The most bytes of an answer. Official: a chunk holds all findings of its assets, and the output of one plugin has up
+# to 1 MiB.
 LARGEST_ANSWER = 256 << 20
-LONGEST_ANSWER = 900.0
-BLOCK = 1 << 16
 
 # Official: an answer 429 tells in Retry-After how many seconds to wait. The example in the documentation has 30, which
 # is taken where none are told.
@@ -171,8 +166,7 @@ class TenableHttp:
                 stream=True,
             )
             began = True
-            with response:
-                content = _whole(response)
+            content = whole(response, LARGEST_ANSWER)
         except requests.exceptions.SSLError:
             raise CertificateRefused(
                 "Tenable's certificate is not trusted.",
@@ -189,15 +183,9 @@ class TenableHttp:
                 "The file of trusted certificates cannot be read.", "Name a file in PEM format that is there."
             ) from None
         date = response.headers.get("Date", "")
-        self._note_skew(date)
+        skew = skew_of(date)
+        self.skew = self.skew if skew is None else skew
         return Answer(response.status_code, content, date, response.headers.get("Retry-After", ""))
-
-    def _note_skew(self, date: str) -> None:
-        now = datetime.now(timezone.utc)
-        try:
-            self.skew = (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
-        except ValueError:
-            pass
 
 
 class _Keys(requests.auth.AuthBase):
@@ -209,21 +197,6 @@ class _Keys(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["X-ApiKeys"] = self._header
         return request
-
-
-def _whole(response: requests.Response) -> bytes:
-    end = time.monotonic() + LONGEST_ANSWER
-    content = bytearray()
-    # One read of the network at a time, so that an answer that drips is noticed.
-    while block := response.raw.read1(BLOCK, decode_content=True):
-        content += block
-        if len(content) > LARGEST_ANSWER or time.monotonic() > end:
-            raise TooMuch(
-                f"An answer of Tenable has more than {LARGEST_ANSWER >> 20} MiB, or takes more than"
-                f" {LONGEST_ANSWER:.0f} seconds.",
-                "Check that the address is Tenable's, and how fast the network is.",
-            )
-    return bytes(content)
 
 
 def _refuse(answer: Answer, path: str, meanings: Meanings) -> NoReturn:

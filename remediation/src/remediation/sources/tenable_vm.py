@@ -23,8 +23,8 @@ from urllib.parse import quote
 import polars as pl
 
 from .answer_part import Part
-from .console_http import LATER, Meanings, time_of
 from .errors import CutOff, NotUnderstood, ReportFailed, SourceBusy, SourceError, Unreachable
+from .http_answer import LATER, Meanings, time_of
 from .progress import Tell, unheard
 from .scanner_rows import SCANNER_ROWS, scanner_rows
 from .tenable_http import MEANINGS, TenableHttp
