@@ -8,6 +8,8 @@ REMEDIATION_HOSTS      the names by which browsers reach the pages, with commas 
 REMEDIATION_HTTPS      1 where browsers reach them by HTTPS only, through a proxy: cookies are then sent over HTTPS only
 REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Proto is believed, with commas between
                        (default: this machine's 127.0.0.1 and ::1)
+REMEDIATION_NETWORKS   private addresses or networks at which administrators may point the service from its pages, with
+                       commas between (default: none; public ones need no permission)
 
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
@@ -83,7 +85,8 @@ def networks(text: str) -> list[IPv4Network | IPv6Network]:
         return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"A proxy (--proxy, REMEDIATION_PROXIES) is an address or a network, as 192.0.2.7 or 192.0.2.0/24: {error}."
+            "A proxy (--proxy, REMEDIATION_PROXIES) or a network (REMEDIATION_NETWORKS) is an address or a network, as "
+            f"192.0.2.7 or 192.0.2.0/24: {error}."
         ) from None
 
 
@@ -93,7 +96,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",  # it brings htmx itself
     "procrastinate.contrib.django",
     "remediation.store",
 ]
@@ -109,6 +115,7 @@ PROCRASTINATE_IMPORT_PATHS = ["remediation.jobs.tasks"]
 _WEB = Path(__file__).parent / "web"
 _HTTPS = os.environ.get("REMEDIATION_HTTPS", "") not in ("", "0")
 PROXIES = networks(os.environ.get("REMEDIATION_PROXIES", "")) or networks("127.0.0.1,::1")
+NETWORKS = networks(os.environ.get("REMEDIATION_NETWORKS", ""))
 ROOT_URLCONF = "remediation.web.urls"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, os.environ.get("REMEDIATION_HOSTS", "").split(","))]
 MIDDLEWARE = [
@@ -122,17 +129,30 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Every page is for people who have signed in, except those that say otherwise.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "remediation.web.roles.roles",
+    "remediation.web.reader.reader",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [_WEB],
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.tz",
+                "remediation.web.roles.may",
+            ],
+            "builtins": ["remediation.web.shown"],
+        },
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = _WEB / "static"
+STATICFILES_DIRS = [_WEB / "static"]
+# Straight out of the packages: nothing has to be collected before the pages can be served.
+WHITENOISE_USE_FINDERS = True
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "overview"
 _VALIDATORS = "django.contrib.auth.password_validation"
@@ -145,5 +165,6 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if _HTTPS else 0
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -65,7 +65,7 @@ def fill() -> None:
         for table in all_tables():
             columns = own.execute(
                 "SELECT column_name, data_type, is_nullable = 'YES', character_maximum_length "
-                "FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position",
+                "FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position",
                 [table],
             ).fetchall()
             for number in (FIRST, FIRST + 1):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from remediation.store import models
@@ -39,6 +40,24 @@ def user(store: str) -> User:
 
 @pytest.fixture
 def person(user: User) -> Client:
+    """Anna, who is in no group: a viewer."""
+    return signed_in(user)
+
+
+@pytest.fixture
+def as_role(store: str) -> Callable[[str], Client]:
+    """``as_role("approver")``: the browser of somebody with that role, who is called like it."""
+
+    def browser(role: str) -> Client:
+        made, is_new = User.objects.get_or_create(username=role)
+        if is_new:
+            made.groups.add(Group.objects.get_or_create(name=role)[0])
+        return signed_in(made)
+
+    return browser
+
+
+def signed_in(user: User) -> Client:
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
     return client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.urls import URLPattern, get_resolver
 
 from remediation.store import first_user, models
 from remediation.store.secrets import derived
+from remediation.web.roles import ANYBODY, ROLES, is_at_least
 
 from .conftest import PASSWORD
 
@@ -27,15 +29,56 @@ def token_in(page: HttpResponse) -> str:
     return found[1]
 
 
+def patterns(within: Any = None) -> Iterator[URLPattern]:
+    """All patterns of all areas."""
+    for pattern in (within or get_resolver()).url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern
+        else:
+            yield from patterns(pattern)
+
+
+WORDS = {
+    "slug:slug": "dmz",
+    "str:token": "x",
+    "str:name": "a.csv",
+    "str:listing": "vulnerabilities",
+}
+
+
 def addresses() -> list[tuple[str, str]]:
+    """The name and an address of each page. What a number names need not be there: who may ask for it is judged first."""
     found = []
-    for pattern in get_resolver().url_patterns:
-        assert isinstance(pattern, URLPattern) and pattern.name
-        address = "/" + str(pattern.pattern).replace("<slug:slug>", "dmz").replace("<str:token>", "x").replace(
-            "<str:name>", "a.csv"
-        )
+    for pattern in patterns():
+        assert pattern.name
+        address = re.sub(r"<([^>]+)>", lambda part: WORDS.get(part[1], "1"), "/" + str(pattern.pattern))
         found.append((pattern.name, address))
     return found
+
+
+@pytest.mark.parametrize("pattern", list(patterns()), ids=lambda one: one.name)
+@pytest.mark.parametrize("role", ROLES)
+def test_each_page_is_for_the_roles_that_it_names(
+    pattern: URLPattern, role: str, as_role: Callable[[str], Client], project: models.Project
+) -> None:
+    wanted = pattern.callback.needs  # type: ignore[attr-defined]  # a page without it fails here
+    address = dict(addresses())[str(pattern.name)]
+    browser = as_role(role)
+    for method, way in (("get", "read"), ("post", "write")):
+        answer = getattr(browser, method)(address)
+        refused = answer.status_code == 403
+        assert refused is (wanted[way] != ANYBODY and not is_at_least(role, wanted[way])), (method, answer.status_code)
+        if refused:
+            assert b"This is for the role" in answer.content
+        browser = as_role(role)  # a page may have signed it out
+
+
+def test_a_page_that_names_no_role_is_for_nobody(
+    as_role: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern = next(one for one in patterns() if one.name == "devices")
+    monkeypatch.delattr(pattern.callback, "needs")
+    assert as_role("admin").get("/devices/").status_code == 403
 
 
 @pytest.mark.parametrize(("name", "address"), addresses())
@@ -63,7 +106,7 @@ def test_every_answer_forbids_what_is_not_ours(
     assert page.headers["Referrer-Policy"] == "same-origin"
     assert "no-store" in page.headers["Cache-Control"]
     # The policy lets no script and no style within a page run.
-    assert not re.search(rb"<script|<style| style=| on\w+=", page.content)
+    assert not re.search(rb"<script(?! src=\"/static/)|<style| style=| on\w+=", page.content)
 
 
 def test_sign_in_and_out(stranger: Client, user: User, project: models.Project) -> None:

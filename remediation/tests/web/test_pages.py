@@ -219,7 +219,7 @@ def test_each_table_scrolls_in_a_box_of_its_own_that_keys_reach(
 
 
 def test_no_word_makes_a_page_wide_and_a_box_shows_that_there_is_more() -> None:
-    css = (Path(settings.STATIC_ROOT) / "style.css").read_text(encoding="utf-8")
+    css = (Path(settings.STATICFILES_DIRS[0]) / "style.css").read_text(encoding="utf-8")
     rules = {name.strip(): rule for name, rule in re.findall(r"^([^{}@/\n]+){([^}]*)}", css, re.MULTILINE)}
     assert "overflow-wrap: anywhere" in rules["body"]
     assert "overflow-wrap: anywhere" in rules["th, td"] and "min-width" in rules["th, td"]

@@ -73,27 +73,15 @@ def create(
     """A remediation project."""
     require_name(name, "project")
     with opened(data):
-        from django.db import IntegrityError, transaction
-
         from ..store import models
-        from ..store.slugs import free_slug
+        from ..store.projects import NotMade, create_project
 
-        if models.Project.objects.filter(name=name).exists():
-            raise Refused(f"There is a project named {name!r} already.")
         table = _settings(_given(settings, min_severity, granularity))
-        row = models.Project(
-            name=name,
-            slug=free_slug(name),
-            position=models.Project.objects.count() + 1,
-            connection=one(models.Connection.objects, connection, "connection"),
-            source=_source(source),
-            settings=table,
-        )
+        halo = one(models.Connection.objects, connection, "connection")
         try:
-            with transaction.atomic():
-                row.save()
-        except IntegrityError:
-            raise Refused(f"Another project was made at the same moment. Make {name!r} again.") from None
+            row = create_project(name, halo, _source(source), table)
+        except NotMade as error:
+            raise Refused(str(error)) from None
         answer(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")
 
 

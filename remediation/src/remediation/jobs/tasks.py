@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.contrib.sessions.models import Session
@@ -25,6 +25,7 @@ from procrastinate.tasks import configure_task
 
 from ..ending import Ending
 from ..store import models
+from ..store.counts import count_all
 from ..tickets.lease import Busy
 from . import work
 from .watched_folder import ready, take_in_folder
@@ -53,6 +54,12 @@ def ask_to_run(project: models.Project, *, pause: int = 0) -> bool:
     """Put the run of a project into the queue; False where it waits there already. ``pause`` in seconds."""
     lock, once = f"connection-{project.connection_id}", f"project-{project.pk}"
     return _ask("run_project", lock=lock, once=once, pause=pause, project_id=project.pk)
+
+
+def ask_to_plan(project: models.Project) -> bool:
+    """Put the plan of a project, of which nothing is carried out, into the queue; False where it waits there already."""
+    lock, once = f"connection-{project.connection_id}", f"plan-{project.pk}"
+    return _ask("plan_project", lock=lock, once=once, pause=0, project_id=project.pk)
 
 
 def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
@@ -84,7 +91,7 @@ def read_source(source_id: int) -> None:
     if ended is None:
         return
     _log.info("Source %s was read: %s.", source_id, ended.ending.word)
-    for project in source.projects.order_by("position"):
+    for project in source.projects.filter(paused=False).order_by("position"):
         ask_to_run(project)
 
 
@@ -104,6 +111,18 @@ def run_project(project_id: int) -> None:
         ask_to_run(project, pause=AWAY_PAUSE)
 
 
+@app.task(name="plan_project")
+def plan_project(project_id: int) -> None:
+    """Read Halo back and plan a project. Nothing is written to Halo."""
+    project = models.Project.objects.filter(pk=project_id).first()
+    if project is None:
+        return
+    _close_what_was_interrupted(project=project)
+    ended = _ended(lambda: work.plan_project(project), lambda: ask_to_plan(project))
+    if ended is not None:
+        _log.info("Project %s was planned: %s.", project_id, ended.ending.word)
+
+
 @app.task(name="import_folder")
 def import_folder(source_id: int) -> None:
     """Take in what was put into a source's folder, however that ends; then its projects are to be run."""
@@ -121,7 +140,7 @@ def import_folder(source_id: int) -> None:
         return
     _log.info("Of source %s, %s files were taken in.", source_id, len(ended))
     if any(one.ending is Ending.DONE and not one.value["unchanged"] for one in ended.values()):
-        for project in source.projects.order_by("position"):
+        for project in source.projects.filter(paused=False).order_by("position"):
             ask_to_run(project)
 
 
@@ -166,11 +185,21 @@ def begin_round(now: datetime) -> None:
     sources = [source.pk for source in models.Source.objects.order_by("pk") if work.is_due(source, now)]
     for number in sources:
         ask_to_read(number)
-    for project in models.Project.objects.exclude(source__in=sources).order_by("position"):
+    for project in models.Project.objects.exclude(source__in=sources).filter(paused=False).order_by("position"):
         ask_to_run(project)
     text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."
     models.Run.objects.create(kind=ROUND, started=now, finished=now, outcome=Ending.DONE.word, detail={"text": text})
     Session.objects.filter(expire_date__lt=now).delete()
+    _count_once_a_day(timezone.localdate(now))
+
+
+def _count_once_a_day(today: date) -> None:
+    """Acceptances of risks end with a day, and what they covered counts again."""
+    counted, _ = models.Setting.objects.get_or_create(name="counted")
+    if counted.value != today.isoformat():
+        count_all(today)
+        counted.value = today.isoformat()
+        counted.save(update_fields=["value"])
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

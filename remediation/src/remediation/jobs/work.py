@@ -101,6 +101,14 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
         )
 
 
+def plan_project(project: models.Project) -> Ended:
+    """Read Halo back and plan a project. Nothing is carried out. Raises HaloError, HaloAway and NotInHalo."""
+    with _recorded("plan", project=project) as record:
+        made, stored = ProjectRun(project).plan()
+        value = {"id": stored.pk, "steps": len(made.steps), "held": bool(made.held)}
+        return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
+
+
 def applied(made: Plan, outcome: Outcome) -> tuple[dict[str, Any], Ending]:
     """What became of a plan's steps, by their keys, and what was not done and why; and the ending."""
     value = {

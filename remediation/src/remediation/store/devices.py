@@ -13,6 +13,7 @@ from psycopg import sql
 
 from ..domain import devices
 from . import copy, models
+from .counts import count_devices
 
 _ASSETS = """
 SELECT store_asset.source_id AS source, asset, host_name, ip, mac, store_device.id AS device,
@@ -47,6 +48,7 @@ def regroup() -> int:
     _rename(devices.names(assets, found))
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY)
+    count_devices()
     return moved.height
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,14 @@ from ..domain.report_filter import passing
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
+from .counts import count_source, keep_day
 from .devices import regroup
 from .retention import empty_old_frames
 
 MOST_NAMED = 5
+# Observations by which a finding comes up, and those by which it goes.
+CAME = ("new", "rediscovered", "exception_lapsed")
+WENT = ("remediated", "excepted", "left_coverage")
 # What a person can do about a snapshot that is not believed.
 REAL = "Nothing was changed. If this is real, take it in with --accept-coverage."
 NAME_CLEAN = (
@@ -77,10 +82,16 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
         bulk.write_solutions(source.pk, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
+        kinds = dict(observed.observations["kind"].value_counts().iter_rows())
+        count_source(source.pk, timezone.localdate())
+        keep_day(source.pk, snapshot.taken.date(), _sum(kinds, CAME), _sum(kinds, WENT))
         # Devices are of all sources, and those are not locked here.
         transaction.on_commit(regroup)
-    kinds = observed.observations["kind"].value_counts().iter_rows()
-    return Intake(record, counts(snapshot), {str(kind): int(count) for kind, count in kinds}, errors=errors)
+    return Intake(record, counts(snapshot), kinds, errors=errors)
+
+
+def _sum(kinds: dict[str, int], wanted: Collection[str]) -> int:
+    return sum(count for kind, count in kinds.items() if kind in wanted)
 
 
 def _judged(source: models.Source, snapshot: Snapshot) -> pl.DataFrame:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+
+from ..domain.snapshot import SEVERITIES
 
 
 def key_text(**options: Any) -> models.TextField[str, str]:
@@ -28,6 +33,11 @@ def owner(to: str, **options: Any) -> Any:
     return models.ForeignKey(to, models.PROTECT, db_constraint=False, db_index=False, **options)
 
 
+def version() -> models.IntegerField[int, int]:
+    """Counts what people have changed of a row: store.versions."""
+    return models.IntegerField(default=1, db_default=1)
+
+
 class Source(models.Model):
     """A scanner, or a series of report files, that speaks of its own assets only."""
 
@@ -36,6 +46,7 @@ class Source(models.Model):
     settings = models.JSONField(default=dict)
     secret = models.TextField(default="", db_comment="sealed by store.secrets")
     created = models.DateTimeField(default=timezone.now)
+    version = version()
 
 
 class SnapshotRecord(models.Model):
@@ -67,6 +78,13 @@ class Device(models.Model):
         default=False, db_comment="a person put its assets together: no rule takes them apart"
     )
     created = models.DateTimeField(default=timezone.now)
+    # The sums of its assets' counts, and when the last of them was assessed: store.counts.
+    critical = models.IntegerField(default=0, db_default=0)
+    high = models.IntegerField(default=0, db_default=0)
+    medium = models.IntegerField(default=0, db_default=0)
+    low = models.IntegerField(default=0, db_default=0)
+    none = models.IntegerField(default=0, db_default=0)
+    assessed = models.DateTimeField(null=True)
 
 
 class Asset(models.Model):
@@ -83,6 +101,12 @@ class Asset(models.Model):
     criticality_tags = texts()
     location_tags = texts()
     custom_tags = texts()
+    # How many findings of each severity are open or unconfirmed, and not accepted: store.counts.
+    critical = models.IntegerField(default=0, db_default=0)
+    high = models.IntegerField(default=0, db_default=0)
+    medium = models.IntegerField(default=0, db_default=0)
+    low = models.IntegerField(default=0, db_default=0)
+    none = models.IntegerField(default=0, db_default=0)
     scan = models.TextField(null=True, db_comment="the last scan that assessed it")
     scan_started = models.DateTimeField(null=True)
     scan_finished = models.DateTimeField(null=True)
@@ -93,6 +117,14 @@ class Asset(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "asset"], name="asset_once")]
+
+
+# The orders of pages. The expressions are those of web.vulnerabilities.rows.
+_ORDERS: dict[str, F | Coalesce] = {
+    "rank": F("rank"),
+    "alive": F("alive"),
+    **{name: Coalesce(name, Value(-1.0)) for name in ("cvss", "vpr", "epss", "risk")},
+}
 
 
 class Vulnerability(models.Model):
@@ -109,9 +141,29 @@ class Vulnerability(models.Model):
     epss = models.FloatField(null=True, db_comment="0 to 1, as the source tells it")
     exploits = models.IntegerField(null=True)
     cves = texts()
+    rank = models.GeneratedField(
+        expression=Case(
+            *(When(severity=name, then=Value(len(SEVERITIES) - 1 - place)) for place, name in enumerate(SEVERITIES)),
+            default=Value(0),
+        ),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+        db_comment="4 for critical to 0 for none or unknown",
+    )
+    # Of its findings that are open or unconfirmed, and not accepted: store.counts.
+    alive = models.IntegerField(default=0, db_default=0, db_comment="on how many assets it is")
+    oldest = models.DateTimeField(null=True, db_comment="when the first of them was found")
+    newest = models.DateTimeField(null=True, db_comment="when the last of them was found first")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
+        indexes = [
+            GinIndex(fields=["cves"], name="vulnerability_cves"),
+            *(
+                models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
+                for name, by in _ORDERS.items()
+            ),
+        ]
 
 
 class Solution(models.Model):
@@ -151,6 +203,11 @@ class Finding(models.Model):
         indexes = [
             models.Index(fields=["source", "solution"], name="finding_solution"),
             models.Index(fields=["source", "state"], name="finding_state"),
+            models.Index(
+                fields=["source", "vulnerability", "asset"],
+                name="finding_alive",
+                condition=models.Q(state__in=["open", "unconfirmed"]),
+            ),
         ]
 
 
@@ -217,6 +274,7 @@ class Connection(models.Model):
     name = models.TextField(unique=True)
     settings = models.JSONField(default=dict)
     secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    version = version()
 
 
 class Project(models.Model):
@@ -229,6 +287,8 @@ class Project(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, null=True, related_name="projects")
     settings = models.JSONField(default=dict)
     created = models.DateTimeField(default=timezone.now)
+    paused = models.BooleanField(default=False, db_default=False, db_comment="it is not run until somebody resumes it")
+    version = version()
 
 
 class Ticket(models.Model):
@@ -250,9 +310,16 @@ class Ticket(models.Model):
     created = models.DateTimeField(default=timezone.now)
     settled = models.BooleanField(default=False)
     note = models.JSONField(default=dict)
+    # Of the findings that the note tells of and that are the ticket's still.
+    assets = texts()
+    vulnerabilities = texts()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "key", "generation"], name="ticket_once")]
+        indexes = [
+            GinIndex(fields=["assets"], name="ticket_assets"),
+            GinIndex(fields=["vulnerabilities"], name="ticket_vulnerabilities"),
+        ]
 
     @property
     def name(self) -> str:
@@ -339,3 +406,53 @@ class Journal(models.Model):
     reference = models.TextField(default="", db_index=True)
     at = models.DateTimeField(default=timezone.now)
     detail = models.JSONField(default=dict)
+
+
+class DailyCount(models.Model):
+    """What was open of a source at the end of a day, by severity, and what had changed on it."""
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="daily_counts", db_index=False)
+    day = models.DateField(db_comment="of the snapshot, in UTC")
+    critical = models.IntegerField(default=0)
+    high = models.IntegerField(default=0)
+    medium = models.IntegerField(default=0)
+    low = models.IntegerField(default=0)
+    none = models.IntegerField(default=0)
+    new = models.IntegerField(default=0, db_comment="findings that came up or came back")
+    gone = models.IntegerField(default=0, db_comment="findings that were remediated, excepted or left the coverage")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "day"], name="daily_count_once")]
+
+
+class Setting(models.Model):
+    """A setting of the whole service."""
+
+    name = models.TextField(unique=True)
+    value = models.JSONField(default=dict)
+    version = version()
+
+
+class SavedView(models.Model):
+    """Filters, order and columns of a list that somebody gave a name. ``listing`` is the name of the list."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
+    listing = models.TextField()
+    name = models.TextField()
+    query = models.TextField(db_comment="as it stands in the address of the page")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "listing", "name"], name="saved_view_once")]
+
+
+class AuditEntry(models.Model):
+    """Who did what. The database refuses to change or remove a row."""
+
+    at = models.DateTimeField(db_default=Now())
+    who = models.TextField(db_comment="the name of the user, kept when the user is gone")
+    what = models.TextField(db_comment="in a few words: connection changed, plan approved")
+    of = models.TextField(default="", db_comment="the name of what it was done to")
+    detail = models.JSONField(default=dict, db_comment="never a secret")
+
+    class Meta:
+        indexes = [models.Index(fields=["of", "id"], name="audit_of")]

@@ -152,6 +152,8 @@ def _copy_in(backup: Backup) -> None:
         raise BackupError(f"This release has no tables for {', '.join(missing)} of the backup.")
     # What migrations have put in is in the backup too.
     _execute(sql.SQL("TRUNCATE {}").format(listed(map(sql.Identifier, there))))
+    # Migrations that add a reference have it checked at once until the transaction ends. Tables refer to later ones.
+    _execute("SET CONSTRAINTS ALL DEFERRED")
     for table in backup.manifest.tables:
         _copy_table(backup, table)
 

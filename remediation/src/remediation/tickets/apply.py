@@ -16,13 +16,12 @@ from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
-from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import keep_comment, keep_end, keep_status, numbers_told
+from .keeping import keep_comment, keep_end, keep_status, keep_told, numbers_told
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
 from .twins import UNLOOKED, Twins, by_reference
@@ -172,7 +171,7 @@ class Applier:
         row.title = str(sent["title"])
         row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title"])
         now = self._now()
-        change_keys(row, "note", {"told": sent["told"], UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
+        keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
 
     def _parent(self) -> models.Ticket | None:
         return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()

@@ -5,11 +5,14 @@ Only what the write means is saved: a person's status may have been read back me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from ..domain.status import StatusMap
+from ..domain.ticket import OUT, SUPERSEDED, pair_of
 from ..store import models
 from ..store.json_keys import change_keys
 from .journal import Journal
@@ -23,12 +26,24 @@ TAKEN_BACK = "taken_back"
 
 def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
     """The comment of a step with this body was made: what it has told is told."""
-    note: dict[str, Any] = {"told": dict(told), "reopened": body.get("reopened", ""), **numbers_told(body, now)}
+    note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
-    change_keys(row, "note", {**note, **marks}, without={SETTLING, TAKEN_BACK} - marks.keys())
+    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK} - marks.keys())
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])
+
+
+@transaction.atomic
+def keep_told(
+    row: models.Ticket, told: Mapping[str, str], note: Mapping[str, Any], *, without: Collection[str] = ()
+) -> None:
+    """The states of findings that a ticket has told, beside other keys of its note; pages find it by what it tells of."""
+    change_keys(row, "note", {"told": dict(told), **note}, without=without)
+    pairs = [pair_of(text) for text, state in told.items() if state not in (OUT, SUPERSEDED)]
+    row.assets = sorted({asset for asset, _ in pairs})
+    row.vulnerabilities = sorted({vulnerability for _, vulnerability in pairs})
+    row.save(update_fields=["assets", "vulnerabilities"])
 
 
 def numbers_told(body: Mapping[str, Any], now: datetime) -> dict[str, str]:

@@ -11,8 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from ...store import first_user
+from ..roles import ANYBODY, needs
 
 
+@needs(ANYBODY)
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_not_required
 def first(request: HttpRequest, token: str) -> HttpResponse:

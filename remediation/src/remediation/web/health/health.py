@@ -7,7 +7,10 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from ..roles import ANYBODY, needs
 
+
+@needs(ANYBODY)
 @require_safe
 @login_not_required
 def health(_: HttpRequest) -> HttpResponse:

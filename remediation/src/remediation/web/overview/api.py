@@ -7,8 +7,10 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from ...jobs.status import status
+from ..roles import ANYBODY, needs
 
 
+@needs(ANYBODY)
 @require_safe
 @login_not_required  # it asks itself: a program has no use for the page that signs people in
 def api_status(request: HttpRequest) -> JsonResponse:

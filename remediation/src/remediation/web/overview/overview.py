@@ -11,12 +11,14 @@ from django.views.decorators.http import require_safe
 
 from ...jobs.status import status, workers
 from ...store import models
+from ..roles import VIEWER, needs
 
 NEWEST_RUNS = 20
 # Of what waits and of what is not done, a project's own page has the rest.
 SHOWN = 5
 
 
+@needs(VIEWER)
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""

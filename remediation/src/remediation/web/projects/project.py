@@ -10,11 +10,13 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from ...store import models
+from ..roles import VIEWER, needs
 from .steps import shown
 
 ROWS = 100
 
 
+@needs(VIEWER)
 @require_safe
 def project(request: HttpRequest, slug: str) -> HttpResponse:
     """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``."""

@@ -10,10 +10,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from ...jobs.incoming import WrongPart, add_part, have, source_of
+from ..roles import ANYBODY, needs
 
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
+@needs(ANYBODY)  # a token says for whom it is
 @csrf_exempt  # it is not believed by a cookie, but by a token that no browser adds
 @login_not_required
 @require_http_methods(["GET", "PUT"])

@@ -1,0 +1,115 @@
+"""How many findings are open on what: kept beside vulnerabilities, assets and devices, so that a page counts nothing.
+
+A finding counts while it is open or unconfirmed and no acceptance of a risk covers it today. A finding is one
+vulnerability of one source on one asset, so two scanners that see the same count as two.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db import connection, transaction
+
+from . import models
+from .copy import lock
+
+_VULNERABILITIES = """
+WITH counted AS (
+    SELECT vulnerability, count(*) AS alive, min(first_found) AS oldest, max(first_found) AS newest
+    FROM counted_finding GROUP BY vulnerability
+), now AS (
+    SELECT store_vulnerability.id, coalesce(counted.alive, 0) AS alive, counted.oldest, counted.newest
+    FROM store_vulnerability LEFT JOIN counted USING (vulnerability) WHERE source_id = %(source)s
+)
+UPDATE store_vulnerability AS old SET alive = now.alive, oldest = now.oldest, newest = now.newest
+FROM now WHERE old.id = now.id AND (old.alive, old.oldest, old.newest) IS DISTINCT FROM (now.alive, now.oldest, now.newest)
+"""
+_ASSETS = """
+WITH counted AS (
+    SELECT asset, count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,
+           count(*) FILTER (WHERE rank = 2) AS medium, count(*) FILTER (WHERE rank = 1) AS low,
+           count(*) FILTER (WHERE rank = 0) AS none
+    FROM counted_finding JOIN store_vulnerability USING (vulnerability)
+    WHERE store_vulnerability.source_id = %(source)s GROUP BY asset
+), now AS (
+    SELECT store_asset.id, coalesce(counted.critical, 0) AS critical, coalesce(counted.high, 0) AS high,
+           coalesce(counted.medium, 0) AS medium, coalesce(counted.low, 0) AS low, coalesce(counted.none, 0) AS none
+    FROM store_asset LEFT JOIN counted USING (asset) WHERE source_id = %(source)s
+)
+UPDATE store_asset AS old SET critical = now.critical, high = now.high, medium = now.medium, low = now.low, none = now.none
+FROM now WHERE old.id = now.id
+  AND (old.critical, old.high, old.medium, old.low, old.none)
+      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none)
+"""
+_COUNTED = """
+CREATE TEMPORARY TABLE counted_finding ON COMMIT DROP AS
+SELECT asset, vulnerability, first_found FROM store_finding AS finding
+WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed') AND NOT EXISTS (
+    SELECT FROM store_riskacceptance AS accepted
+    WHERE accepted.source_id = %(source)s AND withdrawn IS NULL AND expires >= %(today)s
+      AND coalesce(accepted.asset = finding.asset, true)
+      AND coalesce(accepted.vulnerability = finding.vulnerability, true)
+      AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
+)
+"""
+_DEVICES = """
+WITH now AS (
+    SELECT store_device.id, coalesce(sum(asset.critical), 0) AS critical, coalesce(sum(asset.high), 0) AS high,
+           coalesce(sum(asset.medium), 0) AS medium, coalesce(sum(asset.low), 0) AS low,
+           coalesce(sum(asset.none), 0) AS none, max(coalesce(asset.scan_started, asset.assessed)) AS assessed
+    FROM store_device LEFT JOIN store_asset AS asset ON asset.device_id = store_device.id GROUP BY store_device.id
+)
+UPDATE store_device AS old SET critical = now.critical, high = now.high, medium = now.medium, low = now.low,
+                               none = now.none, assessed = now.assessed
+FROM now WHERE old.id = now.id
+  AND (old.critical, old.high, old.medium, old.low, old.none, old.assessed)
+      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none, now.assessed)
+"""
+_DAY = """
+INSERT INTO store_dailycount (source_id, day, critical, high, medium, low, none, new, gone)
+SELECT %(source)s, %(day)s, coalesce(sum(alive) FILTER (WHERE rank = 4), 0), coalesce(sum(alive) FILTER (WHERE rank = 3), 0),
+       coalesce(sum(alive) FILTER (WHERE rank = 2), 0), coalesce(sum(alive) FILTER (WHERE rank = 1), 0),
+       coalesce(sum(alive) FILTER (WHERE rank = 0), 0), %(new)s, %(gone)s
+FROM store_vulnerability WHERE source_id = %(source)s AND alive > 0
+ON CONFLICT (source_id, day) DO UPDATE SET
+    critical = excluded.critical, high = excluded.high, medium = excluded.medium, low = excluded.low,
+    none = excluded.none, new = store_dailycount.new + excluded.new, gone = store_dailycount.gone + excluded.gone
+"""
+
+
+@transaction.atomic
+def count_source(source_id: int, today: date) -> None:
+    """Count the findings of a source's vulnerabilities and assets anew. The source is to be locked by the caller.
+
+    Devices follow by ``count_devices``, after their assets have been grouped.
+    """
+    given: dict[str, Any] = {"source": source_id, "today": today}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, given)
+        # Without figures, the joins that follow would be planned for a small table.
+        cursor.execute("ANALYZE counted_finding")
+        cursor.execute(_VULNERABILITIES, given)
+        cursor.execute(_ASSETS, given)
+        cursor.execute("DROP TABLE counted_finding")
+
+
+def count_devices() -> None:
+    """Sum up what is known of each device's assets."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DEVICES)
+
+
+def keep_day(source_id: int, day: date, new: int, gone: int) -> None:
+    """Keep what is open on a day, after ``count_source``, and how many findings came up and went on it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DAY, {"source": source_id, "day": day, "new": new, "gone": gone})
+
+
+def count_all(today: date) -> None:
+    """Count all sources and devices anew: what expires with the day changes what counts."""
+    for source_id in models.Source.objects.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            lock(source_id)
+            count_source(source_id, today)
+    count_devices()

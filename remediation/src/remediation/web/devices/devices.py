@@ -1,0 +1,41 @@
+"""The pages of devices: the list of all, and one with its findings, tickets and assets."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from ...domain.ledger import ALIVE
+from ...store import models
+from ...store.device_findings import findings_of_device
+from ..listing.listed import listed
+from ..roles import VIEWER, needs
+from .rows import DEVICES
+
+
+@needs(VIEWER)
+@require_safe
+def all_devices(request: HttpRequest) -> HttpResponseBase:
+    """The list."""
+    return listed(request, DEVICES, "devices/devices.html")
+
+
+@needs(VIEWER)
+@require_safe
+def device(request: HttpRequest, number: int) -> HttpResponseBase:
+    """One device: what is open on it by CVE, what is not any more, its tickets, and the assets that it is."""
+    row = get_object_or_404(models.Device, pk=number)
+    assets = list(row.assets.select_related("source").order_by("source__name", "asset"))
+    lines = findings_of_device(row.pk).to_dicts()
+    numbers = sorted({number for line in lines for number in line["tickets"]})
+    known = {
+        "row": row,
+        "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
+        "assets": assets,
+        "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
+        "closed": [line for line in lines if not set(line["states"]) & set(ALIVE)],
+        "tickets": models.Ticket.objects.filter(halo_id__in=numbers).select_related("project").order_by("-pk"),
+    }
+    return render(request, "devices/device.html", known)

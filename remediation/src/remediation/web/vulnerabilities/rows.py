@@ -1,0 +1,94 @@
+"""The list of vulnerabilities: one row for what one source says of one vulnerability, as long as a device has it."""
+
+from __future__ import annotations
+
+from ...domain.project import DUE_DAYS
+from ...domain.snapshot import SEVERITIES
+from ...store import models
+from ...store.listing import Column, Filter, Listing
+
+# On which device a finding is, by a part of its name or by its whole address.
+_ON_DEVICE = """vulnerability.id IN (
+    SELECT found.id FROM store_asset AS asset
+    JOIN store_finding AS finding ON finding.source_id = asset.source_id AND finding.asset = asset.asset
+        AND finding.state IN ('open', 'unconfirmed')
+    JOIN store_vulnerability AS found ON found.source_id = finding.source_id
+        AND found.vulnerability = finding.vulnerability
+    WHERE asset.host_name ILIKE '%%' || %(device)s || '%%' OR asset.ip = %(device)s
+)"""
+_TICKETS = """(SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
+    WHERE project.source_id = vulnerability.source_id AND ticket.halo_id IS NOT NULL
+      AND ticket.vulnerabilities @> ARRAY[vulnerability.vulnerability])"""
+
+
+def score(name: str, title: str, *, shown: bool = False) -> Column:
+    """A column with a score that a source may not tell."""
+    return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
+
+
+def vulnerabilities(due_days: dict[str, int]) -> Listing:
+    """The list. ``due_days``: after how many days a finding is due, by severity."""
+    due = "oldest + make_interval(days => CASE severity {} ELSE %(due_none)s END)".format(
+        " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
+    )
+    return Listing(
+        name="vulnerabilities",
+        rows="store_vulnerability AS vulnerability WHERE alive > 0",
+        key="vulnerability.id",
+        columns=(
+            Column("title", "Vulnerability", "coalesce(title, vulnerability)"),
+            Column("severity", "Severity", "severity", "severity", "rank", "int"),
+            Column("cves", "CVEs", "cves", "texts"),
+            score("cvss", "CVSS", shown=True),
+            score("vpr", "VPR"),
+            score("epss", "EPSS"),
+            score("risk", "Risk"),
+            Column("exploits", "Exploits", "exploits", "number", shown=False),
+            Column("alive", "Devices", "alive", "number", "alive", "int"),
+            Column("oldest", "First found", "oldest", "day", "coalesce(oldest, '-infinity')", "timestamptz"),
+            Column("newest", "Last new device", "newest", "day", "coalesce(newest, '-infinity')", "timestamptz", False),
+            Column("due", "Due", due, "day"),
+            Column("tickets", "Tickets", _TICKETS, "number"),
+            Column(
+                "source",
+                "Source",
+                "(SELECT name FROM store_source WHERE store_source.id = vulnerability.source_id)",
+                shown=False,
+            ),
+        ),
+        filters=(
+            Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
+            Filter("words", "Title holds", "title ILIKE '%%' || %(words)s || '%%'"),
+            Filter("device", "On device", _ON_DEVICE),
+            Filter(
+                "severity",
+                "Severity",
+                "coalesce(severity, 'none') = ANY(%(severity)s)",
+                "choices",
+                [(name, name.capitalize()) for name in SEVERITIES],
+            ),
+            Filter("least_cvss", "CVSS from", "cvss >= %(least_cvss)s", "number"),
+            Filter("least_vpr", "VPR from", "vpr >= %(least_vpr)s", "number"),
+            Filter("least_epss", "EPSS from", "epss >= %(least_epss)s", "number"),
+            Filter("exploit", "Exploit known", "(exploits > 0) = (%(exploit)s = 'yes')", "choice", YES_NO),
+            Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
+            Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
+            Filter("ticket", "With a ticket", f"({_TICKETS} > 0) = (%(ticket)s = 'yes')", "choice", YES_NO),
+            Filter("source", "Source", "source_id = %(source)s::bigint", "choice", _sources()),
+        ),
+        order="-severity",
+        given={f"due_{name}": due_days[name] for name in SEVERITIES},
+    )
+
+
+YES_NO = (("yes", "yes"), ("no", "no"))
+
+
+def _sources() -> list[tuple[str, str]]:
+    return [(str(number), name) for number, name in models.Source.objects.order_by("name").values_list("pk", "name")]
+
+
+def due_days() -> dict[str, int]:
+    """After how many days a finding is due that is in no project: what an administrator has set, else as usual."""
+    row = models.Setting.objects.filter(name="due_days").first()
+    return {**DUE_DAYS, **(row.value if row else {})}

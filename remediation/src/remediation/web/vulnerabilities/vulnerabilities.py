@@ -1,0 +1,83 @@
+"""The pages of vulnerabilities: the list of all, and one with its devices, solution, history and tickets."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from ...store import models
+from ...store.listing import Column, Filter, Listing
+from ..listing.listed import listed
+from ..roles import VIEWER, needs
+from .rows import due_days, vulnerabilities
+
+NEWEST = 50
+
+
+@needs(VIEWER)
+@require_safe
+def all_vulnerabilities(request: HttpRequest) -> HttpResponseBase:
+    """The list."""
+    return listed(request, vulnerabilities(due_days()), "vulnerabilities/vulnerabilities.html")
+
+
+@needs(VIEWER)
+@require_safe
+def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
+    """One vulnerability of one source, with a list of the devices that have it."""
+    row = get_object_or_404(models.Vulnerability.objects.select_related("source"), pk=number)
+    mine = {"source": row.source_id, "vulnerability": row.vulnerability}
+    solutions = models.Finding.objects.filter(**mine).values_list("solution", flat=True).distinct()[:20]
+    tickets = models.Ticket.objects.filter(
+        project__source=row.source_id, vulnerabilities__contains=[row.vulnerability], halo_id__isnull=False
+    ).select_related("project")
+    others = models.Vulnerability.objects.filter(cves__overlap=row.cves).exclude(pk=row.pk) if row.cves else None
+    known = {
+        "row": row,
+        "solutions": models.Solution.objects.filter(
+            source=row.source_id, solution__in=[one for one in solutions if one]
+        ),
+        "tickets": tickets.order_by("-pk")[:NEWEST],
+        "history": history(mine),
+        "others": others.select_related("source")[:20] if others is not None else [],
+    }
+    return listed(request, devices_with(row), "vulnerabilities/vulnerability.html", **known)
+
+
+def history(of: dict[str, object]) -> list[models.Observation]:
+    """The newest observations, with the assets' names."""
+    rows = list(models.Observation.objects.filter(**of).order_by("-pk").select_related("snapshot")[:NEWEST])
+    return rows
+
+
+def devices_with(row: models.Vulnerability) -> Listing:
+    """The assets that have a vulnerability."""
+    return Listing(
+        name="devices with it",
+        rows="""store_finding AS finding JOIN store_asset AS asset
+            ON asset.source_id = finding.source_id AND asset.asset = finding.asset
+            WHERE finding.source_id = %(source)s AND finding.vulnerability = %(vulnerability)s
+              AND finding.state IN ('open', 'unconfirmed')""",
+        key="asset.id",
+        columns=(
+            Column(
+                "name",
+                "Device",
+                "coalesce(asset.host_name, asset.ip, asset.asset)",
+                order="finding.asset",
+                order_type="text",
+            ),
+            Column("device", "", "asset.device_id", shown=False),
+            Column("ip", "Address", "asset.ip"),
+            Column("os", "System", "asset.os"),
+            Column("state", "State", "finding.state"),
+            Column("first_found", "First found", "finding.first_found", "day"),
+            Column("last_found", "Last seen", "finding.last_found", "time"),
+            Column("owner", "Owner", "asset.owner_tags", "texts"),
+        ),
+        filters=(Filter("host", "Device", "asset.host_name ILIKE '%%' || %(host)s || '%%' OR asset.ip = %(host)s"),),
+        order="name",
+        given={"source": row.source_id, "vulnerability": row.vulnerability},
+    )

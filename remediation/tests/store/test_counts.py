@@ -1,0 +1,69 @@
+"""What is counted beside vulnerabilities, assets and devices is what the ledger and the acceptances say."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+
+import polars as pl
+
+from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.store import models
+from remediation.store.counts import count_all
+from remediation.store.intake import take_in
+
+DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
+
+
+def frame(rows: list[dict[str, object]], schema: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row")
+
+
+def scan(found: dict[str, list[str]], taken: datetime) -> Snapshot:
+    """``found`` by asset; a vulnerability's severity is the word before its dash."""
+    findings = [
+        {"asset": asset, "vulnerability": name, "severity": name.split("-")[0], "solution": f"fix {name}"}
+        for asset, names in found.items()
+        for name in names
+    ]
+    covered = [{"asset": asset, "scan": f"{taken:%d}", "scan_started": taken, "credentials": 4} for asset in found]
+    assets = [{"asset": asset, "host_name": f"{asset}.example"} for asset in found]
+    return Snapshot(
+        taken=taken,
+        proof=Proof.SCAN,
+        rows=len(findings),
+        findings=frame(findings, dict(FINDINGS)),
+        assets=frame(assets, dict(ASSETS)),
+        coverage=frame(covered, dict(COVERAGE)),
+        exceptions=frame([], dict(EXCEPTIONS)),
+    )
+
+
+def alive() -> dict[str, int]:
+    return dict(models.Vulnerability.objects.values_list("vulnerability", "alive"))
+
+
+def test_counts_follow_scans_and_acceptances(store: str) -> None:
+    source = models.Source.objects.create(name="console", kind="insightvm")
+    take_in(source, scan({"a": ["high-1", "low-1"], "b": ["high-1", "critical-1"]}, DAY))
+    assert alive() == {"high-1": 2, "low-1": 1, "critical-1": 1}
+    take_in(source, scan({"a": ["low-1"], "b": ["high-1", "critical-1"]}, DAY + timedelta(days=1)))
+    assert alive() == {"high-1": 1, "low-1": 1, "critical-1": 1}
+    device = models.Device.objects.get(name="b.example")
+    assert (device.critical, device.high, device.low) == (1, 1, 0)
+    assert device.assessed == DAY + timedelta(days=1)
+    days = list(models.DailyCount.objects.order_by("day").values_list("high", "low", "new", "gone"))
+    assert days == [(2, 1, 4, 0), (1, 1, 0, 1)]
+    assert models.Vulnerability.objects.get(vulnerability="critical-1").rank == 4
+
+    today = date(2026, 11, 22)
+    held = models.RiskAcceptance.objects.create(
+        source=source, solution="fix high-1", reason="", approver="", expires=today
+    )
+    count_all(today)
+    assert alive()["high-1"] == 0 and models.Device.objects.get(name="b.example").high == 0
+    count_all(today + timedelta(days=1))
+    assert alive()["high-1"] == 1, "it has expired"
+    held.asset = "a"
+    held.save()
+    count_all(today)
+    assert alive()["high-1"] == 1, "it is of another asset"
