@@ -4,38 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 
-import polars as pl
-
-from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import models
 from remediation.store.counts import count_all
 from remediation.store.intake import take_in
 
+from .scans import scan
+
 DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
-
-
-def frame(rows: list[dict[str, object]], schema: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row")
-
-
-def scan(found: dict[str, list[str]], taken: datetime) -> Snapshot:
-    """``found`` by asset; a vulnerability's severity is the word before its dash."""
-    findings = [
-        {"asset": asset, "vulnerability": name, "severity": name.split("-")[0], "solution": f"fix {name}"}
-        for asset, names in found.items()
-        for name in names
-    ]
-    covered = [{"asset": asset, "scan": f"{taken:%d}", "scan_started": taken, "credentials": 4} for asset in found]
-    assets = [{"asset": asset, "host_name": f"{asset}.example"} for asset in found]
-    return Snapshot(
-        taken=taken,
-        proof=Proof.SCAN,
-        rows=len(findings),
-        findings=frame(findings, dict(FINDINGS)),
-        assets=frame(assets, dict(ASSETS)),
-        coverage=frame(covered, dict(COVERAGE)),
-        exceptions=frame([], dict(EXCEPTIONS)),
-    )
 
 
 def alive() -> dict[str, int]:

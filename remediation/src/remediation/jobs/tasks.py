@@ -57,7 +57,7 @@ def ask_to_run(project: models.Project, *, pause: int = 0) -> bool:
 
 
 def ask_to_plan(project: models.Project) -> bool:
-    """Put the plan of a project, of which nothing is carried out, into the queue; False where it waits there already."""
+    """Put the planning of a project into the queue, which writes nothing to Halo; False where it waits already."""
     lock, once = f"connection-{project.connection_id}", f"plan-{project.pk}"
     return _ask("plan_project", lock=lock, once=once, pause=0, project_id=project.pk)
 

@@ -171,10 +171,11 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
     way = "DESC" if falls else "ASC"
     shown = ", ".join(f'{one.sql} AS "{one.name}"' for one in listing.columns)
     # Nothing in it comes from outside: the list is a constant of the program's, and what was asked for are parameters.
+    place_of = f"({column.order})::text || '~' || {listing.key}"
     sql = (
-        f'SELECT {listing.key} AS "key", ({column.order})::text || \'~\' || {listing.key} AS "place", {shown} '
+        f'SELECT {listing.key} AS "key", {place_of} AS "place", {shown} '  # nosec B608
         f"FROM {listing.rows} {where} ORDER BY {column.order} {way}, {listing.key} {way} LIMIT {size}"
-    )  # nosec B608
+    )
     with transaction.atomic(), connection.cursor() as cursor:
         # Compiling the query would take longer than a page does.
         cursor.execute("SET LOCAL jit = off")

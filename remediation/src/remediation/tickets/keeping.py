@@ -38,7 +38,7 @@ def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str,
 def keep_told(
     row: models.Ticket, told: Mapping[str, str], note: Mapping[str, Any], *, without: Collection[str] = ()
 ) -> None:
-    """The states of findings that a ticket has told, beside other keys of its note; pages find it by what it tells of."""
+    """The states of findings that a ticket has told, beside other keys of its note. Pages find it by what it tells."""
     change_keys(row, "note", {"told": dict(told), **note}, without=without)
     pairs = [pair_of(text) for text, state in told.items() if state not in (OUT, SUPERSEDED)]
     row.assets = sorted({asset for asset, _ in pairs})

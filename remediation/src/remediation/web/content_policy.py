@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of all pages: what is ours and nothing else. Scripts and styles are files of their own."""
+"""The Content-Security-Policy of all pages: what is ours and nothing else. No script or style is within a page."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from ..domain.snapshot import SEVERITIES
 
@@ -19,6 +19,7 @@ register = template.Library()
 NOTHING = "–"
 # Of a long list in a cell, so many are shown.
 FEW = 3
+CURRENT = format_html(' aria-current="{}"', "page")
 
 
 @register.filter
@@ -84,7 +85,7 @@ def counts(row: Mapping[str, Any]) -> SafeString:
 @register.simple_tag(takes_context=True)
 def here(context: Mapping[str, Any], path: str) -> SafeString:
     """Marks the link of the area that the page is in."""
-    return mark_safe(' aria-current="page"' if context["request"].path.startswith(path) else "")  # nosec B308,B703
+    return format_html("{}", CURRENT if context["request"].path.startswith(path) else "")
 
 
 @register.filter

@@ -19,7 +19,8 @@ from .rows import DEVICES
 @require_safe
 def all_devices(request: HttpRequest) -> HttpResponseBase:
     """The list."""
-    return listed(request, DEVICES, "devices/devices.html")
+    empty = "No device is known yet. Read a source or import a report."
+    return listed(request, DEVICES, "devices/devices.html", cell="devices/cell.html", empty=empty)
 
 
 @needs(VIEWER)

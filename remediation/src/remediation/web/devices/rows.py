@@ -7,7 +7,28 @@ from ...store.listing import Column, Filter, Listing
 
 # Worst first: any critical one before all high ones, and so on.
 _WORST = "(device.critical::float8 * 1e12 + device.high::float8 * 1e8 + device.medium::float8 * 1e4 + device.low)"
-_ASSETS = "(SELECT {} FROM store_asset AS asset WHERE asset.device_id = device.id)"
+_SOURCE = "JOIN store_source AS source ON source.id = asset.source_id"
+_NAMED = """strpos(lower(device.name), lower(%(name)s)) > 0 OR EXISTS (
+    SELECT FROM store_asset AS asset WHERE asset.device_id = device.id
+        AND (asset.ip = %(name)s OR strpos(lower(asset.host_name), lower(%(name)s)) > 0)
+)"""
+_TAGGED = """EXISTS (
+    SELECT FROM store_asset AS asset WHERE asset.device_id = device.id AND %(tag)s = ANY(
+        asset.sites || asset.owner_tags || asset.location_tags || asset.criticality_tags || asset.custom_tags
+    )
+)"""
+_HAS = " OR ".join(f"('{name}' = ANY(%(severity)s) AND device.{name} > 0)" for name in SEVERITIES)
+_OPEN = " + ".join(f"device.{name}" for name in SEVERITIES)
+
+
+def _of_assets(aggregate: str, more: str = "") -> str:
+    """Something of all assets of a device."""
+    return f"(SELECT {aggregate} FROM store_asset AS asset {more} WHERE asset.device_id = device.id)"  # nosec B608
+
+
+def _number(name: str) -> Column:
+    return Column(name, name.capitalize(), f"device.{name}", "number", f"device.{name}", "int", False)
+
 
 DEVICES = Listing(
     name="devices",
@@ -15,58 +36,20 @@ DEVICES = Listing(
     key="device.id",
     columns=(
         Column("name", "Device", "device.name", order='lower(device.name) COLLATE "C"', order_type="text"),
-        Column(
-            "worst",
-            "Open findings",
-            "device.critical + device.high + device.medium + device.low + device.none",
-            "counts",
-            _WORST,
-        ),
-        *(
-            Column(name, name.capitalize(), f"device.{name}", "number", f"device.{name}", "int", False)
-            for name in SEVERITIES
-        ),
-        Column(
-            "ips",
-            "Addresses",
-            _ASSETS.format("array_agg(DISTINCT asset.ip) FILTER (WHERE asset.ip IS NOT NULL)"),
-            "texts",
-        ),
-        Column("os", "System", _ASSETS.format("max(asset.os)")),
-        Column(
-            "owners",
-            "Owner",
-            "(SELECT array_agg(DISTINCT tag) FROM store_asset AS asset, unnest(asset.owner_tags) AS tag WHERE asset.device_id = device.id)",
-            "texts",
-        ),
-        Column(
-            "sources",
-            "Sources",
-            "(SELECT array_agg(DISTINCT source.name) FROM store_asset AS asset JOIN store_source AS source ON source.id = asset.source_id WHERE asset.device_id = device.id)",
-            "texts",
-        ),
+        Column("worst", "Open findings", _OPEN, "number", _WORST),
+        *map(_number, SEVERITIES),
+        Column("ips", "Addresses", _of_assets("array_agg(DISTINCT ip) FILTER (WHERE ip IS NOT NULL)"), "texts"),
+        Column("os", "System", _of_assets("max(os)")),
+        Column("owners", "Owner", _of_assets("array_agg(DISTINCT tag)", ", unnest(asset.owner_tags) AS tag"), "texts"),
+        Column("sources", "Sources", _of_assets("array_agg(DISTINCT source.name)", _SOURCE), "texts"),
         Column(
             "assessed", "Last scan", "device.assessed", "time", "coalesce(device.assessed, '-infinity')", "timestamptz"
         ),
     ),
     filters=(
-        Filter(
-            "name",
-            "Name or address",
-            "device.name ILIKE '%%' || %(name)s || '%%' OR EXISTS (SELECT FROM store_asset AS asset WHERE asset.device_id = device.id AND (asset.ip = %(name)s OR asset.host_name ILIKE '%%' || %(name)s || '%%'))",
-        ),
-        Filter(
-            "severity",
-            "Has",
-            " OR ".join(f"('{name}' = ANY(%(severity)s) AND device.{name} > 0)" for name in SEVERITIES),
-            "choices",
-            [(name, name.capitalize()) for name in SEVERITIES],
-        ),
-        Filter(
-            "tag",
-            "Site, owner or tag",
-            "EXISTS (SELECT FROM store_asset AS asset WHERE asset.device_id = device.id AND %(tag)s = ANY(asset.sites || asset.owner_tags || asset.location_tags || asset.criticality_tags || asset.custom_tags))",
-        ),
+        Filter("name", "Name or address", _NAMED),
+        Filter("severity", "Has", _HAS, "choices", [(name, name.capitalize()) for name in SEVERITIES]),
+        Filter("tag", "Site, owner or tag", _TAGGED),
     ),
     order="-worst",
 )

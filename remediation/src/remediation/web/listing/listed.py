@@ -1,4 +1,4 @@
-"""The page of a list: its filters, order and columns are in its address, so that it can be kept, sent and gone back to."""
+"""The page of a list: its filters, order and columns are in its address, which can be kept, sent and gone back to."""
 
 from __future__ import annotations
 
@@ -47,10 +47,14 @@ class Shown:
         return self.order.removeprefix("-")
 
 
-def listed(request: HttpRequest, listing: Listing, template: str, **more: Any) -> HttpResponse | StreamingHttpResponse:
+def listed(
+    request: HttpRequest, listing: Listing, template: str, *, cell: str, empty: str, bulk: bool = False, **more: Any
+) -> HttpResponse | StreamingHttpResponse:
     """The page of a list, or, with ``?export=csv`` or ``json``, what it shows as a file.
 
-    htmx gets the list without what is around it. ``template`` extends base.html and includes ``listing/list.html``.
+    htmx gets the list without what is around it. ``template`` extends base.html and includes ``listing/list.html``;
+    ``cell`` shows a ``value`` of a ``row`` by its ``column``, ``empty`` says what to do where there is no row at all.
+    ``bulk``: analysts can choose rows, for a form with the id ``bulk``.
     """
     query = query_of(request.GET, listing)
     try:
@@ -74,7 +78,8 @@ def listed(request: HttpRequest, listing: Listing, template: str, **more: Any) -
     )
     is_part = bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]  # django_htmx
     name = "listing/list.html" if is_part else template
-    return render(request, name, {"list": shown, **more}, status=400 if error and not is_part else 200)
+    known = {"list": shown, "cell": cell, "empty": empty, "bulk": bulk, **more}
+    return render(request, name, known, status=400 if error and not is_part else 200)
 
 
 def query_of(given: QueryDict, listing: Listing) -> Query:

@@ -14,11 +14,13 @@ _ON_DEVICE = """vulnerability.id IN (
         AND finding.state IN ('open', 'unconfirmed')
     JOIN store_vulnerability AS found ON found.source_id = finding.source_id
         AND found.vulnerability = finding.vulnerability
-    WHERE asset.host_name ILIKE '%%' || %(device)s || '%%' OR asset.ip = %(device)s
+    WHERE strpos(lower(asset.host_name), lower(%(device)s)) > 0 OR asset.ip = %(device)s
 )"""
-_TICKETS = """(SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
+_TICKETS = """(
+    SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
     WHERE project.source_id = vulnerability.source_id AND ticket.halo_id IS NOT NULL
-      AND ticket.vulnerabilities @> ARRAY[vulnerability.vulnerability])"""
+      AND ticket.vulnerabilities @> ARRAY[vulnerability.vulnerability]
+)"""
 
 
 def score(name: str, title: str, *, shown: bool = False) -> Column:
@@ -26,11 +28,10 @@ def score(name: str, title: str, *, shown: bool = False) -> Column:
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
 
 
-def vulnerabilities(due_days: dict[str, int]) -> Listing:
-    """The list. ``due_days``: after how many days a finding is due, by severity."""
-    due = "oldest + make_interval(days => CASE severity {} ELSE %(due_none)s END)".format(
-        " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
-    )
+def vulnerabilities(days: dict[str, int]) -> Listing:
+    """The list. ``days``: after how many days a finding is due, by severity."""
+    cases = " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
+    due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
     return Listing(
         name="vulnerabilities",
         rows="store_vulnerability AS vulnerability WHERE alive > 0",
@@ -58,7 +59,7 @@ def vulnerabilities(due_days: dict[str, int]) -> Listing:
         ),
         filters=(
             Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
-            Filter("words", "Title holds", "title ILIKE '%%' || %(words)s || '%%'"),
+            Filter("words", "Title holds", "strpos(lower(coalesce(title, vulnerability)), lower(%(words)s)) > 0"),
             Filter("device", "On device", _ON_DEVICE),
             Filter(
                 "severity",
@@ -77,7 +78,7 @@ def vulnerabilities(due_days: dict[str, int]) -> Listing:
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", _sources()),
         ),
         order="-severity",
-        given={f"due_{name}": due_days[name] for name in SEVERITIES},
+        given={f"due_{name}": days[name] for name in SEVERITIES},
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from ...store import models
@@ -20,7 +22,14 @@ NEWEST = 50
 @require_safe
 def all_vulnerabilities(request: HttpRequest) -> HttpResponseBase:
     """The list."""
-    return listed(request, vulnerabilities(due_days()), "vulnerabilities/vulnerabilities.html")
+    return listed(
+        request,
+        vulnerabilities(due_days()),
+        "vulnerabilities/vulnerabilities.html",
+        cell="vulnerabilities/cell.html",
+        empty="No device has a vulnerability that is known here. Read a source or import a report.",
+        bulk=True,
+    )
 
 
 @needs(VIEWER)
@@ -34,7 +43,7 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         project__source=row.source_id, vulnerabilities__contains=[row.vulnerability], halo_id__isnull=False
     ).select_related("project")
     others = models.Vulnerability.objects.filter(cves__overlap=row.cves).exclude(pk=row.pk) if row.cves else None
-    known = {
+    known: dict[str, Any] = {
         "row": row,
         "solutions": models.Solution.objects.filter(
             source=row.source_id, solution__in=[one for one in solutions if one]
@@ -43,13 +52,19 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         "history": history(mine),
         "others": others.select_related("source")[:20] if others is not None else [],
     }
-    return listed(request, devices_with(row), "vulnerabilities/vulnerability.html", **known)
+    return listed(
+        request,
+        devices_with(row),
+        "vulnerabilities/vulnerability.html",
+        cell="vulnerabilities/device_cell.html",
+        empty="No device has it now.",
+        **known,
+    )
 
 
 def history(of: dict[str, object]) -> list[models.Observation]:
-    """The newest observations, with the assets' names."""
-    rows = list(models.Observation.objects.filter(**of).order_by("-pk").select_related("snapshot")[:NEWEST])
-    return rows
+    """The newest observations."""
+    return list(models.Observation.objects.filter(**of).order_by("-pk").select_related("snapshot")[:NEWEST])
 
 
 def devices_with(row: models.Vulnerability) -> Listing:
@@ -77,7 +92,9 @@ def devices_with(row: models.Vulnerability) -> Listing:
             Column("last_found", "Last seen", "finding.last_found", "time"),
             Column("owner", "Owner", "asset.owner_tags", "texts"),
         ),
-        filters=(Filter("host", "Device", "asset.host_name ILIKE '%%' || %(host)s || '%%' OR asset.ip = %(host)s"),),
+        filters=(
+            Filter("host", "Device", "strpos(lower(asset.host_name), lower(%(host)s)) > 0 OR asset.ip = %(host)s"),
+        ),
         order="name",
         given={"source": row.source_id, "vulnerability": row.vulnerability},
     )

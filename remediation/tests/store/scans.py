@@ -1,0 +1,34 @@
+"""Scans that a test makes up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
+
+
+def scan(found: Mapping[str, Sequence[str]], taken: datetime) -> Snapshot:
+    """A scan with the vulnerabilities of each asset, all seen with full credentials; a vulnerability is called by its
+    severity and a number, as in high-3. Hosts are called ASSET.example."""
+    findings = [
+        {"asset": asset, "vulnerability": name, "severity": name.split("-")[0], "solution": f"fix {name}"}
+        for asset, names in found.items()
+        for name in names
+    ]
+    covered = [{"asset": asset, "scan": f"{taken:%d}", "scan_started": taken, "credentials": 4} for asset in found]
+    return Snapshot(
+        taken=taken,
+        proof=Proof.SCAN,
+        rows=len(findings),
+        findings=_frame(findings, FINDINGS),
+        assets=_frame([{"asset": asset, "host_name": f"{asset}.example"} for asset in found], ASSETS),
+        coverage=_frame(covered, COVERAGE),
+    )
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=dict(schema), orient="row")
