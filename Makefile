@@ -37,8 +37,8 @@ demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real
 demo-remediation: ## findings of a stand-in console to tickets and back
 	@$(call remediation,-m stand_ins.demo)
 
-serve: ## the service: pages and worker on its own database (ARGS="--address HOST:PORT --every MINUTES --data DIR")
-	@$(call remediation,-m remediation.cli serve $(ARGS))
+serve: ## the service on its own database (ARGS="--address HOST:PORT --data DIR"; DEMO=1: with stand-ins and a world to look at)
+	@$(call remediation,-m $(if $(DEMO),stand_ins.serve,remediation.cli serve) $(ARGS))
 
 # Measuring coverage takes more than half as much time again, so only CI does it always.
 cov = $(if $(COVERAGE),--cov --cov-report=term)

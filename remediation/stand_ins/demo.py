@@ -209,7 +209,7 @@ def main() -> int:
             console = stack.enter_context(Console(server.address()))
             halo = stack.enter_context(HaloEmulator())
             stack.callback(EmbeddedPostgres(folder / "data" / "postgres").stop)
-            _prepared(console, halo, folder)
+            prepared(console, halo, folder)
             act = Play(console, halo)
             act.ids = seed_demo(console)
             # The third of its vulnerabilities has no solution; the story is about those that have one.
@@ -227,7 +227,7 @@ def main() -> int:
         return 130
 
 
-def _prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:
+def prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:
     """What an administrator would set up."""
     for number, name, closes in STATUSES:
         halo.lists.statuses.append({"id": number, "name": name, "shortname": name, "type": 0, "sequence": number})

@@ -1,0 +1,185 @@
+"""``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
+
+60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state and one
+held run. Everything is made by the service's own commands, over HTTP, and lies in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import typer
+
+from halo_emulator import HaloEmulator
+from remediation.store.embedded import EmbeddedPostgres
+
+from .demo import DemoFailed, Play, prepared
+from .estate import Estate
+from .insightvm_console import Console
+from .weekly_report import weekly_report
+
+DMZ, SERVERS = "Patch the DMZ", "Servers, fourth quarter"
+RULES = """
+[[rules]]
+field = "owner_tags"
+value = "network-team"
+team = "Infrastructure"
+agent = "Priya Raman"
+
+[[rules]]
+field = "owner_tags"
+value = "web-team"
+team = "Security Operations"
+agent = "Tomas Weber"
+"""
+PROJECTS = {
+    DMZ: f'owner = "Ana Lead"\ndue = "2027-02-28"\ndefault_team = "Service Desk"\nmin_severity = "medium"\n{RULES}\n'
+    '[scope]\nsites = ["DMZ"]\n',
+    # What closes three tickets at once waits for an approver here, so that there is a held run to look at.
+    SERVERS: f'owner = "Jo Ops"\ndue = "2027-06-30"\ndefault_team = "Service Desk"\nmass_least = 3\n{RULES}\n',
+}
+WEEKS = 4
+CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
+
+
+class Story(Play):
+    """Four weeks of it."""
+
+    def __init__(self, console: Console, halo: HaloEmulator, folder: Path) -> None:
+        super().__init__(console, halo)
+        self._folder = folder
+        self.estate = Estate(console)
+
+    def tell(self) -> None:
+        """Make the world. Raises DemoFailed."""
+        begin = datetime.now(timezone.utc) - timedelta(weeks=WEEKS, hours=2)
+        self.console.now = begin.replace(minute=0, second=0, microsecond=0)
+        self.estate.build()
+        self.console.scan()
+        self._connect()
+        self._week(0)
+        self.estate.patched("openssl-3")
+        self.estate.patched("win-2026-11", 0.4)
+        self.person("Upgrade nginx", 2)
+        self.person("Upgrade IOS XE", 2)
+        self._week(1)
+        self.estate.appears("sudo-1-9", 0.5)
+        self.estate.patched("postgres-16", 0.6)
+        self.person("Disable telnet", CLOSED)
+        self._week(2)
+        self.estate.appears("openssl-3", 0.2)
+        self.estate.appears("dotnet-8", 0.6)
+        self.estate.accepted("tls-1-2")
+        self._week(3)
+        self.person("Upgrade the Linux kernel", 40)
+        for key in ("sudo-1-9", "dotnet-8", "postgres-16", "smb-signing", "nginx-1-27"):
+            self.estate.patched(key)
+        self._week(WEEKS, held=True)
+        report = self._folder / "weekly.csv"
+        report.write_text(weekly_report(self.estate), encoding="utf-8")
+        self.service("import", str(report), "--source", "weekly report", "--coverage", "listed")
+
+    def _week(self, number: int, held: bool = False) -> None:
+        """A scan of all machines, the service's reading and its runs."""
+        if number:
+            self.console.now = self.console.now + timedelta(days=7) - timedelta(hours=1)
+            self.console.scan()
+        self._same_time()
+        self.service("source", "read", "console")
+        self.service("apply", DMZ)
+        self.service("apply", SERVERS, expected=3 if held else 0)
+
+    def _connect(self) -> None:
+        password = self._folder / "password"
+        password.write_text(self.console.password, encoding="utf-8")
+        self.service(
+            "connect",
+            "HaloITSM",
+            "--ticket-type",
+            "Vulnerability",
+            "--closing-agent",
+            "Marcus Okafor",
+            "--requests",
+            "300",
+        )
+        self.service(
+            "source",
+            "add",
+            "console",
+            "--kind",
+            "insightvm",
+            "--url",
+            self.console.url,
+            "--user",
+            self.console.user,
+            "--password-file",
+            str(password),
+        )
+        for name, settings in PROJECTS.items():
+            file = self._folder / "project.toml"
+            file.write_text(settings, encoding="utf-8")
+            self.service(
+                "project", "create", name, "--connection", "HaloITSM", "--source", "console", "--settings", str(file)
+            )
+
+    def person(self, summary: str, status: int) -> None:
+        """Somebody moves all tickets with this summary in Halo."""
+        self._same_time()
+        for ticket in self.children():
+            if str(ticket["summary"]).startswith(summary):
+                self.halo.change_ticket(ticket["id"], status_id=status, agent_id=3)
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[Story]:
+    """The stand-ins, running, with the world made in the service's data folder ``folder / "data"``."""
+    with ExitStack() as stack:
+        os.environ["REMEDIATION_DATA"] = str(folder / "data")
+        os.environ.pop("DATABASE_URL", None)
+        server = stack.enter_context(EmbeddedPostgres(folder / "console"))
+        console = stack.enter_context(Console(server.address()))
+        halo = stack.enter_context(HaloEmulator())
+        stack.callback(EmbeddedPostgres(folder / "data" / "postgres").stop)
+        prepared(console, halo, folder)
+        story = Story(console, halo, folder)
+        story.tell()
+        yield story
+
+
+def main(words: list[str]) -> int:
+    """Make the world and serve it until Ctrl-C. ``words`` are options of ``serve``."""
+    folder = Path(tempfile.mkdtemp(prefix="remediation-demo-"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with world(folder):
+            typer.echo("\nThe world is made. Nothing in it is real, and all of it goes when you end this with Ctrl-C.")
+            # The stand-ins answer on this machine only.
+            environment = {**os.environ, "REMEDIATION_NETWORKS": "127.0.0.0/8"}
+            command = [sys.executable, "-m", "remediation.cli", "serve", *words]
+            with subprocess.Popen(command, env=environment) as served:
+                try:
+                    return served.wait()
+                except BaseException:
+                    served.terminate()
+                    raise
+    except DemoFailed as error:
+        typer.echo(f"\nFAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. Nothing is left behind: all of it was in a temporary folder.")
+        return 130
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
