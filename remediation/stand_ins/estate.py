@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from .insightvm_console import Console
+from stand_ins.insightvm_console import Console
 
 DEVICES = 60
 WINDOWS, LINUX, CISCO = "Microsoft Windows Server 2022", "Ubuntu Linux 22.04", "Cisco IOS XE 17.9"

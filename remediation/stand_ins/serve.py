@@ -7,11 +7,13 @@ held run. Everything is made by the service's own commands, over HTTP, and lies 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -22,10 +24,10 @@ import typer
 from halo_emulator import HaloEmulator
 from remediation.store.embedded import EmbeddedPostgres
 
-from .demo import DemoFailed, Play, prepared
-from .estate import Estate
-from .insightvm_console import Console
-from .weekly_report import weekly_report
+from stand_ins.demo import DemoFailed, Play, prepared
+from stand_ins.estate import Estate
+from stand_ins.insightvm_console import Console
+from stand_ins.weekly_report import weekly_report
 
 DMZ, SERVERS = "Patch the DMZ", "Servers, fourth quarter"
 RULES = """
@@ -153,6 +155,32 @@ def world(folder: Path) -> Iterator[Story]:
         story = Story(console, halo, folder)
         story.tell()
         yield story
+
+
+class Served:
+    """The service as a process of its own, on the world's data folder. What it says goes to ``log``."""
+
+    def __init__(self, log: Path, *words: str) -> None:
+        # The stand-ins answer on this machine only.
+        environment = {**os.environ, "REMEDIATION_NETWORKS": "127.0.0.0/8"}
+        self._log = log
+        with log.open("w", encoding="utf-8") as said:
+            command = [sys.executable, "-m", "remediation.cli", "serve", "--address", "127.0.0.1:0", *words]
+            self._process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        self.address = self._address()
+
+    def _address(self) -> str:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if found := re.search(r"Serving at (\S+)", self._log.read_text(encoding="utf-8")):
+                return found[1]
+            time.sleep(0.1)
+        raise DemoFailed("The service was not served.")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(60)
 
 
 def main(words: list[str]) -> int:

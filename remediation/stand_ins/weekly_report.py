@@ -1,13 +1,13 @@
-"""A weekly report as a second scanner would write it: some of the same machines, some of the same CVEs, one of its own."""
+"""A weekly report as a second scanner writes it: some of the same machines and CVEs, and one of its own."""
 
 from __future__ import annotations
 
 import csv
 import io
 
-from .estate import FIXES, Estate, flaws
+from stand_ins.estate import FIXES, Estate, flaws
 
-HEADER = ("Hostname", "IP Address", "CVE", "Severity", "VPR", "CVSS", "Description", "Solution", "First Seen")
+HEADER = ("Hostname", "IP Address", "CVE", "Severity", "VPR", "CVSS", "Vulnerability Name", "Solution", "First Seen")
 
 
 def weekly_report(estate: Estate) -> str:

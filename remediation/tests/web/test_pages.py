@@ -52,7 +52,7 @@ def test_the_overview_shows_what_waits_and_why(person: Client, project: models.P
     )
     assert "s9: below the <filter>" in text
     assert "console insightvm 4 findings on 3 assets, taken 2026-11-20 01:00 done 4 findings on 3 assets." in text
-    assert "2026-11-20 01:00:00 project Patch <DMZ> held 0 done, 0 failed, 2 waiting." in text
+    assert "2026-11-20 01:00 project Patch <DMZ> held 0 done, 0 failed, 2 waiting." in text
     assert "halo https://halo.example/api 1 0 of 120" in text
     assert "sealed" not in text and "an id" not in text
 

@@ -38,13 +38,14 @@ class Column:
 @dataclass(frozen=True)
 class Filter:
     """``sql`` is a condition with ``%(NAME)s`` for what is asked for. ``kind``: text, number, day, choice or choices
-    (``sql`` gets a list). ``number`` and ``day`` are checked before the database sees them."""
+    (``sql`` gets a list). A ``number`` is checked before the database sees it. ``more``: it is shown on demand."""
 
     name: str
     title: str
     sql: str
     kind: str = "text"
     choices: Sequence[tuple[str, str]] = ()
+    more: bool = False
 
     def value(self, asked: Sequence[str]) -> Any:
         """What SQL gets. Raises NoSuch."""

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpRespo
 from django.shortcuts import render
 
 from ...store import models
-from ...store.listing import MOST_COUNTED, Column, Listing, NoSuch, Page, Query, count, every, page
+from ...store.listing import MOST_COUNTED, Column, Filter, Listing, NoSuch, Page, Query, count, every, page
 
 # What an export holds at most.
 MOST_EXPORTED = 100_000
@@ -35,6 +35,21 @@ class Shown:
     query: str
     views: Sequence[models.SavedView]
     error: str = ""
+
+    @property
+    def filters(self) -> list[Filter]:
+        """Those that are always shown."""
+        return [one for one in self.listing.filters if not one.more]
+
+    @property
+    def more_filters(self) -> list[Filter]:
+        """Those that are shown on demand."""
+        return [one for one in self.listing.filters if one.more]
+
+    @property
+    def more_is_asked(self) -> bool:
+        """Whether one of those is in use."""
+        return any(one.name in self.asked for one in self.more_filters)
 
     @property
     def descends(self) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ...domain.status import Status
 from ...jobs.status import status, workers
 from ...store import models
 from ..roles import VIEWER, needs
+from .figures import NEW_DAYS, changed, days, figures
 
 NEWEST_RUNS = 20
 # Of what waits and of what is not done, a project's own page has the rest.
 SHOWN = 5
+CLOSED = [Status.REMEDIATED.value, Status.WILL_NOT_FIX.value, Status.EXCEPTION.value]
 
 
 @needs(VIEWER)
@@ -23,13 +28,24 @@ SHOWN = 5
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
     now = status(most=SHOWN)
-    slugs = dict(models.Project.objects.values_list("name", "slug"))
-    projects = [_shown(project, slugs.get(project["project"], "")) for project in now["projects"]]
+    is_made, is_closed = Q(tickets__halo_id__isnull=False, tickets__kind="child"), Q(tickets__status__in=CLOSED)
+    rows = models.Project.objects.annotate(
+        made=Count("tickets", filter=is_made), closed=Count("tickets", filter=is_made & is_closed)
+    )
+    stored = {row.name: row for row in rows}
+    projects = [
+        _shown(project, stored[project["project"]]) for project in now["projects"] if project["project"] in stored
+    ]
     runs = models.Run.objects.select_related("source", "project").order_by("-pk")
+    week = timezone.now().date() - timedelta(days=NEW_DAYS)
     known: dict[str, Any] = {
         "ok": now["ok"],
         "projects": projects,
         "workers": workers(),
+        "figures": figures(),
+        "days": days(),
+        "changed": changed(week),
+        "new_days": NEW_DAYS,
         "runs": runs[:NEWEST_RUNS],
         "sources": [_source(row) for row in models.Source.objects.order_by("name")],
         "connections": _connections(now["connections"]),
@@ -37,11 +53,17 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "overview/overview.html", known)
 
 
-def _shown(project: dict[str, Any], slug: str) -> dict[str, Any]:
+def _shown(project: dict[str, Any], row: Any) -> dict[str, Any]:
     waiting, not_done = project["waiting"], project["not_done"]
+    due = row.settings.get("due")
     return {
         **project,
-        "slug": slug,
+        "slug": row.slug,
+        "made": row.made,
+        "closed": row.closed,
+        "due": due,
+        "is_late": bool(due and due < timezone.localdate().isoformat() and row.closed < row.made),
+        "paused": row.paused,
         "waiting_shown": waiting,
         "waiting_more": project["waits"] - SHOWN,
         "not_done_shown": not_done[:SHOWN],
