@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -27,12 +28,28 @@ SIZES = (10_000, 100_000, 1_000_000)
 _GOAL = 3.0
 _CALLS = 20
 _ROWS = 100
-# The vulnerability table's queries, by keys: the page itself comes later. The index of the ledger's key serves them.
-_LEDGER = """
-SELECT asset, vulnerability, solution, state, last_found FROM store_finding
-WHERE source_id = %s AND (asset, vulnerability) > (%s, %s) {} ORDER BY asset, vulnerability LIMIT {}
-"""
-_FILTERS = {"all": "", "open": "AND state = 'open'", "unconfirmed": "AND state = 'unconfirmed'"}
+# Of the lists, by their addresses. {place} is that of a vulnerability in the middle of the list of those.
+_LISTS = {
+    "vulnerabilities": "/vulnerabilities/",
+    "vulnerabilities, in the middle": "/vulnerabilities/?order=-severity&after={place}",
+    "vulnerabilities, the last ones": "/vulnerabilities/?order=-severity&before=-1~0",
+    "vulnerabilities by CVSS": "/vulnerabilities/?order=-cvss",
+    "vulnerabilities by first found": "/vulnerabilities/?order=oldest",
+    "vulnerabilities of two severities": "/vulnerabilities/?severity=low&severity=medium",
+    "vulnerabilities with a word": "/vulnerabilities/?words=attacker",
+    "vulnerabilities with a word that none has": "/vulnerabilities/?words=unheard-of",
+    "vulnerabilities with a CVE": "/vulnerabilities/?cve=CVE-2026-77",
+    "vulnerabilities on a device": "/vulnerabilities/?device=host7.corp.example.com",
+    "vulnerabilities, new ones": "/vulnerabilities/?new=7",
+    "vulnerabilities, overdue ones": "/vulnerabilities/?overdue=yes",
+    "vulnerabilities without a ticket": "/vulnerabilities/?ticket=no",
+    "a vulnerability": "/vulnerabilities/{vulnerability}/",
+    "devices": "/devices/",
+    "devices by name": "/devices/?order=name",
+    "devices with a name": "/devices/?name=host77",
+    "devices with a tag": "/devices/?tag=team-7",
+    "a device": "/devices/{device}/",
+}
 
 
 def run(quick: bool) -> Result:
@@ -41,8 +58,8 @@ def run(quick: bool) -> Result:
     result = Result(
         "pages",
         "Pages over a large store",
-        "Each page as Django answers it to somebody who has signed in, template and all, without a web server, and the "
-        f"ledger's rows by keyset, {_ROWS} at a time, at its beginning, middle and end; each {_CALLS} times in a fresh "
+        "Each page as Django answers it to somebody who has signed in, template and all, without a web server: "
+        f"the overview, projects, and lists with their filters, at their beginning, middle and end; each {_CALLS} times in a fresh "
         f"process, {rounds} times in turn over all sizes. A store of so many findings has a hundredth as many tickets "
         "and steps. The floor is the same page over the smallest store.",
     )
@@ -118,6 +135,8 @@ def _planned(project: models.Project, count: int, is_held: bool) -> None:
                 title=f"Install update {number}",
                 status="Not Started",
                 note={"told": {f"{place}|vendor-cve-2026-{number}": "open" for place in range(EACH)}},
+                assets=[str(place) for place in range(EACH)],
+                vulnerabilities=[f"vendor-cve-2026-{number}"],
             )
             for number in range(count)
         ]
@@ -138,26 +157,17 @@ def asked(size: int) -> Side:
         "project, first page": lambda: _page(person, "/projects/done/"),
         "project, last page of tickets": lambda: _page(person, f"/projects/done/?tickets={last}"),
         "held project, last page of steps": lambda: _page(person, f"/projects/held/?steps={last}"),
-        **_ledger(),
+        **{name: partial(_page, person, address.format_map(_places())) for name, address in _LISTS.items()},
     }
     return lambda: {name: _seconds(page) for name, page in pages.items()}
 
 
-def _ledger() -> dict[str, Callable[[], object]]:
-    (source,) = models.Source.objects.values_list("pk", flat=True)
-    assets = list(models.Asset.objects.order_by("asset").values_list("asset", flat=True))
-    places = {"first": "", "middle": assets[len(assets) // 2], "last": assets[-1]}
-
-    def rows(after: str, only: str) -> object:
-        with connection.cursor() as cursor:
-            cursor.execute(_LEDGER.format(only, _ROWS), [source, after, ""])
-            return cursor.fetchall()
-
-    return {
-        f"ledger, {name}, {place} page": lambda after=after, only=only: rows(after, only)  # type: ignore[misc]
-        for name, only in _FILTERS.items()
-        for place, after in places.items()
-    }
+def _places() -> dict[str, object]:
+    """A vulnerability in the middle of the list, its place there, and a device."""
+    ids = models.Vulnerability.objects.filter(alive__gt=0).order_by("-rank", "-pk").values_list("rank", "pk")
+    rank, number = ids[ids.count() // 2]
+    device = models.Device.objects.order_by("pk").values_list("pk", flat=True).first()
+    return {"place": f"{rank}~{number}", "vulnerability": number, "device": device}
 
 
 def _page(person: Client, address: str) -> None:

@@ -7,14 +7,20 @@ from ...domain.snapshot import SEVERITIES
 from ...store import models
 from ...store.listing import Column, Filter, Listing
 
-# On which device a finding is, by a part of its name or by its whole address.
+# Whether a ticket tells of it. All are looked up at once: one by one takes minutes where most have none.
+_TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
+    SELECT project.source_id, unnest(ticket.vulnerabilities)
+    FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
+    WHERE ticket.halo_id IS NOT NULL AND project.source_id IS NOT NULL
+))"""
+# On which device a finding is, by how its name begins or by its whole address.
 _ON_DEVICE = """vulnerability.id IN (
     SELECT found.id FROM store_asset AS asset
     JOIN store_finding AS finding ON finding.source_id = asset.source_id AND finding.asset = asset.asset
         AND finding.state IN ('open', 'unconfirmed')
     JOIN store_vulnerability AS found ON found.source_id = finding.source_id
         AND found.vulnerability = finding.vulnerability
-    WHERE strpos(lower(asset.host_name), lower(%(device)s)) > 0 OR asset.ip = %(device)s
+    WHERE starts_with(lower(asset.host_name), lower(%(device)s)) OR asset.ip = %(device)s
 )"""
 _TICKETS = """(
     SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
@@ -60,7 +66,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
         filters=(
             Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
             Filter("words", "Title holds", "strpos(lower(coalesce(title, vulnerability)), lower(%(words)s)) > 0"),
-            Filter("device", "On device", _ON_DEVICE),
+            Filter("device", "On device (name begins with)", _ON_DEVICE),
             Filter(
                 "severity",
                 "Severity",
@@ -74,7 +80,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter("exploit", "Exploit known", "(exploits > 0) = (%(exploit)s = 'yes')", "choice", YES_NO, True),
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
-            Filter("ticket", "With a ticket", f"({_TICKETS} > 0) = (%(ticket)s = 'yes')", "choice", YES_NO),
+            Filter("ticket", "With a ticket", f"{_TOLD} = (%(ticket)s = 'yes')", "choice", YES_NO),
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", _sources()),
         ),
         order="-severity",
