@@ -16,6 +16,10 @@ from django.db import DataError, connection, transaction
 MOST_COUNTED = 10_000
 
 
+def _quoted(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("'", "''")
+
+
 class NoSuch(ValueError):
     """A column, an order, a filter or a place that a list has not. The text is for the person who asked."""
 
@@ -37,8 +41,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Filter:
-    """``sql`` is a condition with ``%(NAME)s`` for what is asked for. ``kind``: text, number, day, choice or choices
-    (``sql`` gets a list). A ``number`` is checked before the database sees it. ``more``: it is shown on demand."""
+    """``sql`` is a condition with ``%(NAME)s`` for what is asked for. ``kind``: text, number, choice, choices
+    (``sql`` gets a list) or words (``sql`` gets what to_tsquery takes). A ``number`` is checked before the database sees it. ``more``: it is shown on demand.
+    """
 
     name: str
     title: str
@@ -54,6 +59,9 @@ class Filter:
             raise NoSuch(f"{self.title} is {unknown[0]!r}, and there is no such choice.")
         if self.kind == "choices":
             return list(asked)
+        if self.kind == "words":
+            # As a query for texts with all of these words, or with ones that begin so.
+            return " & ".join(f"'{_quoted(word)}':*" for word in asked[0].split())
         if self.kind == "number":
             try:
                 return float(asked[0])

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce, Now
@@ -123,6 +124,8 @@ class Asset(models.Model):
 _ORDERS: dict[str, F | Coalesce] = {
     "rank": F("rank"),
     "alive": F("alive"),
+    "oldest": F("oldest"),
+    "newest": F("newest"),
     **{name: Coalesce(name, Value(-1.0)) for name in ("cvss", "vpr", "epss", "risk")},
 }
 
@@ -158,7 +161,13 @@ class Vulnerability(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
         indexes = [
-            GinIndex(fields=["cves"], name="vulnerability_cves"),
+            # Each without a list of what is to be put into it later, which every search would go through.
+            GinIndex(fields=["cves"], name="vulnerability_cves", fastupdate=False),
+            GinIndex(
+                SearchVector(Coalesce("title", "vulnerability"), config="simple"),
+                name="vulnerability_words",
+                fastupdate=False,
+            ),
             *(
                 models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
                 for name, by in _ORDERS.items()
@@ -203,11 +212,7 @@ class Finding(models.Model):
         indexes = [
             models.Index(fields=["source", "solution"], name="finding_solution"),
             models.Index(fields=["source", "state"], name="finding_state"),
-            models.Index(
-                fields=["source", "vulnerability", "asset"],
-                name="finding_alive",
-                condition=models.Q(state__in=["open", "unconfirmed"]),
-            ),
+            models.Index(fields=["source", "vulnerability", "asset"], name="finding_vulnerability"),
         ]
 
 
@@ -317,8 +322,8 @@ class Ticket(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "key", "generation"], name="ticket_once")]
         indexes = [
-            GinIndex(fields=["assets"], name="ticket_assets"),
-            GinIndex(fields=["vulnerabilities"], name="ticket_vulnerabilities"),
+            GinIndex(fields=["assets"], name="ticket_assets", fastupdate=False),
+            GinIndex(fields=["vulnerabilities"], name="ticket_vulnerabilities", fastupdate=False),
         ]
 
     @property

@@ -8,12 +8,12 @@ from ...store.listing import Column, Filter, Listing
 # Worst first: any critical one before all high ones, and so on.
 _WORST = "(device.critical::float8 * 1e12 + device.high::float8 * 1e8 + device.medium::float8 * 1e4 + device.low)"
 _SOURCE = "JOIN store_source AS source ON source.id = asset.source_id"
-_NAMED = """strpos(lower(device.name), lower(%(name)s)) > 0 OR EXISTS (
-    SELECT FROM store_asset AS asset WHERE asset.device_id = device.id
-        AND (asset.ip = %(name)s OR strpos(lower(asset.host_name), lower(%(name)s)) > 0)
+_NAMED = """strpos(lower(device.name), lower(%(name)s)) > 0 OR device.id IN (
+    SELECT device_id FROM store_asset AS asset
+    WHERE asset.ip = %(name)s OR strpos(lower(asset.host_name), lower(%(name)s)) > 0
 )"""
-_TAGGED = """EXISTS (
-    SELECT FROM store_asset AS asset WHERE asset.device_id = device.id AND %(tag)s = ANY(
+_TAGGED = """device.id IN (
+    SELECT device_id FROM store_asset AS asset WHERE %(tag)s = ANY(
         asset.sites || asset.owner_tags || asset.location_tags || asset.criticality_tags || asset.custom_tags
     )
 )"""

@@ -7,6 +7,9 @@ from ...domain.snapshot import SEVERITIES
 from ...store import models
 from ...store.listing import Column, Filter, Listing
 
+# As the index on it has it.
+_WORDS = """to_tsvector('simple'::regconfig, COALESCE(COALESCE(title, vulnerability), ''))
+    @@ to_tsquery('simple', %(words)s)"""
 # Whether a ticket tells of it. All are looked up at once: one by one takes minutes where most have none.
 _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     SELECT project.source_id, unnest(ticket.vulnerabilities)
@@ -14,18 +17,19 @@ _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     WHERE ticket.halo_id IS NOT NULL AND project.source_id IS NOT NULL
 ))"""
 # On which device a finding is, by how its name begins or by its whole address.
-_ON_DEVICE = """vulnerability.id IN (
+_ON_DEVICE = r"""vulnerability.id IN (
     SELECT found.id FROM store_asset AS asset
     JOIN store_finding AS finding ON finding.source_id = asset.source_id AND finding.asset = asset.asset
         AND finding.state IN ('open', 'unconfirmed')
     JOIN store_vulnerability AS found ON found.source_id = finding.source_id
         AND found.vulnerability = finding.vulnerability
-    WHERE starts_with(lower(asset.host_name), lower(%(device)s)) OR asset.ip = %(device)s
+    WHERE asset.host_name ILIKE replace(replace(replace(%(device)s, '\', '\\'), '%%', '\%%'), '_', '\_') || '%%' OR asset.ip = %(device)s
 )"""
+# Compared as the index on tickets is.
 _TICKETS = """(
     SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
     WHERE project.source_id = vulnerability.source_id AND ticket.halo_id IS NOT NULL
-      AND ticket.vulnerabilities @> ARRAY[vulnerability.vulnerability]
+      AND ticket.vulnerabilities @> ARRAY[vulnerability.vulnerability COLLATE "default"]
 )"""
 
 
@@ -52,8 +56,8 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             score("risk", "Risk"),
             Column("exploits", "Exploits", "exploits", "number", shown=False),
             Column("alive", "Devices", "alive", "number", "alive", "int"),
-            Column("oldest", "First found", "oldest", "day", "coalesce(oldest, '-infinity')", "timestamptz"),
-            Column("newest", "Last new device", "newest", "day", "coalesce(newest, '-infinity')", "timestamptz", False),
+            Column("oldest", "First found", "oldest", "day", "oldest", "timestamptz"),
+            Column("newest", "Last new device", "newest", "day", "newest", "timestamptz", False),
             Column("due", "Due", due, "day"),
             Column("tickets", "Tickets", _TICKETS, "number"),
             Column(
@@ -65,7 +69,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
         ),
         filters=(
             Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
-            Filter("words", "Title holds", "strpos(lower(coalesce(title, vulnerability)), lower(%(words)s)) > 0"),
+            Filter("words", "Words of the title", _WORDS, "words"),
             Filter("device", "On device (name begins with)", _ON_DEVICE),
             Filter(
                 "severity",

@@ -64,7 +64,10 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
 
 def history(of: dict[str, object]) -> list[models.Observation]:
     """The newest observations."""
-    return list(models.Observation.objects.filter(**of).order_by("-pk").select_related("snapshot")[:NEWEST])
+    # By its assets, because the index of the observations begins with them.
+    assets = models.Finding.objects.filter(**of).values("asset")
+    rows = models.Observation.objects.filter(**of, asset__in=assets)
+    return list(rows.order_by("-pk").select_related("snapshot")[:NEWEST])
 
 
 def devices_with(row: models.Vulnerability) -> Listing:
