@@ -192,14 +192,9 @@ def apply(
 
 def _approved(project: Any, number: int) -> Any:
     """A held plan, the newest for 0, approved now. Raises Refused."""
-    from django.utils import timezone
+    from ..tickets.approving import NotHeld, approve
 
-    from ..store import models
-
-    plans = models.Plan.objects.filter(project=project, held=True).order_by("-pk")
-    plan_ = plans.first() if number == 0 else plans.filter(pk=number).first()
-    if plan_ is None:
-        raise Refused(f"The project {project.name!r} has no such held plan.")
-    plan_.approved_at, plan_.approved_by = timezone.now(), approver()
-    plan_.save(update_fields=["approved_at", "approved_by"])
-    return plan_
+    try:
+        return approve(project, number, approver())
+    except NotHeld as error:
+        raise Refused(str(error)) from None
