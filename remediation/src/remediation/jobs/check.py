@@ -113,16 +113,10 @@ def check_typed(halo: models.Connection) -> Iterator[Checked]:
 
     What cannot be told because of something before it is not in the checks.
     """
-    for what, key in (
-        ("Address of the authorisation server", "auth_server"),
-        ("Address of HaloITSM", "resource_server"),
-    ):
-        try:
-            require_reachable(halo.settings[key].strip(), settings.NETWORKS)
-        except NotReachable as error:
-            yield Checked(what, str(error), False)
+    for one in _addresses(halo):
+        yield one
+        if not one.ok:
             return
-        yield Checked(what, "The service may ask it.")
     try:
         client = page_client(halo)
         client.test()
@@ -131,27 +125,46 @@ def check_typed(halo: models.Connection) -> Iterator[Checked]:
         return
     yield Checked("Sign-in", f"{client.address} accepts the application, and shows it tickets.")
     for kind, words in {**_READ, **_SEARCHED}.items():
-        what = f"Right to read {words}"
+        one, is_last = _right(client, kind, words)
+        yield one
+        if is_last:
+            return
+    yield _found(client)
+
+
+def _addresses(halo: models.Connection) -> Iterator[Checked]:
+    for what, key in (
+        ("Address of the authorisation server", "auth_server"),
+        ("Address of HaloITSM", "resource_server"),
+    ):
         try:
-            rows = client.lookups.search(kind, "", most_pages=1) if kind in _SEARCHED else client.lookups.rows(kind)
-        except Exception as error:  # pylint: disable=broad-exception-caught  # as above
-            yield Checked(what, at_a_page(error), False)
-            if is_lost(error):
-                return
-            continue
-        names = {name for row in rows if (name := str(row.get("name") or ""))}
-        yield Checked(what, f"It sees {len(names)}{' or more' if len(rows) >= 100 else ''}.", bool(names))
+            require_reachable(halo.settings[key].strip(), settings.NETWORKS)
+            yield Checked(what, "The service may ask it.")
+        except NotReachable as error:
+            yield Checked(what, str(error), False)
+
+
+def _right(client: HaloClient, kind: str, words: str) -> tuple[Checked, bool]:
+    """Whether a list can be read, and whether it is of no use to ask for more."""
+    what = f"Right to read {words}"
+    try:
+        rows = client.lookups.search(kind, "", most_pages=1) if kind in _SEARCHED else client.lookups.rows(kind)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked(what, at_a_page(error), False), is_lost(error)
+    names = {name for row in rows if (name := str(row.get("name") or ""))}
+    more = " or more" if kind in _SEARCHED and len(rows) >= 100 else ""
+    return Checked(what, f"It sees {len(names)}{more}.", bool(names)), False
+
+
+def _found(client: HaloClient) -> Checked:
+    """Which of our statuses an instance has by their usual names."""
     try:
         mapped = Instance(client, Options()).status_map()
-    except Exception as error:  # pylint: disable=broad-exception-caught  # as above
-        yield Checked("Statuses", at_a_page(error), False)
-        return
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked("Statuses", at_a_page(error), False)
     found = [status.value for status in Status if status in mapped.write]
-    yield Checked(
-        "Statuses",
-        f"HaloITSM has {len(mapped.names)} for tickets. Found by their names: {', '.join(found) or 'none of ours'}.",
-        bool(mapped.names),
-    )
+    text = f"HaloITSM has {len(mapped.names)} for tickets. Found by their names: {', '.join(found) or 'none of ours'}."
+    return Checked("Statuses", text, bool(mapped.names))
 
 
 def _statuses(what: str, name: str, instance: Instance) -> Checked:

@@ -102,11 +102,8 @@ def read_findings_with(source_id: int, vulnerability: str, most: int) -> pl.Data
     )
     solution = first["solution"][0] if len(first) else None
     column, value = ("solution", solution) if solution is not None else ("vulnerability", vulnerability)
-    ledger = copy.select(
-        f"SELECT * FROM store_finding WHERE {alive} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s",  # nosec B608
-        [source_id, value, most],
-        LEDGER,
-    )
+    same = f"{alive} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
+    ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608
 
     def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any]) -> pl.DataFrame:
         query = f"SELECT * FROM {table} WHERE source_id = %s AND {key} = ANY(%s)"  # nosec B608

@@ -30,8 +30,8 @@ class Lists:
 def read_lists(client: HaloClient, kinds: Iterable[str]) -> Lists:
     """The names of these kinds, each once; statuses in the instance's order, others by name.
 
-    A list that may not be read is told in ``trouble``. Raises HaloError where HaloITSM is away: the others would fail as
-    well; and HaloAway.
+    A list that may not be read is told in ``trouble``. Raises HaloError where HaloITSM is away, because the others would
+    fail as well, and HaloAway.
     """
     lists = Lists()
     for kind in kinds:

@@ -95,8 +95,8 @@ class Details(forms.Form):
             )["count"]
             if tickets:
                 raise forms.ValidationError(
-                    f"{tickets} tickets are in the HaloITSM at {connection.settings.get('resource_server')}, and another "
-                    "one does not have them. Make another connection for it."
+                    f"{tickets} tickets are in the HaloITSM at {connection.settings.get('resource_server')}, and "
+                    "another one does not have them. Make another connection for it."
                 )
         return typed.strip()
 
@@ -117,8 +117,8 @@ class Details(forms.Form):
             self.add_error(
                 "secret",
                 (
-                    "Enter the secret again: the stored one was entered for another address or application, and is sent "
-                    "nowhere else."
+                    "Enter the secret again: the stored one was entered for another address or application, and is "
+                    "sent nowhere else."
                     if had
                     else "Enter the client secret."
                 ),

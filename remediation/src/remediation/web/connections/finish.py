@@ -71,30 +71,36 @@ def enable(request: HttpRequest, number: int) -> HttpResponse:
         return _page(request, draft, form)
     trouble = refresh(draft, [STATUS, *KINDS], anew=True)
     checked = forms_of(draft)
-    if not trouble and all(one.is_valid() for one in checked.values()):
-        settings = settings_of(checked)
-        trouble = _not_in_halo(draft, settings)
     if trouble or not all(one.is_valid() for one in checked.values()):
         return _page(request, draft, form, trouble=trouble)
-    version, based_on = (_number(request, name) for name in ("version", "based_on"))
-    name, who = checked["details"].cleaned_data["name"], str(request.user.get_username())
-    project = None
+    settings = settings_of(checked)
+    if trouble := _not_in_halo(draft, settings):
+        return _page(request, draft, form, trouble=trouble)
+    return _put(request, draft, checked["details"].cleaned_data["name"], settings, form)
+
+
+def _put(
+    request: HttpRequest, draft: models.ConnectionDraft, name: str, settings: dict[str, Any], form: FirstProject
+) -> HttpResponse:
+    """Put the draft in place, with a project where the form is for one."""
+    version, based_on = (_number(request, field) for field in ("version", "based_on"))
+    number, who, project = draft.pk, str(request.user.get_username()), None
     try:
         with transaction.atomic():
             connection = put_in_place(draft, version, based_on, name, settings, who)
-            if with_project:
+            if form.is_bound:
                 project = _first_project(connection, form.cleaned_data, who)
     except NotMade as error:
         return _page(request, draft, form, trouble=[str(error)])
-    except ChangedMeanwhile as error:
-        return _meanwhile(request, draft.pk, error, form)
+    except ChangedMeanwhile:
+        return _meanwhile(request, number, form)
     if project is None:
         messages.success(request, f"{name} is saved. It counts from the next run of its projects.")
         return redirect("connection", connection.pk)
     messages.success(
         request,
-        f"{name} is enabled, and {project.name} is made. Its first plan is being made: read it, then resume the project. "
-        "Until then, nothing is written to HaloITSM.",
+        f"{name} is enabled, and {project.name} is made. Its first plan is being made: read it, then resume the "
+        "project. Until then, nothing is written to HaloITSM.",
     )
     return redirect("project", project.slug)
 
@@ -120,11 +126,11 @@ def _not_in_halo(draft: models.ConnectionDraft, settings: dict[str, Any]) -> lis
     return [trouble] if trouble else []
 
 
-def _meanwhile(request: HttpRequest, number: int, error: ChangedMeanwhile, form: FirstProject) -> HttpResponse:
+def _meanwhile(request: HttpRequest, number: int, form: FirstProject) -> HttpResponse:
     draft = models.ConnectionDraft.objects.select_related("connection").filter(pk=number).first()
     if draft is None:
         return conflicts.gone(request)
-    return _page(request, draft, form, status=409, is_conflict=True, by=getattr(error.now, "who", ""))
+    return _page(request, draft, form, status=409, is_conflict=True)
 
 
 def _page(
@@ -132,7 +138,7 @@ def _page(
 ) -> HttpResponse:
     checked = forms_of(draft)
     is_complete = all(one.is_valid() for one in checked.values())
-    warnings = [text for step in ("statuses", "template") for text in checked[step].warnings()]  # type: ignore[attr-defined]
+    warnings = [text for step in ("statuses", "template") for text in checked[step].warnings()]
     connection = draft.connection
     known = {
         "draft": draft,

@@ -1,4 +1,4 @@
-"""HaloITSM's lists as the steps of a draft need them: read when they are wanted, and kept in the draft for some time."""
+"""HaloITSM's lists as the steps of a draft need them: read when they are wanted, and kept in it for some time."""
 
 from __future__ import annotations
 

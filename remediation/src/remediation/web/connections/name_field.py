@@ -10,8 +10,8 @@ from django import forms
 
 
 class NameField(forms.CharField):
-    """A name of a kind, in whatever case it is written. ``names`` are those that there are, None where nobody knows: then
-    all are taken, and whether there is such a one shows later."""
+    """A name of a kind, in whatever case it is written. ``names`` are those that there are, None where nobody knows:
+    then all are taken, and whether there is such a one shows later."""
 
     def __init__(self, what: str, names: Sequence[str] | None, **options: Any) -> None:
         super().__init__(**{"required": False, "max_length": 255, **options})

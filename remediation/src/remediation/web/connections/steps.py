@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.http import QueryDict
 from django.urls import reverse
 
@@ -65,7 +64,7 @@ def shown(draft: models.ConnectionDraft | None, here: str) -> list[ShownStep]:
     return [*found, ShownStep(len(found) + 1, "enable", "Save and enable", address, "", here == "enable")]
 
 
-def forms_of(draft: models.ConnectionDraft) -> dict[str, forms.Form]:
+def forms_of(draft: models.ConnectionDraft) -> dict[str, Any]:
     """The forms of all steps with what the draft has, checked."""
     found = {step: form_of(step, draft) for step in TITLES}
     for form in found.values():

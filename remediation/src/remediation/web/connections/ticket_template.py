@@ -66,8 +66,8 @@ def trouble_of(text: str, more: frozenset[str] = frozenset()) -> str:
 
 @dataclass(frozen=True)
 class CustomField:
-    """A row: the field's name in HaloITSM and the template of its value. ``mandatory`` is its label where HaloITSM wants
-    it for the type."""
+    """A row: the field's name in HaloITSM and the template of its value. ``mandatory`` is its label where HaloITSM
+    wants it for the type."""
 
     name: str = ""
     value: str = ""
@@ -207,8 +207,8 @@ class TicketTemplate(forms.Form):
                     found.append(f"{what} has no {row['label']} ({row['name']}), which HaloITSM wants for its type.")
                 elif not row["custom"] and not self._sends(row["name"]):
                     found.append(
-                        f"{what} has no {row['label']}, which HaloITSM wants for its type. The service does not send it: "
-                        "choose another type, or make the field optional there."
+                        f"{what} has no {row['label']}, which HaloITSM wants for its type. The service does not send "
+                        "it: choose another type, or make the field optional there."
                     )
         return found
 

@@ -71,35 +71,40 @@ def details(request: HttpRequest, number: int) -> HttpResponse:
 
 def _details_sent(request: HttpRequest, draft: models.ConnectionDraft, version: int) -> HttpResponse:
     form = form_of("details", draft, request.POST)
-    is_valid, secret = form.is_valid(), draft.secret
-    is_other = not form.has_secret
+    is_valid, is_for_another, typed = form.is_valid(), not form.has_secret, request.POST.get("secret", "").strip()
     try:
-        if typed := request.POST.get("secret", "").strip():
-            secret = seal(typed)
-        elif is_other:
-            # It was for another place.
-            secret = ""
-        name = form.cleaned_data.get("name", draft.name)
-        entered = {**draft.entered, "details": entered_of(request.POST)}
-        keep(draft, version, _who(request), name=name, entered=entered, secret=secret)
+        kept = "" if is_for_another else draft.secret
+        keep(
+            draft,
+            version,
+            _who(request),
+            name=form.cleaned_data.get("name", draft.name),
+            entered={**draft.entered, "details": entered_of(request.POST)},
+            secret=seal(typed) if typed else kept,
+        )
     except KeyTrouble as error:
         form.add_error("secret", str(error))
         return _page(request, draft, "details", form, status=500)
     except ChangedMeanwhile as error:
         return _meanwhile(request, error, "details")
-    if is_other or typed:
+    if is_for_another:
         forget(draft)
-    if not is_valid:
-        if request.POST.get("do") == "leave":
-            return _left(request, draft)
+    elif typed:
+        note(draft, checked=[])
+    act = request.POST.get("do")
+    if not is_valid and act != "leave":
         return _page(request, draft, "details", form)
-    if request.POST.get("do") == "test":
-        connection = connection_of(draft)
-        if connection is not None:
-            checks = [vars(one) for one in check_typed(connection)]
-            note(draft, checked=checks, checked_at=timezone.now().isoformat())
-        return redirect("draft-details", draft.pk)
-    return _onwards(request, draft, "details")
+    if act != "test":
+        return _onwards(request, draft, "details")
+    _test(draft)
+    return redirect("draft-details", draft.pk)
+
+
+def _test(draft: models.ConnectionDraft) -> None:
+    connection = connection_of(draft)
+    if connection is not None:
+        checks = [vars(one) for one in check_typed(connection)]
+        note(draft, checked=checks, checked_at=timezone.now().isoformat())
 
 
 @needs(ADMIN)
@@ -130,7 +135,7 @@ def template(request: HttpRequest, number: int) -> HttpResponse:
         return draft
     if request.method == "POST":
         if request.htmx:  # type: ignore[attr-defined]  # by its middleware
-            known = _preview(request, draft, form_of("template", draft, request.POST), request.POST)
+            known = _preview(draft, form_of("template", draft, request.POST), request.POST)
             return render(request, "connections/preview.html", {**known, "live": True})
         return _sent(request, draft, "template")
     trouble = refresh(draft, ["tickettype", "priority", "agent"], anew="anew" in request.GET)
@@ -220,13 +225,13 @@ def _page(
         known |= {"warnings": form.warnings(), "ours": OURS}
     if step == "template":
         known |= {"warnings": form.warnings(), "variables": MEANINGS, "samples": samples(form.data)}
-        known |= _preview(request, draft, form, form.data)
+        known |= _preview(draft, form, form.data)
     if step == "assignment":
         known |= {"fields": rules.FIELDS, "shares": rules.SHARES}
     return render(request, f"connections/{step}.html", known, status=status)
 
 
-def _preview(request: HttpRequest, draft: models.ConnectionDraft, form: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+def _preview(draft: models.ConnectionDraft, form: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     table, troubles = form.usable() if form.is_bound else ({}, {})
     others = form_of("assignment", draft)
     more = others.settings()["new_projects"] if others.is_valid() else {}
