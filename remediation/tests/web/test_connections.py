@@ -129,6 +129,7 @@ def test_from_nothing_to_a_first_plan(admin: Client, halo: HaloEmulator, source:
     first = admin.post("/connections/new/", details(halo, do="test"))
     page = admin.get(first.headers["Location"])
     said = text_of(page)
+    assert first.headers["Location"].endswith("/details/#test")
     for check in ("Address of HaloITSM good", "Sign-in good", "Right to read ticket types good", "Statuses good"):
         assert check in said
     assert "Found by their names: Not Started, In Progress" in said
@@ -583,6 +584,22 @@ def test_hostile_names_are_text(complete: Client, halo: HaloEmulator) -> None:
         path, _, query = step.partition("?")
         html = complete.get(address(path) + (f"?{query}" if query else "")).content.decode()
         assert "<script>x" not in html and "<img src=x" not in html and "<script>alert" not in html
+
+
+def test_what_the_mandatory_type_wants_is_told_before_one_goes_on(begun: Client, halo: HaloEmulator) -> None:
+    halo.mandatory_fields[21] = {"CFRiskScore"}
+    page = send(begun, "template", ticket_type="Vulnerability")
+    assert page.status_code == 200 and "This is stored. The ticket type wants more: A solution's ticket" in text_of(
+        page
+    )
+    assert send(begun, "template").status_code == 302
+
+
+def test_a_list_that_is_too_long_is_none(begun: Client, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remediation.tickets.lists.MOST", 3)
+    begun.get(address("assignment"))
+    assert list(draft().seen["lists"]) == ["team"]
+    assert send(begun, "assignment", default_agent="Somebody").status_code == 302
 
 
 # What projects begin with

@@ -15,6 +15,7 @@ from .instance import Instance, Options
 STATUS = "status"
 # The kinds of Lookups.rows that the wizard offers, as people call them.
 KINDS = {"tickettype": "ticket types", "priority": "priorities", "agent": "agents", "team": "teams"}
+MOST = 5000
 # How an agent sees a field that a new ticket of the type has to have (a guess).
 _REQUIRED = 2
 
@@ -28,15 +29,18 @@ class Lists:
 
 
 def read_lists(client: HaloClient, kinds: Iterable[str]) -> Lists:
-    """The names of these kinds, each once; statuses in the instance's order, others by name.
+    """The names of these kinds, each once; statuses in the instance's order, others by name. One of more than MOST is
+    left out: nobody chooses from it.
 
-    A list that may not be read is told in ``trouble``. Raises HaloError where HaloITSM is away, because the others would
+    A list that may not be read is told in ``trouble``. Raises HaloError where HaloITSM is away, as the others would
     fail as well, and HaloAway.
     """
     lists = Lists()
     for kind in kinds:
         try:
-            lists.names[kind] = _names(client, kind)
+            names = _names(client, kind)
+            if len(names) <= MOST:
+                lists.names[kind] = names
         except HaloError as error:
             if is_away(error):
                 raise

@@ -25,8 +25,8 @@ LIMITS = {"connect_timeout": 4.0, "read_timeout": 8.0, "max_wait": 8.0}
 def page_client(connection: models.Connection, clock: Callable[[], float] = time.monotonic) -> HaloClient:
     """The client. After LONGEST seconds it begins no request any more, and raises HaloAway.
 
-    Raises NotReachable for an address that the service does not ask, HaloAway where the budget is used up, and HaloError
-    for an address that cannot be used.
+    Raises NotReachable for an address that the service does not ask, HaloAway where the budget is used up, and
+    HaloError for an address that cannot be used.
     """
     for name in ("auth_server", "resource_server"):
         require_reachable(connection.settings[name].strip(), settings.NETWORKS)

@@ -95,6 +95,10 @@ class Assignment(forms.Form):
         own = (cells["rule_field"], cells["rule_value"], cells["rule_share"])
         return Row(number, *own, names["agent"], names["team"], errors)
 
+    def warnings(self) -> list[str]:
+        """None: what is wrong with a rule is an error."""
+        return []
+
     def clean(self) -> dict[str, Any]:
         """With the rules."""
         cleaned = super().clean() or self.cleaned_data

@@ -16,6 +16,7 @@ from ...store import models
 from ...store.projects import DEFAULTS
 from ...tickets.budget import Budget
 from ..roles import VIEWER, needs
+from .assignment import FIELDS, SHARES
 
 
 @needs(VIEWER)
@@ -50,6 +51,8 @@ def connection(request: HttpRequest, number: int) -> HttpResponse:
         "by_severity": [(name, kept.priorities[name], days) for name, days in kept.due_days.items()],
         "budget": Budget(row, timezone.now).shown(),
         "projects": row.projects.order_by("position"),
+        "fields": FIELDS,
+        "shares": SHARES,
         "draft": models.ConnectionDraft.objects.filter(connection=row).first(),
     }
     return render(request, "connections/connection.html", known)

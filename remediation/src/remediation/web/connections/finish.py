@@ -64,7 +64,7 @@ def enable(request: HttpRequest, number: int) -> HttpResponse:
             return conflicts.gone(request)
         draft = get_object_or_404(models.ConnectionDraft, pk=number)
     if request.method != "POST":
-        return _page(request, draft, FirstProject())
+        return _page(request, draft, FirstProject(), trouble=refresh(draft, ["tickettype"]))
     with_project = request.POST.get("do") == "enable"
     form = FirstProject(request.POST if with_project else None)
     if with_project and not form.is_valid():

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from haloitsm_client import HaloClient
 
+from ...domain.budget import USUAL_LIMIT
 from ...jobs.telling import at_a_page
 from ...store import models
 from ...store.drafts import note
@@ -33,7 +34,7 @@ def connection_of(draft: models.ConnectionDraft) -> models.Connection | None:
     settings = {
         **{name: entered[name] for name in needed},
         "tenant": entered.get("tenant", ""),
-        "requests": int(requests) if requests.isdecimal() else 0,
+        "requests": int(requests) if requests.isdecimal() and len(requests) < 4 else USUAL_LIMIT,
     }
     return models.Connection(name=draft.name, settings=settings, secret=draft.secret)
 

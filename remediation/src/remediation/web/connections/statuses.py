@@ -112,7 +112,7 @@ class Statuses(forms.Form):
             names = " and ".join(status.value for status in ours)
             found.append(
                 f"{mapped.names[number]} stands for {names}. A ticket with it reads as Awaiting Verification until a "
-                "scan tells which, unless you say below what it means."
+                "scan tells which, unless you say what it means."
             )
         return found
 

@@ -137,10 +137,11 @@ class TicketTemplate(forms.Form):
             widget=forms.CheckboxSelectMultiple,
         )
         for name, label, usual, is_line in TEXTS:
-            widget = forms.TextInput() if is_line else forms.Textarea(attrs={"rows": 4 if name == "comment" else 8})
+            attributes = {"class": "template", "aria-describedby": f"trouble-{name}"}
+            rows = {"rows": 4 if name == "comment" else 8}
+            widget = forms.TextInput(attributes) if is_line else forms.Textarea({**attributes, **rows})
             more = template.NEWS if name == "comment" else frozenset()
             self.fields[name] = TemplateField(label=label, initial=usual, widget=widget, more=more)
-            widget.attrs |= {"class": "template", "aria-describedby": f"trouble-{name}"}
 
     @property
     def by_severity(self) -> list[tuple[str, forms.BoundField, forms.BoundField]]:
@@ -213,7 +214,7 @@ class TicketTemplate(forms.Form):
         return found
 
     def _sends(self, name: str) -> bool:
-        """Whether a ticket has a field of HaloITSM's own. Their names are documented only, so a part of it is enough."""
+        """Whether a ticket has a field of HaloITSM's own. Their names are documented only: a part is enough."""
         given = {"summary": True, "details": True, "priority": True, "deadline": True, "symptom": True}
         for key, field in (("client", "client"), ("site", "site"), ("user", "requester")):
             given[key] = bool(self.data.get(field)) if self.is_bound else False

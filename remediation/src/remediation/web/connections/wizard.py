@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -24,7 +25,7 @@ from . import assignment as rules
 from . import conflicts
 from .details import Details
 from .entered import entered_of
-from .halo_lists import connection_of, forget, lists_of, refresh
+from .halo_lists import chosen_types, connection_of, forget, lists_of, refresh
 from .samples import preview_of, samples
 from .statuses import OURS
 from .steps import TITLES, form_of, of_connection, shown
@@ -97,7 +98,7 @@ def _details_sent(request: HttpRequest, draft: models.ConnectionDraft, version: 
     if act != "test":
         return _onwards(request, draft, "details")
     _test(draft)
-    return redirect("draft-details", draft.pk)
+    return redirect(reverse("draft-details", args=[draft.pk]) + "#test")
 
 
 def _test(draft: models.ConnectionDraft) -> None:
@@ -185,15 +186,20 @@ def _sent(
 ) -> HttpResponse:
     """Keep what was sent, and go on if it can be used. ``entered``: that, in place of what was sent."""
     kept = dict(entered) if entered is not None else entered_of(request.POST)
+    types, trouble = chosen_types(draft), []
     try:
         keep(draft, _version(request), _who(request), entered={**draft.entered, step: kept})
     except ChangedMeanwhile as error:
         return _meanwhile(request, error, step)
     if stay:
         return redirect(f"draft-{step}", draft.pk)
+    if step == "template":
+        trouble = refresh(draft, ["tickettype"])
     form = form_of(step, draft)
-    if not form.is_valid() and request.POST.get("do") != "leave":
-        return _page(request, draft, step, form)
+    # What another ticket type wants is told before somebody goes on.
+    is_news = types != chosen_types(draft) and bool(form.warnings())
+    if (is_news or not form.is_valid()) and request.POST.get("do") != "leave":
+        return _page(request, draft, step, form, trouble=trouble, is_news=is_news)
     return _onwards(request, draft, step)
 
 
