@@ -69,8 +69,6 @@ def put_in_place(
         audit.record(who, "connection made", name, settings=dict(settings))
     else:
         row = models.Connection.objects.select_for_update().get(pk=now.connection_id)
-        if row.version != based_on:
-            raise ChangedMeanwhile(row)
         whole = merged(now.seen.get(BASE) or {}, settings, row.settings)
         before = {"name": row.name, **row.settings}
         secret_is_new = row.secret != now.secret
