@@ -132,3 +132,26 @@ def check_mandatory(store: Store, ticket_type: int, fields: dict[str, Any]) -> N
         labels = [_LABELS.get(name, name.replace("_", " ").capitalize()) for name in missing]
         listed = " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
         raise Refusal(400, f"{listed} {'were' if len(labels) > 1 else 'was'} required")
+
+
+def form_fields(store: Store, ticket_type: int) -> list[Row]:
+    """The fields of a ticket type's form: the custom ones, and those that are mandatory. The rows are documented only;
+    that `technew` 2 is "visible and required" and 1 "visible" is a guess."""
+    wanted = store.settings.mandatory_fields.get(ticket_type, set())
+    custom = {row["name"]: row["label"] for row in store.custom_fields}
+    names = [*custom, *sorted(wanted - custom.keys())]
+    return [
+        {
+            "id": place,
+            "rtid": ticket_type,
+            "seq": place,
+            "technew": 2 if name in wanted else 1,
+            "fieldinfo": {
+                "name": name,
+                "label": custom.get(name) or _LABELS.get(name, name.replace("_", " ").capitalize()),
+                "custom": int(name in custom),
+                "mandatory": name in wanted,
+            },
+        }
+        for place, name in enumerate(names, start=1)
+    ]

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 
 from .action_writes import outcome_rows
 from .answers import answer
+from .field_values import form_fields
 from .refusals import message
 from .store import Row, Store, row_by
 from .ticket_search import named_rows, numbers
@@ -71,7 +72,8 @@ def _single(store: Store, table: str) -> Callable[[int], Response]:
         row = row_by(getattr(store, table), "id", number)
         if row is None:
             raise message(404, f"Record {number} was not found.")
-        return answer(_shown(row))
+        is_form = table == "ticket_types" and is_on(request.args, "includedetails")
+        return answer({**_shown(row), **({"fields": form_fields(store, number)} if is_form else {})})
 
     return single
 

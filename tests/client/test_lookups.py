@@ -697,3 +697,22 @@ def test_twenty_threads_of_a_new_process_make_no_request(path):
     for thread in threads:
         thread.join(10)
     assert names == [("Network", True)] * 20 and halo.asked == []
+
+
+# ------------------------------------------------------------------------------------------------- fields of a type
+
+
+@pytest.mark.parametrize(
+    "answer, rows",
+    [
+        ({"id": 43, "fields": [{"id": 1, "technew": 2}, "x"]}, [{"id": 1, "technew": 2}]),
+        ({"id": 43}, []),
+        ({"id": 43, "fields": {}}, []),
+        ([], []),
+    ],
+)
+def test_the_fields_of_a_ticket_type(answer, rows):
+    halo = Halo()
+    halo.lists["/TicketType/43"] = answer
+    assert halo.lookups().type_fields(43) == rows
+    assert halo.asked == [("/TicketType/43", {"includedetails": "true"})]

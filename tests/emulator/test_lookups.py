@@ -51,3 +51,12 @@ def test_places_and_users_are_narrowed_and_paged(api):
     assert [row["id"] for row in api.get("/Users", site_id=19).json()["users"]] == [53]
     page = api.get("/Users", pageinate="true", page_size=3, page_no=2).json()
     assert (page["record_count"], page["page_size"], [row["id"] for row in page["users"]]) == (4, 3, [54])
+
+
+def test_a_ticket_type_tells_its_fields_where_it_is_asked_for_details(halo, api):
+    halo.mandatory_fields[21] = {"CFRiskScore", "category_1"}
+    assert "fields" not in api.get("/TicketType/21").json()
+    rows = {row["fieldinfo"]["name"]: row for row in api.get("/TicketType/21", includedetails="true").json()["fields"]}
+    assert {name for name, row in rows.items() if row["fieldinfo"]["mandatory"]} == {"CFRiskScore", "category_1"}
+    assert (rows["CFRiskScore"]["technew"], rows["CFAffectedAssets"]["technew"]) == (2, 1)
+    assert rows["category_1"]["fieldinfo"] == {"name": "category_1", "label": "Category", "custom": 0, "mandatory": True}

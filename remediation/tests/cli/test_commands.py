@@ -209,6 +209,19 @@ def test_a_connection_says_how_statuses_are_mapped(line: Any, halo: HaloEmulator
     assert halo.client_secret not in models.Connection.objects.get().secret
 
 
+def test_a_connection_that_is_entered_again_keeps_what_its_new_projects_begin_with(
+    line: Any, halo: HaloEmulator
+) -> None:
+    assert line("connect", "halo", "--status", "remediated=Closed").code == 0
+    row = models.Connection.objects.get()
+    models.Connection.objects.update(settings={**row.settings, "new_projects": {"comment": "Hello $NEWS"}})
+    assert line("connect", "halo", "--closing-agent", "Marcus Okafor").code == 0
+    now = models.Connection.objects.get()
+    assert (now.settings["closing_agent"], now.settings["statuses"], now.version) == ("Marcus Okafor", {}, 2)
+    line.project(*TWO)
+    assert models.Project.objects.get().settings["comment"] == "Hello $NEWS"
+
+
 def test_a_connection_knows_whose_its_tickets_are(line: Any, halo: HaloEmulator) -> None:
     words = ("connect", "halo", "--ticket-type", "Vulnerability")
     refused = line(*words, "--client", "Northwind")

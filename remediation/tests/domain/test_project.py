@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remediation.domain.project import AssignmentRule, Granularity, Settings
+from remediation.domain.project import AssignmentRule, Granularity, Settings, tried
 from remediation.domain.scope import Scope
 from remediation.domain.snapshot import severity_of_score
 
@@ -218,3 +218,12 @@ def test_the_example_names_every_setting_and_its_default() -> None:
     example = Settings.from_table(table)
     examples = {name: getattr(example, name) for name in ("owner", "due", "default_agent", "default_team", "rules")}
     assert example == replace(Settings(), **examples)
+
+
+def test_rules_are_tried_one_by_one() -> None:
+    rules = [AssignmentRule("os", "windows"), AssignmentRule("os", "linux"), AssignmentRule("os", "lin", share="any")]
+    found = tried(rules, [LINUX])
+    assert [(one.matches, one.decides) for one in found] == [(False, False), (True, True), (True, False)]
+    assert found[0].values == (LINUX["os"],)
+    assert not any(one.matches for one in tried(rules, []))
+    assert [one.decides for one in tried(rules, [LINUX, WINDOWS])] == [False, False, True]

@@ -114,3 +114,12 @@ def test_a_parent_of_children_that_are_all_alike(status: Status) -> None:
 
 def test_a_parent_without_children() -> None:
     assert of_parent([]) is None
+
+
+def test_what_is_not_mapped_and_what_stands_for_several_is_known() -> None:
+    names = {1: "New", 9: "Closed"}
+    mapped = StatusMap.of(names, {Status.REMEDIATED: "Closed", Status.EXCEPTION: "Closed"})
+    assert mapped.unmapped() == [Status.IN_PROGRESS, Status.AWAITING_VERIFICATION, Status.WILL_NOT_FIX]
+    assert mapped.doubled() == {9: [Status.REMEDIATED, Status.EXCEPTION]}
+    said = StatusMap.of(names, dict.fromkeys(Status, "Closed"), {"Closed": Status.REMEDIATED})
+    assert said.unmapped() == [] and said.doubled() == {}

@@ -193,6 +193,17 @@ class Lookups:
         # A build that ignores a parameter lists what is elsewhere as well.
         return [row for row in found.values() if all(as_id(row.get(key)) in (None, n) for key, n in within.items())]
 
+    def type_fields(self, number: int) -> list[Row]:
+        """The fields of a ticket type's form, in no order. Nothing is kept. Raises HaloError.
+
+        A row has ``technew``, how an agent sees the field in a new ticket, and ``fieldinfo`` with its name, its label
+        and whether it is mandatory (all documented only).
+        """
+        request = Request("GET", f"{_LISTS['tickettype'].path}/{number}", {"includedetails": "true"})
+        data = self._session.call(request).data
+        rows = data.get("fields") if isinstance(data, dict) else None
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
     def names_for(self, ticket: Ticket) -> Mapping[str, Any]:
         """What the lists say about a ticket but the ticket itself does not, by output names.
 

@@ -63,8 +63,12 @@ def connect(
         raise Refused(f"These variables are not set: {', '.join(missing)}.")
     write, reads = _mapped(status or [])
     with opened(data):
+        from django.db import transaction
+
         from ..store import models
+        from ..store.projects import DEFAULTS
         from ..store.secrets import seal
+        from ..store.versions import change_version
         from ..tickets.instance import Instance, Options
         from ..tickets.run import client_of
 
@@ -90,9 +94,14 @@ def connect(
         instance = Instance(halo, Options.from_table(settings))
         mapped = instance.status_map()
         instance.require_named()
-        models.Connection.objects.update_or_create(
-            name=name, defaults={"settings": settings, "secret": connection.secret}
-        )
+        with transaction.atomic():
+            before = models.Connection.objects.select_for_update().filter(name=name).first()
+            if before is not None:
+                # What its new projects begin with is said on the pages.
+                kept = {key: value for key, value in before.settings.items() if key == DEFAULTS}
+                change_version(before, before.version, settings={**settings, **kept}, secret=connection.secret)
+            else:
+                connection.save()
         shown = {ours.value: mapped.names[number] for ours, number in mapped.write.items()}
         if mapped.withdrawn is not None:
             shown[WITHDRAWN] = mapped.names[mapped.withdrawn]

@@ -25,14 +25,6 @@ def _understood() -> Iterator[None]:
         raise Refused(f"The settings cannot be used: {error}") from None
 
 
-def _settings(table: dict[str, Any]) -> dict[str, Any]:
-    """A project's settings as they are stored. Raises Refused."""
-    from ..domain.project import Settings
-
-    with _understood():
-        return Settings.from_table(table).to_table()
-
-
 def _source(name: str) -> Any:
     """The source with a name; where none is given, the only one there is."""
     from ..store import models
@@ -76,10 +68,11 @@ def create(
         from ..store import models
         from ..store.projects import NotMade, create_project
 
-        table = _settings(_given(settings, min_severity, granularity))
+        table = _given(settings, min_severity, granularity)
         halo = one(models.Connection.objects, connection, "connection")
         try:
-            row = create_project(name, halo, _source(source), table)
+            with _understood():
+                row = create_project(name, halo, _source(source), table)
         except NotMade as error:
             raise Refused(str(error)) from None
         answer(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")

@@ -79,10 +79,13 @@ class AssignmentRule:
             return matching * 2 > len(assets)
         return matching == len(assets) if self.share == Share.ALL.value else matching > 0
 
-    def _matches(self, asset: Mapping[str, Any]) -> bool:
+    def values_of(self, asset: Mapping[str, Any]) -> list[str]:
+        """What an asset has in the rule's field."""
         held = asset.get(self.field)
-        values = held if isinstance(held, list) else [held]
-        return any(self.value.casefold() in str(value).casefold() for value in values if value)
+        return [str(value) for value in (held if isinstance(held, list) else [held]) if value]
+
+    def _matches(self, asset: Mapping[str, Any]) -> bool:
+        return any(self.value.casefold() in value.casefold() for value in self.values_of(asset))
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,27 @@ class Settings:
             if assets and rule.matches(assets):
                 return rule.agent, rule.team, f"assignment rule {number}: {rule.field} contains {rule.value!r}"
         return self.default_agent, self.default_team, "default assignment"
+
+
+@dataclass(frozen=True)
+class TriedRule:
+    """How a rule does on some assets. ``values`` are what they have in its field; ``decides``: it is the first that
+    matches."""
+
+    rule: AssignmentRule
+    matches: bool
+    values: tuple[str, ...]
+    decides: bool
+
+
+def tried(rules: Sequence[AssignmentRule], assets: Sequence[Mapping[str, Any]]) -> list[TriedRule]:
+    """How each rule does on assets, in order. Without assets none matches, as in ``Settings.assigned``."""
+    found: list[TriedRule] = []
+    for rule in rules:
+        matches = bool(assets) and rule.matches(assets)
+        values = tuple(dict.fromkeys(value for asset in assets for value in rule.values_of(asset)))
+        found.append(TriedRule(rule, matches, values, matches and not any(one.matches for one in found)))
+    return found
 
 
 _REASONS: Mapping[Raise, str] = {

@@ -93,6 +93,18 @@ class StatusMap:
         own = {} if ends in write.values() else {ends: Status.EXCEPTION}
         return cls(write, names, {**own, **reads}, ends)
 
+    def unmapped(self) -> list[Status]:
+        """Ours that stand for none of the instance's: steps that would set them are not done."""
+        return [status for status in Status if status not in self.write]
+
+    def doubled(self) -> dict[int, list[Status]]:
+        """The instance's that several of ours are written as, and that nobody has said what to read as: they read as
+        Awaiting Verification."""
+        found: dict[int, list[Status]] = {}
+        for status, number in self.write.items():
+            found.setdefault(number, []).append(status)
+        return {number: ours for number, ours in found.items() if len(ours) > 1 and number not in self.reads}
+
     def written(self, body: Mapping[str, Any]) -> int | None:
         """The instance's status that a step's body sets; None where nobody has mapped it.
 

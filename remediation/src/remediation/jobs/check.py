@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db import Error, connection
 
 from haloitsm_client import HaloClient
 
 from ..domain.status import Status
 from ..folder_check import Checked
+from ..reachable import NotReachable, require_reachable
 from ..sources.reading import is_read, log_in
 from ..store import models
 from ..store.migrated import missing
@@ -17,7 +19,8 @@ from ..store.sealed import unopened
 from ..store.secrets import key_place
 from ..tickets import run
 from ..tickets.instance import Instance, Options
-from .telling import told
+from ..tickets.page_client import page_client
+from .telling import at_a_page, is_lost, told
 
 OLDEST_SERVER = 15
 
@@ -99,13 +102,78 @@ def check_connection(halo: models.Connection) -> Iterator[Checked]:
     yield _names(f"{what}, closing agent", client, "agent", agents)
 
 
+# What the service reads, as people call it. Which right each needs is the instance's own matter.
+_READ = {"tickettype": "ticket types", "priority": "priorities", "agent": "agents", "team": "teams"}
+_SEARCHED = {"client": "clients", "site": "sites", "user": "users"}
+
+
+def check_typed(halo: models.Connection) -> Iterator[Checked]:
+    """The same of a connection that somebody types in, check by check, for a page: where an address leads is looked at
+    before anything is sent there, and nothing that was answered is in the texts but names. Reads only.
+
+    What cannot be told because of something before it is not in the checks.
+    """
+    for one in _addresses(halo):
+        yield one
+        if not one.ok:
+            return
+    try:
+        client = page_client(halo)
+        client.test()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        yield Checked("Sign-in", at_a_page(error), False)
+        return
+    yield Checked("Sign-in", f"{client.address} accepts the application, and shows it tickets.")
+    for kind, words in {**_READ, **_SEARCHED}.items():
+        one, is_last = _right(client, kind, words)
+        yield one
+        if is_last:
+            return
+    yield _found(client)
+
+
+def _addresses(halo: models.Connection) -> Iterator[Checked]:
+    for what, key in (
+        ("Address of the authorisation server", "auth_server"),
+        ("Address of HaloITSM", "resource_server"),
+    ):
+        try:
+            require_reachable(halo.settings[key].strip(), settings.NETWORKS)
+            yield Checked(what, "The service may ask it.")
+        except NotReachable as error:
+            yield Checked(what, str(error), False)
+
+
+def _right(client: HaloClient, kind: str, words: str) -> tuple[Checked, bool]:
+    """Whether a list can be read, and whether it is of no use to ask for more."""
+    what = f"Right to read {words}"
+    try:
+        rows = client.lookups.search(kind, "", most_pages=1) if kind in _SEARCHED else client.lookups.rows(kind)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked(what, at_a_page(error), False), is_lost(error)
+    names = {name for row in rows if (name := str(row.get("name") or ""))}
+    more = " or more" if kind in _SEARCHED and len(rows) >= 100 else ""
+    return Checked(what, f"It sees {len(names)}{more}.", bool(names)), False
+
+
+def _found(client: HaloClient) -> Checked:
+    """Which of our statuses an instance has by their usual names."""
+    try:
+        mapped = Instance(client, Options()).status_map()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked("Statuses", at_a_page(error), False)
+    found = [status.value for status in Status if status in mapped.write]
+    text = f"HaloITSM has {len(mapped.names)} for tickets. Found by their names: {', '.join(found) or 'none of ours'}."
+    return Checked("Statuses", text, bool(mapped.names))
+
+
 def _statuses(what: str, name: str, instance: Instance) -> Checked:
     what = f"{what}, statuses"
     try:
         mapped = instance.status_map()
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
         return Checked(what, told(error)[0], False)
-    unmapped = [status.value for status in Status if status not in mapped.write]
+    unmapped = [status.value for status in mapped.unmapped()]
     if not unmapped:
         return Checked(what, "All six are mapped.")
     text = (

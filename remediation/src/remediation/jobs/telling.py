@@ -7,10 +7,11 @@ from django.db import OperationalError
 from haloitsm_client import HaloError
 
 from ..ending import Ending, unexpected
+from ..reachable import NotReachable
 from ..sources.errors import SourceBusy, SourceError, Unreachable
 from ..store.intake import Suspicious
 from ..store.secrets import KeyTrouble
-from ..tickets.asking import HaloAway
+from ..tickets.asking import HaloAway, is_away
 from ..tickets.instance import NotInHalo
 from ..tickets.lease import Busy
 
@@ -24,6 +25,7 @@ _ENDINGS: tuple[tuple[type[Exception], Ending], ...] = (
     (KeyTrouble, Ending.FAILED),
     (OperationalError, Ending.FAILED),
     (OSError, Ending.FAILED),
+    (NotReachable, Ending.REFUSED),
     (SourceError, Ending.REFUSED),
     (Suspicious, Ending.REFUSED),
     (NotInHalo, Ending.REFUSED),
@@ -39,6 +41,20 @@ def told(error: Exception) -> tuple[str, Ending]:
         return unexpected(error), Ending.FAILED
     cause, assistance = getattr(error, "cause", str(error)), getattr(error, "assistance", "")
     return f"{cause} {assistance}".strip(), ending
+
+
+def at_a_page(error: Exception) -> str:
+    """The same text for a page that lets somebody choose the address: with the number of the answer's status, and
+    without what it said."""
+    if isinstance(error, HaloError) and "said below" in error.assistance:
+        status = f"The status of the answer is {error.status}." if error.status else ""
+        return f"{error.cause} {status}".strip()
+    return told(error)[0]
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that asking HaloITSM for something else is of no use now."""
+    return isinstance(error, HaloAway) or (isinstance(error, HaloError) and is_away(error))
 
 
 def _ending(error: Exception) -> Ending | None:

@@ -28,6 +28,7 @@ __all__ = [
     "lock",
     "read_assets",
     "read_findings",
+    "read_findings_with",
     "read_ledger",
     "read_scanned",
     "read_solutions",
@@ -73,13 +74,47 @@ def read_findings(source_id: int) -> pl.DataFrame:
     Columns: LEDGER, and those of ASSET_ROWS, VULNERABILITY_ROWS and SOLUTION_ROWS that LEDGER has not. A severity that
     the source does not tell is "none".
     """
+    return _whole(
+        read_ledger(source_id), read_assets(source_id), read_vulnerabilities(source_id), read_solutions(source_id)
+    )
+
+
+def _whole(
+    ledger: pl.DataFrame, assets: pl.DataFrame, vulnerabilities: pl.DataFrame, solutions: pl.DataFrame
+) -> pl.DataFrame:
     own = [name for name in ASSET_ROWS if name not in LEDGER or name == "asset"]
     return (
-        read_ledger(source_id)
-        .join(read_assets(source_id).select(own), on="asset", how="left")
-        .join(read_vulnerabilities(source_id), on="vulnerability", how="left")
-        .join(read_solutions(source_id), on="solution", how="left")
+        ledger.join(assets.select(own), on="asset", how="left")
+        .join(vulnerabilities, on="vulnerability", how="left")
+        .join(solutions, on="solution", how="left")
         .with_columns(pl.col("severity").fill_null("none"))
+    )
+
+
+def read_findings_with(source_id: int, vulnerability: str, most: int) -> pl.DataFrame:
+    """The findings that are open or unconfirmed and have the same solution as those of a vulnerability: those that make
+    one ticket. At most so many. Columns as in ``read_findings``; no rows where nothing has the vulnerability now."""
+    alive = "source_id = %s AND state IN ('open', 'unconfirmed')"
+    first = copy.select(
+        f"SELECT * FROM store_finding WHERE {alive} AND vulnerability = %s ORDER BY asset LIMIT 1",  # nosec B608
+        [source_id, vulnerability],
+        LEDGER,
+    )
+    solution = first["solution"][0] if len(first) else None
+    column, value = ("solution", solution) if solution is not None else ("vulnerability", vulnerability)
+    same = f"{alive} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
+    ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608
+
+    def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any]) -> pl.DataFrame:
+        query = f"SELECT * FROM {table} WHERE source_id = %s AND {key} = ANY(%s)"  # nosec B608
+        return copy.select(query, [source_id, wanted.drop_nulls().unique().to_list()], schema)
+
+    short = {name.removeprefix("solution_"): kind for name, kind in SOLUTION_ROWS.items()}
+    return _whole(
+        ledger,
+        named("store_asset", "asset", ledger["asset"], ASSET_ROWS),
+        named("store_vulnerability", "vulnerability", ledger["vulnerability"], VULNERABILITY_ROWS),
+        named("store_solution", "solution", ledger["solution"], short).rename(dict(zip(short, SOLUTION_ROWS))),
     )
 
 

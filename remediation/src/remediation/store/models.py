@@ -282,6 +282,23 @@ class Connection(models.Model):
     version = version()
 
 
+class ConnectionDraft(models.Model):
+    """What somebody has entered of a connection and not enabled yet: of a new one, or changes of one that is there.
+
+    Nothing but the pages of the wizard reads it.
+    """
+
+    connection = models.OneToOneField(Connection, models.CASCADE, null=True, related_name="draft")
+    based_on = models.IntegerField(default=0, db_comment="the version of the connection that it changes")
+    name = models.TextField(default="")
+    entered = models.JSONField(default=dict, db_comment="the fields of each step's form, as they were sent")
+    seen = models.JSONField(default=dict, db_comment="HaloITSM's lists as last read, and what the last test found")
+    secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    who = models.TextField(default="", db_comment="the name of the user who entered something last")
+    at = models.DateTimeField(default=timezone.now)
+    version = version()
+
+
 class Project(models.Model):
     """A remediation project. The first in order of ``position`` has a finding that several would have."""
 

@@ -8,8 +8,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from ..domain.project import Settings
 from . import models
 from .slugs import free_slug
+
+# The key of a connection's settings that holds what its new projects begin with: a part of ``Settings.to_table``.
+DEFAULTS = "new_projects"
+# Of these, what one severity has is set without the others.
+_BY_SEVERITY = ("due_days", "priorities")
 
 
 class NotMade(Exception):
@@ -24,10 +30,13 @@ def create_project(
     *,
     paused: bool = False,
 ) -> models.Project:
-    """Make a project, after all others in their order. ``settings`` are those of ``Settings.to_table``.
+    """Make a project, after all others in their order.
 
-    A paused one is planned when somebody asks for it, and not run. Raises NotMade.
+    ``settings`` are a part of ``Settings.to_table``; what they leave out is as the connection has it for new projects.
+    A paused one is planned when somebody asks for it, and not run. Raises NotMade, and ValueError for settings that
+    cannot be used.
     """
+    whole = Settings.from_table(with_defaults(connection, settings)).to_table()
     if models.Project.objects.filter(name=name).exists():
         raise NotMade(f"There is a project named {name!r} already.")
     highest = models.Project.objects.aggregate(highest=Max("position"))["highest"] or 0
@@ -37,7 +46,7 @@ def create_project(
         position=highest + 1,
         connection=connection,
         source=source,
-        settings=dict(settings),
+        settings=whole,
         paused=paused,
     )
     try:
@@ -46,3 +55,10 @@ def create_project(
     except IntegrityError:
         raise NotMade(f"Another project was made at the same moment. Make {name!r} again.") from None
     return row
+
+
+def with_defaults(connection: models.Connection, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for a new project, as a part of ``Settings.to_table``: those given before those of the connection."""
+    defaults: Mapping[str, Any] = connection.settings.get(DEFAULTS) or {}
+    both = {name: {**defaults.get(name, {}), **settings.get(name, {})} for name in _BY_SEVERITY}
+    return {**defaults, **settings, **{name: table for name, table in both.items() if table}}

@@ -25,6 +25,11 @@ class Budget:
         self._limit = int(settings.get("requests") or budget.USUAL_LIMIT)
         self._now = now
 
+    @property
+    def limit(self) -> int:
+        """The requests that are allowed in five minutes."""
+        return self._limit
+
     def spend(self) -> None:
         """Count a request that is about to be sent."""
         with transaction.atomic():

@@ -30,10 +30,13 @@ from .undo import done_by
 from .world import shown_of, world_of
 
 
-def client_of(connection: models.Connection, before_request: Callable[[], None] = lambda: None) -> HaloClient:
+def client_of(
+    connection: models.Connection, before_request: Callable[[], None] = lambda: None, **limits: float
+) -> HaloClient:
     """The client of a connection, whose requests are counted. Raises HaloError for an address that cannot be used.
 
-    ``before_request`` is called before each of them.
+    ``before_request`` is called before each of them. ``limits`` are HaloClient's own, in seconds: ``connect_timeout``,
+    ``read_timeout``, ``max_wait``.
     """
     settings, budget = connection.settings, Budget(connection, timezone.now)
 
@@ -49,6 +52,9 @@ def client_of(connection: models.Connection, before_request: Callable[[], None] 
         tenant=settings.get("tenant") or None,
         user_agent="haloitsm-remediation",
         before_request=counted,
+        connect_timeout=limits.get("connect_timeout", 10.0),
+        read_timeout=limits.get("read_timeout", 30.0),
+        max_wait=limits.get("max_wait", 120.0),
     )
 
 
