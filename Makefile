@@ -85,7 +85,7 @@ types: ## mypy on everything that is not generated
 image: ## build the image: with docker where an engine answers, else with buildah on a stand-in base
 	@$(call in,develop)python -m tools.image
 
-export: ## write the .plg that InsightConnect imports to dist/ (ARGS=--twice: prove that it is reproducible)
+export: ## write the .plg that InsightConnect imports to dist/, or without docker one named -standin, for checks (ARGS=--twice: prove that it is reproducible)
 	@$(call in,develop)python -m tools.export_plg $(ARGS)
 
 image-check: $(if $(BUILT),,export) ## run the exported image as nobody against the emulator (BUILT=1: the one in dist/)
