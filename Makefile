@@ -32,7 +32,7 @@ remediation = venv=$$(tools/venv.sh remediation) && cd remediation && \
 demo: demo-plugin demo-remediation ## drive plugin and service end to end, against stand-ins (plugin: or HALO_* variables)
 
 demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real entry point
-	@$(call in,develop)python -m tools.demo
+	@venv=$$(tools/venv.sh develop) && trap '' INT && exec "$$venv"/bin/python -m tools.demo # it takes Ctrl-C by itself
 
 demo-remediation: ## findings of a stand-in console to tickets and back
 	@$(call remediation,-m stand_ins.demo)
