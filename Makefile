@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate plugin validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -69,7 +69,10 @@ check-generated: ## fail where a generated file is not what the spec generates
 regenerate: ## write the generated files anew from plugin.spec.yaml
 	@$(call in,rapid7)python -m tools.check_generated --write
 
-validate: ## run all validators of Rapid7 on a clean copy of the plugin
+plugin: ## write the plugin's own folder, as it would stand in Rapid7's repository, to dist/plugins
+	@$(call in,develop)python -m tools.plugin_folder
+
+validate: ## run all of Rapid7's rules on that folder, with the look-ups that leave the machine answered locally
 	@$(call in,rapid7)python -m tools.validate
 
 style: ## black and prospector as Rapid7's repository runs them, for the service with a profile of its own
