@@ -35,7 +35,8 @@ demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real
 	@venv=$$(tools/venv.sh develop) && trap '' INT && exec "$$venv"/bin/python -m tools.demo # it takes Ctrl-C by itself
 
 demo-remediation: ## findings of a stand-in console to tickets and back
-	@$(call remediation,-m stand_ins.demo)
+	@venv=$$(tools/venv.sh remediation) && trap '' INT && cd remediation && \
+	    PYTHONPATH=src:.:../haloitsm_client/src:.. exec "$$venv"/bin/python -m stand_ins.demo # takes Ctrl-C by itself, too
 
 serve: ## the service: pages and worker on its own database (ARGS="--address HOST:PORT --every MINUTES --data DIR")
 	@$(call remediation,-m remediation.cli serve $(ARGS))

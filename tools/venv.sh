@@ -22,6 +22,16 @@ key=$({ echo "$interpreter"; cat "$lock"; } | sha256sum | cut -c1-16)
 home=${HALOITSM_VENVS:-${XDG_CACHE_HOME:-$HOME/.cache}/haloitsm-insightconnect}
 venv=$home/$name-$key
 
+# Runs a Python program so that Ctrl-C ends it without a traceback: in a process group of its own, which gets SIGTERM.
+quietly() {
+    set -m
+    "$@" &
+    child=$!
+    set +m
+    trap 'kill -- "-$child"; wait "$child" || true; echo "venv.sh: stopped, nothing of $venv is left" >&2; exit 130' INT
+    wait "$child"
+}
+
 if [ ! -f "$venv/.complete" ]; then
     mkdir -p "$home"
     exec 9>"$home/.lock-$name-$key"
@@ -31,13 +41,13 @@ if [ ! -f "$venv/.complete" ]; then
         rm -rf "$venv"
         trap 'rm -rf "$venv"' EXIT
         # Scripts in bin/ carry the directory in their first line, so it is filled in place; .complete is its commit.
-        "$python" -m venv "$venv" >&2 || {
+        quietly "$python" -m venv "$venv" >&2 || {
             echo "venv.sh: $python cannot make virtual environments (Debian: apt-get install python3-venv)" >&2
             exit 1
         }
-        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock" >&2
+        quietly "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock" >&2
         touch "$venv/.complete"
-        trap - EXIT
+        trap - EXIT INT
     fi
 fi
 echo "$venv"
