@@ -34,9 +34,12 @@ demo: demo-plugin demo-remediation ## drive plugin and service end to end, again
 demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real entry point
 	@venv=$$(tools/venv.sh develop) && trap '' INT && exec "$$venv"/bin/python -m tools.demo # it takes Ctrl-C by itself
 
+# Importing takes a second, and nothing is begun by then: Ctrl-C just ends it. Later on main takes it.
+demo-remediation = import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); import stand_ins.demo; exit(stand_ins.demo.main())
+
 demo-remediation: ## findings of a stand-in console to tickets and back
 	@venv=$$(tools/venv.sh remediation) && trap '' INT && cd remediation && \
-	    PYTHONPATH=src:.:../haloitsm_client/src:.. exec "$$venv"/bin/python -m stand_ins.demo # takes Ctrl-C by itself, too
+	    PYTHONPATH=src:.:../haloitsm_client/src:.. exec "$$venv"/bin/python -c "$(demo-remediation)"
 
 serve: ## the service: pages and worker on its own database (ARGS="--address HOST:PORT --every MINUTES --data DIR")
 	@$(call remediation,-m remediation.cli serve $(ARGS))

@@ -4,7 +4,7 @@
 
 Only what stands on Rapid7's base image has that name. What is built on the stand-in base is called
 VENDOR_NAME_VERSION-standin.plg, inherits a label of that base that says so, and has a text beside it. There is one
-artefact of a version in dist/: a new one takes the place of the one before, whichever base that stood on. Beside it lies
+artefact of a version in dist/: a new one takes the place of the one before, whichever base that stood on. Beside it is
 a .json of the same name, which says what it was made from; the checks read it.
 """
 

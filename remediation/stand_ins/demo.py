@@ -207,7 +207,7 @@ def tell(play: Play) -> None:
 
 def main() -> int:
     """Run the act; 0 when every step did its work."""
-    # make has it ignored until here, since Ctrl-C while modules are imported would end in a traceback.
+    # make has turned it off until here, since Ctrl-C while modules are imported would end in a traceback.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
