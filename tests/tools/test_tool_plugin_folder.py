@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import plugin_folder
-from tools.tree import ROOT
+from tools.tree import ROOT, read_spec
 
 
 @pytest.fixture
@@ -47,6 +47,17 @@ def test_its_makefile_lists_its_targets_and_runs_its_tests(folder: Path) -> None
     assert done.returncode == 0, done.stderr
     number = re.search(r"^Ran (\d+) tests", done.stderr, re.MULTILINE)
     assert number and int(number[1]) > 30
+
+
+def test_its_makefile_makes_what_the_tests_need_once_and_outside_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    first = alone(folder, "make", "--dry-run", "test", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    venv = re.findall(rf"venv --clear \"({tmp_path}/cache/haloitsm-unit-test-[\w.-]+)\"", first.stdout)
+    assert len(venv) == 1 and f"insightconnect-plugin-runtime=={read_spec()['sdk']['version']}" in first.stdout
+    (Path(venv[0]) / "bin").mkdir(parents=True)
+    (Path(venv[0]) / "bin/python").symlink_to(sys.executable)
+    (Path(venv[0]) / ".complete").touch()
+    again = alone(folder, "make", "--dry-run", "test", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert "pip install" not in again.stdout and f"{venv[0]}/bin/python" in again.stdout
 
 
 def test_its_tests_run_as_rapid7s_workflow_for_coverage_runs_them(folder: Path) -> None:
