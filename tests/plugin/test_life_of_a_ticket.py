@@ -1,9 +1,9 @@
 """The whole life of a ticket through the plugin server: against a real HaloITSM where HALO_RESOURCE_SERVER,
 HALO_AUTH_SERVER, HALO_CLIENT_ID and HALO_CLIENT_SECRET (and HALO_TENANT) are set, against the emulator otherwise.
 
-On a real instance HALO_AGENT_ID has to say whom to assign to, and HALO_TICKET_TYPE_ID may say of which type to make the
-ticket; without it the first ticket type is taken. What was made is deleted at the end, or closed where the application
-may not delete.
+HALO_SCOPE and HALO_PRIVATE_NOTE_OUTCOME are the connection's, where its defaults do not fit. On a real instance
+HALO_AGENT_ID has to say whom to assign to, and HALO_TICKET_TYPE_ID may say of which type to make the ticket; without it
+the first ticket type is taken. What was made is deleted at the end, or closed where the application may not delete.
 """
 
 import os
@@ -30,6 +30,8 @@ def real_instance():
         "authorization_server": instance.auth_server,
         "resource_server": instance.resource_server,
         "tenant": instance.tenant,
+        "scope": instance.scope,
+        "private_note_outcome": instance.private_note_outcome,
     }
 
 

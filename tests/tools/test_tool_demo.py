@@ -140,9 +140,12 @@ def test_on_an_instance_nobody_is_assigned_and_all_is_deleted(halo: HaloEmulator
     assert bodies and not any("agent_id" in row or "team" in row for body in bodies for row in body)
 
 
-def test_the_agent_that_is_told_is_assigned_and_what_may_not_be_deleted_is_named(halo: HaloEmulator) -> None:
+def test_what_is_told_is_used_and_what_may_not_be_deleted_is_named(halo: HaloEmulator) -> None:
     halo.denied = {("DELETE", "tickets")}
-    demo = Demo(variables(halo, HALO_AGENT_ID="3", HALO_TICKET_TYPE_ID="21"))
+    halo.granted_scopes = {"read:tickets", "edit:tickets", "read:customers"}
+    halo.outcomes = {"Internal"}
+    given = {"HALO_SCOPE": "read:tickets edit:tickets read:customers", "HALO_PRIVATE_NOTE_OUTCOME": "Internal"}
+    demo = Demo(variables(halo, HALO_AGENT_ID="3", HALO_TICKET_TYPE_ID="21", **given))
     demo.until("get ticket")
     demo.ctrl_c()
     assert demo.end() == 130, demo.said

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 REQUIRED = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
-TENANT, AGENT, TICKET_TYPE = "HALO_TENANT", "HALO_AGENT_ID", "HALO_TICKET_TYPE_ID"
+TENANT, SCOPE, OUTCOME = "HALO_TENANT", "HALO_SCOPE", "HALO_PRIVATE_NOTE_OUTCOME"
+AGENT, TICKET_TYPE = "HALO_AGENT_ID", "HALO_TICKET_TYPE_ID"
 
 
 class WrongVariables(Exception):
@@ -17,7 +18,7 @@ class WrongVariables(Exception):
 class Instance:
     """A HaloITSM and how to log in.
 
-    ``agent_id`` is who may be assigned to tickets that are made for show, ``ticket_type_id`` is their type. None:
+    ``scope`` and ``private_note_outcome`` are the connection's inputs of these names, with its defaults. ``agent_id`` is who may be assigned to tickets that are made for show, ``ticket_type_id`` is their type. None:
     nobody, and any type.
     """
 
@@ -26,6 +27,8 @@ class Instance:
     client_id: str
     client_secret: str
     tenant: str = ""
+    scope: str = "all"
+    private_note_outcome: str = "Private Note"
     agent_id: int | None = None
     ticket_type_id: int | None = None
 
@@ -35,7 +38,7 @@ def given_instance(environment: Mapping[str, str]) -> Instance | None:
 
     Raises WrongVariables where some are set and others, which are needed, are not.
     """
-    names = (*REQUIRED, TENANT, AGENT, TICKET_TYPE)
+    names = (*REQUIRED, TENANT, SCOPE, OUTCOME, AGENT, TICKET_TYPE)
     given = {name: value for name in names if (value := environment.get(name, "").strip())}
     if not given:
         return None
@@ -51,10 +54,12 @@ def given_instance(environment: Mapping[str, str]) -> Instance | None:
         auth_server,
         client_id,
         client_secret,
-        given.get(TENANT, ""),
+        tenant=given.get(TENANT, Instance.tenant),
+        scope=given.get(SCOPE, Instance.scope),
+        private_note_outcome=given.get(OUTCOME, Instance.private_note_outcome),
         # 1 stands for nobody in HaloITSM.
-        number(AGENT, given, least=2),
-        number(TICKET_TYPE, given, least=1),
+        agent_id=number(AGENT, given, least=2),
+        ticket_type_id=number(TICKET_TYPE, given, least=1),
     )
 
 

@@ -229,6 +229,8 @@ def connection_to(instance: Instance) -> Json:
         "client_id": {"secretKey": instance.client_id},
         "client_secret": {"secretKey": instance.client_secret},
         "tenant": instance.tenant,
+        "scope": instance.scope,
+        "private_note_outcome": instance.private_note_outcome,
         "webhook_secret": {"secretKey": WEBHOOK_SECRET},
     }
 
@@ -241,6 +243,7 @@ def client_of(instance: Instance) -> HaloITSMAPI:
         auth_server=instance.auth_server,
         resource_server=instance.resource_server,
         tenant=instance.tenant,
+        scope=instance.scope,
     )
 
 
