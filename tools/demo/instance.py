@@ -18,8 +18,8 @@ class WrongVariables(Exception):
 class Instance:
     """A HaloITSM and how to log in.
 
-    ``scope`` and ``private_note_outcome`` are the connection's inputs of these names, with its defaults. ``agent_id`` is who may be assigned to tickets that are made for show, ``ticket_type_id`` is their type. None:
-    nobody, and any type.
+    ``scope`` and ``private_note_outcome`` are the connection's inputs of these names, with their defaults. ``agent_id``
+    is who may be assigned to tickets that are made for show, ``ticket_type_id`` is their type. None: nobody, any type.
     """
 
     resource_server: str
