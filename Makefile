@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate plugin validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -32,10 +32,14 @@ remediation = venv=$$(tools/venv.sh remediation) && cd remediation && \
 demo: demo-plugin demo-remediation ## drive plugin and service end to end, against stand-ins (plugin: or HALO_* variables)
 
 demo-plugin: ## a ticket's life and a trigger's event, through the plugin's real entry point
-	@$(call in,develop)python -m tools.demo
+	@venv=$$(tools/venv.sh develop) && trap '' INT && exec "$$venv"/bin/python -m tools.demo # it takes Ctrl-C by itself
+
+# Importing takes a second, and nothing is begun by then: Ctrl-C just ends it. Later on main takes it.
+demo-remediation = import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); import stand_ins.demo; exit(stand_ins.demo.main())
 
 demo-remediation: ## findings of a stand-in console to tickets and back
-	@$(call remediation,-m stand_ins.demo)
+	@venv=$$(tools/venv.sh remediation) && trap '' INT && cd remediation && \
+	    PYTHONPATH=src:.:../haloitsm_client/src:.. exec "$$venv"/bin/python -c "$(demo-remediation)"
 
 serve: ## the service on its own database (ARGS="--address HOST:PORT --data DIR"; DEMO=1: with stand-ins and a world to look at)
 	@$(call remediation,-m $(if $(DEMO),stand_ins.serve,remediation.cli serve) $(ARGS))
@@ -69,7 +73,10 @@ check-generated: ## fail where a generated file is not what the spec generates
 regenerate: ## write the generated files anew from plugin.spec.yaml
 	@$(call in,rapid7)python -m tools.check_generated --write
 
-validate: ## run all validators of Rapid7 on a clean copy of the plugin
+plugin: ## write the plugin's own folder, as it would stand in Rapid7's repository, to dist/plugins
+	@$(call in,develop)python -m tools.plugin_folder
+
+validate: ## run all of Rapid7's rules on that folder, with the look-ups that leave the machine answered locally
 	@$(call in,rapid7)python -m tools.validate
 
 style: ## black and prospector as Rapid7's repository runs them, for the service with a profile of its own
@@ -85,7 +92,7 @@ types: ## mypy on everything that is not generated
 image: ## build the image: with docker where an engine answers, else with buildah on a stand-in base
 	@$(call in,develop)python -m tools.image
 
-export: ## write the .plg that InsightConnect imports to dist/ (ARGS=--twice: prove that it is reproducible)
+export: ## write the .plg that InsightConnect imports to dist/, or without docker one named -standin, for checks (ARGS=--twice: prove that it is reproducible)
 	@$(call in,develop)python -m tools.export_plg $(ARGS)
 
 image-check: $(if $(BUILT),,export) ## run the exported image as nobody against the emulator (BUILT=1: the one in dist/)

@@ -26,7 +26,7 @@ import requests
 
 from halo_emulator import HaloEmulator
 from tools.containers import Container, container
-from tools.export_plg import plg_path
+from tools.export_plg import exported
 from tools.image import has_engine, image_tag
 from tools.tree import read_spec
 
@@ -258,7 +258,7 @@ def check_state(place: Container) -> str:
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    plg: Path = plg_path()
+    plg: Path = exported()
     checks: list[Callable[[Container, HaloEmulator], None]] = [
         lambda place, _: check_user(place),
         check_action,

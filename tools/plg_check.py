@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import archive
-from tools.export_plg import plg_path
+from tools.export_plg import STAND_IN_MARK, exported
 from tools.image import image_tag
 from tools.tree import ROOT, read_spec
 
@@ -115,6 +115,15 @@ def problems_of_content(added: list[tuple[tarfile.TarInfo, bytes]], root: Path) 
         yield f"adds {size} bytes to the base image, more than {LARGEST}"
 
 
+def problems_of_base(plg: Path, stand_in: bool, release: bool) -> Iterator[str]:
+    """The file's name has to say what it stands on, since that is all that is left of it once it is passed on."""
+    if stand_in != plg.stem.endswith(STAND_IN_MARK):
+        base = "a stand-in for the base image" if stand_in else "Rapid7's base image"
+        yield f"it stands on {base}, and {plg.name} does not say so"
+    if stand_in and release:
+        yield "it stands on a stand-in for the base image and must not be released"
+
+
 def check(plg: Path, release: bool) -> list[str]:
     """Everything that is wrong with an artefact; says what it is on the way."""
     facts = json.loads(plg.with_suffix(".json").read_text(encoding="utf-8"))
@@ -127,8 +136,7 @@ def check(plg: Path, release: bool) -> list[str]:
         added = list(entries(image.layers[len(below) :]))
         found = [*problems_of_config(image, read_spec()), *problems_of_content(added, ROOT)]
         marked = "not-for-release" in (image.config["config"].get("Labels") or {})  # by the stand-in base
-    if release and (marked or facts["stand_in"]):
-        found.append("it stands on a stand-in for the base image and must not be released")
+    found += problems_of_base(plg, marked or bool(facts["stand_in"]), release)
     tolerated = [entry for entry, _ in added if TOLERATED.fullmatch(entry.name) and entry.isreg()]
     print(f"{plg.name}: {plg.stat().st_size / 1e6:.1f} MB, tag {facts['tag']}, stands on {facts['base']}", end="")
     print(" (a stand-in: NOT FOR RELEASE)" if facts["stand_in"] else "")
@@ -146,10 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check the exported .plg.")
     parser.add_argument("--release", action="store_true", help="refuse one that stands on the stand-in base")
     release = parser.parse_args(arguments).release
-    plg = plg_path()
-    if not plg.exists():
-        print(f"FAILED: there is no {plg.relative_to(ROOT)} (make export)")
-        return 1
+    plg = exported()
     found = check(plg, release)
     for problem in found:
         print(f"FAILED: {problem}")

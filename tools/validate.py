@@ -1,4 +1,4 @@
-"""Run every validator of Rapid7's package, unmodified, on a clean copy of the plugin.
+"""Run every validator of Rapid7's package, unmodified, on the folder that make plugin writes.
 
 `insight-plugin validate` exits 0 whatever it finds and gives up where the internet is missing. Here all rules run, the
 default ones and those of --all, and a failure is exit code 1. Only the look-ups that leave the machine are answered
@@ -22,8 +22,9 @@ import requests
 from icon_validator.rules import JENKINS_VALIDATORS, VALIDATORS
 from icon_validator.validate import validate
 
+from tools import plugin_folder
 from tools.image import has_engine
-from tools.tree import ROOT, export_plugin, read_spec
+from tools.tree import ROOT, read_spec
 
 # validators 2.47.35: 35 by default and 7 more with --all. Fewer means that some were lost on the way.
 KNOWN_VALIDATORS = 42
@@ -123,7 +124,7 @@ def stage(repository: Path, spec: dict[str, Any]) -> Path:
     git(repository, "commit", "--quiet", "--allow-empty", "--message", f"as of {release or 'before the first release'}")
     git(repository, "remote", "add", "origin", str(repository))
     git(repository, "update-ref", "refs/remotes/origin/master", "HEAD")
-    export_plugin(plugin)
+    plugin_folder.write(plugin)
     print(f"Version compared with: {release or 'nothing, no earlier release tag is known here'}")
     return plugin
 

@@ -7,6 +7,8 @@
 #   HALOITSM_VENVS  where they lie (default: the user's cache directory)
 #   PYTHON          the interpreter to make them with (default: python3; rapid7: python3.11 where there is one)
 set -euo pipefail
+# Ctrl-C ends this script once the program that runs has ended; Python, which would write a traceback, does not see it.
+trap 'exit 130' INT
 
 name=$1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,12 +17,22 @@ lock=$root/requirements/$name.txt
 
 python=${PYTHON:-python3}
 # Rapid7's generator pins packages of 2021 to 2023, which have no wheels for newer interpreters.
-if [ "$name" = rapid7 ] && [ -x "$(command -v python3.11)" ] && python3.11 -c '' 2>/dev/null; then python=python3.11; fi
+if [ "$name" = rapid7 ] && [ -x "$(command -v python3.11)" ] && (trap '' INT; exec python3.11 -c '') 2>/dev/null; then python=python3.11; fi
 
-interpreter=$("$python" -c 'import sys; print(sys.version, sys.base_prefix, sys.platform)')
+interpreter=$(trap '' INT; exec "$python" -c 'import sys; print(sys.version, sys.base_prefix, sys.platform)')
 key=$({ echo "$interpreter"; cat "$lock"; } | sha256sum | cut -c1-16)
 home=${HALOITSM_VENVS:-${XDG_CACHE_HOME:-$HOME/.cache}/haloitsm-insightconnect}
 venv=$home/$name-$key
+
+# The same for what takes long: it runs in a process group of its own, which Ctrl-C ends by SIGTERM.
+quietly() {
+    set -m
+    "$@" &
+    child=$!
+    set +m
+    trap 'kill -- "-$child"; wait "$child" || true; echo "venv.sh: stopped, nothing of $venv is left" >&2; exit 130' INT
+    wait "$child"
+}
 
 if [ ! -f "$venv/.complete" ]; then
     mkdir -p "$home"
@@ -31,13 +43,14 @@ if [ ! -f "$venv/.complete" ]; then
         rm -rf "$venv"
         trap 'rm -rf "$venv"' EXIT
         # Scripts in bin/ carry the directory in their first line, so it is filled in place; .complete is its commit.
-        "$python" -m venv "$venv" >&2 || {
+        quietly "$python" -m venv "$venv" >&2 || {
             echo "venv.sh: $python cannot make virtual environments (Debian: apt-get install python3-venv)" >&2
             exit 1
         }
-        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock" >&2
+        quietly "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock" >&2
         touch "$venv/.complete"
         trap - EXIT
+        trap 'exit 130' INT
     fi
 fi
 echo "$venv"

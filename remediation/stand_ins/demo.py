@@ -8,6 +8,7 @@ its plan first, with the reason of every step; at the end the plan is empty.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -51,6 +52,10 @@ agent = "Tomas Weber"
 """
 
 
+# The exit code of a command that Ctrl-C has ended.
+STOPPED = 130
+
+
 class DemoFailed(Exception):
     """A step did not do what it is for; the text says which and why."""
 
@@ -74,6 +79,8 @@ class Play:
             code = app(list(words), standalone_mode=False) or 0
         except typer.Exit as done:
             code = done.exit_code
+        if code == STOPPED:
+            raise KeyboardInterrupt
         if code != expected:
             raise DemoFailed(f"remediation {words[0]} ended with {code}, not {expected}")
 
@@ -200,6 +207,8 @@ def tell(play: Play) -> None:
 
 def main() -> int:
     """Run the act; 0 when every step did its work."""
+    # make has turned it off until here, since Ctrl-C while modules are imported would end in a traceback.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="remediation-demo-")))
@@ -224,7 +233,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         typer.echo("\nStopped. Nothing is left behind: all of it was in a temporary folder.")
-        return 130
+        return STOPPED
 
 
 def prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:

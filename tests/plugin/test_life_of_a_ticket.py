@@ -1,9 +1,9 @@
 """The whole life of a ticket through the plugin server: against a real HaloITSM where HALO_RESOURCE_SERVER,
 HALO_AUTH_SERVER, HALO_CLIENT_ID and HALO_CLIENT_SECRET (and HALO_TENANT) are set, against the emulator otherwise.
 
-On a real instance HALO_AGENT_ID and HALO_TICKET_TYPE_ID may say whom to assign to and of which type to make the ticket;
-without them the first enabled agent and the first ticket type are taken. What was made is deleted at the end, or closed
-where the application may not delete.
+HALO_SCOPE and HALO_PRIVATE_NOTE_OUTCOME are the connection's, where its defaults do not fit. On a real instance
+HALO_AGENT_ID has to say whom to assign to, and HALO_TICKET_TYPE_ID may say of which type to make the ticket; without it
+the first ticket type is taken. What was made is deleted at the end, or closed where the application may not delete.
 """
 
 import os
@@ -14,20 +14,24 @@ import pytest
 from steps import checked, connected, connection_to, new_halo
 
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError
-
-NEEDED = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
+from tools.demo.instance import given_instance
 
 
 def real_instance():
     """The connection that the environment describes, or None."""
-    if not all(os.environ.get(name) for name in NEEDED):
+    instance = given_instance(os.environ)
+    if instance is None:
         return None
+    if instance.agent_id is None:
+        pytest.fail("HALO_AGENT_ID has to name the agent to whom this test may assign a ticket on a real instance")
     return {
-        "client_id": {"secretKey": os.environ["HALO_CLIENT_ID"]},
-        "client_secret": {"secretKey": os.environ["HALO_CLIENT_SECRET"]},
-        "authorization_server": os.environ["HALO_AUTH_SERVER"],
-        "resource_server": os.environ["HALO_RESOURCE_SERVER"],
-        "tenant": os.environ.get("HALO_TENANT", ""),
+        "client_id": {"secretKey": instance.client_id},
+        "client_secret": {"secretKey": instance.client_secret},
+        "authorization_server": instance.auth_server,
+        "resource_server": instance.resource_server,
+        "tenant": instance.tenant,
+        "scope": instance.scope,
+        "private_note_outcome": instance.private_note_outcome,
     }
 
 

@@ -32,10 +32,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(
-    folder: Path, files: dict[str, bytes], release: bool = False, stand_in: bool = False, **settings: Any
+    folder: Path,
+    files: dict[str, bytes],
+    release: bool = False,
+    stand_in: bool = False,
+    name: str = "",
+    **settings: Any,
 ) -> list[str]:
     saved = saved_image(folder / "saved", [BASE, layer_of(files)], **{**SETTINGS, **settings})
-    plg = rewritten(saved, folder / "out.plg")
+    plg = rewritten(saved, folder / (name or ("out-standin.plg" if stand_in else "out.plg")))
     with archive.opened(plg) as image:
         below = image.digests[:1]
     facts = {"plg": archive.sha256(plg), "base_layers": below, "stand_in": stand_in, "tag": TAG, "base": "the base"}
@@ -128,8 +133,17 @@ def test_the_stand_in_is_good_for_tests_and_not_for_release(tmp_path: Path) -> N
 
 
 def test_the_mark_of_the_stand_in_counts_whatever_the_text_beside_it_says(tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, PLUGIN, release=True, Labels={"not-for-release": "stand-in"})
+    marked: dict[str, Any] = {"Labels": {"not-for-release": "stand-in"}}
+    (problem,) = problems(tmp_path, PLUGIN, release=True, name="out-standin.plg", **marked)
     assert "must not be released" in problem
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_a_name_that_hides_the_base_is_refused_also_when_nothing_is_released(tmp_path: Path, stand_in: bool) -> None:
+    name = "out.plg" if stand_in else "out-standin.plg"
+    (problem,) = problems(tmp_path, PLUGIN, stand_in=stand_in, name=name)
+    base = "a stand-in for the base image" if stand_in else "Rapid7's base image"
+    assert problem == f"it stands on {base}, and {name} does not say so"
 
 
 def test_a_file_that_was_changed_after_its_export_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,35 @@ def test_an_environment_is_made_once_for_each_lock(repository: Path, tmp_path: P
     failed = run(repository / "tools/venv.sh", "develop", HALOITSM_VENVS=venvs)
     assert failed.returncode != 0 and failed.stdout == ""
     assert [path.name for path in Path(venvs).iterdir() if path.is_dir()] == [venv.name]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["asked", "making"])
+def test_ctrl_c_while_an_environment_is_made_leaves_no_traceback_and_nothing_of_it(
+    repository: Path, tmp_path: Path, first: bool
+) -> None:
+    """In its first program, which asks the interpreter what it is, or in the one that takes long."""
+    making = f"import pathlib, time; pathlib.Path('making').touch(); time.sleep({0.5 if first else 60})"
+    python = tmp_path / "python"
+    case = "import*)" if first else 'venv) mkdir "$3";'
+    python.write_text(f'#!/bin/sh\ncase "$2" in {case} set -- -c "{making}";; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.Popen(
+        [str(repository / "tools/venv.sh"), "develop"],
+        cwd=tmp_path,
+        env={**os.environ, "HALOITSM_VENVS": str(tmp_path / "venvs"), "PYTHON": str(python)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    while not (tmp_path / "making").exists():
+        assert done.poll() is None, done.communicate()
+        time.sleep(0.02)
+    os.killpg(done.pid, signal.SIGINT)
+    said, _ = done.communicate(timeout=30)
+    assert done.returncode == 130 and "Traceback" not in said, said
+    assert first or "venv.sh: stopped, nothing of" in said
+    assert not [path for path in (tmp_path / "venvs").glob("*") if path.is_dir()]
 
 
 def test_an_unknown_lock_is_an_error(repository: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_version_is_compared_with_the_last_release(
     for tag in ("v0.9.0", "v1.0.0", "v1.1.0"):
         validate.git(root, "tag", tag)
     monkeypatch.setattr(validate, "ROOT", root)
-    monkeypatch.setattr(validate, "export_plugin", lambda folder: (folder / "help.md").write_text(""))
+    monkeypatch.setattr(validate.plugin_folder, "write", lambda folder: (folder / "help.md").write_text(""))
     repository = tmp_path / "repository"
     repository.mkdir()
     assert validate.stage(repository, SPEC) == repository / "plugins/haloitsm"
