@@ -5,6 +5,7 @@ Each reading and each run of a project is recorded in the table of runs, with ho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     with _recorded("project", project=project) as record:
-        made, outcome = ProjectRun(project, say=say).apply(approved)
+        made, outcome = ProjectRun(project, say=_watched(project, say)).apply(approved)
         value, ending = applied(made, outcome)
         text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
         lines = [text, *(f"  {item['key']}: {item['reason']}" for item in value["not_done"])]
@@ -156,6 +157,22 @@ def attempt(do: Callable[[], Ended], but: tuple[type[Exception], ...] = ()) -> E
         # A connection that was lost would fail the others as well.
         close_old_connections()
         return Ended({"error": text}, text, ending)
+
+
+def _watched(project: models.Project, say: Say) -> Say:
+    """``say``, which also keeps the newest line in the row of the project's run, for pages: once in a second at most."""
+    runs = models.Run.objects.filter(project=project, kind="project", finished=None)
+    lines, kept = 0, 0.0
+
+    def watched(text: str) -> None:
+        nonlocal lines, kept
+        say(text)
+        lines += 1
+        if time.monotonic() - kept >= 1:
+            kept = time.monotonic()
+            runs.update(detail={"now": text.strip(), "lines": lines})
+
+    return watched
 
 
 @contextmanager

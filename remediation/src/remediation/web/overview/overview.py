@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ...domain.status import Status
+from ...domain.status import ENDED
 from ...jobs.status import status, workers
 from ...store import models
 from ..roles import VIEWER, needs
@@ -20,7 +20,6 @@ from .figures import NEW_DAYS, changed, days, figures
 NEWEST_RUNS = 20
 # Of what waits and of what is not done, a project's own page has the rest.
 SHOWN = 5
-CLOSED = [Status.REMEDIATED.value, Status.WILL_NOT_FIX.value, Status.EXCEPTION.value]
 
 
 @needs(VIEWER)
@@ -28,7 +27,9 @@ CLOSED = [Status.REMEDIATED.value, Status.WILL_NOT_FIX.value, Status.EXCEPTION.v
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
     now = status(most=SHOWN)
-    is_made, is_closed = Q(tickets__halo_id__isnull=False, tickets__kind="child"), Q(tickets__status__in=CLOSED)
+    is_made, is_closed = Q(tickets__halo_id__isnull=False, tickets__kind="child"), Q(
+        tickets__status__in=[status.value for status in ENDED]
+    )
     rows = models.Project.objects.annotate(
         made=Count("tickets", filter=is_made), closed=Count("tickets", filter=is_made & is_closed)
     )

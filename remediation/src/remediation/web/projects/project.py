@@ -1,33 +1,91 @@
-"""A project's page: its newest plan, step by step, what is not done, and its tickets."""
+"""A project's page: its newest plan, step by step, what is not done, its tickets and its runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
+from procrastinate.contrib.django.models import ProcrastinateJob
 
+from ...domain.status import ENDED
 from ...store import models
 from ..roles import VIEWER, needs
 from .steps import shown
 
 ROWS = 100
+RUNS = 20
 
 
 @needs(VIEWER)
 @require_safe
 def project(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``."""
+    """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``; the steps can be filtered by
+    ``kind``, ``state`` and ``words``."""
     row = get_object_or_404(models.Project.objects.select_related("source", "connection"), slug=slug)
     plan = row.plans.order_by("-pk").first()
     steps = plan.steps.order_by("position") if plan else models.Step.objects.none()
-    lists = {"steps": steps, "rest": plan.not_done if plan else [], "tickets": row.tickets.order_by("pk")}
+    asked = {name: request.GET.get(name, "").strip() for name in ("kind", "state", "words")}
+    lists = {
+        "steps": _asked_for(steps, asked),
+        "rest": plan.not_done if plan else [],
+        "tickets": row.tickets.order_by("pk"),
+    }
     pages = {name: _page(request, name, rows) for name, rows in lists.items()}
     pages["steps"]["shown"] = shown(pages["steps"]["page"], row)
-    run = row.runs.order_by("-pk").first()
-    return render(request, "projects/project.html", {"project": row, "plan": plan, "run": run, **pages})
+    is_made, is_closed = Q(halo_id__isnull=False, kind="child"), Q(status__in=[status.value for status in ENDED])
+    known: dict[str, Any] = {
+        "project": row,
+        "plan": plan,
+        "asked": asked,
+        "total": steps.count(),
+        "kinds": _counted(steps, "kind"),
+        "states": _counted(steps, "state"),
+        **row.tickets.aggregate(made=Count("pk", filter=is_made), closed=Count("pk", filter=is_made & is_closed)),
+        **_runs(row),
+        **pages,
+    }
+    return render(request, "projects/project.html", known)
+
+
+@needs(VIEWER)
+@require_safe
+def runs(request: HttpRequest, slug: str) -> HttpResponse:
+    """The part of the page with the runs, which asks for itself as long as one is at work or waits in the queue."""
+    row = get_object_or_404(models.Project, slug=slug)
+    known = {"project": row, **_runs(row)}
+    answer = render(request, "projects/runs.html", known)
+    if not known["at_work"]:
+        # What the run has changed is all over the page.
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+def _runs(row: models.Project) -> dict[str, Any]:
+    """The newest runs, and the one that is at work; True where one waits in the queue."""
+    newest = list(row.runs.order_by("-pk")[:RUNS])
+    at_work: Any = next((one for one in newest if one.finished is None), None)
+    waiting = ProcrastinateJob.objects.filter(
+        task_name__in=["run_project", "plan_project"], args__project_id=row.pk, status__in=["todo", "doing"]
+    )
+    return {"runs": newest, "at_work": at_work if at_work and waiting.exists() else waiting.exists()}
+
+
+def _asked_for(steps: QuerySet[models.Step], asked: dict[str, str]) -> QuerySet[models.Step]:
+    if asked["kind"]:
+        steps = steps.filter(kind=asked["kind"])
+    if asked["state"]:
+        steps = steps.filter(state=asked["state"])
+    if words := asked["words"].replace("\0", ""):
+        steps = steps.filter(Q(key__icontains=words) | Q(reason__icontains=words) | Q(body__summary__icontains=words))
+    return steps
+
+
+def _counted(steps: QuerySet[models.Step], column: str) -> list[tuple[str, int]]:
+    return list(steps.order_by(column).values_list(column).annotate(of=Count("pk")))
 
 
 def _page(request: HttpRequest, name: str, rows: Any) -> dict[str, Any]:

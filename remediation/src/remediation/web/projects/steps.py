@@ -11,7 +11,8 @@ from ...store import models
 
 @dataclass(frozen=True)
 class ShownStep:
-    """``ticket`` is Halo's number, None where there is none yet. ``about`` is what the ticket stands for."""
+    """``ticket`` is Halo's number, None where there is none yet. ``about`` is what the ticket stands for. ``looks`` is
+    what is written, ``evidence`` what it rests on: names and values."""
 
     kind: str
     about: str
@@ -19,6 +20,8 @@ class ShownStep:
     reason: str
     state: str
     result: str
+    looks: list[tuple[str, str]]
+    evidence: list[tuple[str, str]]
 
 
 def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownStep]:
@@ -29,7 +32,16 @@ def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownSt
         for ticket in models.Ticket.objects.filter(project=project, key__in={key for _, key, _ in rows})
     }
     return [
-        ShownStep(step.kind, key, known.get((key, generation)), step.reason, step.state, words(step.result))
+        ShownStep(
+            step.kind,
+            key,
+            known.get((key, generation)),
+            step.reason,
+            step.state,
+            words(step.result),
+            looks(step.body),
+            evidence(step.evidence),
+        )
         for step, key, generation in rows
     ]
 
@@ -49,6 +61,37 @@ def words(result: Mapping[str, Any]) -> str:
     if "status" in result:
         return f"HaloITSM's status {result['status']}"
     return ""
+
+
+# What a step's body holds that HaloITSM gets, in the order in which a person reads it.
+_LOOKS = {
+    "summary": "Summary",
+    "status": "Status",
+    "priority": "Priority",
+    "due": "Due",
+    "agent": "Agent",
+    "team": "Team",
+    "details": "Details",
+    "text": "Comment",
+}
+MOST_ASSETS = 50
+
+
+def looks(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a ticket or a comment will look like."""
+    found = [(title, str(body[name])) for name, title in _LOOKS.items() if body.get(name)]
+    fields = body.get("customfields") or {}
+    found += [(f"Field {name}", str(value)) for name, value in fields.items()]
+    return [*found, ("Attached", "the whole list of assets, as CSV")] if body.get("attachment") else found
+
+
+def evidence(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The scans and assets behind a step."""
+    assets, scans = known.get("assets") or [], known.get("scans") or []
+    more = f" and {len(assets) - MOST_ASSETS} more" if len(assets) > MOST_ASSETS else ""
+    found = [("Assets", ", ".join(map(str, assets[:MOST_ASSETS])) + more)] if assets else []
+    found += [("Scans", ", ".join(map(str, scans)))] if scans else []
+    return [*found, ("Findings", str(known["findings"]))] if known.get("findings") else found
 
 
 def _ticket_of(key: str) -> tuple[str, int]:
