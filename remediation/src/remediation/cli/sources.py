@@ -324,28 +324,34 @@ def export(name: str, file: Path, data: Data = None, as_json: AsJson = False) ->
 
 def naming(
     name: str,
-    suffix: Annotated[Optional[list[str]], typer.Option(help="A domain that is left out of host names.")] = None,
+    suffix: Annotated[
+        Optional[list[str]], typer.Option(help="A domain that is left out of host names; an empty one: none.")
+    ] = None,
     alias: Annotated[Optional[list[str]], typer.Option(help="OLD=NEW: two names of one machine.")] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell or change by which rules a series of files names its machines: give all of them, or none to see them.
+    """Tell or change by which rules a source names its machines: give all of them, or none to see them.
 
-    They hold for the files that are brought from now on.
+    By them, its machines are one device with those of other sources at once. The assets of a series of files are named
+    by them from the next file on.
     """
     with opened(data):
         from ..domain.naming import Naming
         from ..store import models
+        from ..store.devices import regroup
         from ..store.json_keys import change_keys
 
         row = one(models.Source.objects, name, "source")
         if suffix is not None or alias is not None:
             aliases = _pairs(alias or (), "--alias OLD=NEW")
+            suffixes = [one for one in suffix or () if one.strip()]
             try:
-                Naming(aliases, tuple(suffix or ()))
+                Naming(aliases, tuple(suffixes))
             except ValueError as error:
                 raise Refused(str(error)) from None
-            change_keys(row, "settings", {"naming": {"suffixes": suffix or [], "aliases": aliases}})
+            change_keys(row, "settings", {"naming": {"suffixes": suffixes, "aliases": aliases}})
+            regroup()
         rules = row.settings.get("naming", {"suffixes": [], "aliases": {}})
         lines = [f"without the domain {one}" for one in rules["suffixes"]]
         lines += [f"{old} is {new}" for old, new in sorted(rules["aliases"].items())]

@@ -17,10 +17,10 @@ from ..sources.errors import SourceError
 from ..sources.progress import Tell, unheard
 from ..sources.report_file import Holds
 from ..sources.row_errors import SHOWN, told
-from ..sources.source_naming import naming_of
 from ..store import models
 from ..store.bulk import lock, read_assets
 from ..store.json_keys import change_keys
+from ..store.source_naming import naming_of
 from .work import Ended, import_report
 
 # How many errors of rows are told in a text; the JSON has SHOWN.
