@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -14,6 +14,8 @@ from ..ending import Ending
 from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, quiet, require_name, table_of
+from .progress import progress
+from .sources import MAP, MAP_FORM, pairs
 
 
 @contextmanager
@@ -54,6 +56,13 @@ SettingsFile = Annotated[
 ]
 
 
+FromReport = Annotated[
+    Optional[Path], typer.Option(help="A report of a scanner: take it in, and make the project of what it lists.")
+]
+# What the report lists is in the project, however bad it is, unless its person says otherwise.
+OF_REPORT = {"static": True, "min_severity": "none"}
+
+
 def _given(settings: Path | None, min_severity: Severities | None, granularity: Granularities | None) -> dict[str, Any]:
     """The settings that the options give; an option counts before the file. Raises Refused."""
     options = {"min_severity": min_severity, "granularity": granularity}
@@ -67,34 +76,59 @@ def create(
     min_severity: MinSeverity = None,
     granularity: Granularity = None,
     settings: SettingsFile = None,
+    from_report: FromReport = None,
+    column: Annotated[Optional[list[str]], typer.Option("--map", help=MAP)] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """A remediation project."""
+    """A remediation project: of what a source finds, or of exactly the findings that a report lists."""
     require_name(name, "project")
+    if column and not from_report:
+        raise Refused("--map tells how a report is read. Name the report: --from-report.")
+    if from_report:
+        require_name(source, "source")
+    given = _given(settings, min_severity, granularity)
     with opened(data):
-        from django.db import IntegrityError, transaction
+        from django.db import IntegrityError
 
         from ..store import models
         from ..store.slugs import free_slug
 
         if models.Project.objects.filter(name=name).exists():
             raise Refused(f"There is a project named {name!r} already.")
-        table = _settings(_given(settings, min_severity, granularity))
+        table = _settings({**(OF_REPORT if from_report else {}), **given})
+        if from_report and not table["static"]:
+            raise Refused("A project of exactly what a report lists is static. Leave static and dynamic out.")
         row = models.Project(
             name=name,
             slug=free_slug(name),
             position=models.Project.objects.count() + 1,
             connection=one(models.Connection.objects, connection, "connection"),
-            source=_source(source),
+            source=None if from_report else _source(source),
             settings=table,
         )
         try:
-            with transaction.atomic():
-                row.save()
+            report = _stored(row, from_report, source, column or (), as_json)
         except IntegrityError:
             raise Refused(f"Another project was made at the same moment. Make {name!r} again.") from None
-        answer(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")
+        made = f"Project {name!r} is made. Next: remediation plan {name!r}"
+        value = {"name": name, "id": row.pk, **({"report": report.value} if report else {})}
+        answer(as_json, value, f"{report.text}\n{made}" if report else made)
+
+
+def _stored(project: Any, file: Path | None, source: str, columns: Iterable[str], as_json: bool) -> Any:
+    """Store a new project; how the taking in of its report ended, where it is made of one."""
+    from django.db import transaction
+
+    if not file:
+        with transaction.atomic():
+            project.save()
+        return None
+    from ..jobs.report_project import make_of_report
+    from ..sources.any_report import ReportOptions
+
+    with progress(file.name, as_json) as tell:
+        return make_of_report(project, file, source, ReportOptions(mapping=pairs(columns, MAP_FORM)), tell)
 
 
 def change(
@@ -139,8 +173,13 @@ FIXED = {
 
 
 def _moved(project: Any, what: str, to: Any) -> Any:
-    """The other connection or source. Raises Refused where the project has tickets."""
+    """The other connection or source. Raises Refused where the project has tickets, or is made of another source's."""
     before = getattr(project, what)
+    if before != to and what == "source" and project.listed.exists():
+        raise Refused(
+            f"The project {project.name!r} is made of what a report of {before.name!r} lists, so it stays with that "
+            "source. Make another project."
+        )
     if before != to and project.tickets.exists():
         raise Refused(
             f"The project {project.name!r} has tickets, so its {what} stays {getattr(before, 'name', 'none')!r}: "

@@ -32,6 +32,7 @@ USER = (
 # What other commands have set, or readings: the mark of reports, the time up to which all is known.
 KEPT = ("mark", "since", "whole", "naming")
 COVERAGE = "listed: only what is listed is known. devices: all findings of the devices in it, within the filter given."
+MAP_FORM = "--map host_name=COLUMN"
 MAP = "For a CSV of no known format: FIELD=COLUMN, as in host_name=Server. The source remembers it."
 
 
@@ -344,7 +345,7 @@ def naming(
 
         row = one(models.Source.objects, name, "source")
         if suffix is not None or alias is not None:
-            aliases = _pairs(alias or (), "--alias OLD=NEW")
+            aliases = pairs(alias or (), "--alias OLD=NEW")
             suffixes = [one for one in suffix or () if one.strip()]
             try:
                 Naming(aliases, tuple(suffixes))
@@ -374,13 +375,13 @@ def _options(
 
     severities, vendors, sites = (tuple(words or ()) for words in only)
     severities = tuple(word.lower() for word in severities)
-    mapping = _pairs(columns, "--map host_name=COLUMN")
+    mapping = pairs(columns, MAP_FORM)
     return Options(
         Holds(coverage), kind or "", Only(severities, vendors, sites), mapping=mapping, most_left_out=bad_rows / 100
     )
 
 
-def _pairs(texts: Iterable[str], form: str) -> dict[str, str]:
+def pairs(texts: Iterable[str], form: str) -> dict[str, str]:
     """Texts like A=B, by their first part."""
     pairs = {}
     for text in texts:
