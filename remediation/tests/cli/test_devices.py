@@ -70,6 +70,42 @@ def test_a_list_by_name(two: Any) -> None:
     }
 
 
+def test_domains_and_other_names_of_a_source_count_for_devices(line: Any) -> None:
+    def hosts(source: str, *names: str) -> None:
+        rows = "".join(f"{name},1\n" for name in names)
+        file = line.file(f"{source}.csv", f"hostname,plugin_id\n{rows}")
+        assert line("import", file, "--source", source).code == 0
+
+    hosts("first", "web01.corp.example", "web01.dmz.example", "old.corp.example")
+    hosts("second", "WEB01", "db.corp.example")
+    hosts("third", "web01", "db")
+    before = {frozenset(assets) for assets in grouping().values()}
+    web = {"second:web01", "third:web01"}
+    assert before == {
+        *(frozenset({f"first:{name}"}) for name in ("web01.corp.example", "web01.dmz.example", "old.corp.example")),
+        frozenset(web),
+        frozenset({"second:db.corp.example", "third:db"}),
+    }
+    rules = ("--suffix", "corp.example", "--alias", "old=db")
+    assert line("source", "naming", "first", *rules).code == 0
+    # At once, without a new file; no name of the other domain is touched, nor anything that was one already.
+    assert {frozenset(assets) for assets in grouping().values()} == {
+        frozenset({"first:web01.corp.example", *web}),
+        frozenset({"first:web01.dmz.example"}),
+        frozenset({"first:old.corp.example", "second:db.corp.example", "third:db"}),
+    }
+    # What the next files name otherwise is the same device.
+    hosts("first", "web01.corp.example")
+    assert {"first:web01", "first:web01.corp.example", *web} in grouping().values()
+    # A person keeps them apart, whatever the rules.
+    assert line("device", "split", str(device_of("db", "third")), "--asset", "third:db", "--yes").code == 0
+    hosts("first", "old")
+    assert {"third:db"} in grouping().values()
+    # Without the rules, they part.
+    assert line("source", "naming", "first", "--suffix", "", "--json").json == {"suffixes": [], "aliases": {}}
+    assert {"first:web01", "first:web01.corp.example"} in grouping().values() and web in grouping().values()
+
+
 def test_no_device_yet(line: Any) -> None:
     assert line("device", "list").out == "There is no device yet.\n"
     assert "There is no device '1'" in line("device", "show", "1").err

@@ -56,6 +56,17 @@ def mac(address: str | None, **more: Any) -> dict[str, Any]:
 TABLE: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "nothing-in-common": ([host("web01"), host("web02")], ["a", "b"]),
     "same-name": ([host("web01"), host("web01")], ["ab"]),
+    "named-otherwise-by-its-source": ([host("old", known_as="web01"), host("web01", source=2)], ["ab"]),
+    "named-otherwise-and-also-by-its-own-name": ([host("old", known_as="web01"), host("old", source=2)], ["ab"]),
+    "without-its-domain": (
+        [host("web01.a.example", known_as="web01"), host("web01", source=2), host("web01.b.example", source=3)],
+        ["ab", "c"],
+    ),
+    "a-new-name-without-its-domain": ([host("old", known_as="web01"), host("web01.a.example")], ["ab"]),
+    "an-address-is-no-name-whatever-its-source-says": (
+        [host("10.0.0.1", known_as="10.0.0.1"), host("10.0.0.1", known_as="10.0.0.1")],
+        ["a", "b"],
+    ),
     "same-name-of-two-sources": ([host("web01"), host("web01", source=2)], ["ab"]),
     "case-dot-and-blanks": ([host("WEB01.corp.example."), host(" web01.Corp.Example ")], ["ab"]),
     "short-and-full": ([host("web01"), host("web01.corp.example")], ["ab"]),

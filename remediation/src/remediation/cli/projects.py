@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -14,6 +14,8 @@ from ..ending import Ending
 from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, quiet, require_name, table_of
+from .progress import progress
+from .sources import MAP, MAP_FORM, pairs
 
 
 @contextmanager
@@ -46,6 +48,13 @@ SettingsFile = Annotated[
 ]
 
 
+FromReport = Annotated[
+    Optional[Path], typer.Option(help="A report of a scanner: take it in, and make the project of what it lists.")
+]
+# What the report lists is in the project, however bad it is, unless its person says otherwise.
+OF_REPORT = {"static": True, "min_severity": "none"}
+
+
 def _given(settings: Path | None, min_severity: Severities | None, granularity: Granularities | None) -> dict[str, Any]:
     """The settings that the options give; an option counts before the file. Raises Refused."""
     options = {"min_severity": min_severity, "granularity": granularity}
@@ -59,23 +68,48 @@ def create(
     min_severity: MinSeverity = None,
     granularity: Granularity = None,
     settings: SettingsFile = None,
+    from_report: FromReport = None,
+    column: Annotated[Optional[list[str]], typer.Option("--map", help=MAP)] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """A remediation project."""
+    """A remediation project: of what a source finds, or of exactly the findings that a report lists."""
     require_name(name, "project")
+    if column and not from_report:
+        raise Refused("--map tells how a report is read. Name the report: --from-report.")
+    if from_report:
+        require_name(source, "source")
+    given = _given(settings, min_severity, granularity)
     with opened(data):
         from ..store import models
-        from ..store.projects import NotMade, create_project
+        from ..store.projects import NotMade, new_project, saved
 
-        table = _given(settings, min_severity, granularity)
+        table = {**(OF_REPORT if from_report else {}), **given}
         halo = one(models.Connection.objects, connection, "connection")
         try:
             with _understood():
-                row = create_project(name, halo, _source(source), table)
+                row = new_project(name, halo, None if from_report else _source(source), table)
+            if from_report and not row.settings["static"]:
+                raise Refused("A project of exactly what a report lists is static. Leave static and dynamic out.")
+            with saved(row):
+                report = _stored(row, from_report, source, column or (), as_json)
         except NotMade as error:
             raise Refused(str(error)) from None
-        answer(as_json, {"name": name, "id": row.pk}, f"Project {name!r} is made. Next: remediation plan {name!r}")
+        made = f"Project {name!r} is made. Next: remediation plan {name!r}"
+        value = {"name": name, "id": row.pk, **({"report": report.value} if report else {})}
+        answer(as_json, value, f"{report.text}\n{made}" if report else made)
+
+
+def _stored(project: Any, file: Path | None, source: str, columns: Iterable[str], as_json: bool) -> Any:
+    """Store a new project; how the taking in of its report ended, where it is made of one."""
+    if not file:
+        project.save()
+        return None
+    from ..jobs.report_project import make_of_report
+    from ..sources.any_report import ReportOptions
+
+    with progress(file.name, as_json) as tell:
+        return make_of_report(project, file, source, ReportOptions(mapping=pairs(columns, MAP_FORM)), tell)
 
 
 def change(
@@ -120,8 +154,13 @@ FIXED = {
 
 
 def _moved(project: Any, what: str, to: Any) -> Any:
-    """The other connection or source. Raises Refused where the project has tickets."""
+    """The other connection or source. Raises Refused where the project has tickets, or is made of another source's."""
     before = getattr(project, what)
+    if before != to and what == "source" and project.listed.exists():
+        raise Refused(
+            f"The project {project.name!r} is made of what a report of {before.name!r} lists, so it stays with that "
+            "source. Make another project."
+        )
     if before != to and project.tickets.exists():
         raise Refused(
             f"The project {project.name!r} has tickets, so its {what} stays {getattr(before, 'name', 'none')!r}: "

@@ -32,6 +32,7 @@ USER = (
 # What other commands have set, or readings: the mark of reports, the time up to which all is known.
 KEPT = ("mark", "since", "whole", "naming")
 COVERAGE = "listed: only what is listed is known. devices: all findings of the devices in it, within the filter given."
+MAP_FORM = "--map host_name=COLUMN"
 MAP = "For a CSV of no known format: FIELD=COLUMN, as in host_name=Server. The source remembers it."
 
 
@@ -324,28 +325,34 @@ def export(name: str, file: Path, data: Data = None, as_json: AsJson = False) ->
 
 def naming(
     name: str,
-    suffix: Annotated[Optional[list[str]], typer.Option(help="A domain that is left out of host names.")] = None,
+    suffix: Annotated[
+        Optional[list[str]], typer.Option(help="A domain that is left out of host names; an empty one: none.")
+    ] = None,
     alias: Annotated[Optional[list[str]], typer.Option(help="OLD=NEW: two names of one machine.")] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell or change by which rules a series of files names its machines: give all of them, or none to see them.
+    """Tell or change by which rules a source names its machines: give all of them, or none to see them.
 
-    They hold for the files that are brought from now on.
+    By them, its machines are one device with those of other sources at once. The assets of a series of files are named
+    by them from the next file on.
     """
     with opened(data):
         from ..domain.naming import Naming
         from ..store import models
+        from ..store.devices import regroup
         from ..store.json_keys import change_keys
 
         row = one(models.Source.objects, name, "source")
         if suffix is not None or alias is not None:
-            aliases = _pairs(alias or (), "--alias OLD=NEW")
+            aliases = pairs(alias or (), "--alias OLD=NEW")
+            suffixes = [one for one in suffix or () if one.strip()]
             try:
-                Naming(aliases, tuple(suffix or ()))
+                Naming(aliases, tuple(suffixes))
             except ValueError as error:
                 raise Refused(str(error)) from None
-            change_keys(row, "settings", {"naming": {"suffixes": suffix or [], "aliases": aliases}})
+            change_keys(row, "settings", {"naming": {"suffixes": suffixes, "aliases": aliases}})
+            regroup()
         rules = row.settings.get("naming", {"suffixes": [], "aliases": {}})
         lines = [f"without the domain {one}" for one in rules["suffixes"]]
         lines += [f"{old} is {new}" for old, new in sorted(rules["aliases"].items())]
@@ -368,13 +375,13 @@ def _options(
 
     severities, vendors, sites = (tuple(words or ()) for words in only)
     severities = tuple(word.lower() for word in severities)
-    mapping = _pairs(columns, "--map host_name=COLUMN")
+    mapping = pairs(columns, MAP_FORM)
     return Options(
         Holds(coverage), kind or "", Only(severities, vendors, sites), mapping=mapping, most_left_out=bad_rows / 100
     )
 
 
-def _pairs(texts: Iterable[str], form: str) -> dict[str, str]:
+def pairs(texts: Iterable[str], form: str) -> dict[str, str]:
     """Texts like A=B, by their first part."""
     pairs = {}
     for text in texts:

@@ -1,7 +1,8 @@
 """Which assets of all sources are one machine. Pure.
 
 Assets are one device where they have the same host name or the same MAC address, and what is one with a third is one
-with each other. An IP address joins nothing, because addresses are given to other machines. What a person put together
+with each other. The rules by which a source names its machines (``naming``) only ever join: they give an asset a second
+name. An IP address joins nothing, because addresses are given to other machines. What a person put together
 by hand stays so.
 """
 
@@ -13,11 +14,15 @@ from itertools import count
 
 import polars as pl
 
+from .naming import host_key
+
 ASSETS: dict[str, pl.DataType | type[pl.DataType]] = {
     # The number of the source, and the source's own id of the asset: together the key of a row.
     "source": pl.Int64,
     "asset": pl.String,
     "host_name": pl.String,
+    # Its host name by the rules of its source; null where those say nothing.
+    "known_as": pl.String,
     "ip": pl.String,
     "mac": pl.String,
     # The device that it belongs to so far, and whether a person has put that device together.
@@ -58,7 +63,7 @@ def grouped(assets: pl.DataFrame) -> pl.DataFrame:
     rows = _with_address(_with_name(assets.sort(KEY)))
     devices = rows["device"].to_list()
     by_hand = [device if hand else None for device, hand in zip(devices, rows["by_hand"].to_list())]
-    groups = _groups(rows["name"].to_list(), rows["address"].to_list(), by_hand)
+    groups = _groups([rows[name].to_list() for name in ("name", "known_as", "address")], by_hand)
     found = [0] * rows.height
     for group, number in zip(groups, _numbers(groups, devices, by_hand)):
         for place in group:
@@ -150,24 +155,25 @@ def outcome(before: pl.DataFrame, put: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_name(assets: pl.DataFrame) -> pl.DataFrame:
-    """The assets with the column name, by which they are compared; null for none, and for what names no one machine.
+    """The assets with the column name, by which they are compared, as by ``known_as``; both null for none, and for what
+    names no one machine.
 
     Case and a trailing dot do not count. A name without a domain is that of the only domain that has it; where there
     are several, it stands for itself.
     """
-    host = pl.col("host_name").str.strip_chars().str.to_lowercase().str.strip_suffix(".")
-    is_name = (host != "") & ~host.str.contains(r"^[0-9.]+$|:|^localhost(\.|$)")
-    rows = assets.with_columns(pl.when(is_name).then(host).alias("name")).with_columns(
-        pl.col("name").str.extract(r"^([^.]+)").alias("short")
+    host = host_key(pl.col("host_name"))
+    is_name = ~host.str.contains(r"^[0-9.]+$|:|^localhost(\.|$)")
+    both = {"name": host, "known_as": pl.coalesce("known_as", host)}
+    rows = assets.with_columns(pl.when(is_name).then(name).alias(column) for column, name in both.items())
+    told = pl.concat([rows["name"], rows["known_as"]]).drop_nulls().unique().to_frame()
+    only = (
+        told.with_columns(pl.col("name").str.extract(r"^([^.]+)").alias("short"))
+        .filter(pl.col("name") != pl.col("short"))
+        .group_by("short")
+        .agg(pl.first("name"), pl.len())
+        .filter(pl.col("len") == 1)
     )
-    full = rows.filter(pl.col("name") != pl.col("short")).select("short", "name").unique()
-    only = full.group_by("short").agg(pl.first("name").alias("only"), pl.len()).filter(pl.col("len") == 1)
-    is_short = pl.col("name") == pl.col("short")
-    return (
-        rows.join(only.select("short", "only"), on="short", how="left", maintain_order="left")
-        .with_columns(pl.when(is_short).then(pl.coalesce("only", "name")).otherwise("name").alias("name"))
-        .drop("short", "only")
-    )
+    return rows.with_columns(pl.col(column).replace(only["short"], only["name"]) for column in both)
 
 
 def _with_address(assets: pl.DataFrame) -> pl.DataFrame:
@@ -190,17 +196,17 @@ def _with_address(assets: pl.DataFrame) -> pl.DataFrame:
 Keys = Sequence[object]
 
 
-def _groups(names_: Keys, addresses: Keys, by_hand: Keys) -> list[list[int]]:
+def _groups(keys: Sequence[Keys], by_hand: Keys) -> list[list[int]]:
     """The places of the rows that are one device, each group and all groups in order."""
     groups = []
-    for group in _joined(range(len(names_)), (by_hand, names_, addresses)):
+    for group in _joined(range(len(by_hand)), (by_hand, *keys)):
         hands = {by_hand[place] for place in group} - {None}
         if len(hands) <= 1:
             groups.append(group)
             continue
         # Two that a person keeps apart are not joined by a third.
         groups += [[place for place in group if by_hand[place] == hand] for hand in hands]
-        groups += _joined((place for place in group if by_hand[place] is None), (names_, addresses))
+        groups += _joined((place for place in group if by_hand[place] is None), keys)
     return sorted(groups)
 
 

@@ -39,8 +39,11 @@ OPTIONAL: Mapping[str, Any] = {
 # A rule of the lead's may name any of them.
 UNREAD = frozenset(
     "last_found scan_finished assessed credentials instances covered mac "
-    "sites owner_tags location_tags custom_tags".split()
+    "sites owner_tags location_tags custom_tags listed".split()
 )
+# The column that tells whether a finding is one of those that a static project was made of. Where it is not there, the
+# project was made of all that there was.
+LISTED = "listed"
 # The column with the key of each finding's ticket.
 TICKET = "ticket_key"
 
@@ -159,8 +162,10 @@ class Membership:
         """Whether the project would take a finding in now."""
         scope, settings = self.settings.scope, self.settings
         wanted = scope.where() & scope.bad_enough(settings.min_severity)
+        if settings.static and LISTED in self.findings.columns:
+            return wanted & pl.col(LISTED)
         if settings.static and self.made:
-            wanted = wanted & (pl.col("first_found") <= self.made).fill_null(True)
+            return wanted & (pl.col("first_found") <= self.made).fill_null(True)
         return wanted
 
     def _by_key(self, rows: pl.DataFrame) -> Rows:
@@ -205,13 +210,10 @@ class Membership:
         there = self.findings.filter(scope.where() & pl.col("state").is_in(ALIVE)).join(told, on=KEY, how="anti")
         passes = scope.bad_enough(settings.min_severity)
         below = self._counted(there.filter(~passes), f"below the filter: {{}} {scope.in_words(settings.min_severity)}")
-        late = (
-            []
-            if not settings.static
-            else self._counted(
-                there.filter(passes & ~self.wanted()), "the project is static: {} came up after it was made"
-            )
-        )
+        is_made_of = LISTED in self.findings.columns
+        why = "not in the report that it was made of" if is_made_of else "came up after it was made"
+        others = there.filter(passes & ~self.wanted()) if settings.static else there.clear()
+        late = self._counted(others, f"the project is static: {{}} {why}")
         return [*below, *late, *self._covered(there.filter(self.wanted()))]
 
     def _counted(self, rows: pl.DataFrame, reason: str) -> list[NotDone]:

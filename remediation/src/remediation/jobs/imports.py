@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ..domain.snapshot import Snapshot
 from ..sources.any_report import KINDS, MAPPED, ReadReport, ReportOptions, read_any
 from ..sources.clean_devices import named, with_clean
 from ..sources.copied import copied
@@ -17,12 +18,13 @@ from ..sources.errors import SourceError
 from ..sources.progress import Tell, unheard
 from ..sources.report_file import Holds
 from ..sources.row_errors import SHOWN, told
-from ..sources.source_naming import naming_of
 from ..store import models
 from ..store.bulk import lock, read_assets
 from ..store.json_keys import change_keys
+from ..store.source_naming import naming_of
 from .work import Ended, import_report
 
+AndThen = Callable[[models.Source, Snapshot], None]
 # How many errors of rows are told in a text; the JSON has SHOWN.
 FEW = 10
 
@@ -40,13 +42,14 @@ def import_file(
     accept: bool = False,
     errors_to: Path | None = None,
     tell: Tell = unheard,
+    and_then: AndThen = lambda source, snapshot: None,
 ) -> Ended:
     """Take a file in for the source of that name, which is made where there is none.
 
     Its naming rules are the source's own, and so is its mapping where ``options`` have none: the source remembers the
     last. ``clean`` are devices that a full file should hold and that are clean, by name, address or id. ``accept``:
     coverage that shrank is real. ``errors_to`` gets all that was wrong with rows, as CSV. ``tell`` hears how far the
-    work is. Raises SourceError and Suspicious; nothing is changed then.
+    work is. ``and_then`` is done with what the file says, or not at all, as the rest. Raises SourceError and Suspicious; nothing is changed then.
     """
     _refuse_contradictions(options, clean)
     row = models.Source.objects.filter(name=source).first() or models.Source(name=source)
@@ -73,6 +76,7 @@ def import_file(
         if report.kind == MAPPED.kind:
             change_keys(row, "settings", {"mapping": mapping})
         ended = import_report(row, with_clean(report.snapshot, assets, known), accept=accept, tell=tell)
+        and_then(row, report.snapshot)
     lines = [ended.text, *_dropped(report), *(_clean_line(host, same) for host, same in assets.items())]
     value = {
         **ended.value,

@@ -19,6 +19,7 @@ from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
 from ..store.secrets import open_
+from ..store.source_naming import naming_of
 from . import row_errors
 from .errors import SourceBusy, SourceError
 from .insightvm_cloud import InsightVmCloud
@@ -27,7 +28,6 @@ from .insightvm_rest import InsightVmRest
 from .kept_reading import forget
 from .progress import Tell, unheard
 from .scanner_snapshot import snapshot_of_rows
-from .source_naming import naming_of
 from .tenable_vm import TenableVm
 
 CONSOLE, CLOUD, TENABLE = KINDS = ("insightvm", "insightvm-cloud", "tenable-vm")

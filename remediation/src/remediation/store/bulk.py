@@ -30,12 +30,14 @@ __all__ = [
     "read_findings",
     "read_findings_with",
     "read_ledger",
+    "read_listed",
     "read_scanned",
     "read_solutions",
     "read_vulnerabilities",
     "save_snapshot",
     "write_assets",
     "write_ledger",
+    "write_listed",
     "write_solutions",
     "write_vulnerabilities",
 ]
@@ -116,6 +118,21 @@ def read_findings_with(source_id: int, vulnerability: str, most: int) -> pl.Data
         named("store_vulnerability", "vulnerability", ledger["vulnerability"], VULNERABILITY_ROWS),
         named("store_solution", "solution", ledger["solution"], short).rename(dict(zip(short, SOLUTION_ROWS))),
     )
+
+
+# The findings that a project was made of
+
+
+def read_listed(project_id: int) -> pl.DataFrame:
+    """The keys of the findings that a report told when the project was made of it; none for any other project."""
+    query = "SELECT * FROM store_listedfinding WHERE project_id = %s"
+    return copy.select(query, [project_id], {name: LEDGER[name] for name in KEY})
+
+
+def write_listed(project_id: int, findings: pl.DataFrame) -> int:
+    """Keep the keys of the findings that a new project is made of. Returns how many there are."""
+    rows = findings.select(KEY).unique().sort(KEY)
+    return copy.append("store_listedfinding", rows.with_columns(pl.lit(project_id, pl.Int64).alias("project_id")))
 
 
 # Assets, with how they were assessed

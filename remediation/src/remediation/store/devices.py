@@ -12,11 +12,13 @@ from django.utils import timezone
 from psycopg import sql
 
 from ..domain import devices
+from ..domain.naming import host_key
 from . import copy, models
 from .counts import count_devices
+from .source_naming import naming_of
 
 _ASSETS = """
-SELECT store_asset.source_id AS source, asset, host_name, ip, mac, store_device.id AS device,
+SELECT store_asset.source_id AS source, asset, host_name, NULL AS known_as, ip, mac, store_device.id AS device,
        coalesce(by_hand, false) AS by_hand
 FROM store_asset LEFT JOIN store_device ON store_device.id = store_asset.device_id
 """
@@ -128,7 +130,13 @@ def _lock() -> None:
 
 
 def _assets() -> pl.DataFrame:
-    return copy.select(_ASSETS, [], devices.ASSETS)
+    assets = copy.select(_ASSETS, [], devices.ASSETS)
+    namings = {source.pk: naming_of(source) for source in models.Source.objects.filter(settings__has_key="naming")}
+    known_as = [
+        pl.when(pl.col("source") == number).then(host_key(pl.col("host_name"), naming))
+        for number, naming in namings.items()
+    ]
+    return assets.with_columns(pl.coalesce(*known_as, "known_as").alias("known_as"))
 
 
 def _stored(found: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:

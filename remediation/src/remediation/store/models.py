@@ -313,6 +313,15 @@ class Project(models.Model):
     version = version()
 
 
+class ListedFinding(models.Model):
+    """A finding that a static project was made of, where a report told them: it takes in no other."""
+
+    pk = models.CompositePrimaryKey("project_id", "asset", "vulnerability")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="listed", db_index=False)
+    asset = key_text()
+    vulnerability = key_text()
+
+
 class Ticket(models.Model):
     """A ticket of ours in Halo, or one that is about to be."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -22,7 +23,7 @@ class NotMade(Exception):
     """A project was not made. The text says why."""
 
 
-def create_project(
+def new_project(
     name: str,
     connection: models.Connection,
     source: models.Source | None,
@@ -30,7 +31,7 @@ def create_project(
     *,
     paused: bool = False,
 ) -> models.Project:
-    """Make a project, after all others in their order.
+    """A project that is not stored yet, after all others in their order.
 
     ``settings`` are a part of ``Settings.to_table``; what they leave out is as the connection has it for new projects.
     A paused one is planned when somebody asks for it, and not run. Raises NotMade, and ValueError for settings that
@@ -40,7 +41,7 @@ def create_project(
     if models.Project.objects.filter(name=name).exists():
         raise NotMade(f"There is a project named {name!r} already.")
     highest = models.Project.objects.aggregate(highest=Max("position"))["highest"] or 0
-    row = models.Project(
+    return models.Project(
         name=name,
         slug=free_slug(name),
         position=highest + 1,
@@ -49,11 +50,30 @@ def create_project(
         settings=whole,
         paused=paused,
     )
+
+
+@contextmanager
+def saved(project: models.Project) -> Iterator[None]:
+    """In the block, a new project is stored. Raises NotMade where somebody makes one of its name at the same moment."""
     try:
         with transaction.atomic():
-            row.save()
+            yield
     except IntegrityError:
-        raise NotMade(f"Another project was made at the same moment. Make {name!r} again.") from None
+        raise NotMade(f"Another project was made at the same moment. Make {project.name!r} again.") from None
+
+
+def create_project(
+    name: str,
+    connection: models.Connection,
+    source: models.Source | None,
+    settings: Mapping[str, Any],
+    *,
+    paused: bool = False,
+) -> models.Project:
+    """Make a project as ``new_project`` does, and store it. Raises NotMade and ValueError."""
+    row = new_project(name, connection, source, settings, paused=paused)
+    with saved(row):
+        row.save()
     return row
 
 

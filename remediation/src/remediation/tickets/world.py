@@ -11,7 +11,7 @@ from django.conf import settings
 from ..domain.acceptance import Acceptance, excepted
 from ..domain.decide import SKEW
 from ..domain.ledger import ALIVE, KEY
-from ..domain.membership import Membership, believed
+from ..domain.membership import LISTED, Membership, believed
 from ..domain.plan import PARENT_KEY
 from ..domain.planning import World
 from ..domain.project import Settings
@@ -29,12 +29,12 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
-    findings = findings_of(project.source_id, today)
+    findings = _findings_of_source(project.source_id, today)
     snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
-        findings=findings,
+        findings=_with_listed(project, findings),
         tickets=[ticket_of(row) for row in newest.values()],
         parent=ticket_of(parent) if parent else None,
         today=today,
@@ -49,11 +49,25 @@ def world_of(project: models.Project, today: date) -> World:
     )
 
 
-def findings_of(source_id: int | None, today: date) -> pl.DataFrame:
-    """A source's findings with all that is known of them; those whose risk is accepted today are excepted.
+def findings_of(project: models.Project, today: date) -> pl.DataFrame:
+    """The findings of a project's source with all that is known of them; those whose risk is accepted today are
+    excepted.
 
-    Columns as in ``bulk.read_findings``. A project without a source has no findings.
+    Columns as in ``bulk.read_findings``, and LISTED where the project was made of a report's findings. A project
+    without a source has no findings.
     """
+    return _with_listed(project, _findings_of_source(project.source_id, today))
+
+
+def _with_listed(project: models.Project, findings: pl.DataFrame) -> pl.DataFrame:
+    listed = bulk.read_listed(project.pk)
+    if listed.is_empty():
+        return findings
+    marked = findings.join(listed.with_columns(pl.lit(True).alias(LISTED)), on=KEY, how="left", maintain_order="left")
+    return marked.with_columns(pl.col(LISTED).fill_null(False))
+
+
+def _findings_of_source(source_id: int | None, today: date) -> pl.DataFrame:
     # There is no source 0.
     source = source_id or 0
     rows = models.RiskAcceptance.objects.filter(source=source, expires__gte=today, withdrawn__isnull=True)
@@ -100,7 +114,8 @@ def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
     taken: dict[Pair, str] = {}
     for earlier in models.Project.objects.filter(**same, position__lt=project.position).order_by("-position"):
         chosen = Settings.from_table(earlier.settings)
-        wanted = Membership(chosen, believed(findings, chosen), (), {}, earlier.created).wanted_rows()
+        frame = believed(_with_listed(earlier, findings), chosen)
+        wanted = Membership(chosen, frame, (), {}, earlier.created).wanted_rows()
         taken |= dict.fromkeys(wanted.select(KEY).iter_rows(), f"project {earlier.name}, which comes first")
     rows = models.Ticket.objects.filter(project__connection=project.connection, project__source=project.source)
     newest: dict[tuple[int, str], models.Ticket] = {}

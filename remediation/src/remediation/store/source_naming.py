@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..domain.naming import Naming
-from ..store import models
+from . import models
 
 
 def naming_of(source: models.Source) -> Naming:
