@@ -96,15 +96,24 @@ def _whole(
 def read_findings_with(source_id: int, vulnerability: str, most: int) -> pl.DataFrame:
     """The findings that are open or unconfirmed and have the same solution as those of a vulnerability: those that make
     one ticket. At most so many. Columns as in ``read_findings``; no rows where nothing has the vulnerability now."""
-    alive = "source_id = %s AND state IN ('open', 'unconfirmed')"
     first = copy.select(
-        f"SELECT * FROM store_finding WHERE {alive} AND vulnerability = %s ORDER BY asset LIMIT 1",  # nosec B608
+        f"SELECT * FROM store_finding WHERE {_ALIVE} AND vulnerability = %s ORDER BY asset LIMIT 1",  # nosec B608
         [source_id, vulnerability],
         LEDGER,
     )
     solution = first["solution"][0] if len(first) else None
-    column, value = ("solution", solution) if solution is not None else ("vulnerability", vulnerability)
-    same = f"{alive} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
+    if solution is None:
+        return read_alive(source_id, "vulnerability", vulnerability, most)
+    return read_alive(source_id, "solution", solution, most)
+
+
+_ALIVE = "source_id = %s AND state IN ('open', 'unconfirmed')"
+
+
+def read_alive(source_id: int, column: str, value: str, most: int) -> pl.DataFrame:
+    """The findings that are open or unconfirmed and have a value in a column of KEY or in ``solution``. At most so many.
+    Columns as in ``read_findings``."""
+    same = f"{_ALIVE} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
     ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608
 
     def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any]) -> pl.DataFrame:
@@ -130,8 +139,8 @@ def read_listed(project_id: int) -> pl.DataFrame:
 
 
 def write_listed(project_id: int, findings: pl.DataFrame) -> int:
-    """Keep the keys of the findings that a new project is made of. Returns how many there are."""
-    rows = findings.select(KEY).unique().sort(KEY)
+    """Keep the keys of the findings that a project is made of, beside those that are kept. Returns how many are new."""
+    rows = findings.select(KEY).unique().join(read_listed(project_id), on=KEY, how="anti").sort(KEY)
     return copy.append("store_listedfinding", rows.with_columns(pl.lit(project_id, pl.Int64).alias("project_id")))
 
 

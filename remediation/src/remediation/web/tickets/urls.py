@@ -1,5 +1,12 @@
-"""The addresses of this area."""
+"""The addresses of tickets."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from .opening import open_ticket
+from .tickets import all_tickets, ticket
+
+urlpatterns = [
+    path("tickets/", all_tickets, name="tickets"),
+    path("tickets/new", open_ticket, name="open-ticket"),
+    path("tickets/<int:number>/", ticket, name="ticket"),
+]

@@ -1,0 +1,75 @@
+"""One click to a ticket: for a vulnerability, for a device, or for chosen vulnerabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from ...domain.project import Granularity
+from ...jobs.tasks import ask_to_run
+from ...store import models
+from ...tickets.single import Subject, offer, pick
+from ..projects.steps import looks
+from ..roles import ANALYST, needs
+
+# As many vulnerabilities can be chosen at once; of so many it is shown what their tickets will be.
+MOST, SHOWN = 100, 5
+
+
+@needs(ANALYST)
+@require_http_methods(["GET", "HEAD", "POST"])
+def open_ticket(request: HttpRequest) -> HttpResponse:
+    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device`` or several ``chosen`` say of what,
+    ``connection`` where to, if there are several."""
+    given = request.POST if request.method == "POST" else request.GET
+    subjects, names = _subjects(given)
+    connections = list(models.Connection.objects.order_by("name"))
+    connection = next((one for one in connections if str(one.pk) == given.get("connection")), None)
+    connection = connection or (connections[0] if len(connections) == 1 else None)
+    if request.method == "POST" and connection and subjects:
+        with transaction.atomic():
+            projects = pick(subjects, connection, str(request.user))
+            for project in projects:
+                ask_to_run(project)
+        messages.success(
+            request,
+            "The ticket is asked for. It is made by the next run of this project, which is on its way; what another "
+            "ticket has already is told under Not done.",
+        )
+        return redirect("project", projects[0].slug)
+    offers = [offer(one, connection, timezone.localdate()) for one in subjects[:SHOWN]] if connection else []
+    known = {
+        "names": names,
+        "subjects": subjects,
+        "connections": connections,
+        "connection": connection,
+        "offers": [(one, looks(one.body) if one.body else []) for one in offers],
+        "more": max(len(subjects) - SHOWN, 0),
+        "asked": [(name, value) for name in ("vulnerability", "device", "chosen") for value in given.getlist(name)],
+        "possible": bool(connection and subjects and (len(subjects) > SHOWN or any(one.body for one in offers))),
+    }
+    return render(request, "tickets/open.html", known)
+
+
+def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
+    """What is asked for, and its names."""
+    if number := _number(given, "device"):
+        device = get_object_or_404(models.Device, pk=number)
+        assets = device.assets.select_related("source").order_by("source__name", "asset")
+        return [Subject(one.source, Granularity.ASSET, one.asset) for one in assets], [device.name]
+    chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
+    chosen += [number] if (number := _number(given, "vulnerability")) else []
+    rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
+    found = [Subject(row.source, Granularity.VULNERABILITY, row.vulnerability) for row in rows]
+    return found, [row.title or row.vulnerability for row in rows]
+
+
+def _number(given: Mapping[str, str], name: str) -> int:
+    text = given.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
