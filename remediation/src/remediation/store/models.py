@@ -504,6 +504,13 @@ class Upload(models.Model):
     cancel = models.BooleanField(default=False, db_comment="its person wants it to be stopped")
 
 
+class WrongPassword(models.Model):
+    """A sign-in that failed, until one of the same name succeeds. The name may be nobody's."""
+
+    name = models.TextField(db_index=True, db_comment="in lower case, cut")
+    at = models.DateTimeField(db_default=Now())
+
+
 class AuditEntry(models.Model):
     """Who did what. The database refuses to change or remove a row."""
 
