@@ -51,7 +51,9 @@ class Connection(insightconnect_plugin_runtime.Connection):
             cache_folder=workspace(CACHE_DIR),
         )
 
-    def test(self) -> dict[str, bool]:
+    def test(self) -> dict[str, Any]:
         with connection_test_exceptions():
-            self.client.test()
-        return {"success": True}
+            unproven = self.client.test()
+        for sentence in unproven:
+            self.logger.info(f"HaloITSM: {sentence}")
+        return {"success": True, "message": " ".join(["Login and reading tickets work.", *unproven])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..errors import (
     Forbidden,
@@ -18,17 +18,28 @@ from ..errors import (
 from ..http.error_texts import misunderstood
 from ..http.messages import Request
 from ..http.retry import RetryPolicy
-from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.dates import parse_date
 from ..values.ids import as_id, positive_id
 from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
+from .attachment import Attached
 from .exactly_once import ExactlyOnce
+from .outcomes import listed_outcomes, read_outcomes
 from .own_agent import OwnAgent
 from .read import RECENT_ACTIONS, TicketReader
 
 Action = dict[str, Any]
+
+
+
+class AddedComment(Action):
+    """A note as Halo answers. ``attachments`` are the files that were given with it."""
+
+    def __init__(self, action: Mapping[str, Any], attachments: Sequence[Attached] = ()) -> None:
+        super().__init__(action)
+        self.attachments = tuple(attachments)
+
 
 PUBLIC_OUTCOME = "Public Note"
 PRIVATE_OUTCOME = "Private Note"
@@ -121,8 +132,8 @@ class CommentWriter:
             return missing_ticket(ticket_id, error)
         if error.kind != "outcome" and not isinstance(error, Forbidden):
             return error
-        names = self._outcome_names()
-        known = f"The instance has these outcomes: {', '.join(names[:40])}." if names else ""
+        names = self._known_outcomes()
+        known = f"The instance has these outcomes: {names}." if names else ""
         cause, assistance = error.in_words({})
         return converted_to(
             error,
@@ -131,14 +142,11 @@ class CommentWriter:
             assistance=f"{assistance} {known}".strip(),
         )
 
-    def _outcome_names(self) -> list[str]:
-        request = Request("GET", "/Outcome")
+    def _known_outcomes(self) -> str:
         try:
-            response = self._session.begin(_PATIENCE).call(request)
-            rows = rows_of(request, response.data, "outcomes", "results")
+            return listed_outcomes(read_outcomes(self._session.begin(_PATIENCE)))
         except HaloError:
-            return []
-        return sorted({str(name) for name in (row.get("outcome") or row.get("name") for row in rows) if name})
+            return ""
 
 
 def _identity(ticket_id: int, action: Mapping[str, Any]) -> tuple[int, int | None, datetime | None]:
