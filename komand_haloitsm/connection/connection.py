@@ -51,9 +51,10 @@ class Connection(insightconnect_plugin_runtime.Connection):
             cache_folder=workspace(CACHE_DIR),
         )
 
-    def test(self) -> dict[str, Any]:
+    def test(self) -> dict[str, bool]:
         with connection_test_exceptions():
             unproven = self.client.test()
-        for sentence in unproven:
+        # What a connection test logs is what InsightConnect shows of it.
+        for sentence in ("Login and reading tickets work.", *unproven):
             self.logger.info(f"HaloITSM: {sentence}")
-        return {"success": True, "message": " ".join(["Login and reading tickets work.", *unproven])}
+        return {"success": True}

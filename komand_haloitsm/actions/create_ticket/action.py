@@ -38,8 +38,6 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
             "summary": required_text(params, Input.SUMMARY),
             "details": required_text(params, Input.DETAILS),
             "tickettype_id": required_id(params, Input.TICKETTYPE_ID),
-            # A production client of HaloITSM sends it so that the instance's own rules do run on the new ticket.
-            "dont_do_rules": False,
             **given_ids(
                 params,
                 Input.PRIORITY_ID,
@@ -58,6 +56,8 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
             fields["customfields"] = customfields
         with plugin_exceptions():
             fields = with_additional(fields, given_object(params, Input.ADDITIONAL_FIELDS))
+        # A production client of HaloITSM sends it so that the instance's own rules do run on the new ticket.
+        fields.setdefault("dont_do_rules", False)
         files = given_files(params, Input.ATTACHMENTS)
         client, reference = self.connection.client, given_text(params, Input.EXTERNAL_REFERENCE)
         if reference is None:

@@ -31,7 +31,7 @@ from .tickets.attachment import Attached, AttachmentWriter, File, check_files, n
 from .tickets.carried_out import dropped_in_create, unlike
 from .tickets.close import TicketCloser
 from .tickets.closed_tickets import ClosedTickets
-from .tickets.comment import PRIVATE_OUTCOME, PUBLIC_OUTCOME, AddedComment, CommentWriter
+from .tickets.comment import MOST_COMMENTS, PRIVATE_OUTCOME, PUBLIC_OUTCOME, AddedComment, CommentWriter, is_comment
 from .tickets.create import CreatedTicket, TicketCreator
 from .tickets.exactly_once import LONGEST_QUEUE, ExactlyOnce, claim_registry
 from .tickets.external_key import KeyField
@@ -240,12 +240,14 @@ class HaloClient:
 
         ``wanted`` is a TicketFilter, or Halo's own list parameters.
         Open and closed tickets alike: where the instance's list leaves closed ones out, they are asked for expressly as
-        long as there is room among the results.
+        long as there is room among the results. With ``open_only``, those that are known to be closed are left out.
         """
         if not isinstance(wanted, TicketFilter):
             wanted = TicketFilter.from_halo(wanted)
         query, only_closed = wanted.query(), {"closed_only": "true"}
         team = self.lookups.name("team", wanted.team_id)
+        if wanted.open_only:
+            return self._reader.matching(wanted, query, team, max_results, self.lookups.closing())
         closes = None if wanted.status_id is None else self.lookups.closed(wanted.status_id)
         if closes:
             return self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
@@ -259,6 +261,14 @@ class HaloClient:
     def list_actions(self, ticket_id: int, count: int = RECENT_ACTIONS) -> list[Ticket]:
         """The newest ``count`` actions of a ticket, newest first. Raises HaloError."""
         return self._reader.actions(ticket_id, count)[0]
+
+    def list_comments(self, ticket_id: int) -> list[Ticket]:
+        """What was written on a ticket: those of its newest 100 actions that have a text and are not the system's.
+
+        Newest first. Raises HaloError.
+        """
+        rows, _ = self._reader.actions(positive_id(ticket_id), MOST_COMMENTS)
+        return sorted(filter(is_comment, rows), key=lambda row: as_id(row.get("id")) or 0, reverse=True)
 
     @property
     def own_agent_id(self) -> int | None:

@@ -20,7 +20,7 @@ from ..http.messages import Request
 from ..http.retry import RetryPolicy
 from ..http.session import Session
 from ..values.dates import parse_date
-from ..values.ids import as_id, positive_id
+from ..values.ids import as_id, positive_id, whole_number
 from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
 from .attachment import Attached
@@ -47,6 +47,10 @@ PRIVATE_OUTCOME = "Private Note"
 _PATIENCE = RetryPolicy(max_wait=3.0)
 # How many actions are read to find one among them.
 MOST_ACTIONS = 1_000
+# How many actions are read for the comments among them.
+MOST_COMMENTS = 100
+# who_type of an action: the system, as where a rule ran (seen in clients).
+_SYSTEM = 0
 # The Date header has whole seconds, and an action is dated before it is answered.
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -153,6 +157,11 @@ def _identity(ticket_id: int, action: Mapping[str, Any]) -> tuple[int, int | Non
     """What tells an action from all others: numbers of actions are unique per ticket only (seen live)."""
     made = made_at(action)
     return ticket_id, as_id(action.get("id")), made and made.replace(microsecond=0)
+
+
+def is_comment(action: Mapping[str, Any]) -> bool:
+    """Whether an action is somebody's text: a person's or an application's, not the system's."""
+    return whole_number(action.get("who_type")) != _SYSTEM and bool(note_of(action).strip())
 
 
 def note_of(action: Mapping[str, Any]) -> str:

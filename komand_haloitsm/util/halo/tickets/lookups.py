@@ -155,6 +155,11 @@ class Lookups:
         row = next(iter(kept.by_id.get(status_id or 0, ())), None)
         return row["closed"] if row else None
 
+    def closing(self) -> Mapping[int, bool | None]:
+        """Of each status, whether it is a closed one; None where Halo does not tell, empty where it lists none."""
+        kept = self._optional("status", lambda kept: True)
+        return {number: rows[0]["closed"] for number, rows in kept.by_id.items()}
+
     def number(self, kind: str, name: str) -> int | None:
         """The id of a name, ignoring case; None when the name is unknown or not unique."""
         wanted = name.strip().casefold()
