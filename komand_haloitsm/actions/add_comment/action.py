@@ -25,12 +25,13 @@ class AddComment(insightconnect_plugin_runtime.Action):
 
     @auto_instrument
     def run(self, params: dict[str, Any] = {}) -> dict[str, Any]:
+        files = given_files(params, Input.ATTACHMENTS)
         action = self.connection.client.add_comment(
             required_id(params, Input.TICKET_ID),
             required_text(params, Input.COMMENT),
             private=given_flag(params, Input.IS_PRIVATE, default=False),
-            attachments=given_files(params, Input.ATTACHMENTS),
+            **({"attachments": files} if files else {}),
         )
         output: dict[str, Any] = {Output.SUCCESS: True, Output.COMMENT_ID: as_id(action["id"])}
-        attachments = attachments_output(action.attachments)
+        attachments = attachments_output(getattr(action, "attachments", ()))
         return {**output, Output.ATTACHMENTS: attachments} if attachments else output

@@ -59,15 +59,16 @@ class CreateTicket(insightconnect_plugin_runtime.Action):
         # A production client of HaloITSM sends it so that the instance's own rules do run on the new ticket.
         fields.setdefault("dont_do_rules", False)
         files = given_files(params, Input.ATTACHMENTS)
+        more = {"attachments": files} if files else {}
         client, reference = self.connection.client, given_text(params, Input.EXTERNAL_REFERENCE)
         if reference is None:
-            ticket, created = client.create_ticket(fields, files, strict=True), True
+            ticket, created = client.create_ticket(fields, **more), True
         else:
-            ticket, created = client.create_ticket_once(fields, reference, files, strict=True)
+            ticket, created = client.create_ticket_once(fields, reference, **more)
         output = {Output.TICKET: ticket_output(ticket, client), Output.SUCCESS: True, Output.CREATED: created}
         others = {
-            Output.DUPLICATES: list(ticket.duplicates),
-            Output.DIFFERING_FIELDS: list(ticket.differences.all),
-            Output.ATTACHMENTS: attachments_output(ticket.attachments),
+            Output.DUPLICATES: list(getattr(ticket, "duplicates", ())),
+            Output.DIFFERING_FIELDS: list(getattr(ticket, "differing", ())),
+            Output.ATTACHMENTS: attachments_output(getattr(ticket, "attachments", ())),
         }
         return {**output, **{name: value for name, value in others.items() if value}}

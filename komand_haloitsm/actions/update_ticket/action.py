@@ -58,4 +58,5 @@ class UpdateTicket(insightconnect_plugin_runtime.Action):
             changes = with_additional(changes, given_object(params, Input.ADDITIONAL_FIELDS))
         ticket = self.connection.client.update_ticket(ticket_id, changes)
         output = {Output.TICKET: ticket_output(ticket, self.connection.client), Output.SUCCESS: True}
-        return {**output, Output.DIFFERING_FIELDS: list(ticket.differing)} if ticket.differing else output
+        differing = list(getattr(ticket, "differing", ()))
+        return {**output, Output.DIFFERING_FIELDS: differing} if differing else output

@@ -195,29 +195,28 @@ class HaloClient:
         closer = TicketCloser(session, once, self.lookups, lambda: self._commenting(session))
         return closer.close(ticket_id, status_id, resolution)
 
-    def test(self) -> list[str]:
-        """Logs in anew, reads one ticket and the outcomes, and returns what that does not prove, in sentences.
+    def test(self) -> None:
+        """Logs in anew, reads one ticket and the outcomes, and logs what that does not prove.
 
         Raises HaloError that tells what is wrong with the connection, also where an outcome of it does not exist.
         """
         self._tokens.renew(_TEST_POLICY)
         request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1"})
         rows_of(request, self._session.begin(_TEST_POLICY).call(request).data, "tickets")
-        unproven = ["The right to create, edit, assign and close tickets was not tested, since a test changes nothing."]
+        self._logger.info(
+            "HaloITSM: login and reading tickets work. The right to create, edit, assign and close tickets was not tested, "
+            "since a test changes nothing."
+        )
         try:
-            outcomes = read_outcomes(self._session.begin(_TEST_POLICY))
+            outcomes, why = read_outcomes(self._session.begin(_TEST_POLICY)), "is empty"
         except HaloError as error:
-            outcomes = []
-            why = f"could not be read ({error.kind})"
-        else:
-            why = "is empty"
+            outcomes, why = [], f"could not be read ({error.kind})"
         wanted = {"public_note_outcome": self._outcomes[False], "private_note_outcome": self._outcomes[True]}
         missing = missing_outcomes(outcomes, wanted)
         if missing:
             raise missing
         if not outcomes:
-            unproven.append(f"Whether the outcomes of the connection exist is not known: the list of HaloITSM {why}.")
-        return unproven
+            self._logger.warning(f"HaloITSM: whether the outcomes of the connection exist is not known: their list {why}.")
 
     def ticket_url(self, ticket_id: int) -> str:
         """The link that opens a ticket in Halo."""
@@ -283,23 +282,21 @@ class HaloClient:
         """Reads tickets, pages and actions with another patience than this object's own."""
         return TicketReader(self._session.patient(policy))
 
-    def create_ticket(
-        self, fields: Fields, attachments: Sequence[File] = (), *, strict: bool = False
-    ) -> CreatedTicket:
+    def create_ticket(self, fields: Fields, attachments: Sequence[File] = ()) -> CreatedTicket:
         """Creates a ticket, exactly once, and returns it as Halo answers.
 
         ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for ``team`` and ``category_1`` .. ``4``,
-        which Halo takes on writing. ``attachments`` are attached to it, each exactly once. With ``strict``, a custom
-        field that Halo dropped and an id that it does not have are errors; without, both are in ``differences``.
+        which Halo takes on writing. ``attachments`` are attached to it, each exactly once.
 
         Raises HaloError, before anything is sent when a team or category is unknown; UncertainWrite when the ticket may
-        exist and cannot be told from others. After an error of a later step it names the ticket that was created.
+        exist and cannot be told from others. Where the ticket was created, but a custom field was dropped, an id is not
+        known or a file not attached, the error names the ticket.
         """
         check_files(attachments)
         body = to_halo_fields(fields, self.lookups)
         with self._explaining(body), self._creating(body) as creator:
             ticket = creator.create(body)
-        return self._completed(ticket, body, attachments, "Running {create} again would make a second ticket", strict)
+        return self._completed(ticket, body, attachments, "Running {create} again would make a second ticket")
 
     def create_ticket_once(
         self,
@@ -308,7 +305,6 @@ class HaloClient:
         attachments: Sequence[File] = (),
         *,
         known_absent: bool = False,
-        strict: bool = False,
     ) -> tuple[CreatedTicket, bool]:
         """Creates a ticket unless one has this external reference; returns the ticket and whether it is new.
 
@@ -317,7 +313,8 @@ class HaloClient:
         name the ticket has already is not attached again.
 
         ``known_absent`` is for a program that has looked with ``find_references`` before, and does so again after its
-        last create to find duplicates: each create is then one request. Raises HaloError as create_ticket does.
+        last create to find duplicates: each create is then one request. What Halo made of the fields is then no error, but
+        told in the ticket's ``differences``. Raises HaloError as create_ticket does.
         """
         key = _reference(reference)
         check_files(attachments)
@@ -326,7 +323,7 @@ class HaloClient:
         with self._explaining(body), claims.alone_with(key, LONGEST_QUEUE), self._creating(body) as creator:
             ticket = creator.create_unless_there(body, key, known_absent=known_absent)
         advice = "Run {create} again with the same External Reference: it finds this ticket and attaches what is missing"
-        return self._completed(ticket, body, attachments, advice, strict), ticket.created
+        return self._completed(ticket, body, attachments, advice, strict=not known_absent), ticket.created
 
     @contextmanager
     def _explaining(self, body: Ticket) -> Iterator[None]:
@@ -337,7 +334,7 @@ class HaloClient:
             raise explained(error, body, self.lookups) from None
 
     def _completed(
-        self, ticket: CreatedTicket, body: Ticket, files: Sequence[File], advice: str, strict: bool
+        self, ticket: CreatedTicket, body: Ticket, files: Sequence[File], advice: str, *, strict: bool = True
     ) -> CreatedTicket:
         """The ticket with its files, after a look at what Halo made of the fields."""
         number = as_id(ticket.get("id")) or 0

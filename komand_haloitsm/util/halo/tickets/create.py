@@ -44,6 +44,11 @@ class CreatedTicket(Ticket):
         self.differences = Unlike()
         self.attachments: tuple[Attached, ...] = ()
 
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """The names of the fields that Halo shows otherwise than they were given, or does not show."""
+        return self.differences.all
+
 
 class TicketCreator:
     """Creates tickets, in one operation: ``session`` is the operation's, and so is that of ``once``.
