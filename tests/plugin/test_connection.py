@@ -249,9 +249,11 @@ def test_an_outcome_that_does_not_exist_fails_with_those_that_do(halo, plugin_se
     failed = plugin_server.test(connection_to(halo))
     told = " ".join(reason(failed.exception))
     assert failed.code == 400 and '"Private Note", which is the Private Note Outcome' in told
-    assert "3 Public Note, 12 Closure Note" in told and "no outcome \"Public" not in told
+    assert "3 Public Note, 12 Closure Note" in told and 'no outcome "Public' not in told
     params = connection_to(halo, public_note_outcome="closure note", private_note_outcome="None such")
-    assert '"None such"' in (told := " ".join(reason(plugin_server.test(params).exception))) and "closure note" not in told
+    assert (
+        '"None such"' in (told := " ".join(reason(plugin_server.test(params).exception))) and "closure note" not in told
+    )
     assert plugin_server.test({**params, "private_note_outcome": " public note "}).succeeded
 
 
@@ -263,7 +265,9 @@ def test_what_a_success_does_not_prove_is_in_its_log(halo, plugin_server):
         halo.outcomes = set()
         prepare()
         passed = plugin_server.test(connection_to(halo))
-        assert passed.output == {"success": True} and "outcomes of the connection exist is not known" in passed.body["log"]
+        assert (
+            passed.output == {"success": True} and "outcomes of the connection exist is not known" in passed.body["log"]
+        )
 
 
 def test_advice_on_scopes_fits_what_the_set_up_tells_to_grant(halo, plugin_server):

@@ -102,7 +102,9 @@ def test_nothing_is_told_where_all_is_as_asked_for(halo, step):
     custom = [{"name": "CFRiskScore", "value": 7}, {"id": 201, "value": "IVM-2"}]
     for output in (
         step("create_ticket", **NEW, **given, customfields=custom).output,
-        step("update_ticket", ticket_id=2102, summary="A\nnew title", details="New", **given, customfields=custom).output,
+        step(
+            "update_ticket", ticket_id=2102, summary="A\nnew title", details="New", **given, customfields=custom
+        ).output,
     ):
         assert "differing_fields" not in output
 

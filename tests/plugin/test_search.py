@@ -83,7 +83,20 @@ FILTERS = [
     ({"agent_id": 3, "status_id": 2}, {"agent_id": "3", "status_id": "2"}, [2102]),
     ({"summary_contains": "nothing has this"}, {"search_summary": "nothing has this"}, []),
 ]
-NAMES = ["summary", "open status", "closed status", "agent", "team", "priority", "type", "client", "user", "open", "two", "none"]
+NAMES = [
+    "summary",
+    "open status",
+    "closed status",
+    "agent",
+    "team",
+    "priority",
+    "type",
+    "client",
+    "user",
+    "open",
+    "two",
+    "none",
+]
 
 
 @pytest.mark.parametrize("wanted, parameters, found", FILTERS, ids=NAMES)

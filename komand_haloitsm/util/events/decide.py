@@ -217,7 +217,8 @@ def decide_updated(
     one of Halo's rules, makes one; so does one whose last_update is not the time when it was logged.
 
     The output ``previous_status_id`` is the status last seen; for a ticket never seen it comes from the actions since
-    the watermark. ``changed_fields`` are the fields of the ticket that are known to differ, left out where none is. With ``status_changed``, there is an event only where the status is known to differ.
+    the watermark. ``changed_fields`` are the fields of the ticket that are known to differ, left out where none is.
+    With ``status_changed``, there is an event only where the status is known to differ.
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, as_seen(now, seen))]

@@ -204,8 +204,8 @@ class HaloClient:
         request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1"})
         rows_of(request, self._session.begin(_TEST_POLICY).call(request).data, "tickets")
         self._logger.info(
-            "HaloITSM: login and reading tickets work. The right to create, edit, assign and close tickets was not tested, "
-            "since a test changes nothing."
+            "HaloITSM: login and reading tickets work. The right to create, edit, assign and close tickets was not "
+            "tested, since a test changes nothing."
         )
         try:
             outcomes, why = read_outcomes(self._session.begin(_TEST_POLICY)), "is empty"
@@ -216,7 +216,8 @@ class HaloClient:
         if missing:
             raise missing
         if not outcomes:
-            self._logger.warning(f"HaloITSM: whether the outcomes of the connection exist is not known: their list {why}.")
+            told = f"HaloITSM: whether the outcomes of the connection exist is not known: their list {why}."
+            self._logger.warning(told)
 
     def ticket_url(self, ticket_id: int) -> str:
         """The link that opens a ticket in Halo."""
@@ -313,8 +314,8 @@ class HaloClient:
         name the ticket has already is not attached again.
 
         ``known_absent`` is for a program that has looked with ``find_references`` before, and does so again after its
-        last create to find duplicates: each create is then one request. What Halo made of the fields is then no error, but
-        told in the ticket's ``differences``. Raises HaloError as create_ticket does.
+        last create to find duplicates: each create is then one request. What Halo made of the fields is then no error,
+        but told in the ticket's ``differences``. Raises HaloError as create_ticket does.
         """
         key = _reference(reference)
         check_files(attachments)
@@ -322,7 +323,9 @@ class HaloClient:
         claims = claim_registry(self.address, _TICKET)
         with self._explaining(body), claims.alone_with(key, LONGEST_QUEUE), self._creating(body) as creator:
             ticket = creator.create_unless_there(body, key, known_absent=known_absent)
-        advice = "Run {create} again with the same External Reference: it finds this ticket and attaches what is missing"
+        advice = (
+            "Run {create} again with the same External Reference: it finds this ticket and attaches what is missing"
+        )
         return self._completed(ticket, body, attachments, advice, strict=not known_absent), ticket.created
 
     @contextmanager
@@ -400,9 +403,7 @@ class HaloClient:
             action = comments.add(ticket_id, text, private)
         done = f"Comment {as_id(action.get('id'))} of ticket {ticket_id} was added"
         advice = "Running this {call} again would add the comment again"
-        return AddedComment(
-            action, self._attached(ticket_id, attachments, done, advice, again=True, hidden=private)
-        )
+        return AddedComment(action, self._attached(ticket_id, attachments, done, advice, again=True, hidden=private))
 
     def close_duplicate(self, ticket_id: int, first_id: int) -> None:
         """Closes a ticket that was made twice for one external reference, with a note that names the first.

@@ -4,8 +4,8 @@
 said. None of them holds a secret or a text that was sent.
 
 Cause and assistance have placeholders in braces for words that depend on who runs the client. WORDS has the default for
-each placeholder; ``HaloError.in_words`` fills in other words. ``{input summary}`` is the placeholder of a field: without
-a word of its own it becomes the name of the field.
+each placeholder; ``HaloError.in_words`` fills in other words. ``{input summary}`` is the placeholder of a field:
+without a word of its own it becomes the name of the field.
 """
 
 from __future__ import annotations

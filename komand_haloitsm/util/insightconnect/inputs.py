@@ -130,7 +130,9 @@ def given_files(params: Inputs, name: str) -> list[File]:
         if not isinstance(filename, str) or not filename.strip():
             raise _refused(name, f"needs a filename in file {place}")
         try:
-            files.append(File.named(filename.strip(), base64.b64decode("".join(str(content or "").split()), validate=True)))
+            files.append(
+                File.named(filename.strip(), base64.b64decode("".join(str(content or "").split()), validate=True))
+            )
         except (binascii.Error, ValueError):
             raise _refused(name, f"needs a content in base64 in file {place}") from None
     return files

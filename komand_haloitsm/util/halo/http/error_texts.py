@@ -306,7 +306,7 @@ def _token_error(response: Response) -> tuple[str, str, str]:
 
 
 def _missing_right(request: Request) -> str:
-    """What the set-up tells people to grant, for what was refused. There are no scopes for the other lists (official)."""
+    """What the set-up tells people to grant, for what was refused. Other lists have no scopes (official)."""
     path, reads = request.path.lower(), request.method == "GET"
     if path.startswith(("/tickets", "/actions", "/attachment")):
         scope, role = (

@@ -155,10 +155,7 @@ def _flag(value: Any) -> str:
     return {"1": "true", "yes": "true", "0": "false", "no": "false", "none": "false", "": "false"}.get(text, text)
 
 
-_WHERE = (
-    "Check the names or ids of the custom fields under Config > Custom Objects > Custom Fields in HaloITSM, and that the "
-    "ticket type has them."
-)
+_WHERE = "Check the names or ids of the custom fields in HaloITSM's configuration, and that the ticket type has them."
 
 
 def _listed(custom: Iterable[str], fields: Iterable[str] = ()) -> str:
@@ -183,7 +180,7 @@ def undone_in_update(ticket_id: int, differences: Unlike) -> HaloError:
         kind="not_carried_out",
         cause=f"HaloITSM accepted the change of ticket {ticket_id}, but its answer does not show: "
         f"{_listed(custom, differences.unchanged)}.",
-        assistance=f"{f'{_WHERE} ' if custom else ''}Look at ticket {ticket_id} in HaloITSM. Check that the API agent's role may change these "
-        "fields there, and that no rule or workflow step sets them. Everything else was changed as asked for.",
+        assistance=f"{f'{_WHERE} ' if custom else ''}Look at ticket {ticket_id} in HaloITSM. Check that the API "
+        "agent's role may change these fields there, and that no rule or workflow step sets them. Everything else was changed as asked for.",
         data="In the answer to POST /Tickets these fields are missing, empty, or have another value.",
     )

@@ -32,7 +32,6 @@ from .read import RECENT_ACTIONS, TicketReader
 Action = dict[str, Any]
 
 
-
 class AddedComment(Action):
     """A note as Halo answers. ``attachments`` are the files that were given with it."""
 

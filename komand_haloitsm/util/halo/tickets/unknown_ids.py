@@ -42,15 +42,15 @@ def explained(error: HaloError, sent: Mapping[str, Any], lookups: Lookups) -> Ha
 def check_told(what: str, differing: Iterable[str], sent: Mapping[str, Any], lookups: Lookups) -> None:
     """Raises HaloError where the instance does not have an id that was sent and that its answer does not show.
 
-    ``differing`` are the fields that the answer shows otherwise, ``what`` is what was done all the same. A rule may have
-    changed an id that there is: that is no error.
+    ``differing`` are the fields that the answer shows otherwise, ``what`` is what was done all the same. A rule may
+    have changed an id that there is: that is no error.
     """
     unknown = unknown_ids({name: sent.get(name) for name in differing}, lookups)
     if unknown:
         raise HaloError(
             kind="not_carried_out",
             cause=f"{what}. {_lacks(unknown)}",
-            assistance=f"{_instead(unknown)} Set it with {{update}}; running {{create}} again may make a second ticket.",
+            assistance=f"{_instead(unknown)} Set it with {{update}}: running {{create}} again may make a second one.",
             data="The answer to POST /Tickets shows another value.",
         )
 

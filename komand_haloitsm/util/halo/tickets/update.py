@@ -22,8 +22,11 @@ Ticket = dict[str, Any]
 
 
 class ChangedTicket(Ticket):
-    """A ticket as Halo answers to a change. ``differing`` are the names of fields that it shows otherwise than they were
-    given, as rules of the instance may set them, or that it does not show."""
+    """A ticket as Halo answers to a change.
+
+    ``differing`` are the names of fields that it shows otherwise than they were given, as rules of the instance may set
+    them, or that it does not show.
+    """
 
     def __init__(self, ticket: Mapping[str, Any], *, differing: Iterable[str] = ()) -> None:
         super().__init__(ticket)
