@@ -176,11 +176,14 @@ def dropped_in_create(ticket_id: int, dropped: Iterable[str]) -> HaloError:
 def undone_in_update(ticket_id: int, differences: Unlike) -> HaloError:
     """The error for a change that Halo accepted, and that its answer does not show."""
     custom = (*differences.dropped, *differences.custom)
+    fields = _listed(custom, differences.unchanged)
+    advice = (
+        f"Look at ticket {ticket_id} in HaloITSM. Check that the API agent's role may change these fields there, and "
+        "that no rule or workflow step sets them. Everything else was changed as asked for."
+    )
     return HaloError(
         kind="not_carried_out",
-        cause=f"HaloITSM accepted the change of ticket {ticket_id}, but its answer does not show: "
-        f"{_listed(custom, differences.unchanged)}.",
-        assistance=f"{f'{_WHERE} ' if custom else ''}Look at ticket {ticket_id} in HaloITSM. Check that the API "
-        "agent's role may change these fields there, and that no rule or workflow step sets them. Everything else was changed as asked for.",
+        cause=f"HaloITSM accepted the change of ticket {ticket_id}, but its answer does not show: {fields}.",
+        assistance=f"{_WHERE} {advice}" if custom else advice,
         data="In the answer to POST /Tickets these fields are missing, empty, or have another value.",
     )
