@@ -23,9 +23,11 @@ _REFUSALS = frozenset({400, 404, 500})
 
 
 def explained(error: HaloError, sent: Mapping[str, Any], lookups: Lookups) -> HaloError:
-    """``error``, with the ids in ``sent`` that the instance does not have and those that it has in their place."""
-    undone = error.kind == "not_carried_out"
-    if isinstance(error, UncertainWrite) or not (undone or error.status in _REFUSALS):
+    """``error``, with the ids in ``sent`` that the instance does not list and those that it lists in their place.
+
+    What Halo said stays: the refusal may have another reason.
+    """
+    if isinstance(error, UncertainWrite) or not (error.kind == "not_carried_out" or error.status in _REFUSALS):
         return error
     unknown = unknown_ids(sent, lookups)
     if not unknown:
@@ -34,8 +36,8 @@ def explained(error: HaloError, sent: Mapping[str, Any], lookups: Lookups) -> Ha
     return converted_to(
         error,
         type(error),
-        cause=f"{cause if undone else 'HaloITSM refused the request.'} {_lacks(unknown)}",
-        assistance=f"{_instead(unknown)} {assistance}" if undone else _instead(unknown),
+        cause=f"{cause} {_lacks(unknown)}",
+        assistance=f"{_instead(unknown)} {assistance}",
     )
 
 
@@ -56,7 +58,7 @@ def check_told(what: str, differing: Iterable[str], sent: Mapping[str, Any], loo
 
 
 def _lacks(unknown: Mapping[str, tuple[str, str]]) -> str:
-    return f"HaloITSM has no {' and no '.join(unknown)}."
+    return f"HaloITSM lists no {' and no '.join(unknown)}."
 
 
 def _instead(unknown: Mapping[str, tuple[str, str]]) -> str:
