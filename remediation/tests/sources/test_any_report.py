@@ -201,6 +201,15 @@ def test_a_row_of_too_few_cells_is_left_out_and_a_last_one_refuses_the_file(read
         read("\n".join(["hostname,plugin_id,cvss", *good, "host1,1"]))
 
 
+def test_cves_of_two_columns_of_one_name_also_where_the_header_is_repeated(read: Read) -> None:
+    report = read(
+        "hostname,plugin_id,CVE,CVE\na,1,CVE-2026-1000,CVE-2026-1001\nhostname,plugin_id,CVE,CVE\na,2,,2026-1002\n"
+    )
+    cves = dict(report.snapshot.findings.select("vulnerability", "cves").iter_rows())
+    assert cves == {"1": ["CVE-2026-1000", "CVE-2026-1001"], "2": ["CVE-2026-1002"]}
+    assert report.blank == 1 and report.errors.is_empty()
+
+
 def test_naming_and_filter_are_passed_on(read: Read) -> None:
     report = read(nessus_csv(), naming=Naming(suffixes=("example.com",)), only=Only(vendors=("cisco",)))
     assert sorted(set(report.snapshot.findings["asset"])) == ["db1", "sw1", "web1"]

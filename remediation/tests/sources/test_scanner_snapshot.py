@@ -124,6 +124,12 @@ def test_a_vulnerability_has_the_same_cves_wherever_it_is() -> None:
         ({"title": "Cisco IOS hole (CVE-2026-1000)"}, ["CVE-2026-1000"]),
         ({"title": "T (CVE-2026-1000)", "cves": "CVE-2026-1001"}, ["CVE-2026-1001"]),
         ({"title": "T"}, None),
+        ({"cves": "2026-1000, 2025-123456"}, ["CVE-2025-123456", "CVE-2026-1000"]),
+        ({"cves": "CVE 2026-1000|CVE_2026_1001;cve2026-1002 CAN-2026-1003"}, [f"CVE-2026-100{n}" for n in range(3)]),
+        ({"cves": "CVE\u20132026\u20131000, 2026\u20111001"}, ["CVE-2026-1000", "CVE-2026-1001"]),
+        ({"title": "Hole (CVE\u20142026\u20141000)"}, ["CVE-2026-1000"]),
+        # Numbers of other lists, dates, and a year in a title are none.
+        ({"cves": "VMSA-2021-0028, BDU:2021-01234 2021-12-10 12021-1234", "title": "2026-1000"}, []),
     ],
 )
 def test_cves(cells: dict[str, Any], cves: list[str] | None) -> None:

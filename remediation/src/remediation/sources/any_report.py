@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -143,7 +144,10 @@ def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict
 def _without_headers(rows: pl.DataFrame, chosen: Mapping[str, list[str]]) -> tuple[pl.DataFrame, int]:
     """The rows without those that repeat the header, as in files that were put together; and how many those are."""
     names = sorted({name for columns in chosen.values() for name in columns})
-    repeats = pl.all_horizontal(pl.Series(rows[name].str.strip_chars() == name) for name in names)
+    # A name that stands there twice has a number behind it.
+    repeats = pl.all_horizontal(
+        pl.Series(rows[name].str.strip_chars().is_in([name, re.sub(r" \(\d+\)$", "", name)])) for name in names
+    )
     body = rows.filter(~repeats.fill_null(False)) if rows.height else rows
     return body, rows.height - body.height
 

@@ -219,7 +219,7 @@ def _cves(rows: pl.DataFrame) -> pl.DataFrame:
     """All CVEs of each vulnerability, wherever it is found; those in its title where no row names any."""
     texts = rows.select("vulnerability", "cves", "title").unique()
     named = texts.group_by("vulnerability").agg(
-        cells.cves(pl.col("cves")).explode().drop_nulls().unique().sort().alias("named"),
+        cells.cves(pl.col("cves"), bare=True).explode().drop_nulls().unique().sort().alias("named"),
         cells.cves(pl.col("title")).explode().drop_nulls().unique().sort().alias("in_title"),
         pl.col("cves").is_not_null().any().alias("is_told"),
     )
