@@ -136,6 +136,13 @@ def test_errors_of_rows_are_counted_shown_and_written(line: Any, tmp_path: Path)
     refused(line, "import", file, "--source", "weekly", "--bad-rows", "0", says="1 of 421 rows cannot be used")
 
 
+def test_sums_are_told(line: Any) -> None:
+    ended = line("import", line.file("a.csv", "hostname,plugin_id\na,1\nTotal,1\n"), "--source", "weekly")
+    assert "Left out: 1 rows of sums at the end." in ended.out and states() == {"a 1": "open"}
+    value = take(line, "hostname,plugin_id\na,1\nb,2\nTotal,2\n")
+    assert value["rows_dropped"]["totals"] == 1 and value["assets"] == 2
+
+
 def test_what_does_not_fit_together(line: Any) -> None:
     file = line.file("a.csv", weekly("a 1 Cisco"))
     refused(line, "import", file, "--source", "s", "--only-vendor", "cisco", says="--coverage devices")

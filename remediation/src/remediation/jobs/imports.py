@@ -131,6 +131,7 @@ def _counts(report: ReadReport) -> dict[str, Any]:
     return {
         "blank": report.blank,
         "duplicate": report.duplicate,
+        "totals": report.totals,
         "left_out": left_out,
         "values_left_out": report.errors.height - left_out,
         "errors": told(report.errors, SHOWN),
@@ -140,7 +141,12 @@ def _counts(report: ReadReport) -> dict[str, Any]:
 def _dropped(report: ReadReport) -> list[str]:
     """What of the rows was not used, in lines."""
     counts = _counts(report)
-    words = {"blank": "blank rows", "duplicate": "rows that stand there twice", "left_out": "rows with errors"}
+    words = {
+        "blank": "blank rows",
+        "duplicate": "rows that stand there twice",
+        "totals": "rows of sums at the end",
+        "left_out": "rows with errors",
+    }
     lines = [f"Left out: {counts[name]} {word}." for name, word in words.items() if counts[name]]
     if counts["left_out"]:
         lines.append("Nobody knows of which devices they are, so what this file lacks is not counted as missing.")

@@ -33,8 +33,9 @@ from .report_formats import (
 )
 from .row_errors import MOST_LEFT_OUT, ROW_ERRORS, no_errors, refuse_too_many
 from .scanner_rows import COLUMNS
-from .scanner_snapshot import snapshot_of_rows
+from .scanner_snapshot import KEYS, snapshot_of_rows
 from .text_in_utf8 import in_utf8
+from .total_rows import without_totals
 from .xml_report import kind_of_xml
 
 MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
@@ -61,13 +62,15 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped."""
+    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, which are
+    sums at the end."""
 
     kind: str
     snapshot: Snapshot
     errors: pl.DataFrame
     blank: int = 0
     duplicate: int = 0
+    totals: int = 0
 
 
 def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
@@ -109,6 +112,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     table = read_delimited(path, {name for names in chosen.values() for name in names}, tell)
     tell("the rows are made findings")
     body, headers = _without_headers(table.rows, chosen)
+    body, totals = without_totals(body, [name for column in KEYS for name in chosen.get(column, ())])
     rows = as_scanner_rows(body, chosen, form)
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(rows, columns=called)
@@ -117,7 +121,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     if errors["row_left_out"].any():
         # Nobody knows of which device a row is that cannot be read.
         snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate)
+    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals)
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:
