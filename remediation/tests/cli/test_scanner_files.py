@@ -143,6 +143,45 @@ def test_sums_are_told(line: Any) -> None:
     assert value["rows_dropped"]["totals"] == 1 and value["assets"] == 2
 
 
+def nexpose(day: int, status: str, *found: str) -> str:
+    tests = "".join(f'<test id="{one}" status="vulnerable-version" scan-id="{day}"/>' for one in found)
+    scan = f'<scan id="{day}" startTime="202611{day}T010000000" endTime="202611{day}T020000000" status="{status}"/>'
+    node = f'<node address="10.0.0.1" device-id="41" status="alive"><tests>{tests}</tests></node>'
+    defined = "".join(f'<vulnerability id="{one}" title="{one}" severity="8"/>' for one in "abc")
+    return (
+        f'<NexposeReport version="2.0"><scans>{scan}</scans><nodes>{node}</nodes>'
+        f"<VulnerabilityDefinitions>{defined}</VulnerabilityDefinitions></NexposeReport>"
+    )
+
+
+def test_a_scan_that_was_stopped_proves_only_what_it_lists(line: Any) -> None:
+    take(line, nexpose(20, "finished", "a", "b"), *ALL)
+    for day in (21, 22):
+        take(line, nexpose(day, "stopped", "a", "c"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "open", "41 c": "open"}
+    take(line, nexpose(23, "finished", "a"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "unconfirmed", "41 c": "unconfirmed"}
+    models.Finding.objects.filter(vulnerability="c").update(state="remediated")
+    # One of before that comes late is no news.
+    take(line, nexpose(22, "stopped", "c"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "unconfirmed", "41 c": "remediated"}
+
+
+def test_an_old_file_without_dates_says_nothing_again(line: Any) -> None:
+    first, second = ("hostname,plugin_id\n" + "".join(f"a,{one}\n" for one in some) for some in ("12", "23"))
+    take(line, first, *ALL)
+    take(line, second, *ALL)
+    before = list(models.Finding.objects.order_by("vulnerability").values("vulnerability", "state", "missed"))
+    for again, is_told in ((first, True), (second, False), (first, True)):
+        value = take(line, again, *ALL)
+        assert value["unchanged"] and ("--accept-coverage" in " ".join(value["errors"])) is is_told
+    assert list(models.Finding.objects.order_by("vulnerability").values("vulnerability", "state", "missed")) == before
+    # Unless its person says that it is new, and the world really is again what it was.
+    assert not take(line, first, *ALL, "--accept-coverage")["unchanged"]
+    assert states() == {"a 1": "open", "a 2": "open", "a 3": "unconfirmed"}
+    assert take(line, first, *ALL, "--accept-coverage")["unchanged"]
+
+
 def test_what_does_not_fit_together(line: Any) -> None:
     file = line.file("a.csv", weekly("a 1 Cisco"))
     refused(line, "import", file, "--source", "s", "--only-vendor", "cisco", says="--coverage devices")

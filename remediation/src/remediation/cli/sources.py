@@ -169,7 +169,9 @@ def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
         answer(as_json, {"name": name}, f"Source {name!r} is removed.")
 
 
-AcceptCoverage = Annotated[bool, typer.Option("--accept-coverage", help="Take in coverage that shrank as real.")]
+AcceptCoverage = Annotated[
+    bool, typer.Option("--accept-coverage", help="Take in as real: coverage that shrank, an old file's content again.")
+]
 
 
 def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, as_json: AsJson = False) -> None:
