@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remediation.sources import copied
 from remediation.store import models
 from tests.sources.one_scan import SCAN, Item, nessus_csv, nessus_xml, text, weekly_csv
 
@@ -180,6 +183,24 @@ def test_an_old_file_without_dates_says_nothing_again(line: Any) -> None:
     assert not take(line, first, *ALL, "--accept-coverage")["unchanged"]
     assert states() == {"a 1": "open", "a 2": "open", "a 3": "unconfirmed"}
     assert take(line, first, *ALL, "--accept-coverage")["unchanged"]
+
+
+def test_bytes_that_are_no_utf_8_are_told(line: Any) -> None:
+    file = line.folder / "mixed.csv"
+    file.write_bytes("hostname,plugin_id,title\na,1,Lücke\nb,2,".encode() + b"L\xfccke\n")
+    ended = line("import", str(file), "--source", "weekly")
+    assert ended.code == 0 and "1 bytes are no UTF-8, as the others are." in ended.out
+    assert set(models.Vulnerability.objects.values_list("title", flat=True)) == {"Lücke"}
+    assert line("import", str(file), "--source", "weekly", "--json").json["bytes_not_utf8"] == 1
+
+
+def test_no_room_for_a_copy_is_told_with_the_folder(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(copied, "_copy", full)
+    ended = line("import", line.file("a.csv", weekly("a 1 Cisco")), "--source", "weekly")
+    assert ended.code == 1 and tempfile.gettempdir() in ended.err and "TMPDIR" in ended.err
 
 
 def test_what_does_not_fit_together(line: Any) -> None:

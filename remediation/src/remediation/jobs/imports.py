@@ -82,6 +82,7 @@ def import_file(
         **ended.value,
         "kind": report.kind,
         "rows_dropped": _counts(report),
+        "bytes_not_utf8": report.not_utf8,
         **({"clean": assets} if clean else {}),
     }
     return replace(ended, value=value, text="\n".join(lines))
@@ -152,6 +153,8 @@ def _dropped(report: ReadReport) -> list[str]:
         lines.append("Nobody knows of which devices they are, so what this file lacks is not counted as missing.")
     if counts["values_left_out"]:
         lines.append(f"Left out: {counts['values_left_out']} values; their findings are kept.")
+    if report.not_utf8:
+        lines.append(f"{report.not_utf8} bytes are no UTF-8, as the others are. They are read as Windows-1252.")
     errors = counts["errors"][:FEW]
     more = report.errors.height - len(errors)
     return [*lines, *(f"  {text}" for text in errors), *([f"  ... and {more} more: --errors FILE"] if more > 0 else [])]

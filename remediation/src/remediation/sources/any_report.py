@@ -63,7 +63,7 @@ class ReportOptions:
 @dataclass(frozen=True)
 class ReadReport:
     """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, which are
-    sums at the end."""
+    sums at the end. ``not_utf8`` bytes were read as Windows-1252 within a text in UTF-8."""
 
     kind: str
     snapshot: Snapshot
@@ -71,6 +71,7 @@ class ReadReport:
     blank: int = 0
     duplicate: int = 0
     totals: int = 0
+    not_utf8: int = 0
 
 
 def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
@@ -98,8 +99,8 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     kind = options.kind or kind_of(path, options.mapping)
     if kind == report_file.KIND:
         with in_utf8(path, tell) as text:
-            snapshot = report_file.read_report(text, taken=taken, holds=options.holds)
-        return ReadReport(kind, replace(snapshot, only=options.only), no_errors())
+            snapshot = report_file.read_report(text.path, taken=taken, holds=options.holds)
+        return ReadReport(kind, replace(snapshot, only=options.only), no_errors(), not_utf8=text.not_utf8)
     proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
     judge = partial(snapshot_of_rows, taken=taken, proof=proof, naming=options.naming, only=options.only)
     if kind in XML_READERS:
@@ -121,7 +122,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     if errors["row_left_out"].any():
         # Nobody knows of which device a row is that cannot be read.
         snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals)
+    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals, table.not_utf8)
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:

@@ -109,16 +109,20 @@ def _same_before(source: models.Source, snapshot: Snapshot, content: str, accept
     accepts it.
     """
     records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
-    is_dated = not snapshot.coverage["assessed"].null_count()
-    is_same_file = not snapshot.proof.is_of_all_assets and (is_dated or not accept)
+    is_same_file = not snapshot.proof.is_of_all_assets and (_is_dated(snapshot) or not accept)
     candidates = records.filter(content_hash=content) if is_same_file else records[:1]
     return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
+
+
+def _is_dated(snapshot: Snapshot) -> bool:
+    """Whether it tells of all its assets when they were assessed."""
+    return not snapshot.coverage.select(pl.coalesce("scan_started", "assessed")).to_series().null_count()
 
 
 def _told_before(source: models.Source, snapshot: Snapshot, same: int) -> tuple[str, ...]:
     """What a person can do who knows better, where a file without dates is an earlier one again."""
     records = models.SnapshotRecord.objects.filter(source=source)
-    if not snapshot.coverage["assessed"].null_count() or not records.filter(pk__gt=same).exists():
+    if _is_dated(snapshot) or not records.filter(pk__gt=same).exists():
         return ()
     read = records.values_list("read", flat=True).get(pk=same)
     return (
