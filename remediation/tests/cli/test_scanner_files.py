@@ -203,6 +203,21 @@ def test_no_room_for_a_copy_is_told_with_the_folder(line: Any, monkeypatch: pyte
     assert ended.code == 1 and tempfile.gettempdir() in ended.err and "TMPDIR" in ended.err
 
 
+def test_a_folder_is_watched_for_one_source(line: Any, tmp_path: Path) -> None:
+    folder, link = tmp_path / "in", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    (folder / "tenable").mkdir()
+    assert line("source", "watch", "weekly", str(folder)).code == 0
+    for place in (folder, link, folder / "done", link / "refused"):
+        refused(line, "source", "watch", "other", str(place), says="is watched for the source 'weekly' already")
+    # Its own is changed, a folder within is another one, and one that is let go is free.
+    assert line("source", "watch", "weekly", str(link), "--coverage", "devices").code == 0
+    assert line("source", "watch", "other", str(folder / "tenable")).code == 0
+    assert line("source", "watch", "weekly", "--stop").code == 0
+    assert line("source", "watch", "third", str(folder)).code == 0
+
+
 def test_what_does_not_fit_together(line: Any) -> None:
     file = line.file("a.csv", weekly("a 1 Cisco"))
     refused(line, "import", file, "--source", "s", "--only-vendor", "cisco", says="--coverage devices")

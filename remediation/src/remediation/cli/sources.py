@@ -277,7 +277,7 @@ def watch(
             change_keys(one(models.Source.objects, name, "source"), "settings", {}, without=("watch",))
             answer(as_json, {"name": name}, f"No folder of {name!r} is watched.")
             return
-        refuse_folder(folder)
+        refuse_folder(folder, name)
         options = _options(kind, coverage, (only_severity, only_vendor, only_site), (), bad_rows)
         row, _ = models.Source.objects.get_or_create(name=name, defaults={"kind": ""})
         if row.kind and row.kind not in KINDS:
