@@ -3,6 +3,7 @@ thing."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 import polars as pl
@@ -11,6 +12,7 @@ from ..domain.snapshot import SEVERITIES, UTC_TIME
 
 # How reports write that there is nothing.
 NOTHING = ("null", "none", "n/a", "na", "-", "nan", "#n/a", "#ref!", "#value!", "#name?")
+_NOTHING = f"(?i)^(?:{'|'.join(map(re.escape, NOTHING))})$"
 # No scan is older, and no date in a report is later: what says otherwise was misread, as a year of two digits.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 SEVERITY_OF_WORD = {
@@ -47,7 +49,7 @@ _BARE = r"(?:^|[\s,;|/&+()\[\]'\"])(?:19|20)\d\d-\d{4,19}\b"
 
 def told(column: pl.Expr) -> pl.Expr:
     """The text; null where it is a word for nothing."""
-    return pl.when(~column.str.to_lowercase().is_in(NOTHING)).then(column)
+    return pl.when(~column.str.contains(_NOTHING)).then(column)
 
 
 def number(column: pl.Expr, least: float, most: float) -> pl.Expr:

@@ -102,6 +102,8 @@ def _parts(text: Path, header: Header, begin: int) -> Iterator[tuple[Part, int]]
 
 def _lines_in(content: bytes) -> int:
     """How many lines end in it. A carriage return ends one, as does a line feed, and both together end one."""
+    if b"\r" not in content:
+        return content.count(b"\n")
     return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
 
 
