@@ -153,6 +153,8 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [_WEB / "static"]
 # Straight out of the packages: nothing has to be collected before the pages can be served.
 WHITENOISE_USE_FINDERS = True
+# How long a link with which somebody sets a password is good, in seconds.
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "overview"
 _VALIDATORS = "django.contrib.auth.password_validation"

@@ -52,11 +52,10 @@ def test_an_accepted_risk_ends_its_ticket_and_its_end_opens_it_again(line: Any, 
 def test_an_acceptance_ends_by_itself_unless_it_is_renewed(line: Any, halo: HaloEmulator) -> None:
     project(line, "1 v1 s1")
     number = add(line, "--vulnerability", "v1", "--solution", "s1").json["id"]
-    source = models.Source.objects.get()
     last = date.fromisoformat(UNTIL)
 
     def state(day: date) -> str:
-        return str(findings_of(source.pk, day)["state"].item())
+        return str(findings_of(models.Project.objects.get(), day)["state"].item())
 
     assert (state(last), state(last + timedelta(days=1))) == ("excepted", "open")
     later = last + timedelta(days=9)

@@ -289,7 +289,7 @@ class Days(RuleBasedStateMachine):
                     assert not [pair for pair in there if states.get(pair) in ALIVE], f"{row.key} was settled too early"
 
     def states(self) -> dict[str, str]:
-        frame = findings_of(self.scene.source.pk, self.scene.now.date())
+        frame = findings_of(self.scene.project, self.scene.now.date())
         return {f"{row['asset']}|{row['vulnerability']}": row["state"] for row in frame.iter_rows(named=True)}
 
     def converge(self) -> None:

@@ -20,7 +20,7 @@ from remediation.web.roles import ANYBODY, ROLES, is_at_least
 
 from .conftest import PASSWORD
 
-OPEN = {"sign-in", "first", "health"}  # what is for programs answers 401 itself
+OPEN = {"sign-in", "first", "health", "set-password"}  # what is for programs answers 401 itself
 
 
 def token_in(page: HttpResponse) -> str:

@@ -93,17 +93,17 @@ def accept(
     if not (asset or solution or vulnerability):
         raise Refused("Name what is accepted: --asset, --solution or --vulnerability.")
     with opened(data):
-        from ..store import models
+        from ..store import acceptances, models
 
         row = one(models.Source.objects, source, "source")
-        accepted = models.RiskAcceptance.objects.create(
-            source=row,
+        accepted = acceptances.accept(
+            row,
             asset=_asset(row, asset) if asset else None,
             solution=_known(row, "solution", solution) if solution else None,
             vulnerability=_known(row, "vulnerability", vulnerability) if vulnerability else None,
             reason=reason.strip(),
-            approver=approver(),
-            expires=expires,
+            until=expires,
+            by=approver(),
         )
         answer(as_json, _shown(accepted), f"Acceptance {accepted.pk} holds until {expires}.")
 
@@ -112,20 +112,20 @@ def renew(number: int, until: Until, data: Data = None, as_json: AsJson = False)
     """Let an acceptance hold until another day."""
     expires = _day(until)
     with opened(data):
+        from ..store import acceptances
+
         row = _acceptance(number)
-        row.expires, row.approver = expires, approver()
-        row.save(update_fields=["expires", "approver"])
+        acceptances.renew(row, expires, approver())
         answer(as_json, _shown(row), f"Acceptance {number} holds until {expires}.")
 
 
 def withdraw(number: int, data: Data = None, as_json: AsJson = False) -> None:
     """End an acceptance before its time."""
     with opened(data):
-        from django.utils import timezone
+        from ..store import acceptances
 
         row = _acceptance(number)
-        row.withdrawn = timezone.now()
-        row.save(update_fields=["withdrawn"])
+        acceptances.withdraw(row, approver())
         answer(as_json, _shown(row), f"Acceptance {number} is withdrawn.")
 
 
@@ -146,11 +146,12 @@ def show(data: Data = None, as_json: AsJson = False) -> None:
 
 
 def _shown(row: Any) -> dict[str, Any]:
-    of = {name: getattr(row, name) for name in ("asset", "solution", "vulnerability") if getattr(row, name)}
+    from ..store.acceptances import subject_of
+
     return {
         "id": row.pk,
         "source": row.source.name,
-        "of": " and ".join(f"{name} {value}" for name, value in of.items()),
+        "of": subject_of(row),
         "expires": row.expires.isoformat(),
         "approver": row.approver,
         "reason": row.reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 
@@ -15,7 +15,8 @@ from .opened import AsJson, Data, answer, opened, text_of
 def add(
     name: str,
     password_file: Annotated[Optional[Path], typer.Option(help="A file that holds the password.")] = None,
-    administrator: Annotated[bool, typer.Option("--administrator", help="As the first user is.")] = False,
+    role: Annotated[Literal["viewer", "analyst", "approver", "admin"], typer.Option(help="What it may do.")] = "viewer",
+    administrator: Annotated[bool, typer.Option("--administrator", help="The same as --role admin.")] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -25,6 +26,8 @@ def add(
         from django.contrib.auth.models import User
         from django.contrib.auth.password_validation import validate_password
         from django.core.exceptions import ValidationError
+
+        from ..store.roles import give_role
 
         if User.objects.filter(username=name).exists():
             raise Refused(f"There is a user named {name!r} already.")
@@ -37,7 +40,9 @@ def add(
         except ValidationError as error:
             raise Refused(" ".join(error.messages)) from None
         user.save()
-        what = "the first administrator" if is_first else "an administrator" if administrator else "a user"
+        if not user.is_superuser:
+            give_role(user, role)
+        what = "the first administrator" if is_first else "an administrator" if administrator else f"a user: {role}"
         answer(as_json, {"name": name, "administrator": user.is_superuser}, f"{name!r} is {what}.")
 
 

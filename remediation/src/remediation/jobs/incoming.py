@@ -53,10 +53,19 @@ def add_part(source: models.Source, name: str, start: int, content: bytes, size:
     A part that is there already is not added again. Raises WrongPart, ValueError for a name or size that is none, and
     OSError.
     """
+    place = _place(source, name)
+    whole = append(place, start, content, size)
+    if whole:
+        place.rename(_final(source, name))
+    return whole
+
+
+def append(place: Path, start: int, content: bytes, size: int) -> bool:
+    """Add the bytes from ``start`` on to a file of ``size`` bytes, which is made where it is not there; whether it is
+    whole now, and on the disk. Raises as ``add_part``."""
     if not 0 < size <= LARGEST or start + len(content) > size:
         raise ValueError(f"A report has from 1 to {LARGEST} bytes, and its parts no more than that.")
-    place = _place(source, name)
-    place.parent.mkdir(exist_ok=True, mode=0o700)
+    place.parent.mkdir(exist_ok=True, mode=0o700, parents=True)
     number = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(number, "r+b") as file:
         # Two that send the same at once would mix their parts.
@@ -69,7 +78,6 @@ def add_part(source: models.Source, name: str, start: int, content: bytes, size:
         if file.tell() < size:
             return False
         os.fsync(file.fileno())
-        place.rename(_final(source, name))
     return True
 
 

@@ -27,7 +27,7 @@ from ..ending import Ending
 from ..store import models
 from ..store.counts import count_all
 from ..tickets.lease import Busy
-from . import work
+from . import uploads, work
 from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH = "round", "watch"
@@ -144,6 +144,46 @@ def import_folder(source_id: int) -> None:
             ask_to_run(project)
 
 
+def ask_to_look(upload: models.Upload) -> bool:
+    """Put looking at a report that was brought into the queue; False where it waits there already."""
+    return _ask("look_at_upload", lock=f"upload-{upload.pk}", once=f"look-{upload.pk}", pause=0, upload_id=upload.pk)
+
+
+def ask_to_take_in(upload: models.Upload) -> bool:
+    """Put the taking in of a report that was brought into the queue; False where it waits there already."""
+    return _ask("take_in_upload", lock=f"upload-{upload.pk}", once=f"take-{upload.pk}", pause=0, upload_id=upload.pk)
+
+
+@app.task(name="look_at_upload")
+def look_at_upload(upload_id: int) -> None:
+    """Read a report that was brought, and find out what it would change."""
+    if (upload := models.Upload.objects.filter(pk=upload_id).first()) is not None:
+        _away_is_later(lambda: uploads.look(upload), lambda: ask_to_look(upload))
+
+
+@app.task(name="take_in_upload")
+def take_in_upload(upload_id: int) -> None:
+    """Take in a report that was brought; then the projects of its source are to be run."""
+    if (upload := models.Upload.objects.filter(pk=upload_id).first()) is None:
+        return
+    changed = _away_is_later(lambda: uploads.take_in(upload), lambda: ask_to_take_in(upload))
+    if changed:
+        for project in models.Project.objects.filter(source__name=upload.source, paused=False).order_by("position"):
+            ask_to_run(project)
+
+
+def _away_is_later(do: Callable[[], bool], again: Callable[[], bool]) -> bool:
+    """What ``do`` returns; where the database went away, the work waits in the queue again."""
+    found: list[bool] = []
+
+    def work_() -> work.Ended:
+        found.append(do())
+        return work.Ended({}, "")
+
+    _ended(work_, again)
+    return bool(found and found[0])
+
+
 @app.periodic(cron="* * * * *", periodic_id=WATCH)
 @app.task(name=WATCH, lock=WATCH, queueing_lock=WATCH)
 def look_for_files(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
@@ -191,6 +231,7 @@ def begin_round(now: datetime) -> None:
     models.Run.objects.create(kind=ROUND, started=now, finished=now, outcome=Ending.DONE.word, detail={"text": text})
     Session.objects.filter(expire_date__lt=now).delete()
     _count_once_a_day(timezone.localdate(now))
+    uploads.sweep(now)
 
 
 def _count_once_a_day(today: date) -> None:

@@ -478,6 +478,41 @@ class SavedView(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "listing", "name"], name="saved_view_once")]
 
 
+class Upload(models.Model):
+    """A report that somebody brings in a browser, from its first byte until it is taken in. Its bytes are below the data
+    folder: jobs.uploads."""
+
+    class State(models.TextChoices):
+        """LOOKED: it was parsed, and what it would change is known; nothing was stored of it yet."""
+
+        SENDING = "sending"
+        SENT = "sent"
+        LOOKING = "looking"
+        LOOKED = "looked"
+        IMPORTING = "importing"
+        DONE = "done"
+        REFUSED = "refused"
+        CANCELLED = "cancelled"
+
+    who = models.TextField(db_comment="the name of the user")
+    made = models.DateTimeField(default=timezone.now)
+    name = models.TextField(db_comment="of the file, as the browser told it: only shown")
+    size = models.BigIntegerField(db_comment="bytes")
+    source = models.TextField(default="", db_comment="the name of the source that it speaks for; it may be a new one")
+    options = models.JSONField(default=dict, db_comment="what its person said of it: jobs.uploads.options_of")
+    state = models.TextField(choices=State.choices, default=State.SENDING)
+    told = models.TextField(default="", db_comment="how far the work is, or how it ended")
+    result = models.JSONField(default=dict)
+    cancel = models.BooleanField(default=False, db_comment="its person wants it to be stopped")
+
+
+class WrongPassword(models.Model):
+    """A sign-in that failed, until one of the same name succeeds. The name may be nobody's."""
+
+    name = models.TextField(db_index=True, db_comment="in lower case, cut")
+    at = models.DateTimeField(db_default=Now())
+
+
 class AuditEntry(models.Model):
     """Who did what. The database refuses to change or remove a row."""
 

@@ -1,22 +1,17 @@
-"""Who may do what. Everybody has one role, and each role may do what those before it may.
-
-A viewer reads. An analyst imports reports, opens tickets and works with them. An approver releases held runs, accepts
-risks and edits projects. An administrator connects HaloITSM and sources, and gives others their roles.
-
-Roles are Django's groups of the same names; a superuser is an administrator, and who is in no group is a viewer. Each
-view says by ``needs`` which role it is for; one that does not is refused to everybody.
-"""
+"""Which role a page is for: each view says so by ``needs``, and one that does not is refused to everybody."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-VIEWER, ANALYST, APPROVER, ADMIN = ROLES = ("viewer", "analyst", "approver", "admin")
+from ..store.roles import ADMIN, ANALYST, APPROVER, ROLES, VIEWER, is_at_least, role_of
+
+__all__ = ["ADMIN", "ANALYST", "ANYBODY", "APPROVER", "NAMES", "ROLES", "VIEWER", "is_at_least", "needs", "role_of"]
+
 # For views that who has not signed in may ask for.
 ANYBODY = "anybody"
 NAMES = {VIEWER: "Viewer", ANALYST: "Analyst", APPROVER: "Approver", ADMIN: "Administrator"}
@@ -32,19 +27,6 @@ def needs(role: str, *, to_write: str = "") -> Callable[[View], View]:
         return view
 
     return marked
-
-
-def role_of(user: AbstractBaseUser | AnonymousUser) -> str:
-    """The role of somebody who has signed in."""
-    if isinstance(user, User) and user.is_superuser:
-        return ADMIN
-    held = set(user.groups.values_list("name", flat=True)) if isinstance(user, User) else set()
-    return max(held & set(ROLES), key=ROLES.index, default=VIEWER)
-
-
-def is_at_least(held: str, wanted: str) -> bool:
-    """Whether a role may do what another one may."""
-    return ROLES.index(held) >= ROLES.index(wanted)
 
 
 def roles(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

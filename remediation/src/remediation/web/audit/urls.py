@@ -1,5 +1,7 @@
-"""The addresses of this area."""
+"""The address of the audit."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from .audit import audit
+
+urlpatterns = [path("audit/", audit, name="audit")]

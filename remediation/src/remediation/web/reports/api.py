@@ -33,7 +33,7 @@ def api_report(request: HttpRequest, name: str) -> JsonResponse:
     try:
         if request.method == "GET":
             return JsonResponse({"have": have(source, name)})
-        start, size = _part(request)
+        start, size = part_of(request)
         whole = add_part(source, name, start, request.body, size)
     except WrongPart as error:
         return JsonResponse({"error": "There is a gap before this part.", "have": error.have}, status=409)
@@ -44,7 +44,7 @@ def api_report(request: HttpRequest, name: str) -> JsonResponse:
     return JsonResponse({"have": start + len(request.body), "whole": whole}, status=202)
 
 
-def _part(request: HttpRequest) -> tuple[int, int]:
+def part_of(request: HttpRequest) -> tuple[int, int]:
     """Where the part begins, and how large the report is. Raises ValueError."""
     header = request.headers.get("Content-Range")
     if header is None:

@@ -1,5 +1,13 @@
-"""The addresses of this area."""
+"""The addresses of settings."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from .service import due_days, read_now, schedule, service, token
+
+urlpatterns = [
+    path("settings/", service, name="service"),
+    path("settings/due", due_days, name="due-days"),
+    path("settings/sources/<int:number>/read", read_now, name="read-now"),
+    path("settings/sources/<int:number>/schedule", schedule, name="schedule"),
+    path("settings/sources/<int:number>/token", token, name="source-token"),
+]

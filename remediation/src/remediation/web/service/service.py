@@ -1,0 +1,131 @@
+"""The settings of the service: sources and their schedule, due days, what is kept, the key, and what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ...domain.project import DUE_DAYS
+from ...jobs.incoming import new_token
+from ...jobs.status import workers
+from ...jobs.tasks import ask_to_read
+from ...sources.reading import is_read
+from ...store import audit, models
+from ...store.json_keys import change_keys
+from ...store.versions import ChangedMeanwhile, change_version
+from ..roles import ADMIN, ANALYST, VIEWER, needs
+
+DUE = "due_days"
+LONGEST_DUE, LONGEST_PAUSE = 3650, 7 * 24 * 60
+
+
+class DueForm(forms.Form):
+    """After how many days findings are due that are in no project, by severity."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for name in DUE_DAYS:
+            self.fields[name] = forms.IntegerField(min_value=0, max_value=LONGEST_DUE, label=name.capitalize())
+
+
+@needs(VIEWER)
+@require_safe
+def service(request: HttpRequest) -> HttpResponse:
+    """All of them, and the links to where the others are."""
+    known = {
+        "sources": [_source(row) for row in models.Source.objects.order_by("name")],
+        "workers": workers(),
+        "keep_days": settings.KEEP_DAYS,
+        "networks": settings.NETWORKS,
+        "due": _due(),
+        "token": request.session.pop("token", None),
+    }
+    return render(request, "service/service.html", known)
+
+
+@needs(ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def due_days(request: HttpRequest) -> HttpResponse:
+    """A form with the days, by severity. Projects keep their own."""
+    row, _ = models.Setting.objects.get_or_create(name=DUE)
+    form = DueForm(request.POST or None, initial=_due())
+    differs = False
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                before = _due()
+                change_version(row, int(request.POST.get("version") or 0), value=form.cleaned_data)
+                changed = audit.changes(before, form.cleaned_data)
+                audit.record(str(request.user), "due days changed", changed=changed)
+        except ChangedMeanwhile:
+            row.refresh_from_db()
+            differs = True
+        else:
+            messages.success(request, "The days are stored.")
+            return redirect("service")
+    status = 409 if differs else 400 if form.errors else 200
+    known = {"form": form, "version": row.version, "differs": differs, "stored": _due()}
+    return render(request, "service/due.html", known, status=status)
+
+
+@needs(ANALYST)
+@require_POST
+def read_now(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask for a reading of a source."""
+    row = get_object_or_404(models.Source, pk=number)
+    if not is_read(row):
+        messages.error(request, f"{row.name} is a series of files: import a report.")
+    else:
+        waits = not ask_to_read(row.pk)
+        messages.success(request, "A reading waits in the queue already." if waits else "A reading is asked for.")
+    return redirect("service")
+
+
+@needs(ADMIN)
+@require_POST
+def schedule(request: HttpRequest, number: int) -> HttpResponse:
+    """How many minutes are at least between two readings of a source."""
+    row = get_object_or_404(models.Source, pk=number)
+    text = request.POST.get("every", "")
+    if not text.isdecimal() or int(text) > LONGEST_PAUSE:
+        messages.error(request, f"Give a number of minutes, {LONGEST_PAUSE} at most; 0: in each round.")
+        return redirect("service")
+    with transaction.atomic():
+        before = row.settings.get("every", 0)
+        change_keys(row, "settings", {"every": int(text)})
+        audit.record(str(request.user), "schedule changed", row.name, every=[before, int(text)])
+    messages.success(request, f"{row.name} is read every {text} minutes at most.")
+    return redirect("service")
+
+
+@needs(ADMIN)
+@require_POST
+def token(request: HttpRequest, number: int) -> HttpResponse:
+    """A new token with which programs send reports of a watched source. It is shown once."""
+    row = get_object_or_404(models.Source, pk=number, settings__has_key="watch")
+    with transaction.atomic():
+        request.session["token"] = {"name": row.name, "token": new_token(row)}
+        audit.record(str(request.user), "token made", row.name)
+    return redirect("service")
+
+
+def _due() -> dict[str, int]:
+    row = models.Setting.objects.filter(name=DUE).first()
+    return {**DUE_DAYS, **(row.value if row else {})}
+
+
+def _source(row: models.Source) -> dict[str, Any]:
+    return {
+        "row": row,
+        "is_read": is_read(row),
+        "every": row.settings.get("every", 0),
+        "watched": (row.settings.get("watch") or {}).get("folder"),
+        "run": row.runs.order_by("-pk").first(),
+    }

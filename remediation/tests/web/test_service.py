@@ -1,0 +1,105 @@
+"""Settings and accepted risks: who may, what is counted then, and that the later of two is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.test import Client
+from django.utils import timezone as clock
+
+from remediation.jobs.incoming import source_of
+from remediation.store import models
+from remediation.store.intake import take_in
+from tests.jobs.conftest import waiting_jobs
+
+from ..store.scans import scan
+from .test_connections import text_of
+
+DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def source(store: str) -> models.Source:
+    row = models.Source.objects.create(name="console", kind="insightvm", settings={"every": 5})
+    take_in(row, scan({"web": ["critical-1", "low-9"], "db": ["critical-1"]}, DAY))
+    return row
+
+
+def test_a_risk_is_accepted_renewed_and_withdrawn(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    halo = models.Connection.objects.create(name="halo")
+    project = models.Project.objects.create(name="p", slug="p", connection=halo, source=source)
+    approver, viewer = as_role("approver"), as_role("viewer")
+    row = models.Vulnerability.objects.get(vulnerability="critical-1")
+    address = f"/acceptances/new?vulnerability={row.pk}"
+    assert address in approver.get(f"/vulnerabilities/{row.pk}/").content.decode()
+    assert address not in viewer.get(f"/vulnerabilities/{row.pk}/").content.decode()
+    until = clock.localdate() + timedelta(days=5)
+    given = {"vulnerability": row.pk, "reason": "<b>Isolated</b>", "until": until.isoformat()}
+    assert approver.post("/acceptances/new", {**given, "reason": " "}).status_code == 400
+    assert approver.post("/acceptances/new", {**given, "until": "2020-01-01"}).status_code == 400
+    assert approver.post("/acceptances/new", given).status_code == 302
+    row.refresh_from_db()
+    assert row.alive == 0 and waiting_jobs() == [f"project-{project.pk}"]
+    page = viewer.get("/acceptances/").content.decode()
+    assert "&lt;b&gt;Isolated" in page and f"{until}, soon" in page and "Withdraw" not in page
+    accepted = models.RiskAcceptance.objects.get()
+    later = until + timedelta(days=90)
+    approver.post(f"/acceptances/{accepted.pk}/", {"until": later.isoformat()})
+    assert models.RiskAcceptance.objects.get().expires == later
+    approver.post(f"/acceptances/{accepted.pk}/", {"withdraw": "yes"})
+    row.refresh_from_db()
+    assert row.alive == 2 and "No risk is accepted." in text_of(viewer.get("/acceptances/"))
+    whats = list(models.AuditEntry.objects.order_by("pk").values_list("what", flat=True))
+    assert whats == ["risk accepted", "acceptance renewed", "acceptance withdrawn"]
+
+
+def test_all_of_an_asset_is_accepted(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    asset = models.Asset.objects.get(asset="web")
+    given = {"asset": asset.pk, "reason": "going away", "until": (clock.localdate() + timedelta(days=5)).isoformat()}
+    as_role("approver").post("/acceptances/new", given)
+    device = models.Device.objects.get(name="web.example")
+    assert (device.critical, device.low) == (0, 0)
+    assert dict(models.Vulnerability.objects.values_list("vulnerability", "alive")) == {"critical-1": 1, "low-9": 0}
+    assert as_role("approver").get("/acceptances/new").status_code == 302
+
+
+def test_due_days_move_what_is_overdue_and_the_later_of_two_is_told(
+    source: models.Source, as_role: Callable[[str], Client]
+) -> None:
+    admin = as_role("admin")
+    days = {"critical": 1, "high": 30, "medium": 60, "low": 3650, "none": 90}
+    assert admin.post("/settings/due", {**days, "version": "1"}).status_code == 302
+    assert "low-9" not in text_of(admin.get("/vulnerabilities/?overdue=yes"))
+    assert "critical-1" in text_of(admin.get("/vulnerabilities/?overdue=yes"))
+    late = admin.post("/settings/due", {**days, "critical": 9, "version": "1"})
+    assert late.status_code == 409 and "critical 1" in text_of(late) and 'value="9"' in late.content.decode()
+    assert admin.post("/settings/due", {**days, "critical": 9, "version": "2"}).status_code == 302
+    assert admin.post("/settings/due", {**days, "critical": -1, "version": "3"}).status_code == 400
+
+
+def test_sources_are_scheduled_and_read(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    admin, viewer = as_role("admin"), as_role("viewer")
+    admin.post(f"/settings/sources/{source.pk}/schedule", {"every": "45"})
+    source.refresh_from_db()
+    assert source.settings["every"] == 45
+    assert "Give a number" in text_of(
+        admin.post(f"/settings/sources/{source.pk}/schedule", {"every": "x"}, follow=True)
+    )
+    admin.post(f"/settings/sources/{source.pk}/read")
+    assert waiting_jobs() == [f"source-{source.pk}"]
+    page = viewer.get("/settings/").content.decode()
+    assert "console" in page and page.count('method="post"') == 1, "signing out"
+
+
+def test_a_token_is_shown_once(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    admin = as_role("admin")
+    assert admin.post(f"/settings/sources/{source.pk}/token").status_code == 404, "it watches no folder"
+    models.Source.objects.update(settings={"watch": {"folder": "/somewhere"}})
+    admin.post(f"/settings/sources/{source.pk}/token")
+    text = text_of(admin.get("/settings/"))
+    token = text.split("worth nothing any more: ")[1].split()[0]
+    assert source_of(token) == source
+    assert token not in text_of(admin.get("/settings/"))
+    assert token not in str(list(models.AuditEntry.objects.values_list("detail", flat=True)))
