@@ -16,7 +16,7 @@ from ..domain.ledger import ALIVE, State
 from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import OUT, SUPERSEDED, pair_text
 from . import copy, models
-from .acceptances import holding, one_of
+from .acceptances import holding, as_known
 
 AssetKey = tuple[int, str]
 """The number of a source, and the source's own id of the asset."""
@@ -151,7 +151,7 @@ def _findings(keys: Collection[AssetKey], today: date) -> pl.DataFrame:
     found = copy.select(_LEDGER, [sources, assets], _ROWS)
     by_source: dict[int, list[Acceptance]] = {source: [] for source in sorted(set(sources))}
     for row in holding(by_source, today):
-        by_source[row.source_id].append(one_of(row))
+        by_source[row.source_id].append(as_known(row))
     parts = [excepted(found.filter(pl.col("source") == source), some, today) for source, some in by_source.items()]
     return pl.concat(parts) if parts else found
 

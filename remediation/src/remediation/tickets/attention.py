@@ -124,28 +124,23 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
     """Tie a ticket's findings to the one of Halo's that was asked for; what came of it, in words.
 
     From now on that ticket stands for them. The one before stays in Halo as it is. For the connection's one writer.
-    Raises HaloError, HaloAway and NotPossible; the reason of the last is kept with the ticket.
+    Raises HaloError, HaloAway and NotPossible.
     """
     row.refresh_from_db()
     wanted = row.note.get(TYING)
     if not wanted:
         return "Nothing is to be tied any more."
     number, by, before = int(wanted["to"]), str(wanted["by"]), row.halo_id
-    try:
-        _require_there(row)
-        if reason := _refusal(row, number):
-            raise NotPossible(reason)
-        ticket = asked(lambda: instance.ticket(number))
-        if ticket is None:
-            raise NotPossible(
-                f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
-            )
-        if reason := _foreign(row, ticket):
-            raise NotPossible(reason)
-    except NotPossible as error:
-        with journal.held():
-            change_keys(row, "note", {NOT_TIED: {"to": number, "said": str(error)}}, without=[TYING])
-        raise
+    _require_there(row)
+    if reason := _refusal(row, number):
+        raise NotPossible(reason)
+    ticket = asked(lambda: instance.ticket(number))
+    if ticket is None:
+        raise NotPossible(
+            f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
+        )
+    if reason := _foreign(row, ticket):
+        raise NotPossible(reason)
     shown = instance.shown(ticket)
     ours = statuses.read(shown.status_id)
     with journal.held():
@@ -159,6 +154,12 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
         change_keys(row, "note", {TIED: told, TIED_AT: now.isoformat()}, without=over)
         journal.note(models.Journal.Event.DONE, row, None, {"tied": number, "before": before, "by": by}, now)
     return f"What ticket {before} stood for is tied to ticket {number}, which is told so by the next run."
+
+
+def not_tied(row: models.Ticket, reason: str) -> None:
+    """Keep why a ticket's findings were not tied."""
+    wanted = row.note.get(TYING) or {}
+    change_keys(row, "note", {NOT_TIED: {"to": wanted.get("to"), "said": reason}}, without=[TYING])
 
 
 def _require_there(row: models.Ticket) -> None:

@@ -26,7 +26,7 @@ from ..domain.planning import World, plan
 from ..domain.project import Granularity, Settings
 from ..domain.ticket import OUT, SUPERSEDED, Pair, pair_of, pair_text
 from ..store import audit, bulk, models
-from ..store.acceptances import accepted
+from ..store.acceptances import as_known, holding
 from ..store.projects import create_project, with_defaults
 from .attention import FORGOTTEN, asked_again
 from .world import ticket_of
@@ -52,7 +52,7 @@ class Subject:
     def findings(self, today: date) -> pl.DataFrame:
         """What of it is there now, as far as anybody has proved; the state of what is accepted today says so."""
         found = bulk.read_alive(self.source.pk, _COLUMNS[self.granularity], self.key, MOST)
-        return excepted(found, accepted(self.source.pk, today), today)
+        return excepted(found, [as_known(row) for row in holding([self.source.pk], today)], today)
 
 
 @dataclass(frozen=True)

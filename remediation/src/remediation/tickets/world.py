@@ -19,7 +19,7 @@ from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
 from ..domain.undo import Shown
 from ..store import bulk, models
-from ..store.acceptances import accepted
+from ..store.acceptances import as_known, holding
 from .references import parts_of
 
 
@@ -74,7 +74,8 @@ def _with_listed(project: models.Project, findings: pl.DataFrame) -> pl.DataFram
 def _findings_of_source(source_id: int | None, today: date) -> pl.DataFrame:
     # There is no source 0.
     source = source_id or 0
-    return excepted(bulk.read_findings(source), accepted(source, today), today)
+    accepted = [as_known(row) for row in holding([source], today)]
+    return excepted(bulk.read_findings(source), accepted, today)
 
 
 def ticket_of(row: models.Ticket) -> Ticket:

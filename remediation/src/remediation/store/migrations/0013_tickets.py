@@ -18,7 +18,7 @@ FROM (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0010_findings_of_a_report'),
+        ('store', '0012_wrong_passwords'),
     ]
 
     operations = [
