@@ -75,6 +75,8 @@ def _references(store: Store, given: dict[str, Any]) -> dict[str, int]:
             continue
         number = whole_number(name, given[name])
         if row_by(getattr(store, table), key, number) is None:
+            if store.settings.ignores_unknown_ids:
+                continue
             raise dotnet(f"Invalid {name}: {number}")
         fields[name] = number
     return fields

@@ -62,6 +62,8 @@ def _added(store: Store, given: dict[str, Any]) -> Row:
             "content_type": content_type,
             "filesize": len(content),
             "isimage": bool(given.get("isimage", False)),
+            # Documented only; that a file is shown unless somebody says otherwise is a guess.
+            "showforusers": bool(given.get("showforusers", True)),
             "type": 0,
             "datecreated": store.clock.database_now(),
             "content": content,

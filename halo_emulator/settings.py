@@ -39,6 +39,11 @@ class Settings:
         self.outcomes: set[str] | None = None
         # Seen live: Halo ignores query parameters it does not know. Which builds lack which ones is a test device.
         self.ignored_parameters: set[str] = set()
+        # A guess: what an update may not change, as by the rights of the agent's role, is ignored without an error.
+        # Names of fields, and of custom fields.
+        self.ignored_in_updates: set[str] = set()
+        # Whether an unknown id of a status, priority, type or agent is refused is not known. True: it is ignored.
+        self.ignores_unknown_ids = False
         # Seen live: ticket types may have mandatory fields.
         self.mandatory_fields: dict[int, set[str]] = {}
         # Documented only: `third_party_id_string` is a field of tickets and an exact filter of the list. That some

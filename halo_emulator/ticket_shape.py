@@ -72,9 +72,11 @@ def list_row(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str
         row.pop(EXTERNAL_ID, None)
     if "site_id" in row:
         row["site_id"] = float(row["site_id"])
-    category = row_by(store.categories, "value", row.get("category_1"))
-    if category is not None:
-        row["categoryid_1"] = category["id"]
+    # Seen live for the first level, documented only for the others.
+    for level in (1, 2, 3, 4):
+        category = row_by(store.categories, "value", row[f"category_{level}"]) if f"category_{level}" in row else None
+        if category is not None:
+            row[f"categoryid_{level}"] = category["id"]
     wanted = query.get("include_custom_fields")
     if wanted:
         numbers = set(wanted.replace(" ", "").split(","))

@@ -135,6 +135,7 @@ def update_ticket(
     """Changes the given fields and no others (official and seen live). `ticket_id` must exist."""
     with store.lock:
         old = store.tickets[ticket_id]
+        given = _without_ignored(store, given) if agent_id == store.settings.api_agent_id else given
         fields = as_stored(store.settings.stored_text, written_fields(store, given))
         ticket = _with_fields(store, old, fields, given)
         _apply_closing(store, old, ticket)
@@ -148,6 +149,15 @@ def update_ticket(
         store.put(ticket)
         _emit_changes(store, old, ticket, changed, action, agent_id)
         return ticket
+
+
+def _without_ignored(store: Store, given: dict[str, Any]) -> dict[str, Any]:
+    """What an update by the API may change."""
+    ignored = store.settings.ignored_in_updates
+    kept = {name: value for name, value in given.items() if name not in ignored}
+    if ignored and isinstance(kept.get("customfields"), list):
+        kept["customfields"] = [item for item in kept["customfields"] if item.get("name") not in ignored]
+    return kept
 
 
 def _with_fields(store: Store, old: Ticket, fields: dict[str, Any], given: dict[str, Any]) -> Ticket:

@@ -71,7 +71,7 @@ class ConnectionSchema(insightconnect_plugin_runtime.Input):
     "scope": {
       "type": "string",
       "title": "Scope",
-      "description": "OAuth2 scopes to request, separated by spaces. Use a narrower set than all for a least-privilege application",
+      "description": "OAuth2 scopes to request, all or the permissions that the API application has, separated by spaces",
       "default": "all",
       "order": 6
     },

@@ -39,6 +39,7 @@ class HaloITSMAPI(HaloClient):
     test = raising_plugin_exceptions(HaloClient.test)
     get_ticket = raising_plugin_exceptions(HaloClient.get_ticket)
     search_tickets = raising_plugin_exceptions(HaloClient.search_tickets)
+    list_comments = raising_plugin_exceptions(HaloClient.list_comments)
     list_actions = raising_plugin_exceptions(HaloClient.list_actions)
     create_ticket = raising_plugin_exceptions(HaloClient.create_ticket)
     create_ticket_once = raising_plugin_exceptions(HaloClient.create_ticket_once)

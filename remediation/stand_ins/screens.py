@@ -6,7 +6,6 @@ The pages are those of the believable world (``stand_ins.serve``), as an adminis
 from __future__ import annotations
 
 import html
-import os
 import re
 import sys
 import tempfile
@@ -21,39 +20,29 @@ from stand_ins.serve import Served, world
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "an invented password"  # nosec B105: of a world that ends with the command
 LOOKS = [(f"{width} {scheme}", width, scheme) for width in (1280, 375) for scheme in ("light", "dark")]
-# Not pages: what programs ask, what is an image or a file, and what signs out.
-NO_PAGES = ("api/", "healthz", "overview/open.svg", "sign-out/", "first/")
 
 
-def addresses() -> list[str]:
-    """An address of each page that can be looked at, with the first thing that there is for each number or name."""
-    from django.urls import URLPattern, get_resolver
-
-    from remediation.store import models
-
-    def patterns(within: object) -> Iterator[URLPattern]:
-        for one in within.url_patterns:  # type: ignore[attr-defined]
-            if isinstance(one, URLPattern):
-                yield one
-            else:
-                yield from patterns(one)
-
-    first = {
-        "vulnerabilities": models.Vulnerability.objects.filter(alive__gt=0).order_by("-rank", "pk"),
-        "devices": models.Device.objects.order_by("-critical", "pk"),
-        "tickets": models.Ticket.objects.filter(halo_id__isnull=False).order_by("pk"),
-    }
-    found = []
-    for pattern in patterns(get_resolver()):
-        route = str(pattern.pattern)
-        area = route.partition("/")[0]
-        if route.startswith(NO_PAGES):
+def crawled(page: Page, address: str) -> Iterator[str]:
+    """Goes to each kind of page that links lead to, beginning at the overview, and gives its address: of those that
+    differ in a number or in a project's short name only, the first."""
+    waiting, known = ["/"], {"/"}
+    while waiting:
+        path = waiting.pop(0)
+        answer = page.goto(address + path)
+        if answer is None or not answer.ok or "text/html" not in answer.headers.get("content-type", ""):
             continue
-        rows = first.get(area)
-        number = str(rows.values_list("pk", flat=True).first() or 1) if rows is not None else "1"
-        slug = models.Project.objects.order_by("-pk").values_list("slug", flat=True).first() or "none"
-        found.append("/" + re.sub(r"<(\w+):\w+>", lambda part, n=number, s=slug: s if part[1] == "slug" else n, route))
-    return sorted(set(found))
+        yield path
+        for link in page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))"):
+            there = link.partition("#")[0]
+            kind = re.sub(r"/projects/(?!new)[^/]+", "/projects/NAME", re.sub(r"\d+", "1", there.partition("?")[0]))
+            if (
+                there.startswith("/")
+                and not there.endswith((".csv", ".svg"))
+                and "export=" not in there
+                and kind not in known
+            ):
+                known.add(kind)
+                waiting.append(there)
 
 
 def signed_in(browser: Browser, address: str, user: str, password: str, width: int, scheme: str) -> Page:
@@ -103,13 +92,9 @@ def take(address: str, target: Path) -> list[tuple[str, str]]:
     taken = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        pages = addresses_in_a_thread()
         for look, width, scheme in LOOKS:
             page = signed_in(browser, address, "ana", PASSWORD, width, scheme)
-            for path in pages:
-                if not page.request.get(address + path).ok:
-                    continue  # an address that takes forms only, or of something that this world has not
-                page.goto(address + path)
+            for path in crawled(page, address):
                 file = (
                     f"{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'overview'}-{look.replace(' ', '-')}.png"
                 )
@@ -124,14 +109,5 @@ def take(address: str, target: Path) -> list[tuple[str, str]]:
     return taken
 
 
-def addresses_in_a_thread() -> list[str]:
-    """The addresses, asked in a thread of its own: Playwright's is one in which Django refuses to ask a database."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(addresses).result()
-
-
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
     sys.exit(main(sys.argv[1:]))

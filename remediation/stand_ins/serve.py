@@ -197,7 +197,9 @@ def main(words: list[str]) -> int:
                 try:
                     return served.wait()
                 except BaseException:
+                    # It looks after the database, and would start it again.
                     served.terminate()
+                    served.wait()
                     raise
     except DemoFailed as error:
         typer.echo(f"\nFAILED: {error}")

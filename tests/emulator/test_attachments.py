@@ -55,3 +55,8 @@ def test_a_hidden_ticket_shows_no_files(halo, api):
     api.post("/Attachment", [body()])
     halo.hidden_tickets.add(2101)
     assert not api.get("/Attachment", ticket_id=2101).json()["attachments"]
+
+
+@pytest.mark.parametrize("more, shown", [({}, True), ({"showforusers": False}, False)])
+def test_a_file_is_shown_to_users_unless_it_says_otherwise(halo, api, more, shown):
+    assert api.post("/Attachment", [body(**more)]).json()["showforusers"] is shown

@@ -209,3 +209,20 @@ def test_a_custom_field_may_be_mandatory(halo, api):
     given = {"summary": "x", "tickettype_id": 1}
     assert api.post("/Tickets", [given]).json() == "Cfriskscore was required"
     assert api.post("/Tickets", [{**given, "customfields": [{"name": "CFRiskScore", "value": "7"}]}]).status_code == 201
+
+
+def test_what_an_update_may_not_change_is_ignored_where_the_setting_says_so(halo, api):
+    halo.ignored_in_updates = {"summary", "CFRiskScore"}
+    custom = [{"name": "CFRiskScore", "value": 1}, {"id": 202, "value": "a"}]
+    body = api.post("/Tickets", [{"id": 2102, "summary": "S", "priority_id": 1, "customfields": custom}]).json()
+    assert body["summary"].startswith("Suspicious") and body["priority_id"] == 1
+    assert [field["id"] for field in body["customfields"]] == [202]
+    halo.change_ticket(2102, summary="S")
+    assert halo.tickets[2102]["summary"] == "S"
+
+
+def test_an_unknown_id_is_refused_or_ignored(halo, api):
+    assert api.post("/Tickets", [{"id": 2102, "status_id": 4711}]).status_code == 400
+    halo.ignores_unknown_ids = True
+    body = api.post("/Tickets", [{"id": 2102, "status_id": 4711, "priority_id": 1}])
+    assert body.status_code == 201 and (body.json()["status_id"], body.json()["priority_id"]) == (2, 1)

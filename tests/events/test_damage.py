@@ -17,7 +17,7 @@ MANY = 1_500
 
 def fill(store, many: int = MANY) -> None:
     store.begin(Watermark(moment(5), 7), moment(6), [(number, seen(number)) for number in range(1, many)])
-    store.park(Parked("1-created", 1, {"previous_status_id": 2}), seen(1))
+    store.park(Parked("1-created", 1, {"previous_status_id": 2, "changed_fields": ["status_id"]}), seen(1))
     store.add_pending(named(8))
     store.advance(moment(MANY), moment(MANY - 120))
 

@@ -292,9 +292,21 @@ def test_updated(past, status, time, readable, status_changed):
     assert len(ids(steps)) == expected
     if expected:
         known = past != "never" or (readable and status != "same")
-        assert steps[0].event.outputs == ({"previous_status_id": NEW} if known else {})
+        changed = {"changed_fields": ["status_id"]} if known and status == "other" else {}
+        assert steps[0].event.outputs == ({"previous_status_id": NEW, **changed} if known else {})
         assert ids(steps)[0].startswith(f"{NUMBER}-updated-{now.sort_key}")
         assert steps[-1].seen.sort_key == now.sort_key
+
+
+def test_the_fields_that_changed_are_named_as_the_ticket_in_the_event_names_them():
+    fields = {"status_id": NEW, "priority_id": 3, "agent_id": 1, "summary": "s", "team": "First", "user_id": 52}
+    seen = decide_created(None, snapshot(BASE + 1, **fields), WATERMARK)[-1].seen
+    now = snapshot(BASE + 2, **{**fields, "agent_id": 3, "team": "Second", "summary": "t"})
+    (step,) = decide_updated(seen, now, WATERMARK)
+    assert step.event.outputs["changed_fields"] == ["agent_id", "summary", "team_name"]
+    # What either of the two does not show is not known to differ.
+    (step,) = decide_updated(seen, snapshot(BASE + 2, **{**fields, "priority_id": None, "client_id": 12}), WATERMARK)
+    assert "changed_fields" not in step.event.outputs
 
 
 def test_several_changes_between_two_snapshots_are_one_update():
@@ -640,7 +652,9 @@ def test_random_histories_an_update_for_every_snapshot_that_finds_one(risk):
             events, seen, _ = replayed(lambda past: decide_updated(past, now, WATERMARK), seen, dice, risk)
             expected = last != (history.moment, history.fields)
             assert len({event.event_id for event in events}) == expected, f"seed {seed}"
-            assert all(event.outputs == {"previous_status_id": status} for event in events), f"seed {seed}"
+            changed = sorted(name for name, value in history.fields.items() if value != last[1][name])
+            outputs = {"previous_status_id": status, **({"changed_fields": changed} if changed else {})}
+            assert all(event.outputs == outputs for event in events), f"seed {seed}"
             last = (history.moment, dict(history.fields))
 
 

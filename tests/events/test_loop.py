@@ -114,6 +114,20 @@ def test_previous_status(halo, watch):
     assert [event.get("previous_status_id") for _, event in trigger.events] == [NEW, IN_PROGRESS]
 
 
+def test_changed_fields(halo, watch):
+    trigger = watch("ticket_updated")
+    trigger.run(
+        lambda: halo.change_ticket(2101, status_id=IN_PROGRESS, priority_id=1),
+        lambda: halo.change_ticket(2101, team_id=3, agent_id=4, summary="x"),
+        lambda: halo.add_note(2101, "y"),
+    )
+    assert [event.get("changed_fields") for _, event in trigger.events] == [
+        ["priority_id", "status_id"],
+        ["agent_id", "summary", "team_name"],
+        None,
+    ]
+
+
 def test_only_updates_that_change_the_status(halo, watch):
     trigger = watch("ticket_updated", status_changed=True)
     trigger.run(

@@ -258,6 +258,7 @@ def a_first_start_delivers_nothing_old(stage):
     stage.halo.change_ticket(old, status_id=8)
     assert stage.comes(number, "ticket_created") and stage.ids("ticket_created") == [f"{number}-created"]
     assert stage.comes(old, "ticket_updated") and stage.outputs("ticket_updated")[0]["previous_status_id"] == 2
+    assert stage.outputs("ticket_updated")[0]["changed_fields"] == ["status_id"]
     assert stage.comes(old, "ticket_status_changed") and stage.steps(old, "ticket_status_changed") == [(2, 8)]
     assert len(stage.orchestrator.accepted) == 3
 

@@ -637,7 +637,8 @@ def test_many_pending_tickets_are_dropped_in_one_transaction_but_not_those_named
 
 def test_parked_events_survive_a_restart_oldest_first(opened):
     store = opened()
-    parked = [Parked(f"{number}-created", number, {"previous_status_id": number}) for number in (5, 3, 4)]
+    outputs = {"changed_fields": ["status_id", "summary"]}
+    parked = [Parked(f"{number}-created", number, {"previous_status_id": number, **outputs}) for number in (5, 3, 4)]
     for each in parked:
         store.park(each, seen(each.ticket_id))
     store.park(parked[0], seen(6))

@@ -238,10 +238,48 @@ def test_success_returns_success(halo, plugin_server, connection, connection_par
     assert (passed.code, passed.output) == (200, {"success": True})
 
 
-def test_success_takes_a_token_and_one_cheap_read(halo, connection):
+def test_success_takes_a_token_and_two_cheap_reads(halo, connection):
     connection.test()
-    assert [request.path for request in halo.requests] == ["/auth/token", "/api/Tickets"]
-    assert halo.requests[-1].query["page_size"] == "1"
+    assert [request.path for request in halo.requests] == ["/auth/token", "/api/Tickets", "/api/Outcome"]
+    assert halo.requests[1].query["page_size"] == "1"
+
+
+def test_an_outcome_that_does_not_exist_fails_with_those_that_do(halo, plugin_server):
+    halo.outcomes = {"Public Note", "Closure Note"}
+    failed = plugin_server.test(connection_to(halo))
+    told = " ".join(reason(failed.exception))
+    assert failed.code == 400 and '"Private Note", which is the Private Note Outcome' in told
+    assert "3 Public Note, 12 Closure Note" in told and 'no outcome "Public' not in told
+    params = connection_to(halo, public_note_outcome="closure note", private_note_outcome="None such")
+    assert (
+        '"None such"' in (told := " ".join(reason(plugin_server.test(params).exception))) and "closure note" not in told
+    )
+    assert plugin_server.test({**params, "private_note_outcome": " public note "}).succeeded
+
+
+def test_what_a_success_does_not_prove_is_in_its_log(halo, plugin_server):
+    passed = plugin_server.test(connection_to(halo))
+    assert "The right to create, edit, assign and close tickets was not tested" in passed.body["log"]
+    assert "outcomes" not in passed.body["log"]
+    for prepare in (lambda: halo.outcomes.clear(), lambda: halo.denied.add(("GET", "outcome"))):
+        halo.outcomes = set()
+        prepare()
+        passed = plugin_server.test(connection_to(halo))
+        assert (
+            passed.output == {"success": True} and "outcomes of the connection exist is not known" in passed.body["log"]
+        )
+
+
+def test_advice_on_scopes_fits_what_the_set_up_tells_to_grant(halo, plugin_server):
+    granted = "read:tickets edit:tickets read:customers"
+    assert granted in " ".join(reason(plugin_server.test(connection_to(halo, scope="read:agents")).exception))
+    halo.granted_scopes = set(granted.split())
+    assert plugin_server.test(connection_to(halo, scope=granted)).succeeded
+    halo.denied = {("GET", "team")}
+    given = {"summary": "S", "details": "D", "tickettype_id": 1, "team_id": 2}
+    failed = plugin_server.run("create_ticket", given, connection_to(halo, scope=granted))
+    told = failed.exception["assistance"]
+    assert "all:standard" not in told and "read:" not in told and "permission all" in told and "Agent" in told
 
 
 def test_each_test_logs_in_anew(halo, connection):

@@ -114,7 +114,7 @@ def test_a_hidden_ticket_is_an_error_that_names_the_role(halo, run):
 
 @pytest.mark.parametrize("comment", ["", " ", "\n\t"])
 def test_an_empty_comment_is_an_error_and_no_success(halo, run, comment):
-    with pytest.raises(HaloITSMError, match="comment"):
+    with pytest.raises(HaloITSMError, match="Comment"):
         run("add_comment", ticket_id=2102, comment=comment)
     assert halo.requests == []
 

@@ -178,7 +178,7 @@ def test_keys_with_unusual_characters_are_found_again(halo, connection, key):
 
 @pytest.mark.parametrize("key", [" ", "\n", "\t"])
 def test_a_blank_key_is_an_error(halo, connection, key):
-    with pytest.raises(HaloITSMError, match="external_reference"):
+    with pytest.raises(HaloITSMError, match="External Reference"):
         create(connection, key)
     assert len(halo.tickets) == 6
 

@@ -324,7 +324,7 @@ def test_slips_in_the_addresses_are_put_right(halo, auth, api):
         halo, authorization_server=auth.format(url=halo.url), resource_server=api.format(url=halo.url)
     )
     assert connected(params).test() == {"success": True}
-    assert [request.path for request in halo.requests] == ["/auth/token", "/api/Tickets"]
+    assert [request.path for request in halo.requests] == ["/auth/token", "/api/Tickets", "/api/Outcome"]
 
 
 BAD_ADDRESSES = [
@@ -348,7 +348,7 @@ def test_what_is_no_address_is_a_clear_connection_error(halo, field, address):
 
 
 def test_neither_agent_nor_team_is_an_error(halo, run):
-    with pytest.raises(HaloITSMError, match="agent_id or team_id"):
+    with pytest.raises(HaloITSMError, match="Agent ID or Team ID"):
         run("assign_ticket", ticket_id=2102, agent_id=0)
     assert posts(halo) == []
 

@@ -57,16 +57,21 @@ def filled(schema, root):
     return {"string": text, "integer": NUMBER, "boolean": True}[schema["type"]]
 
 
-def refused(validator, good):
-    """All that the walk gives in place of ``good``: label -> (the name that must be told, value)."""
+def refused(validator, good, shown_as="title"):
+    """All that the walk gives in place of ``good``: label -> (the name that must be told, value).
+
+    At the top of a schema that name is the one on the form, its title."""
     schema = validator.schema
     cells = {
-        f"{name} as {kind}": (name, {**good, name: value})
-        for name in schema["properties"]
+        f"{name} as {kind}": (each.get(shown_as, name), {**good, name: value})
+        for name, each in schema["properties"].items()
         for kind, value in VALUES.items()
     }
     cells |= {
-        f"no {name}": (name, {key: value for key, value in good.items() if key != name})
+        f"no {name}": (
+            schema["properties"][name].get(shown_as, name),
+            {key: value for key, value in good.items() if key != name},
+        )
         for name in schema.get("required", ())
     }
     cells |= {f"all as {kind}": ("" if isinstance(value, dict) else "object", value) for kind, value in VALUES.items()}
@@ -165,13 +170,13 @@ def test_no_refused_connection_is_told_by_the_connection_test_on_stdin(program):
 
 
 WHOLE_PROCESSES = {
-    "an input": (start("create_ticket", BAD["create_ticket"]["details as array"][1], GOOD_CONNECTION), "details"),
+    "an input": (start("create_ticket", BAD["create_ticket"]["details as array"][1], GOOD_CONNECTION), "Details"),
     "an input of a trigger": (
         start("ticket_created", BAD["ticket_created"]["interval as string"][1], GOOD_CONNECTION),
-        "interval",
+        "Interval",
     ),
-    "a missing address": (start("get_ticket", {}, BAD_CONNECTIONS["no resource_server"][1]), "resource_server"),
-    "a secret as text": (connection_test(BAD_CONNECTIONS["client_secret as string"][1]), "client_secret"),
+    "a missing address": (start("get_ticket", {}, BAD_CONNECTIONS["no resource_server"][1]), "Resource Server"),
+    "a secret as text": (connection_test(BAD_CONNECTIONS["client_secret as string"][1]), "Client Secret"),
 }
 
 
@@ -217,7 +222,7 @@ def bad_tickets(name):
     """Outputs with a ticket that breaks its schema. All actions declare the same ticket."""
     validator, good = OUTPUTS[name], good_for(OUTPUTS[name])
     ticket = validator.schema["definitions"]["ticket"]
-    wrong = refused(validator.evolve(schema=ticket), filled(ticket, validator.schema))
+    wrong = refused(validator.evolve(schema=ticket), filled(ticket, validator.schema), "name of its own")
     return {
         f"ticket, {label}": (field, {**good, **({"tickets": [value]} if "tickets" in good else {"ticket": value})})
         for label, (field, value) in wrong.items()

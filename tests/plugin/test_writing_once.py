@@ -195,7 +195,7 @@ def test_an_update_without_a_positive_id_cannot_be_sent(halo, connection, ticket
         lambda: client.close_ticket(ticket_id, status_id=9, resolution="R"),
         lambda: client.add_comment(ticket_id, "C"),
     ):
-        with pytest.raises(HaloITSMError, match="ticket_id"):
+        with pytest.raises(HaloITSMError, match="Ticket ID"):
             change()
     assert [request for request in halo.requests if request.method == "POST" and request.path != "/auth/token"] == []
 

@@ -176,10 +176,16 @@ _API: dict[str, tuple[Request, Response, str, tuple[str, ...]]] = {
         ("mandatory",),
     ),
     "400 for an unassigned ticket says to assign it": (
-        CREATE,
+        Request("POST", "/Tickets", body=[{"id": 7, "status_id": 9}]),
         Response(400, data="Please assign this Ticket these before closing it."),
         "unassigned",
         ("Assign",),
+    ),
+    "400 for an unassigned ticket that would be made closed does not": (
+        CREATE,
+        Response(400, data="Please assign this Ticket these before closing it."),
+        "unassigned",
+        ("does not create", "agent_id"),
     ),
     "400 for a missing outcome names the setting": (COMMENT, Response(400, data=DOT_NET), "outcome", ("Note Outcome",)),
     "400 for an outcome that may not be used": (

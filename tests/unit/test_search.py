@@ -61,9 +61,18 @@ def test_halos_own_parameters_become_a_filter_that_is_checked():
 
 
 def test_what_has_no_check_is_passed_on_and_null_is_not():
-    wanted = TicketFilter.from_halo({"client_id": 12, "status": "4,5", "status_id": None, "open_only": "true"})
-    assert wanted.query() == {"client_id": "12", "status": "4,5", "open_only": "true"}
-    assert wanted.matches({"client_id": 99, "status_id": 8})
+    wanted = TicketFilter.from_halo({"site_id": 12, "status": "4,5", "status_id": None, "closed_only": "true"})
+    assert wanted.query() == {"site_id": "12", "status": "4,5", "closed_only": "true"}
+    assert wanted.matches({"site_id": 99, "status_id": 8})
+
+
+def test_halos_own_names_of_the_further_filters_are_checked_as_well():
+    wanted = TicketFilter.from_halo({"client_id": 12, "requesttype_id": "3", "user_id": 7, "open_only": "true"})
+    assert wanted == TicketFilter(client_id=12, tickettype_id=3, user_id=7, open_only=True)
+    whole = {"client_id": 12, "tickettype_id": 3, "user_id": 7, "status_id": 2}
+    assert wanted.matches(whole) and wanted.matches({}) and wanted.matches(whole, closing={2: False, 9: True})
+    for other in ({"client_id": 13}, {"tickettype_id": 4}, {"user_id": 8}, {"status_id": 9}, {"client_id": 0}):
+        assert not wanted.matches({**whole, **other}, closing={2: False, 9: True})
 
 
 @pytest.mark.parametrize("parameter", [{"team": "4,5"}, {"priority": "1,2"}], ids=["two teams", "two priorities"])

@@ -216,9 +216,9 @@ def test_datemodified_is_halos_last_update(fields, expected):
 
 
 @pytest.mark.parametrize("agent", [1, 1.0, "1"], ids=repr)
-def test_agent_1_is_unassigned_with_id_and_without_a_name(agent):
-    out = output({"id": 1, "agent_id": agent, "agent_name": "Unassigned"}, agent_name="Unassigned")
-    assert out["agent_id"] == UNASSIGNED == 1 and "agent_name" not in out
+def test_agent_1_is_unassigned_by_id_and_name(agent):
+    out = output({"id": 1, "agent_id": agent})
+    assert out["agent_id"] == UNASSIGNED == 1 and out["agent_name"] == "Unassigned"
 
 
 @pytest.mark.parametrize("nobody", [0, -1, None, ""], ids=repr)

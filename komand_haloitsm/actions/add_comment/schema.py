@@ -8,12 +8,14 @@ class Component:
 
 
 class Input:
+    ATTACHMENTS = "attachments"
     COMMENT = "comment"
     IS_PRIVATE = "is_private"
     TICKET_ID = "ticket_id"
 
 
 class Output:
+    ATTACHMENTS = "attachments"
     COMMENT_ID = "comment_id"
     SUCCESS = "success"
 
@@ -24,6 +26,15 @@ class AddCommentInput(insightconnect_plugin_runtime.Input):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "attachments": {
+      "type": "array",
+      "title": "Attachments",
+      "description": "Files to attach to the ticket, at most ten, each at most 10 MiB. HaloITSM is asked not to show those of a private comment to the end user, which it may not honor",
+      "items": {
+        "$ref": "#/definitions/file"
+      },
+      "order": 4
+    },
     "comment": {
       "type": "string",
       "title": "Comment",
@@ -48,7 +59,27 @@ class AddCommentInput(insightconnect_plugin_runtime.Input):
     "comment",
     "ticket_id"
   ],
-  "definitions": {}
+  "definitions": {
+    "file": {
+      "id": "file",
+      "type": "object",
+      "title": "File",
+      "description": "File Object",
+      "properties": {
+        "filename": {
+          "type": "string",
+          "title": "Filename",
+          "description": "Name of file"
+        },
+        "content": {
+          "type": "string",
+          "format": "bytes",
+          "title": "Content",
+          "description": "File contents"
+        }
+      }
+    }
+  }
 }
     """)
 
@@ -62,6 +93,15 @@ class AddCommentOutput(insightconnect_plugin_runtime.Output):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "attachments": {
+      "type": "array",
+      "title": "Attachments",
+      "description": "The files that were given, each with its ID in HaloITSM and whether this step uploaded it",
+      "items": {
+        "$ref": "#/definitions/attachment"
+      },
+      "order": 3
+    },
     "comment_id": {
       "type": "integer",
       "title": "Comment ID",
@@ -78,7 +118,32 @@ class AddCommentOutput(insightconnect_plugin_runtime.Output):
   "required": [
     "success"
   ],
-  "definitions": {}
+  "definitions": {
+    "attachment": {
+      "type": "object",
+      "title": "attachment",
+      "properties": {
+        "id": {
+          "type": "integer",
+          "title": "ID",
+          "description": "ID of the file in HaloITSM",
+          "order": 1
+        },
+        "filename": {
+          "type": "string",
+          "title": "Filename",
+          "description": "Name of the file",
+          "order": 2
+        },
+        "uploaded": {
+          "type": "boolean",
+          "title": "Uploaded",
+          "description": "Whether this step uploaded it (true), or the ticket had a file with this name before (false)",
+          "order": 3
+        }
+      }
+    }
+  }
 }
     """)
 

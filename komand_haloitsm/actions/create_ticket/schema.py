@@ -8,7 +8,9 @@ class Component:
 
 
 class Input:
+    ADDITIONAL_FIELDS = "additional_fields"
     AGENT_ID = "agent_id"
+    ATTACHMENTS = "attachments"
     CATEGORY_ID = "category_id"
     CLIENT_ID = "client_id"
     CUSTOMFIELDS = "customfields"
@@ -25,7 +27,9 @@ class Input:
 
 
 class Output:
+    ATTACHMENTS = "attachments"
     CREATED = "created"
+    DIFFERING_FIELDS = "differing_fields"
     DUPLICATES = "duplicates"
     SUCCESS = "success"
     TICKET = "ticket"
@@ -37,11 +41,26 @@ class CreateTicketInput(insightconnect_plugin_runtime.Input):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "additional_fields": {
+      "type": "object",
+      "title": "Additional Fields",
+      "description": "Other fields of the ticket, by the names that the API of HaloITSM has for them. Refused where a name contradicts another input",
+      "order": 15
+    },
     "agent_id": {
       "type": "integer",
       "title": "Agent ID",
       "description": "Assigned agent ID",
       "order": 7
+    },
+    "attachments": {
+      "type": "array",
+      "title": "Attachments",
+      "description": "Files to attach to the ticket, at most ten, each at most 10 MiB. With an External Reference, a file whose name the ticket has already is not uploaded again",
+      "items": {
+        "$ref": "#/definitions/file"
+      },
+      "order": 16
     },
     "category_id": {
       "type": "integer",
@@ -130,7 +149,27 @@ class CreateTicketInput(insightconnect_plugin_runtime.Input):
     "summary",
     "tickettype_id"
   ],
-  "definitions": {}
+  "definitions": {
+    "file": {
+      "id": "file",
+      "type": "object",
+      "title": "File",
+      "description": "File Object",
+      "properties": {
+        "filename": {
+          "type": "string",
+          "title": "Filename",
+          "description": "Name of file"
+        },
+        "content": {
+          "type": "string",
+          "format": "bytes",
+          "title": "Content",
+          "description": "File contents"
+        }
+      }
+    }
+  }
 }
     """)
 
@@ -144,11 +183,29 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "attachments": {
+      "type": "array",
+      "title": "Attachments",
+      "description": "The files that were given, each with its ID in HaloITSM and whether this step uploaded it",
+      "items": {
+        "$ref": "#/definitions/attachment"
+      },
+      "order": 6
+    },
     "created": {
       "type": "boolean",
       "title": "Created",
       "description": "Whether a new ticket was created (true), or one with the same external reference was found (false)",
       "order": 3
+    },
+    "differing_fields": {
+      "type": "array",
+      "title": "Differing Fields",
+      "description": "Names of fields that HaloITSM shows with another value than was given, or does not show. Its rules may change the ticket type, team, status and priority",
+      "items": {
+        "type": "string"
+      },
+      "order": 5
     },
     "duplicates": {
       "type": "array",
@@ -233,7 +290,7 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -245,7 +302,7 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -338,7 +395,7 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -352,6 +409,79 @@ class CreateTicketOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
+        }
+      }
+    },
+    "attachment": {
+      "type": "object",
+      "title": "attachment",
+      "properties": {
+        "id": {
+          "type": "integer",
+          "title": "ID",
+          "description": "ID of the file in HaloITSM",
+          "order": 1
+        },
+        "filename": {
+          "type": "string",
+          "title": "Filename",
+          "description": "Name of the file",
+          "order": 2
+        },
+        "uploaded": {
+          "type": "boolean",
+          "title": "Uploaded",
+          "description": "Whether this step uploaded it (true), or the ticket had a file with this name before (false)",
+          "order": 3
         }
       }
     }

@@ -10,7 +10,7 @@ from .schema import GetTicketInput, GetTicketOutput, Input, Output, Component
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError
 from komand_haloitsm.util.insightconnect.inputs import given_flag, required_id
 from komand_haloitsm.util.insightconnect.schemas import checked_once
-from komand_haloitsm.util.insightconnect.ticket import ticket_output
+from komand_haloitsm.util.insightconnect.ticket import comment_output, ticket_output
 
 
 class GetTicket(insightconnect_plugin_runtime.Action):
@@ -33,4 +33,8 @@ class GetTicket(insightconnect_plugin_runtime.Action):
             if error.kind != "not_found":
                 raise
             return {Output.TICKET: {}, Output.FOUND: False}
-        return {Output.TICKET: ticket_output(ticket, self.connection.client), Output.FOUND: True}
+        output = {Output.TICKET: ticket_output(ticket, self.connection.client), Output.FOUND: True}
+        if not given_flag(params, Input.INCLUDE_COMMENTS, default=False):
+            return output
+        comments = self.connection.client.list_comments(ticket_id)
+        return {**output, Output.COMMENTS: [comment_output(comment) for comment in comments]}

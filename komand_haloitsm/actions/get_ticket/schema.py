@@ -8,11 +8,13 @@ class Component:
 
 
 class Input:
+    INCLUDE_COMMENTS = "include_comments"
     INCLUDE_DETAILS = "include_details"
     TICKET_ID = "ticket_id"
 
 
 class Output:
+    COMMENTS = "comments"
     FOUND = "found"
     TICKET = "ticket"
 
@@ -23,6 +25,13 @@ class GetTicketInput(insightconnect_plugin_runtime.Input):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "include_comments": {
+      "type": "boolean",
+      "title": "Include Comments",
+      "description": "Read the comments of the ticket as well, which takes one more request",
+      "default": false,
+      "order": 3
+    },
     "include_details": {
       "type": "boolean",
       "title": "Include Details",
@@ -54,6 +63,15 @@ class GetTicketOutput(insightconnect_plugin_runtime.Output):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "comments": {
+      "type": "array",
+      "title": "Comments",
+      "description": "What people and applications wrote on the ticket, newest first, from its newest 100 actions. Only with Include Comments",
+      "items": {
+        "$ref": "#/definitions/comment"
+      },
+      "order": 3
+    },
     "found": {
       "type": "boolean",
       "title": "Found",
@@ -127,7 +145,7 @@ class GetTicketOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -139,7 +157,7 @@ class GetTicketOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -232,7 +250,7 @@ class GetTicketOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -246,6 +264,99 @@ class GetTicketOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
+        }
+      }
+    },
+    "comment": {
+      "type": "object",
+      "title": "comment",
+      "properties": {
+        "id": {
+          "type": "integer",
+          "title": "ID",
+          "description": "ID of the comment, unique within its ticket",
+          "order": 1
+        },
+        "who": {
+          "type": "string",
+          "title": "Who",
+          "description": "Name of the agent, user or application that wrote it",
+          "order": 2
+        },
+        "when": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "When",
+          "description": "When it was written",
+          "order": 3
+        },
+        "outcome": {
+          "type": "string",
+          "title": "Outcome",
+          "description": "Name of its outcome in HaloITSM",
+          "order": 4
+        },
+        "private": {
+          "type": "boolean",
+          "title": "Private",
+          "description": "Whether it is hidden from the end user",
+          "order": 5
+        },
+        "text": {
+          "type": "string",
+          "title": "Text",
+          "description": "Its text, without markup",
+          "order": 6
         }
       }
     }

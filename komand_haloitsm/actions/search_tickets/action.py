@@ -8,7 +8,7 @@ from .schema import SearchTicketsInput, SearchTicketsOutput, Input, Output, Comp
 
 # Custom imports below
 from komand_haloitsm.util.halo.tickets.filters import TicketFilter
-from komand_haloitsm.util.insightconnect.inputs import given_date, given_id, given_number, given_text
+from komand_haloitsm.util.insightconnect.inputs import given_date, given_flag, given_id, given_number, given_text
 from komand_haloitsm.util.insightconnect.schemas import checked_once
 from komand_haloitsm.util.insightconnect.ticket import ticket_output
 
@@ -33,6 +33,10 @@ class SearchTickets(insightconnect_plugin_runtime.Action):
             priority_id=given_id(params, Input.PRIORITY_ID),
             created_after=given_date(params, Input.CREATED_AFTER),
             created_before=given_date(params, Input.CREATED_BEFORE),
+            tickettype_id=given_id(params, Input.TICKETTYPE_ID),
+            client_id=given_id(params, Input.CLIENT_ID),
+            user_id=given_id(params, Input.USER_ID),
+            open_only=given_flag(params, Input.OPEN_ONLY, default=False),
         )
         max_results = given_number(params, Input.MAX_RESULTS, default=50, lowest=1, highest=10_000)
         tickets = self.connection.client.search_tickets(wanted, max_results=max_results)

@@ -9,13 +9,17 @@ class Component:
 
 class Input:
     AGENT_ID = "agent_id"
+    CLIENT_ID = "client_id"
     CREATED_AFTER = "created_after"
     CREATED_BEFORE = "created_before"
     MAX_RESULTS = "max_results"
+    OPEN_ONLY = "open_only"
     PRIORITY_ID = "priority_id"
     STATUS_ID = "status_id"
     SUMMARY_CONTAINS = "summary_contains"
     TEAM_ID = "team_id"
+    TICKETTYPE_ID = "tickettype_id"
+    USER_ID = "user_id"
 
 
 class Output:
@@ -34,6 +38,12 @@ class SearchTicketsInput(insightconnect_plugin_runtime.Input):
       "title": "Agent ID",
       "description": "Filter by assigned agent ID",
       "order": 3
+    },
+    "client_id": {
+      "type": "integer",
+      "title": "Client ID",
+      "description": "Filter by client (customer organization) ID",
+      "order": 10
     },
     "created_after": {
       "type": "string",
@@ -58,6 +68,13 @@ class SearchTicketsInput(insightconnect_plugin_runtime.Input):
       "default": 50,
       "order": 8
     },
+    "open_only": {
+      "type": "boolean",
+      "title": "Open Only",
+      "description": "Leave out closed tickets",
+      "default": false,
+      "order": 12
+    },
     "priority_id": {
       "type": "integer",
       "title": "Priority ID",
@@ -81,6 +98,18 @@ class SearchTicketsInput(insightconnect_plugin_runtime.Input):
       "title": "Team ID",
       "description": "Filter by team ID",
       "order": 4
+    },
+    "tickettype_id": {
+      "type": "integer",
+      "title": "Ticket Type ID",
+      "description": "Filter by ticket type ID",
+      "order": 9
+    },
+    "user_id": {
+      "type": "integer",
+      "title": "User ID",
+      "description": "Filter by end user ID",
+      "order": 11
     }
   },
   "definitions": {}
@@ -173,7 +202,7 @@ class SearchTicketsOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -185,7 +214,7 @@ class SearchTicketsOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -278,7 +307,7 @@ class SearchTicketsOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -292,6 +321,55 @@ class SearchTicketsOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
         }
       }
     }

@@ -8,16 +8,24 @@ class Component:
 
 
 class Input:
+    ADDITIONAL_FIELDS = "additional_fields"
     AGENT_ID = "agent_id"
+    CATEGORY_ID = "category_id"
+    CLIENT_ID = "client_id"
     CUSTOMFIELDS = "customfields"
     DETAILS = "details"
     PRIORITY_ID = "priority_id"
+    SITE_ID = "site_id"
     STATUS_ID = "status_id"
     SUMMARY = "summary"
+    TEAM_ID = "team_id"
     TICKET_ID = "ticket_id"
+    TICKETTYPE_ID = "tickettype_id"
+    USER_ID = "user_id"
 
 
 class Output:
+    DIFFERING_FIELDS = "differing_fields"
     SUCCESS = "success"
     TICKET = "ticket"
 
@@ -28,11 +36,29 @@ class UpdateTicketInput(insightconnect_plugin_runtime.Input):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "additional_fields": {
+      "type": "object",
+      "title": "Additional Fields",
+      "description": "Other fields of the ticket, by the names that the API of HaloITSM has for them. Refused where a name contradicts another input",
+      "order": 14
+    },
     "agent_id": {
       "type": "integer",
       "title": "Agent ID",
       "description": "Updated assigned agent ID",
       "order": 6
+    },
+    "category_id": {
+      "type": "integer",
+      "title": "Category ID",
+      "description": "Updated category ID",
+      "order": 9
+    },
+    "client_id": {
+      "type": "integer",
+      "title": "Client ID",
+      "description": "Updated client (customer organization) ID",
+      "order": 12
     },
     "customfields": {
       "type": "array",
@@ -55,6 +81,12 @@ class UpdateTicketInput(insightconnect_plugin_runtime.Input):
       "description": "Updated priority ID",
       "order": 5
     },
+    "site_id": {
+      "type": "integer",
+      "title": "Site ID",
+      "description": "Updated site/location ID",
+      "order": 11
+    },
     "status_id": {
       "type": "integer",
       "title": "Status ID",
@@ -67,11 +99,29 @@ class UpdateTicketInput(insightconnect_plugin_runtime.Input):
       "description": "Updated ticket summary",
       "order": 2
     },
+    "team_id": {
+      "type": "integer",
+      "title": "Team ID",
+      "description": "Updated team ID",
+      "order": 8
+    },
     "ticket_id": {
       "type": "integer",
       "title": "Ticket ID",
       "description": "ID of the ticket to update",
       "order": 1
+    },
+    "tickettype_id": {
+      "type": "integer",
+      "title": "Ticket Type ID",
+      "description": "Updated ticket type ID",
+      "order": 13
+    },
+    "user_id": {
+      "type": "integer",
+      "title": "User ID",
+      "description": "Updated end user ID (ticket requester)",
+      "order": 10
     }
   },
   "required": [
@@ -91,6 +141,15 @@ class UpdateTicketOutput(insightconnect_plugin_runtime.Output):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "differing_fields": {
+      "type": "array",
+      "title": "Differing Fields",
+      "description": "Names of fields that HaloITSM shows with another value than was given, or does not show. Its rules may change the ticket type, team, status and priority",
+      "items": {
+        "type": "string"
+      },
+      "order": 3
+    },
     "success": {
       "type": "boolean",
       "title": "Success",
@@ -164,7 +223,7 @@ class UpdateTicketOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -176,7 +235,7 @@ class UpdateTicketOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -269,7 +328,7 @@ class UpdateTicketOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -283,6 +342,55 @@ class UpdateTicketOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
         }
       }
     }

@@ -146,7 +146,7 @@ class TicketCreatedOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -158,7 +158,7 @@ class TicketCreatedOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -251,7 +251,7 @@ class TicketCreatedOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -265,6 +265,55 @@ class TicketCreatedOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
         }
       }
     }

@@ -17,6 +17,7 @@ class Input:
 
 
 class Output:
+    CHANGED_FIELDS = "changed_fields"
     EVENT_ID = "event_id"
     PREVIOUS_STATUS_ID = "previous_status_id"
     TICKET = "ticket"
@@ -83,6 +84,15 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
   "type": "object",
   "title": "Variables",
   "properties": {
+    "changed_fields": {
+      "type": "array",
+      "title": "Changed Fields",
+      "description": "Names of the fields of the ticket that are known to differ from what was last seen. Left out when none is known, as after a comment",
+      "items": {
+        "type": "string"
+      },
+      "order": 4
+    },
     "event_id": {
       "type": "string",
       "title": "Event ID",
@@ -162,7 +172,7 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
         "category_id": {
           "type": "integer",
           "title": "Category ID",
-          "description": "Category ID",
+          "description": "ID of the category of the ticket, of the one of the lowest level",
           "order": 9
         },
         "agent_id": {
@@ -174,7 +184,7 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
         "agent_name": {
           "type": "string",
           "title": "Agent Name",
-          "description": "Assigned agent name",
+          "description": "Assigned agent name, Unassigned for nobody",
           "order": 11
         },
         "team_id": {
@@ -267,7 +277,7 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
         "category": {
           "type": "string",
           "title": "Category",
-          "description": "First category of the ticket, as HaloITSM names it",
+          "description": "Category of the ticket, as HaloITSM names it, the one of the lowest level",
           "order": 25
         },
         "parent_id": {
@@ -281,6 +291,55 @@ class TicketUpdatedOutput(insightconnect_plugin_runtime.Output):
           "title": "Closed",
           "description": "Whether the ticket is closed",
           "order": 27
+        },
+        "reference": {
+          "type": "string",
+          "title": "Reference",
+          "description": "Number of the ticket as HaloITSM shows it to people",
+          "order": 28
+        },
+        "tickettype_name": {
+          "type": "string",
+          "title": "Ticket Type Name",
+          "description": "Ticket type name",
+          "order": 29
+        },
+        "user_email": {
+          "type": "string",
+          "title": "User Email",
+          "description": "E-mail address of the end user",
+          "order": 30
+        },
+        "dateclosed": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Date Closed",
+          "description": "When the ticket was closed",
+          "order": 31
+        },
+        "closure_note": {
+          "type": "string",
+          "title": "Closure Note",
+          "description": "Note with which the ticket was closed",
+          "order": 32
+        },
+        "fixbydate": {
+          "type": "string",
+          "format": "date-time",
+          "displayType": "date",
+          "title": "Fix By Date",
+          "description": "When the ticket is due by its service level agreement",
+          "order": 33
+        },
+        "categories": {
+          "type": "array",
+          "title": "Categories",
+          "description": "All categories of a ticket that has one of the second, third or fourth level",
+          "items": {
+            "type": "object"
+          },
+          "order": 34
         }
       }
     }

@@ -57,7 +57,7 @@ class Event:
     """An event. Finding the same change again gives the same ``event_id``; ``outputs`` accompany the ticket."""
 
     event_id: str
-    outputs: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, int | list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,18 @@ def _differences(seen: LastSeen, now: Snapshot) -> set[str]:
     return {name for name in known if seen.content_key[name] != now.content_key[name]}
 
 
+# The fields of a content key by the names that the ticket in an event has for them.
+_SHOWN_AS = {"team": "team_name"}
+
+
+def _changed_fields(seen: LastSeen | None, now: Snapshot, status_before: int | None) -> list[str]:
+    """The names of the fields that are known to differ from what was last seen, sorted."""
+    names = _differences(seen, now) - {SHORT_DATE} if seen else set()
+    if status_before is not None and now.status_id is not None and status_before != now.status_id:
+        names = names | {"status_id"}
+    return sorted(_SHOWN_AS.get(name, name) for name in names)
+
+
 def decide_created(
     seen: LastSeen | None,
     now: Snapshot,
@@ -205,7 +217,8 @@ def decide_updated(
     one of Halo's rules, makes one; so does one whose last_update is not the time when it was logged.
 
     The output ``previous_status_id`` is the status last seen; for a ticket never seen it comes from the actions since
-    the watermark. With ``status_changed``, there is an event only where the status is known to differ.
+    the watermark. ``changed_fields`` are the fields of the ticket that are known to differ, left out where none is.
+    With ``status_changed``, there is an event only where the status is known to differ.
     """
     if not has_moved(seen, now, watermark):
         return [] if seen else [Step(None, as_seen(now, seen))]
@@ -216,7 +229,9 @@ def decide_updated(
     if (seen is None and now.sort_key == now.created) or _is_own(seen, now, watermark, actions, origin):
         return [Step(None, after)]
     before = seen.status_id if seen else _status_before(actions, watermark)
-    outputs = {"previous_status_id": before} if before else {}
+    outputs: dict[str, int | list[str]] = {"previous_status_id": before} if before else {}
+    if changed := _changed_fields(seen, now, before):
+        outputs["changed_fields"] = changed
     if status_changed and (before is None or before == now.status_id):
         return [Step(None, after)]
     return [Step(Event(f"{now.ticket_id}-updated-{now.sort_key}{_again(after)}", outputs), after)]

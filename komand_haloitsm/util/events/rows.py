@@ -58,7 +58,7 @@ def _notice(ticket_id: Any, sent: Any, agent_id: Any) -> Row | None:
 
 def _parked(number: Any, event_id: Any, ticket_id: Any, outputs: Any) -> Row | None:
     whole = isinstance(number, int) and isinstance(event_id, str) and isinstance(ticket_id, int)
-    return (number, event_id, ticket_id, outputs) if whole and _is_numbers(outputs) else None
+    return (number, event_id, ticket_id, outputs) if whole and _are_outputs(outputs) else None
 
 
 _SOUND: dict[str, Callable[..., Row | None]] = {
@@ -85,6 +85,18 @@ def _is_numbers(text: Any) -> bool:
     except (ValueError, TypeError, RecursionError):
         return False
     return isinstance(values, dict) and all(isinstance(value, int) for value in values.values())
+
+
+def _are_outputs(text: Any) -> bool:
+    """Whether a text is a JSON object whose values are integers or lists of texts."""
+    try:
+        values = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return isinstance(values, dict) and all(
+        isinstance(value, int) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+        for value in values.values()
+    )
 
 
 def age(row: Row) -> tuple[str, int, int, int]:

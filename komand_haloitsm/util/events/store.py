@@ -58,7 +58,7 @@ class Parked:
 
     event_id: str
     ticket_id: int
-    outputs: Mapping[str, int]
+    outputs: Mapping[str, int | list[str]]
 
 
 class _Waiting:

@@ -15,9 +15,11 @@ from .errors import (
     UncertainWrite,
     Unreachable,
 )
+from .tickets.attachment import File
 from .tickets.filters import TicketFilter
 
 __all__ = [
+    "File",
     "Forbidden",
     "HaloClient",
     "HaloError",

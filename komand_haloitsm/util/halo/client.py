@@ -16,7 +16,7 @@ import time
 import unicodedata
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 from .clock import Clock, utc_now
 from .errors import HaloError, invalid_input
@@ -27,10 +27,11 @@ from .http.retry import RetryPolicy
 from .http.rows import rows_of
 from .http.session import Session
 from .http.transport import Transport
-from .tickets.attachment import AttachmentWriter
+from .tickets.attachment import Attached, AttachmentWriter, File, check_files, not_attached
+from .tickets.carried_out import dropped_in_create, unlike
 from .tickets.close import TicketCloser
 from .tickets.closed_tickets import ClosedTickets
-from .tickets.comment import PRIVATE_OUTCOME, PUBLIC_OUTCOME, CommentWriter
+from .tickets.comment import MOST_COMMENTS, PRIVATE_OUTCOME, PUBLIC_OUTCOME, AddedComment, CommentWriter, is_comment
 from .tickets.create import CreatedTicket, TicketCreator
 from .tickets.exactly_once import LONGEST_QUEUE, ExactlyOnce, claim_registry
 from .tickets.external_key import KeyField
@@ -38,12 +39,14 @@ from .tickets.fields import to_halo_fields
 from .tickets.filters import TicketFilter
 from .tickets.kept_answers import KeptAnswers, answers_path
 from .tickets.lookups import Lookups
+from .tickets.outcomes import missing_outcomes, read_outcomes
 from .tickets.output import from_halo
 from .tickets.own_agent import OwnAgent
 from .tickets.read import RECENT_ACTIONS, TicketReader, newest_first
 from .tickets.references import ReferenceSearch, Unanswered
-from .tickets.update import TicketUpdater
-from .values.ids import positive_id
+from .tickets.unknown_ids import check_told, explained
+from .tickets.update import ChangedTicket, TicketUpdater, check_change
+from .values.ids import as_id, positive_id
 
 Fields = Mapping[str, Any]
 Ticket = dict[str, Any]
@@ -193,10 +196,28 @@ class HaloClient:
         return closer.close(ticket_id, status_id, resolution)
 
     def test(self) -> None:
-        """Logs in anew and reads one ticket. Raises HaloError that tells what is wrong with the connection."""
+        """Logs in anew, reads one ticket and the outcomes, and logs what that does not prove.
+
+        Raises HaloError that tells what is wrong with the connection, also where an outcome of it does not exist.
+        """
         self._tokens.renew(_TEST_POLICY)
         request = Request("GET", "/Tickets", {"pageinate": "true", "page_size": "1", "page_no": "1"})
         rows_of(request, self._session.begin(_TEST_POLICY).call(request).data, "tickets")
+        self._logger.info(
+            "HaloITSM: login and reading tickets work. The right to create, edit, assign and close tickets was not "
+            "tested, since a test changes nothing."
+        )
+        try:
+            outcomes, why = read_outcomes(self._session.begin(_TEST_POLICY)), "is empty"
+        except HaloError as error:
+            outcomes, why = [], f"could not be read ({error.kind})"
+        wanted = {"public_note_outcome": self._outcomes[False], "private_note_outcome": self._outcomes[True]}
+        missing = missing_outcomes(outcomes, wanted)
+        if missing:
+            raise missing
+        if not outcomes:
+            told = f"HaloITSM: whether the outcomes of the connection exist is not known: their list {why}."
+            self._logger.warning(told)
 
     def ticket_url(self, ticket_id: int) -> str:
         """The link that opens a ticket in Halo."""
@@ -219,12 +240,14 @@ class HaloClient:
 
         ``wanted`` is a TicketFilter, or Halo's own list parameters.
         Open and closed tickets alike: where the instance's list leaves closed ones out, they are asked for expressly as
-        long as there is room among the results.
+        long as there is room among the results. With ``open_only``, those that are known to be closed are left out.
         """
         if not isinstance(wanted, TicketFilter):
             wanted = TicketFilter.from_halo(wanted)
         query, only_closed = wanted.query(), {"closed_only": "true"}
         team = self.lookups.name("team", wanted.team_id)
+        if wanted.open_only:
+            return self._reader.matching(wanted, query, team, max_results, self.lookups.closing())
         closes = None if wanted.status_id is None else self.lookups.closed(wanted.status_id)
         if closes:
             return self._reader.matching(wanted, {**query, **only_closed}, team, max_results)
@@ -239,6 +262,14 @@ class HaloClient:
         """The newest ``count`` actions of a ticket, newest first. Raises HaloError."""
         return self._reader.actions(ticket_id, count)[0]
 
+    def list_comments(self, ticket_id: int) -> list[Ticket]:
+        """What was written on a ticket: those of its newest 100 actions that have a text and are not the system's.
+
+        Newest first. Raises HaloError.
+        """
+        rows, _ = self._reader.actions(positive_id(ticket_id), MOST_COMMENTS)
+        return sorted(filter(is_comment, rows), key=lambda row: as_id(row.get("id")) or 0, reverse=True)
+
     @property
     def own_agent_id(self) -> int | None:
         """The agent that the API application logs in as; None where Halo does not tell. May send a request."""
@@ -252,34 +283,90 @@ class HaloClient:
         """Reads tickets, pages and actions with another patience than this object's own."""
         return TicketReader(self._session.patient(policy))
 
-    def create_ticket(self, fields: Fields) -> CreatedTicket:
+    def create_ticket(self, fields: Fields, attachments: Sequence[File] = ()) -> CreatedTicket:
         """Creates a ticket, exactly once, and returns it as Halo answers.
 
         ``fields`` are Halo's own; ``team_id`` and ``category_id`` may stand for ``team`` and ``category_1`` .. ``4``,
-        which Halo takes on writing. Raises HaloError, before anything is sent when a team or category is unknown;
-        UncertainWrite when the ticket may exist and cannot be told from others.
+        which Halo takes on writing. ``attachments`` are attached to it, each exactly once.
+
+        Raises HaloError, before anything is sent when a team or category is unknown; UncertainWrite when the ticket may
+        exist and cannot be told from others. Where the ticket was created, but a custom field was dropped, an id is not
+        known or a file not attached, the error names the ticket.
         """
+        check_files(attachments)
         body = to_halo_fields(fields, self.lookups)
-        with self._creating(body) as creator:
-            return creator.create(body)
+        with self._explaining(body), self._creating(body) as creator:
+            ticket = creator.create(body)
+        return self._completed(ticket, body, attachments, "Running {create} again would make a second ticket")
 
     def create_ticket_once(
-        self, fields: Fields, reference: str, *, known_absent: bool = False
+        self,
+        fields: Fields,
+        reference: str,
+        attachments: Sequence[File] = (),
+        *,
+        known_absent: bool = False,
     ) -> tuple[CreatedTicket, bool]:
         """Creates a ticket unless one has this external reference; returns the ticket and whether it is new.
 
         The reference (one line) goes into the key field and becomes the last line of the details, ``Reference: KEY``.
-        Where several tickets carry it, the oldest that is ours counts; the others are its ``duplicates``.
+        Where several tickets carry it, the oldest that is ours counts; the others are its ``duplicates``. A file whose
+        name the ticket has already is not attached again.
 
         ``known_absent`` is for a program that has looked with ``find_references`` before, and does so again after its
-        last create to find duplicates: each create is then one request. Raises HaloError as create_ticket does.
+        last create to find duplicates: each create is then one request. What Halo made of the fields is then no error,
+        but told in the ticket's ``differences``. Raises HaloError as create_ticket does.
         """
         key = _reference(reference)
+        check_files(attachments)
         body = to_halo_fields(fields, self.lookups)
         claims = claim_registry(self.address, _TICKET)
-        with claims.alone_with(key, LONGEST_QUEUE), self._creating(body) as creator:
+        with self._explaining(body), claims.alone_with(key, LONGEST_QUEUE), self._creating(body) as creator:
             ticket = creator.create_unless_there(body, key, known_absent=known_absent)
-        return ticket, ticket.created
+        advice = (
+            "Run {create} again with the same External Reference: it finds this ticket and attaches what is missing"
+        )
+        return self._completed(ticket, body, attachments, advice, strict=not known_absent), ticket.created
+
+    @contextmanager
+    def _explaining(self, body: Ticket) -> Iterator[None]:
+        """Inside, a refusal says which ids the instance does not have, and which it has."""
+        try:
+            yield
+        except HaloError as error:
+            raise explained(error, body, self.lookups) from None
+
+    def _completed(
+        self, ticket: CreatedTicket, body: Ticket, files: Sequence[File], advice: str, *, strict: bool = True
+    ) -> CreatedTicket:
+        """The ticket with its files, after a look at what Halo made of the fields."""
+        number = as_id(ticket.get("id")) or 0
+        if ticket.created:
+            ticket.differences = unlike(body, ticket)
+        done = f"Ticket {number} {'was created' if ticket.created else 'is there'}"
+        ticket.attachments = self._attached(number, files, done, advice)
+        if strict and ticket.differences.dropped:
+            raise dropped_in_create(number, ticket.differences.dropped)
+        if strict:
+            check_told(f"{done}, but not as asked for", ticket.differences.told, body, self.lookups)
+        return ticket
+
+    def _attached(
+        self, ticket_id: int, files: Sequence[File], done: str, advice: str, **how: bool
+    ) -> tuple[Attached, ...]:
+        """The files at the ticket, after ``done`` was done. Raises HaloError that says so, with ``advice``."""
+        attached: list[Attached] = []
+        for file in files:
+            try:
+                attached.append(self._attach(ticket_id, file, **how))
+            except HaloError as error:
+                raise not_attached(error, done, advice, file, attached) from None
+        return tuple(attached)
+
+    def _attach(self, ticket_id: int, file: File, **how: bool) -> Attached:
+        with claim_registry(self.address, _ATTACHMENT).exclusive(LONGEST_QUEUE):
+            session = self._session.begin()
+            return AttachmentWriter(session, self._once(session, _ATTACHMENT)).add(ticket_id, file, **how)
 
     def find_references(self, references: Iterable[str], parent_id: int | None = None) -> dict[str, list[Ticket]]:
         """The tickets that carry external references, by reference, the oldest first; references of none are absent.
@@ -302,14 +389,21 @@ class HaloClient:
             found = {reference: search.by_key_or_line(key) for reference, key in wanted.items()}
         return {reference: tickets for reference, tickets in found.items() if tickets}
 
-    def add_comment(self, ticket_id: int, text: str, private: bool = False) -> Ticket:
+    def add_comment(
+        self, ticket_id: int, text: str, private: bool = False, attachments: Sequence[File] = ()
+    ) -> AddedComment:
         """Adds a note with the connection's private or public outcome, exactly once; returns Halo's action.
 
-        ``text`` is plain and shows letter for letter. Raises HaloError; where Halo refuses the outcome, it names those
-        that the instance has.
+        ``text`` is plain and shows letter for letter. ``attachments`` are attached to the ticket after it, each exactly
+        once, though the ticket may have files with these names; those of a private note are asked to be hidden. Raises
+        HaloError; where Halo refuses the outcome, it names those that the instance has.
         """
+        check_files(attachments)
         with self._commenting() as comments:
-            return comments.add(ticket_id, text, private)
+            action = comments.add(ticket_id, text, private)
+        done = f"Comment {as_id(action.get('id'))} of ticket {ticket_id} was added"
+        advice = "Running this {call} again would add the comment again"
+        return AddedComment(action, self._attached(ticket_id, attachments, done, advice, again=True, hidden=private))
 
     def close_duplicate(self, ticket_id: int, first_id: int) -> None:
         """Closes a ticket that was made twice for one external reference, with a note that names the first.
@@ -331,23 +425,20 @@ class HaloClient:
         ``content_type`` is a MIME type, such as ``text/csv``. Raises HaloError; NotFound where there is no such ticket,
         UncertainWrite where it may have been attached.
         """
-        with claim_registry(self.address, _ATTACHMENT).exclusive(LONGEST_QUEUE):
-            session = self._session.begin()
-            return AttachmentWriter(session, self._once(session, _ATTACHMENT)).add(
-                ticket_id, name, content, content_type
-            )
+        return self._attach(ticket_id, File(name, content, content_type)).number
 
-    def update_ticket(self, ticket_id: int, fields: Fields) -> Ticket:
+    def update_ticket(self, ticket_id: int, fields: Fields) -> ChangedTicket:
         """Changes the given fields of a ticket and returns it as Halo answers; ``fields`` as for create_ticket.
 
         New details keep the line of an external reference. Cannot create: without a positive id nothing is sent. Raises
-        HaloError.
+        HaloError, also when Halo did not carry it out.
         """
+        check_change(fields)
         body = to_halo_fields(fields, self.lookups)
-        updater = TicketUpdater(self._session)
-        if isinstance(body.get("details"), str) or isinstance(body.get("details_html"), str):
-            return updater.update_details(ticket_id, body)
-        return updater.update(ticket_id, body)
+        with self._explaining(body):
+            ticket = TicketUpdater(self._session).change(ticket_id, body)
+        check_told(f"HaloITSM accepted the change of ticket {ticket_id}", ticket.differing, body, self.lookups)
+        return ticket
 
     def assign_ticket(
         self, ticket_id: int, agent_id: int | None = None, team_id: int | None = None, notify: bool = True
@@ -358,7 +449,8 @@ class HaloClient:
         also keeps back every e-mail is not proven. Raises HaloError, also when Halo did not carry it out.
         """
         team = to_halo_fields({"team_id": team_id}, self.lookups).get("team")
-        return TicketUpdater(self._session).assign(ticket_id, agent_id, team, notify)
+        with self._explaining({"agent_id": agent_id}):
+            return TicketUpdater(self._session).assign(ticket_id, agent_id, team, notify)
 
     def close_ticket(self, ticket_id: int, status_id: int | None = None, resolution: str | None = None) -> Ticket:
         """Closes a ticket with ``status_id`` or the instance's own closed status, and returns it as Halo answers.

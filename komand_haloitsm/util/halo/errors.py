@@ -4,11 +4,13 @@
 said. None of them holds a secret or a text that was sent.
 
 Cause and assistance have placeholders in braces for words that depend on who runs the client. WORDS has the default for
-each placeholder; ``HaloError.in_words`` fills in other words.
+each placeholder; ``HaloError.in_words`` fills in other words. ``{input summary}`` is the placeholder of a field:
+without a word of its own it becomes the name of the field.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any, Mapping, TypeVar
 
@@ -18,6 +20,7 @@ WORDS: Mapping[str, str] = {
     # One use of the client, and the name by which the user knows a create.
     "call": "call",
     "create": "the create",
+    "update": "an update",
     # Where the user can assign a ticket, as an addition to a sentence.
     "assign": "",
     "program": "client",
@@ -29,6 +32,16 @@ def fill_in(text: str, words: Mapping[str, str]) -> str:
     for name, word in words.items():
         text = text.replace(f"{{{name}}}", word)
     return text
+
+
+def field_word(name: str) -> str:
+    """The placeholder of a field: whoever shows an error may know the field by another name."""
+    return f"{{input {name}}}"
+
+
+def _with_names(text: str) -> str:
+    """``text`` with the placeholders of fields replaced by the names of the fields."""
+    return re.sub(r"\{input ([^{}]*)\}", r"\1", text)
 
 
 class HaloError(Exception):
@@ -71,8 +84,9 @@ class HaloError(Exception):
         return self.in_words(WORDS)[1]
 
     def in_words(self, words: Mapping[str, str]) -> tuple[str, str]:
-        """Cause and assistance with ``words`` in place of their placeholders."""
-        return fill_in(self._cause, words), fill_in(self._assistance, words)
+        """Cause and assistance with ``words`` in place of their placeholders; as they are without any words."""
+        cause, assistance = fill_in(self._cause, words), fill_in(self._assistance, words)
+        return (_with_names(cause), _with_names(assistance)) if words else (cause, assistance)
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.cause, self.assistance, self.data)))
@@ -181,10 +195,11 @@ def converted_to(error: HaloError, into: type[_Error], **other: Any) -> _Error:
 
 
 def invalid_input(name: str, what: str) -> InvalidInput:
-    """The error for a value that cannot be used; it never repeats the value."""
+    """The error for a value that cannot be used; it never repeats the value. ``name`` may be ``one or other``."""
+    fields = " or ".join(field_word(one) for one in name.split(" or "))
     return InvalidInput(
         kind="input",
-        cause=f"The input {name} {what}.",
+        cause=f"The input {fields} {what}.",
         assistance="Correct the input of this {call} and run it again. Nothing was sent to HaloITSM.",
     )
 

@@ -9,6 +9,7 @@ from typing import Callable, Iterator, Mapping, ParamSpec, TypeVar
 from insightconnect_plugin_runtime.exceptions import ConnectionTestException, PluginException
 
 from ..halo.errors import HaloError, UncertainWrite
+from .titles import TITLES
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -19,8 +20,10 @@ _WORDS: Mapping[str, str] = {
     "another_machine": "another orchestrator",
     "call": "step",
     "create": "Create Ticket",
+    "update": "Update Ticket",
     "assign": " (action Assign Ticket)",
     "program": "plugin",
+    **{f"input {name}": title for name, title in TITLES.items()},
 }
 
 

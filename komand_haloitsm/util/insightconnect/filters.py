@@ -8,6 +8,7 @@ from ..halo.errors import HaloError, NotFound
 from ..halo.http.retry import RetryPolicy
 from ..halo.values.ids import as_id
 from .inputs import given_id
+from .titles import TITLES
 
 # The list of each filter, and the field of its rows that tickets refer to.
 _LISTS = {
@@ -24,8 +25,8 @@ def tell_unknown_filters(params: Mapping[str, Any], client: Any, logger: Any) ->
         number = given_id(params, name)
         if number is not None and not _may_exist(name, number, client):
             logger.warning(
-                f"HaloITSM trigger: the input {name} is {number}, but HaloITSM shows no {what} with this ID. Until "
-                "there is one, this trigger delivers nothing. Check the input."
+                f"HaloITSM trigger: the input {TITLES[name]} is {number}, but HaloITSM shows no {what} with this ID. "
+                "Until there is one, this trigger delivers nothing. Check the input."
             )
 
 

@@ -5,10 +5,13 @@ InsightConnect sets optional inputs that were left empty to ``None``, ``""`` or 
 
 from __future__ import annotations
 
+import base64
+import binascii
 from datetime import datetime
 from typing import Any, Mapping
 
 from ..halo.errors import invalid_input
+from ..halo.tickets.attachment import File
 from ..halo.values.dates import parse_date
 from ..halo.values.ids import LARGEST_ID, whole_number
 from .errors import HaloITSMError
@@ -59,6 +62,14 @@ def required_text(params: Inputs, name: str) -> str:
     return value
 
 
+def given_line(params: Inputs, name: str) -> str | None:
+    """The text as it was typed, or None when not given. Raises HaloITSMError when it is only white space."""
+    value = given_text(params, name)
+    if value is not None and not value.strip():
+        raise _refused(name, "must not be blank")
+    return value
+
+
 def given_flag(params: Inputs, name: str, default: bool) -> bool:
     """A boolean, ``default`` when not given. Raises HaloITSMError when it is anything else."""
     value = params.get(name)
@@ -80,20 +91,51 @@ def given_number(params: Inputs, name: str, *, default: int, lowest: int, highes
     return number
 
 
-def given_objects(params: Inputs, name: str) -> list[dict[str, Any]] | None:
-    """Custom field objects as given, None when there are none.
+def given_objects(params: Inputs, name: str, *, named: bool = True) -> list[dict[str, Any]] | None:
+    """Objects as given, None when there are none. Raises HaloITSMError when an element is not an object.
 
-    Raises HaloITSMError when an element is not an object, or has neither ``name`` nor ``id``: Halo could not tell which
-    field it is.
+    ``named`` are custom fields. Each has a ``name`` or an ``id``, else Halo could not tell which field it is.
     """
     value = params.get(name)
     if value is None or value == "" or value == []:
         return None
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
         raise _refused(name, "must be an array of objects")
-    if not all(item.get("name") or item.get("id") for item in value):
+    if named and not all(item.get("name") or item.get("id") for item in value):
         raise _refused(name, 'needs a "name" or an "id" in each object')
     return [dict(item) for item in value]
+
+
+def given_object(params: Inputs, name: str) -> dict[str, Any]:
+    """An object as given, empty when there is none. Raises HaloITSMError for anything else."""
+    value = params.get(name)
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, dict):
+        raise _refused(name, "must be an object")
+    return dict(value)
+
+
+def given_files(params: Inputs, name: str) -> list[File]:
+    """The files of InsightConnect's type ``file``: objects with a ``filename`` and a ``content`` in base64.
+
+    Raises HaloITSMError for what is no such object. An object with neither, which the runtime puts in places where
+    nothing was given, counts as not given.
+    """
+    files = []
+    for place, item in enumerate(given_objects(params, name, named=False) or (), start=1):
+        if not any(item.get(key) for key in ("filename", "content")):
+            continue
+        filename, content = item.get("filename"), item.get("content")
+        if not isinstance(filename, str) or not filename.strip():
+            raise _refused(name, f"needs a filename in file {place}")
+        try:
+            files.append(
+                File.named(filename.strip(), base64.b64decode("".join(str(content or "").split()), validate=True))
+            )
+        except (binascii.Error, ValueError):
+            raise _refused(name, f"needs a content in base64 in file {place}") from None
+    return files
 
 
 def given_date(params: Inputs, name: str) -> datetime | None:

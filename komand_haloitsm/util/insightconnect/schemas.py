@@ -10,7 +10,7 @@ running it): a connection with its client secret, an input or an output with the
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Mapping, TypeVar
 
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import validator_for
@@ -32,24 +32,32 @@ def checked_once(variables: Variables) -> Variables:
             kept.append(validator_for(schema)(schema))
         error = best_match(kept[0].iter_errors(parameters))
         if error is not None:
-            raise _without_values(error)
+            raise _without_values(error, variables.schema)  # type: ignore[attr-defined]  # as above
 
     variables.validate = validate  # type: ignore[attr-defined]  # replaces the runtime's method on this instance
     return variables
 
 
-def _without_values(error: ValidationError) -> ValidationError:
-    """The same error without what was validated. The names in a path are the schema's.
+def _without_values(error: ValidationError, schema: Mapping[str, Any]) -> ValidationError:
+    """The same error without what was validated. The names in a path are the schema's: at the top, as the form shows
+    them.
 
     The plugin's schemas have no other rules than ``type`` and ``required``. Of another one only the name is told.
     """
-    where = "/".join(map(str, error.absolute_path)) or "it"
+    path = list(error.absolute_path)
+    where = "/".join([_title(schema, path[0]), *map(str, path[1:])]) if path else "it"
     expected: Any = error.validator_value
     given: Any = error.instance
     if error.validator == "required":
-        what = f"lacks {', '.join(name for name in expected if name not in given)}"
+        names = [name for name in expected if name not in given]
+        what = f"lacks {', '.join(names if path else (_title(schema, name) for name in names))}"
     elif error.validator == "type":
         what = f"must be of type {expected}"
     else:
         what = f"breaks the rule {error.validator}"
     return ValidationError(f"{where} {what}", path=error.absolute_path)
+
+
+def _title(schema: Mapping[str, Any], name: Any) -> str:
+    """The title of a property, its name where it has none."""
+    return str(schema.get("properties", {}).get(name, {}).get("title") or name)

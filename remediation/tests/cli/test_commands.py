@@ -30,7 +30,7 @@ def test_import_plan_apply_status(line: Any, halo: HaloEmulator) -> None:
     assert read.code == 0 and not read.err
     assert set(read.json) == {
         *("snapshot", "rows", "findings", "instances", "assets", "vulnerabilities", "cves"),
-        *("severities", "errors", "unchanged", "kind", "rows_dropped"),
+        *("severities", "errors", "unchanged", "kind", "rows_dropped", "bytes_not_utf8"),
     }
     assert [read.json[name] for name in ("rows", "findings", "instances", "assets", "vulnerabilities", "cves")] == [
         *(3, 3, 6, 2, 2, 2)

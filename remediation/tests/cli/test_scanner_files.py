@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remediation.sources import copied
 from remediation.store import models
 from tests.sources.one_scan import SCAN, Item, nessus_csv, nessus_xml, text, weekly_csv
 
@@ -134,6 +137,85 @@ def test_errors_of_rows_are_counted_shown_and_written(line: Any, tmp_path: Path)
     dropped = value["rows_dropped"]
     assert (dropped["left_out"], dropped["values_left_out"], len(dropped["errors"])) == (1, 120, 100)
     refused(line, "import", file, "--source", "weekly", "--bad-rows", "0", says="1 of 421 rows cannot be used")
+
+
+def test_sums_are_told(line: Any) -> None:
+    ended = line("import", line.file("a.csv", "hostname,plugin_id\na,1\nTotal,1\n"), "--source", "weekly")
+    assert "Left out: 1 rows of sums at the end." in ended.out and states() == {"a 1": "open"}
+    value = take(line, "hostname,plugin_id\na,1\nb,2\nTotal,2\n")
+    assert value["rows_dropped"]["totals"] == 1 and value["assets"] == 2
+
+
+def nexpose(day: int, status: str, *found: str) -> str:
+    tests = "".join(f'<test id="{one}" status="vulnerable-version" scan-id="{day}"/>' for one in found)
+    scan = f'<scan id="{day}" startTime="202611{day}T010000000" endTime="202611{day}T020000000" status="{status}"/>'
+    node = f'<node address="10.0.0.1" device-id="41" status="alive"><tests>{tests}</tests></node>'
+    defined = "".join(f'<vulnerability id="{one}" title="{one}" severity="8"/>' for one in "abc")
+    return (
+        f'<NexposeReport version="2.0"><scans>{scan}</scans><nodes>{node}</nodes>'
+        f"<VulnerabilityDefinitions>{defined}</VulnerabilityDefinitions></NexposeReport>"
+    )
+
+
+def test_a_scan_that_was_stopped_proves_only_what_it_lists(line: Any) -> None:
+    take(line, nexpose(20, "finished", "a", "b"), *ALL)
+    for day in (21, 22):
+        take(line, nexpose(day, "stopped", "a", "c"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "open", "41 c": "open"}
+    take(line, nexpose(23, "finished", "a"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "unconfirmed", "41 c": "unconfirmed"}
+    models.Finding.objects.filter(vulnerability="c").update(state="remediated")
+    # One of before that comes late is no news.
+    take(line, nexpose(22, "stopped", "c"), *ALL)
+    assert states() == {"41 a": "open", "41 b": "unconfirmed", "41 c": "remediated"}
+
+
+def test_an_old_file_without_dates_says_nothing_again(line: Any) -> None:
+    first, second = ("hostname,plugin_id\n" + "".join(f"a,{one}\n" for one in some) for some in ("12", "23"))
+    take(line, first, *ALL)
+    take(line, second, *ALL)
+    before = list(models.Finding.objects.order_by("vulnerability").values("vulnerability", "state", "missed"))
+    for again, is_told in ((first, True), (second, False), (first, True)):
+        value = take(line, again, *ALL)
+        assert value["unchanged"] and ("--accept-coverage" in " ".join(value["errors"])) is is_told
+    assert list(models.Finding.objects.order_by("vulnerability").values("vulnerability", "state", "missed")) == before
+    # Unless its person says that it is new, and the world really is again what it was.
+    assert not take(line, first, *ALL, "--accept-coverage")["unchanged"]
+    assert states() == {"a 1": "open", "a 2": "open", "a 3": "unconfirmed"}
+    assert take(line, first, *ALL, "--accept-coverage")["unchanged"]
+
+
+def test_bytes_that_are_no_utf_8_are_told(line: Any) -> None:
+    file = line.folder / "mixed.csv"
+    file.write_bytes("hostname,plugin_id,title\na,1,Lücke\nb,2,".encode() + b"L\xfccke\n")
+    ended = line("import", str(file), "--source", "weekly")
+    assert ended.code == 0 and "1 bytes are no UTF-8, as the others are." in ended.out
+    assert set(models.Vulnerability.objects.values_list("title", flat=True)) == {"Lücke"}
+    assert line("import", str(file), "--source", "weekly", "--json").json["bytes_not_utf8"] == 1
+
+
+def test_no_room_for_a_copy_is_told_with_the_folder(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(copied, "_copy", full)
+    ended = line("import", line.file("a.csv", weekly("a 1 Cisco")), "--source", "weekly")
+    assert ended.code == 1 and tempfile.gettempdir() in ended.err and "TMPDIR" in ended.err
+
+
+def test_a_folder_is_watched_for_one_source(line: Any, tmp_path: Path) -> None:
+    folder, link = tmp_path / "in", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    (folder / "tenable").mkdir()
+    assert line("source", "watch", "weekly", str(folder)).code == 0
+    for place in (folder, link, folder / "done", link / "refused"):
+        refused(line, "source", "watch", "other", str(place), says="is watched for the source 'weekly' already")
+    # Its own is changed, a folder within is another one, and one that is let go is free.
+    assert line("source", "watch", "weekly", str(link), "--coverage", "devices").code == 0
+    assert line("source", "watch", "other", str(folder / "tenable")).code == 0
+    assert line("source", "watch", "weekly", "--stop").code == 0
+    assert line("source", "watch", "third", str(folder)).code == 0
 
 
 def test_what_does_not_fit_together(line: Any) -> None:

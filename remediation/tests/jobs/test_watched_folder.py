@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from remediation.jobs import tasks, watched_folder
-from remediation.jobs.incoming import WrongPart, add_part, have, new_token, source_of
+from remediation.jobs.incoming import INCOMING, WrongPart, add_part, have, new_token, source_of
 from remediation.jobs.watched_folder import ready, take_in_folder, watching
 from remediation.sources.any_report import ReportOptions
 from remediation.store import models
@@ -142,6 +143,22 @@ def test_parts_make_a_report_in_any_order_that_leaves_no_gap(source: models.Sour
     assert ready(folder, time.time() + 60) == []
     assert add_part(source, "a.csv", half - 5, content[half - 5 :], size)
     assert (folder / "a.csv").read_bytes() == content and have(source, "a.csv") == 0
+
+
+def test_reports_that_nobody_goes_on_with_are_removed(source: models.Source, folder: Path) -> None:
+    for name, days in (("old.csv", 8), ("new.csv", 6), ("held.csv", 8)):
+        assert not add_part(source, name, 0, b"x", 2)
+        moment = time.time() - days * 86400
+        os.utime(folder / INCOMING / name, (moment, moment))
+    with (folder / INCOMING / "held.csv").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        tasks.look_for_files(0)
+        assert there(folder) == [f"{INCOMING}/held.csv", f"{INCOMING}/new.csv"]
+    # Who goes on all the same begins anew.
+    with pytest.raises(WrongPart) as gap:
+        add_part(source, "old.csv", 1, b"y", 2)
+    assert gap.value.have == 0
+    assert add_part(source, "new.csv", 1, b"y", 2) and (folder / "new.csv").read_bytes() == b"xy"
 
 
 @pytest.mark.parametrize("name", ["../a.csv", "a/b.csv", ".hidden", "", "a" * 200, "a\n.csv", "done/../../x"])

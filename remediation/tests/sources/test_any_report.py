@@ -201,6 +201,50 @@ def test_a_row_of_too_few_cells_is_left_out_and_a_last_one_refuses_the_file(read
         read("\n".join(["hostname,plugin_id,cvss", *good, "host1,1"]))
 
 
+def test_cves_of_two_columns_of_one_name_also_where_the_header_is_repeated(read: Read) -> None:
+    report = read(
+        "hostname,plugin_id,CVE,CVE\na,1,CVE-2026-1000,CVE-2026-1001\nhostname,plugin_id,CVE,CVE\na,2,,2026-1002\n"
+    )
+    cves = dict(report.snapshot.findings.select("vulnerability", "cves").iter_rows())
+    assert cves == {"1": ["CVE-2026-1000", "CVE-2026-1001"], "2": ["CVE-2026-1002"]}
+    assert report.blank == 1 and report.errors.is_empty()
+
+
+@pytest.mark.parametrize(
+    "header, row, sums",
+    [
+        ("hostname,plugin_id", "web1,1", ["Total,2"]),
+        ("hostname,plugin_id", "web1,1", ["Subtotal: 2,", ",", "GRAND TOTAL,2"]),
+        ("hostname,plugin_id", "web1,1", ["Total hosts: 2,2"]),
+        ("plugin_id,hostname", "1,web1", ["Summe,"]),
+        ("severity,ip,plugin_id", "High,10.0.0.1,1", [",Total,1"]),
+    ],
+)
+def test_sums_at_the_end_are_no_machine(read: Read, header: str, row: str, sums: list[str]) -> None:
+    report = read("\n".join([header, row, *sums]) + "\n", holds=Holds.DEVICES)
+    assert report.snapshot.findings["vulnerability"].to_list() == ["1"]
+    assert report.snapshot.coverage.height == 1 and report.errors.is_empty()
+    assert report.totals == sum(line.strip(",") != "" for line in sums)
+    # What it says of its one machine is whole.
+    assert report.snapshot.proof is Proof.DEVICES
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # Not at the end, a machine elsewhere, a machine by its address, and words that only begin so.
+        ["Total,,1", "web1,,2"],
+        ["Total,,1", "web1,,2", "total,,3"],
+        ["web1,,2", "Total,10.0.0.1,1"],
+        ["web1,,2", "totalweb,,1"],
+        ["web1,,2", "total.example.com,,1"],
+    ],
+)
+def test_a_machine_of_such_a_name_stays(read: Read, rows: list[str]) -> None:
+    report = read("\n".join(["hostname,ip,plugin_id", *rows]) + "\n")
+    assert (report.totals, report.snapshot.findings.height) == (0, len(rows))
+
+
 def test_naming_and_filter_are_passed_on(read: Read) -> None:
     report = read(nessus_csv(), naming=Naming(suffixes=("example.com",)), only=Only(vendors=("cisco",)))
     assert sorted(set(report.snapshot.findings["asset"])) == ["db1", "sw1", "web1"]

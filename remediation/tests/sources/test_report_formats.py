@@ -93,6 +93,21 @@ def test_the_first_column_that_is_filled_in_counts() -> None:
     assert found["host_name"].to_list() == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "first, second",
+    [("CVE", "CVE (2)"), ("CVE 1", "cve 2"), ("cve_1", "CVE_2"), ("CVE", "Plugin.CVE"), ("CVEs", "CVE2")],
+)
+def test_cves_of_several_columns_are_all_read(first: str, second: str) -> None:
+    columns = {
+        first: ["CVE-2026-1000", None, "2026-1000", None],
+        second: ["CVE-2026-1001", "CVE-2026-1002", None, None],
+    }
+    found = read(hostname=["a"] * 4, title=["t"] * 4, **columns)
+    assert found["cves"].to_list() == ["CVE-2026-1000 CVE-2026-1001", "CVE-2026-1002", "2026-1000", None]
+    mapped = columns_of(["Server", first, second], WEEKLY, {"host_name": "Server", "cves": first})
+    assert mapped["cves"] == [first] + [second] * (first == "CVE" and second == "CVE (2)")
+
+
 def test_names_of_windows_and_of_several_hosts() -> None:
     found = read(hostname=["CORP\\WEB1", "a.example.com, b"], title=["t", "t"])
     assert found["host_name"].to_list() == ["WEB1", "a.example.com"]

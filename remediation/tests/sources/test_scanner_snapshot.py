@@ -83,6 +83,67 @@ def test_what_names_an_asset(cells: dict[str, Any], key: str) -> None:
     assert finding(cells)["asset"] == key
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *([{"host_name": None, "ip": ip} for ip in ("2001:DB8::1", "2001:db8:0:0:0:0:0:1", "2001:0db8::0001")],),
+        *([{"host_name": ip} for ip in ("FE80::1%eth0", "fe80:0::1%eth0")],),
+        *([{"host_name": None, "ip": ip} for ip in ("10.0.0.1", "::ffff:10.0.0.1", "::FFFF:0a00:0001")],),
+        [
+            {"host_name": None, "mac": mac}
+            for mac in ("00:50:56:AA:00:01", "00-50-56-aa-00-01", "0050.56aa.0001", "005056AA0001", "00 50 56 aa 00 01")
+        ],
+        [
+            {"asset_id": uuid}
+            for uuid in (
+                "AA4B79BA-0C5D-4A1C-9F6E-9E9A0A4D21EC",
+                "{aa4b79ba-0c5d-4a1c-9f6e-9e9a0a4d21ec}",
+                "aa4b79ba-0c5d-4a1c-9f6e-9e9a0a4d21ec",
+            )
+        ],
+        # What only some rows tell.
+        [{"asset_id": "A7"}, {}, {"host_name": "WEB1."}],
+        [{"asset_id": "A7", "ip": "10.0.0.1"}, {"host_name": None, "ip": "10.0.0.1"}, {"host_name": "10.0.0.1"}],
+        [{"ip": "10.0.0.1"}, {"host_name": None, "ip": "10.0.0.1"}, {"ip": "10.0.0.2"}],
+        [{"mac": "00:50:56:aa:00:01"}, {"host_name": None, "mac": "00-50-56-AA-00-01", "ip": "10.0.0.1"}],
+        [
+            {"asset_id": "A7", "mac": "00:50:56:aa:00:01"},
+            {"host_name": None, "mac": "005056aa0001"},
+            {"host_name": None, "mac": "005056aa0001", "ip": "10.0.0.1"},
+            {"host_name": None, "ip": "10.0.0.1"},
+        ],
+    ],
+)
+def test_one_machine_is_one_asset_however_its_rows_tell_it(cells: list[dict[str, Any]]) -> None:
+    for some in (cells, cells[::-1]):
+        snapshot, errors = read(*some)
+        assert snapshot.findings.height == snapshot.assets.height == snapshot.coverage.height == 1
+        assert errors.is_empty()
+
+
+@pytest.mark.parametrize(
+    "cells, assets",
+    [
+        # Two ids of one name, and a name that another one with the same address has: nothing tells which it is.
+        ([{"asset_id": "A7"}, {"asset_id": "A8"}, {}], ["A7", "A8", "web1"]),
+        ([{"asset_id": "A7", "ip": "10.0.0.1"}, {"host_name": "web2", "ip": "10.0.0.1"}], ["A7", "web2"]),
+        (
+            [{"ip": "10.0.0.1"}, {"host_name": "web2", "ip": "10.0.0.1"}, {"host_name": "10.0.0.1"}],
+            ["10.0.0.1", "web1", "web2"],
+        ),
+        # A machine with another adapter at an address that was given to it later.
+        (
+            [{"mac": "005056aa0001", "ip": "10.0.0.1"}, {"host_name": None, "mac": "005056aa0002", "ip": "10.0.0.1"}],
+            ["00:50:56:aa:00:02", "web1"],
+        ),
+        # No UUIDs: another case may be another id.
+        ([{"asset_id": "a"}, {"asset_id": "A"}], ["A", "a"]),
+    ],
+)
+def test_what_may_be_several_machines_stays_so(cells: list[dict[str, Any]], assets: list[str]) -> None:
+    assert read(*cells)[0].assets["asset"].to_list() == assets
+
+
 def test_a_changed_address_keeps_its_asset() -> None:
     one, other = (read({"ip": ip})[0] for ip in ("10.0.0.1", "10.0.0.2"))
     assert one.findings.equals(other.findings)
@@ -124,6 +185,12 @@ def test_a_vulnerability_has_the_same_cves_wherever_it_is() -> None:
         ({"title": "Cisco IOS hole (CVE-2026-1000)"}, ["CVE-2026-1000"]),
         ({"title": "T (CVE-2026-1000)", "cves": "CVE-2026-1001"}, ["CVE-2026-1001"]),
         ({"title": "T"}, None),
+        ({"cves": "2026-1000, 2025-123456"}, ["CVE-2025-123456", "CVE-2026-1000"]),
+        ({"cves": "CVE 2026-1000|CVE_2026_1001;cve2026-1002 CAN-2026-1003"}, [f"CVE-2026-100{n}" for n in range(3)]),
+        ({"cves": "CVE\u20132026\u20131000, 2026\u20111001"}, ["CVE-2026-1000", "CVE-2026-1001"]),
+        ({"title": "Hole (CVE\u20142026\u20141000)"}, ["CVE-2026-1000"]),
+        # Numbers of other lists, dates, and a year in a title are none.
+        ({"cves": "VMSA-2021-0028, BDU:2021-01234 2021-12-10 12021-1234", "title": "2026-1000"}, []),
     ],
 )
 def test_cves(cells: dict[str, Any], cves: list[str] | None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from remediation.sources.errors import CutOff, NotUnderstood, SourceError
 from remediation.sources.nessus_xml import read_nessus
 from remediation.sources.nexpose_xml import read_nexpose
-from remediation.sources.scanner_rows import NO_FINDING, SCANNER_ROWS
+from remediation.sources.scanner_rows import NO_FINDING, NOT_TESTED, SCANNER_ROWS
 from remediation.sources.xml_report import BLOCK, kind_of_xml
 
 HOST = '<NessusClientData_v2><Report name="r"><ReportHost name="{}"><HostProperties>{}</HostProperties>{}</ReportHost>'
@@ -157,6 +157,7 @@ def test_a_nexpose_export(file: Any) -> None:
         **{"asset_id": "41", "host_name": "web1.example.com", "ip": "10.0.0.1", "mac": "001B2100AA01"},
         **{"os": "Ubuntu Linux 22.04", "sites": "DMZ/2", "scan": "9"},
         **{"scan_started": "20261120T010000000", "scan_finished": "20261120T020000000"},
+        "last_found": "20261120T010000000",
     }
     assert cells(rows, 0) == {
         **asset,
@@ -211,7 +212,9 @@ def test_only_an_asset_that_was_assessed_is_told_to_be_clean(file: Any, scans: s
     rows = read_nexpose(file(NODE.format(scans, node, "<tests/>", "")))
     assert rows["state"].to_list() == ([NO_FINDING] if is_told else [])
     found = read_nexpose(file(NODE.format(scans, node, TEST.format("vulnerable-version"), "")))
-    assert found["vulnerability"].to_list() == ["a"]
+    # So it is of one that has some: these are listed, and no more.
+    assert found["vulnerability"].to_list() == ["a"] + [None] * (not is_told)
+    assert found["state"].to_list() == [None] + [NOT_TESTED] * (not is_told)
 
 
 @pytest.mark.parametrize(

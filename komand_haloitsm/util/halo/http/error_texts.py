@@ -150,6 +150,13 @@ _SAYINGS: tuple[tuple[str, str, str, str], ...] = (
     ),
 )
 
+# The same refusal of a create, whose ticket does not exist and cannot be assigned.
+_UNASSIGNED_CREATE = (
+    "unassigned",
+    "HaloITSM does not create a ticket in a closed status while nobody is assigned to it.",
+    "Give {input agent_id} as well, or another {input status_id}.",
+)
+
 _TOKEN_ERRORS: Mapping[str, tuple[str, str]] = {
     "invalid_client": (
         "HaloITSM does not accept the client ID and client secret.",
@@ -157,8 +164,8 @@ _TOKEN_ERRORS: Mapping[str, tuple[str, str]] = {
     ),
     "invalid_scope": (
         "HaloITSM does not grant the scope that the connection asks for.",
-        "Enter only scopes that the API application has (for example: all, or read:tickets edit:tickets). One that "
-        "is not granted makes HaloITSM refuse all of them.",
+        "Enter only what the API application has as permissions: all, or read:tickets edit:tickets read:customers. "
+        "One that is not granted makes HaloITSM refuse all of them.",
     ),
     "unauthorized_client": (
         "The API application may not log in this way.",
@@ -221,6 +228,8 @@ def error_for(
     kind, cause, assistance = (
         _token_error(result) if is_token(request) else _api_error(result, without_echo(heard, texts_of(request.body)))
     )
+    if kind == _UNASSIGNED_CREATE[0] and _is_create(request):
+        kind, cause, assistance = _UNASSIGNED_CREATE
     said = _cut(redact(heard, secrets, texts_of([request.body, request.query])), _LONGEST_SAYING)
     words = {
         "right": _missing_right(request),
@@ -239,6 +248,12 @@ def error_for(
         status=result.status,
         said=said,
     )
+
+
+def _is_create(request: Request) -> bool:
+    """Whether a request makes a ticket: Halo tells it from a change by the id (official and seen live)."""
+    made = request.body[0] if isinstance(request.body, list) and request.body else None
+    return request.path.lower() == "/tickets" and isinstance(made, Mapping) and not made.get("id")
 
 
 def is_token(request: Request) -> bool:
@@ -291,18 +306,22 @@ def _token_error(response: Response) -> tuple[str, str, str]:
 
 
 def _missing_right(request: Request) -> str:
+    """What the set-up tells people to grant, for what was refused. Other lists have no scopes (official)."""
     path, reads = request.path.lower(), request.method == "GET"
-    if path.startswith(("/tickets", "/actions")):
+    if path.startswith(("/tickets", "/actions", "/attachment")):
         scope, role = (
-            ("read:tickets", "Tickets Read Only")
+            ("read:tickets", "Tickets Read and Modify")
             if reads
             else ("edit:tickets", 'Tickets Read and Modify, "Can add new Tickets", "edit not assigned to them"')
         )
+    elif path.startswith(("/client", "/site", "/users")):
+        scope, role = "read:customers", "Customers Read Only, Users Read Only"
     else:
-        scope, role = "all or all:standard", "an agent's access to the configuration"
+        scope, role = "all in place of single permissions", "access to this list; its login type must be Agent"
     return (
-        f"The application probably lacks the permission or scope {scope}, or its agent's role lacks: {role}. After a "
-        "change of the role run the {call} again: the right is baked into the access token."
+        f"The application probably lacks the permission {scope}, or its agent's role lacks: {role}. Where the "
+        "connection has another Scope than all, it needs the permission as well. After a change of the role run the "
+        "{call} again: the right is baked into the access token."
     )
 
 

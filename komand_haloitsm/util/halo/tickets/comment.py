@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..errors import (
     Forbidden,
@@ -18,17 +18,27 @@ from ..errors import (
 from ..http.error_texts import misunderstood
 from ..http.messages import Request
 from ..http.retry import RetryPolicy
-from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.dates import parse_date
-from ..values.ids import as_id, positive_id
+from ..values.ids import as_id, positive_id, whole_number
 from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
+from .attachment import Attached
 from .exactly_once import ExactlyOnce
+from .outcomes import listed_outcomes, read_outcomes
 from .own_agent import OwnAgent
 from .read import RECENT_ACTIONS, TicketReader
 
 Action = dict[str, Any]
+
+
+class AddedComment(Action):
+    """A note as Halo answers. ``attachments`` are the files that were given with it."""
+
+    def __init__(self, action: Mapping[str, Any], attachments: Sequence[Attached] = ()) -> None:
+        super().__init__(action)
+        self.attachments = tuple(attachments)
+
 
 PUBLIC_OUTCOME = "Public Note"
 PRIVATE_OUTCOME = "Private Note"
@@ -36,6 +46,10 @@ PRIVATE_OUTCOME = "Private Note"
 _PATIENCE = RetryPolicy(max_wait=3.0)
 # How many actions are read to find one among them.
 MOST_ACTIONS = 1_000
+# How many actions are read for the comments among them.
+MOST_COMMENTS = 100
+# who_type of an action: the system, as where a rule ran (seen in clients).
+_SYSTEM = 0
 # The Date header has whole seconds, and an action is dated before it is answered.
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -121,8 +135,8 @@ class CommentWriter:
             return missing_ticket(ticket_id, error)
         if error.kind != "outcome" and not isinstance(error, Forbidden):
             return error
-        names = self._outcome_names()
-        known = f"The instance has these outcomes: {', '.join(names[:40])}." if names else ""
+        names = self._known_outcomes()
+        known = f"The instance has these outcomes: {names}." if names else ""
         cause, assistance = error.in_words({})
         return converted_to(
             error,
@@ -131,20 +145,22 @@ class CommentWriter:
             assistance=f"{assistance} {known}".strip(),
         )
 
-    def _outcome_names(self) -> list[str]:
-        request = Request("GET", "/Outcome")
+    def _known_outcomes(self) -> str:
         try:
-            response = self._session.begin(_PATIENCE).call(request)
-            rows = rows_of(request, response.data, "outcomes", "results")
+            return listed_outcomes(read_outcomes(self._session.begin(_PATIENCE)))
         except HaloError:
-            return []
-        return sorted({str(name) for name in (row.get("outcome") or row.get("name") for row in rows) if name})
+            return ""
 
 
 def _identity(ticket_id: int, action: Mapping[str, Any]) -> tuple[int, int | None, datetime | None]:
     """What tells an action from all others: numbers of actions are unique per ticket only (seen live)."""
     made = made_at(action)
     return ticket_id, as_id(action.get("id")), made and made.replace(microsecond=0)
+
+
+def is_comment(action: Mapping[str, Any]) -> bool:
+    """Whether an action is somebody's text: a person's or an application's, not the system's."""
+    return whole_number(action.get("who_type")) != _SYSTEM and bool(note_of(action).strip())
 
 
 def note_of(action: Mapping[str, Any]) -> str:

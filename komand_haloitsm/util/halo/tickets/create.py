@@ -13,6 +13,8 @@ from ..values.dates import parse_date
 from ..values.ids import as_id
 from ..values.markup import text_of, to_html
 from ..values.stored_text import may_be_stored_as
+from .attachment import Attached
+from .carried_out import Unlike
 from .exactly_once import ExactlyOnce
 from .external_key import KeyField
 from .kept_answers import KeptAnswers
@@ -31,13 +33,21 @@ class CreatedTicket(Ticket):
     """A ticket as Halo answers, and what became of its creation.
 
     ``created`` is False where a ticket with its external reference was there before. ``duplicates`` are the ids of
-    other tickets with the same key.
+    other tickets with the same key. ``differences`` are those from what was sent, none for a ticket that was there.
+    ``attachments`` are the files that were given.
     """
 
     def __init__(self, ticket: Mapping[str, Any], *, created: bool = True, duplicates: Iterable[int] = ()) -> None:
         super().__init__(ticket)
         self.created = created
         self.duplicates = tuple(duplicates)
+        self.differences = Unlike()
+        self.attachments: tuple[Attached, ...] = ()
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """The names of the fields that Halo shows otherwise than they were given, or does not show."""
+        return self.differences.all
 
 
 class TicketCreator:

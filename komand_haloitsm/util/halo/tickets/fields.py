@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, field_word, invalid_input
 from ..values.ids import as_id
 from ..values.markup import one_line
-from .lookups import Lookups, Row, name_of
+from .external_key import THIRD_PARTY_ID
+from .lookups import Lookups, Row, listed, name_of
 
 
 def to_halo_fields(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any]:
@@ -29,6 +31,37 @@ def to_halo_fields(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any
     return body
 
 
+# Halo's own names for what a caller gives by another name.
+_ANOTHER_NAME = {
+    "team": "team_id",
+    "details_html": "details",
+    **{f"category_{level}": "category_id" for level in (1, 2, 3, 4)},
+}
+# What has a meaning of its own here: which ticket is written, by which key it is found again, and its files.
+_NOT_ADDITIONAL = {
+    "id": "which would write another ticket",
+    THIRD_PARTY_ID: "which holds the key by which a ticket is found again: use {input external_reference}",
+    "attachments": "use {input attachments}",
+}
+
+
+def with_additional(fields: Mapping[str, Any], additional: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` and further ones by Halo's own names.
+
+    Raises InvalidInput where one of them contradicts a field that is given, or has a meaning of its own.
+    """
+    for name, value in additional.items():
+        if not re.fullmatch("[A-Za-z0-9_]{1,100}", name):
+            raise invalid_input("additional_fields", "has a name that is none of a field: letters, digits and _ only")
+        if name.casefold() in _NOT_ADDITIONAL:
+            raise invalid_input("additional_fields", f"must not have {name}, {_NOT_ADDITIONAL[name.casefold()]}")
+        for given in fields:
+            same = _ANOTHER_NAME.get(given, given) == _ANOTHER_NAME.get(name.casefold(), name.casefold())
+            if same and not (given == name and fields[given] == value):
+                raise invalid_input("additional_fields", f"contradicts {field_word(given)}: it has {name} as well")
+    return {**fields, **additional}
+
+
 def _row(lookups: Lookups, kind: str, number: Any) -> Row:
     def named(rows: list[Row]) -> list[Row]:
         return [row for row in rows if as_id(row.get("id")) == number and name_of(kind, row)]
@@ -36,7 +69,7 @@ def _row(lookups: Lookups, kind: str, number: Any) -> Row:
     rows = lookups.rows(kind, enough=lambda rows: bool(named(rows)))
     if found := named(rows):
         return found[0]
-    there = ", ".join(f"{as_id(row.get('id'))} {name_of(kind, row)}" for row in rows[:40])
+    there = listed(kind, rows)
     raise InvalidInput(
         kind="input",
         cause=f"HaloITSM has no {kind} with ID {number}.",

@@ -13,6 +13,7 @@ from typing import Any, Mapping
 from ..http.rows import total_of
 from ..values.dates import format_date, parse_date
 from ..values.ids import as_id
+from .output import is_closed
 
 Ticket = Mapping[str, Any]
 # Halo cuts larger pages to this size without an error (seen live).
@@ -21,7 +22,10 @@ PAGE_SIZE = 100
 
 @dataclass(frozen=True)
 class TicketFilter:
-    """What a search asks for. None means any value. Dates are aware UTC datetimes, and both ends are included."""
+    """What a search asks for. None means any value. Dates are aware UTC datetimes, and both ends are included.
+
+    ``open_only`` leaves out tickets that are known to be closed.
+    """
 
     summary_contains: str | None = None
     status_id: int | None = None
@@ -30,6 +34,10 @@ class TicketFilter:
     priority_id: int | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    tickettype_id: int | None = None
+    client_id: int | None = None
+    user_id: int | None = None
+    open_only: bool = False
     other: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -44,19 +52,29 @@ class TicketFilter:
             ("agent_id", "agent_id"),
             ("team", "team_id"),
             ("priority", "priority_id"),
+            ("requesttype_id", "tickettype_id"),
+            ("client_id", "client_id"),
+            ("user_id", "user_id"),
         ):
             if as_id(rest.get(parameter)) is not None:
                 known[name] = as_id(rest.pop(parameter))
+        if str(rest.get("open_only")).lower() == "true":
+            known["open_only"] = bool(rest.pop("open_only"))
         return cls(**known, other={name: str(value) for name, value in rest.items()})
 
     def query(self) -> dict[str, str]:
-        """Halo's parameters: the list names team and priority without ``_id`` (official, seen live)."""
+        """Halo's parameters: the list names team and priority without ``_id``, and calls a type a request type
+        (official, seen live)."""
         query: dict[str, Any] = {
             "search_summary": self.summary_contains,
             "status_id": self.status_id,
             "agent_id": self.agent_id,
             "team": self.team_id,
             "priority": self.priority_id,
+            "requesttype_id": self.tickettype_id,
+            "client_id": self.client_id,
+            "user_id": self.user_id,
+            "open_only": "true" if self.open_only else None,
         }
         if self.created_after or self.created_before:
             # "dateoccured" is Halo's documented spelling. Dates without datesearch have no effect (seen in one client).
@@ -70,14 +88,23 @@ class TicketFilter:
         """Whether the filter has anything to check rows for."""
         return replace(self, other={}) != TicketFilter()
 
-    def matches(self, row: Ticket, team_name: str | None = None) -> bool:
-        """Whether a row does not contradict the filter; ``team_name`` is the name of ``team_id`` where known."""
+    def matches(
+        self, row: Ticket, team_name: str | None = None, closing: Mapping[int, bool | None] | None = None
+    ) -> bool:
+        """Whether a row does not contradict the filter.
+
+        ``team_name`` is the name of ``team_id`` where known; ``closing`` says of statuses whether they are closed ones.
+        """
         return (
             self._summary_matches(row)
             and self._id_matches(row, "status_id", self.status_id)
             and self._id_matches(row, "agent_id", self.agent_id)
             and self._id_matches(row, "priority_id", self.priority_id)
             and self._id_matches(row, "team_id", self.team_id)
+            and self._id_matches(row, "tickettype_id", self.tickettype_id)
+            and self._id_matches(row, "client_id", self.client_id)
+            and self._id_matches(row, "user_id", self.user_id)
+            and not (self.open_only and is_closed(row, (closing or {}).get(as_id(row.get("status_id")) or 0)))
             and self._team_matches(row, team_name)
             and self._date_matches(row)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from ..errors import HaloError
 from ..http.messages import Request
@@ -45,8 +45,7 @@ _NAMED_BY = (
     "team_id",
     "team",
     "team_name",
-    "category_1",
-    "categoryid_1",
+    *(f"{field}_{level}" for level in (1, 2, 3, 4) for field in ("category", "categoryid")),
 )
 _MOST_KEPT_NAMES = 4096
 _NOTHING: tuple[float, Mapping[str, Any]] = (0.0, {})
@@ -134,6 +133,11 @@ class Lookups:
             raise kept.error
         return kept.rows
 
+    def in_place_of(self, kind: str, number: int) -> str:
+        """The ids and names of a list that does not have ``number``; "" where it has, or where it cannot be read."""
+        kept = self._optional(kind, lambda kept: number in kept.by_id)
+        return "" if number in kept.by_id else listed(kind, kept.rows)
+
     def statuses(self) -> list[Row]:
         """The statuses as Halo lists them now, without the second request that tells which are closed. Nothing is kept.
 
@@ -150,6 +154,11 @@ class Lookups:
         kept = self._optional("status", lambda kept: not status_id or status_id in kept.by_id)
         row = next(iter(kept.by_id.get(status_id or 0, ())), None)
         return row["closed"] if row else None
+
+    def closing(self) -> Mapping[int, bool | None]:
+        """Of each status, whether it is a closed one; None where Halo does not tell, empty where it lists none."""
+        kept = self._optional("status", lambda kept: True)
+        return {number: rows[0]["closed"] for number, rows in kept.by_id.items()}
 
     def number(self, kind: str, name: str) -> int | None:
         """The id of a name, ignoring case; None when the name is unknown or not unique."""
@@ -238,10 +247,18 @@ class Lookups:
             out["team_name"] = self.name("team", team_id)
         elif team_id is None and isinstance(team, str):
             out["team_id"] = self.number("team", team)
-        category = ticket.get("category_1")
-        if isinstance(category, str) and category and as_id(ticket.get("categoryid_1")) is None:
-            out["category_id"] = self.number("category", category)
+        for level in (1, 2, 3, 4):
+            category = ticket.get(f"category_{level}")
+            if isinstance(category, str) and category and as_id(ticket.get(f"categoryid_{level}")) is None:
+                out["category_id" if level == 1 else f"category_id_{level}"] = self._category_number(category, level)
         return {name: value for name, value in out.items() if value is not None}
+
+    def _category_number(self, name: str, level: int) -> int | None:
+        """The id of a category of this level; where no row tells its level, of any."""
+        wanted = name.strip().casefold()
+        rows = [row for row in self._optional("category", lambda kept: True).rows if _is_named(row, wanted)]
+        numbers = {as_id(row.get("id")) for row in rows if as_id(row.get("type_id")) == level}
+        return next(iter(numbers)) if len(numbers) == 1 else self.number("category", name)
 
     def _priority_name(self, ticket: Ticket) -> str | None:
         """The name of the priority in the ticket's SLA. Without one there, the name if it is the same in all SLAs."""
@@ -358,6 +375,24 @@ def _used(kind: str, row: Row) -> Row:
     if kind == "status" and not isinstance(plain["closed"], bool):
         plain["closed"] = None
     return plain
+
+
+def _is_named(row: Row, wanted: str) -> bool:
+    return name_of("category", row).casefold() == wanted
+
+
+_MOST_LISTED = 40
+
+
+def listed(kind: str, rows: Iterable[Row]) -> str:
+    """The ids and names of rows, for an error to tell what there is; at most 40 of them, "" for none."""
+    found: dict[str, None] = {}
+    for row in rows:
+        number, name = as_id(row.get(_LISTS[kind].id_field)), name_of(kind, row)
+        if number is not None and name:
+            found[f"{number} {name}"] = None
+    more = f", and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
+    return ", ".join(list(found)[:_MOST_LISTED]) + more
 
 
 def name_of(kind: str, row: Row) -> str:

@@ -12,12 +12,13 @@ from typing import Any, Callable, Mapping
 from ..http.addresses import ticket_address
 from ..values.dates import parse_date, tidy_date
 from ..values.ids import LARGEST_ID, as_id
-from ..values.markup import to_text
+from ..values.markup import text_of, to_text
 
 Ticket = Mapping[str, Any]
 
 # The id of the built-in agent that means "nobody" (official, seen live).
 UNASSIGNED = 1
+_UNASSIGNED_NAME = "Unassigned"
 
 
 def _as_text(value: Any) -> str | None:
@@ -78,8 +79,19 @@ _TEXTS = (
     ("client_name", "client_name"),
     ("site_name", "site_name"),
     ("user_name", "user_name"),
+    ("user_email", "user_email"),
+    ("reference", "reference"),
+    ("tickettype_name", "tickettype_name"),
 )
-_DATES = (("dateoccurred", "dateoccurred"), ("datecreated", "datecreated"), ("datemodified", "last_update"))
+_DATES = (
+    ("dateoccurred", "dateoccurred"),
+    ("datecreated", "datecreated"),
+    ("datemodified", "last_update"),
+    ("dateclosed", "dateclosed"),
+    ("fixbydate", "fixbydate"),
+)
+# The levels of categories (official), but for the first.
+_LEVELS = (2, 3, 4)
 # Used where the usual field is absent. The dates are spellings of older builds (seen in recordings).
 _OTHERWISE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("category_id", "category_id", as_id),
@@ -104,14 +116,19 @@ def from_halo(ticket: Ticket, names: object, api: object) -> dict[str, Any]:
     for name, field, read in _OTHERWISE:
         if name not in out and ticket.get(field) is not None:
             _put(out, name, read(ticket[field]) or None)
+    _take_categories(ticket, out)
+    if "tickettype_name" not in out:
+        _put(out, "tickettype_name", _as_text(_nested(ticket, "tickettype", "name")))
+    if "closure_note" in ticket or "closure_note_html" in ticket:
+        _put(out, "closure_note", text_of(ticket, "closure_note", "closure_note_html") or None)
     if "priority_name" not in out:
         _put(out, "priority_name", _as_text(_nested(ticket, "priority", "name")))
     if "details" not in out:
         _put(out, "details", _details_from_html(ticket))
     if "customfields" in ticket:
         _put(out, "customfields", _as_custom_fields(ticket["customfields"]))
-    if out.get("agent_id") == UNASSIGNED:
-        out.pop("agent_name", None)
+    if out.get("agent_id") == UNASSIGNED and "agent_name" not in out:
+        out["agent_name"] = _UNASSIGNED_NAME
     _put(out, "closed", is_closed(ticket, status_is_closed))
     if "id" in out and isinstance(api, str):
         out["url"] = ticket_address(api, out["id"])
@@ -144,6 +161,31 @@ def _take_plain(ticket: Ticket, out: dict[str, Any]) -> None:
         value = get(field)
         if value is not None and (value := tidy_date(value)):
             out[name] = value
+
+
+def _take_categories(ticket: Ticket, out: dict[str, Any]) -> None:
+    """Put the categories beyond the first level into ``out``, and the lowest one as the ticket's own.
+
+    ``out`` may have their ids from the lookups as ``category_id_2`` and so on.
+    """
+    found = []
+    for level in _LEVELS:
+        number = out.pop(f"category_id_{level}", None)
+        name = _as_text(ticket.get(f"category_{level}"))
+        if not name:
+            continue
+        number = as_id(ticket.get(f"categoryid_{level}")) or number
+        found.append({"level": level, **({"id": number} if number else {}), "name": name})
+    if not found:
+        return
+    own = {key: out[name] for key, name in (("id", "category_id"), ("name", "category")) if name in out}
+    if own:
+        found.insert(0, {"level": 1, **own})
+    else:
+        out["category"] = found[0]["name"]
+        if "id" in found[0]:
+            out["category_id"] = found[0]["id"]
+    out["categories"] = found
 
 
 def is_closed(ticket: Ticket, status_is_closed: bool | None) -> bool | None:

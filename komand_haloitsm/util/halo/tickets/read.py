@@ -81,12 +81,17 @@ class TicketReader:
         return rows_of(request, response.data, "tickets"), response
 
     def matching(
-        self, wanted: TicketFilter, query: Mapping[str, str], team_name: str | None, enough: int
+        self,
+        wanted: TicketFilter,
+        query: Mapping[str, str],
+        team_name: str | None,
+        enough: int,
+        closing: Mapping[int, bool | None] | None = None,
     ) -> list[Ticket]:
-        """Up to ``enough`` tickets that match, newest first."""
+        """Up to ``enough`` tickets that match, newest first; ``team_name`` and ``closing`` as for the filter."""
         found: list[Ticket] = []
         for rows, _ in self.pages(query):
-            found += [row for row in rows if wanted.matches(row, team_name)] if wanted.checks_rows else rows
+            found += [row for row in rows if wanted.matches(row, team_name, closing)] if wanted.checks_rows else rows
             if len(found) >= enough:
                 break
         return newest_first(found)[:enough]

@@ -5,7 +5,7 @@ A change without a positive id is never sent, because Halo would create a ticket
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from ..errors import Forbidden, HaloError, NotFound, Unauthorized, invalid_input, missing_ticket
 from ..http.error_texts import misunderstood
@@ -14,10 +14,23 @@ from ..http.rows import single
 from ..http.session import Session
 from ..values.ids import as_id, positive_id
 from ..values.markup import to_html
+from .carried_out import undone_in_update, unlike
 from .read import TicketReader
 from .references import has_reference, line_of, reference_line
 
 Ticket = dict[str, Any]
+
+
+class ChangedTicket(Ticket):
+    """A ticket as Halo answers to a change.
+
+    ``differing`` are the names of fields that it shows otherwise than they were given, as rules of the instance may set
+    them, or that it does not show.
+    """
+
+    def __init__(self, ticket: Mapping[str, Any], *, differing: Iterable[str] = ()) -> None:
+        super().__init__(ticket)
+        self.differing = tuple(differing)
 
 
 class TicketUpdater:
@@ -26,6 +39,21 @@ class TicketUpdater:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._reader = TicketReader(session)
+
+    def change(self, ticket_id: int, body: Ticket) -> ChangedTicket:
+        """The ticket after a change that its answer shows. New details keep the line of an external reference.
+
+        ``body`` as for ``update``. Raises HaloError, also where the answer shows that Halo did not carry it out.
+        """
+        check_change(body)
+        if isinstance(body.get("details"), str) or isinstance(body.get("details_html"), str):
+            ticket = self.update_details(ticket_id, body)
+        else:
+            ticket = self.update(ticket_id, body)
+        differences = unlike(body, ticket)
+        if differences.dropped or differences.custom or differences.unchanged:
+            raise undone_in_update(ticket_id, differences)
+        return ChangedTicket(ticket, differing=differences.told)
 
     def update(self, ticket_id: int, body: Ticket, post: Callable[[Ticket], Ticket] | None = None) -> Ticket:
         """The ticket after the change, as Halo returns it. ``body`` has fields in the form that Halo accepts.
@@ -91,6 +119,13 @@ class TicketUpdater:
             '"Can assign to Agents in Teams the Agent is not a member of", and that no rule assigns it elsewhere.',
             data=f"It is now with agent {as_id(ticket.get('agent_id'))}, team {as_id(ticket.get('team_id'))}.",
         )
+
+
+def check_change(body: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for a change that would wipe the summary: a ticket has to have one."""
+    summary = body.get("summary")
+    if summary is not None and (not isinstance(summary, str) or not summary.strip()):
+        raise invalid_input("summary", "must not be blank")
 
 
 def _is_assigned(ticket: Mapping[str, Any], agent_id: int | None, team: str | None) -> bool:

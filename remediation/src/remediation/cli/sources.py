@@ -169,7 +169,9 @@ def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
         answer(as_json, {"name": name}, f"Source {name!r} is removed.")
 
 
-AcceptCoverage = Annotated[bool, typer.Option("--accept-coverage", help="Take in coverage that shrank as real.")]
+AcceptCoverage = Annotated[
+    bool, typer.Option("--accept-coverage", help="Take in as real: coverage that shrank, an old file's content again.")
+]
 
 
 def read(name: str, accept_coverage: AcceptCoverage = False, data: Data = None, as_json: AsJson = False) -> None:
@@ -275,7 +277,7 @@ def watch(
             change_keys(one(models.Source.objects, name, "source"), "settings", {}, without=("watch",))
             answer(as_json, {"name": name}, f"No folder of {name!r} is watched.")
             return
-        refuse_folder(folder)
+        refuse_folder(folder, name)
         options = _options(kind, coverage, (only_severity, only_vendor, only_site), (), bad_rows)
         row, _ = models.Source.objects.get_or_create(name=name, defaults={"kind": ""})
         if row.kind and row.kind not in KINDS:

@@ -56,7 +56,9 @@ def host_key(column: pl.Expr, naming: Naming = Naming()) -> pl.Expr:
 
 def is_address(column: pl.Expr) -> pl.Expr:
     """Whether a text is an IP address, of version 4 or 6, and no name."""
-    return column.str.contains(r"^\s*\d{1,3}(?:\.\d{1,3}){3}\s*$|^\s*[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.%]*\s*$")
+    return column.str.contains(
+        r"^\s*\d{1,3}(?:\.\d{1,3}){3}\s*$|^\s*[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:%\w+)?\s*$"
+    )
 
 
 def _plain(name: str) -> str:

@@ -82,6 +82,7 @@ def import_file(
         **ended.value,
         "kind": report.kind,
         "rows_dropped": _counts(report),
+        "bytes_not_utf8": report.not_utf8,
         **({"clean": assets} if clean else {}),
     }
     return replace(ended, value=value, text="\n".join(lines))
@@ -131,6 +132,7 @@ def _counts(report: ReadReport) -> dict[str, Any]:
     return {
         "blank": report.blank,
         "duplicate": report.duplicate,
+        "totals": report.totals,
         "left_out": left_out,
         "values_left_out": report.errors.height - left_out,
         "errors": told(report.errors, SHOWN),
@@ -140,12 +142,19 @@ def _counts(report: ReadReport) -> dict[str, Any]:
 def _dropped(report: ReadReport) -> list[str]:
     """What of the rows was not used, in lines."""
     counts = _counts(report)
-    words = {"blank": "blank rows", "duplicate": "rows that stand there twice", "left_out": "rows with errors"}
+    words = {
+        "blank": "blank rows",
+        "duplicate": "rows that stand there twice",
+        "totals": "rows of sums at the end",
+        "left_out": "rows with errors",
+    }
     lines = [f"Left out: {counts[name]} {word}." for name, word in words.items() if counts[name]]
     if counts["left_out"]:
         lines.append("Nobody knows of which devices they are, so what this file lacks is not counted as missing.")
     if counts["values_left_out"]:
         lines.append(f"Left out: {counts['values_left_out']} values; their findings are kept.")
+    if report.not_utf8:
+        lines.append(f"{report.not_utf8} bytes are no UTF-8, as the others are. They are read as Windows-1252.")
     errors = counts["errors"][:FEW]
     more = report.errors.height - len(errors)
     return [*lines, *(f"  {text}" for text in errors), *([f"  ... and {more} more: --errors FILE"] if more > 0 else [])]

@@ -17,6 +17,8 @@ from ..store.json_keys import change_keys
 INCOMING = ".incoming"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LARGEST = 8 << 30
+# Seconds after which nobody goes on with a report whose last part came so long ago.
+UNFINISHED = 7 * 86400.0
 
 
 class WrongPart(Exception):
@@ -70,6 +72,9 @@ def append(place: Path, start: int, content: bytes, size: int) -> bool:
     with os.fdopen(number, "r+b") as file:
         # Two that send the same at once would mix their parts.
         fcntl.flock(file, fcntl.LOCK_EX)
+        if not os.fstat(number).st_nlink:
+            # It was removed as one that nobody goes on with.
+            raise WrongPart(0)
         end = file.seek(0, os.SEEK_END)
         if start > end:
             raise WrongPart(end)
@@ -79,6 +84,26 @@ def append(place: Path, start: int, content: bytes, size: int) -> bool:
             return False
         os.fsync(file.fileno())
     return True
+
+
+def forget_unfinished(folder: Path, now: float) -> int:
+    """Remove the reports in a watched folder that nobody goes on with; returns how many. ``now`` is in seconds since
+    1970. Raises OSError."""
+    count = 0
+    if not (folder / INCOMING).is_dir():
+        return count
+    for place in (folder / INCOMING).iterdir():
+        if not place.is_file() or place.is_symlink() or now - place.stat().st_mtime < UNFINISHED:
+            continue
+        with place.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # A part comes right now.
+                continue
+            place.unlink(missing_ok=True)
+            count += 1
+    return count
 
 
 def _place(source: models.Source, name: str) -> Path:

@@ -30,6 +30,7 @@ from ..store.counts import count_all
 from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from . import uploads, work
+from .incoming import forget_unfinished
 from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH = "round", "watch"
@@ -229,7 +230,10 @@ def look_for_files(timestamp: int) -> None:  # pylint: disable=unused-argument  
     """Put the taking in of each folder that has something ready into the queue."""
     for source in models.Source.objects.filter(settings__has_key="watch"):
         try:
-            waits = bool(ready(Path(source.settings["watch"]["folder"]), time.time()))
+            folder = Path(source.settings["watch"]["folder"])
+            if forgotten := forget_unfinished(folder, time.time()):
+                _log.warning("Of source %s, %s reports were never sent to their end. Removed.", source.pk, forgotten)
+            waits = bool(ready(folder, time.time()))
         except OSError as error:
             _log.error("The folder of source %s cannot be read: %s.", source.pk, type(error).__name__)
             continue

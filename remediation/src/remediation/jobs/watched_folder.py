@@ -17,6 +17,7 @@ from ..sources.any_report import ReportOptions
 from ..sources.report_file import Holds
 from ..store import models
 from .imports import NotImported, import_file
+from .incoming import INCOMING
 from .work import Ended, attempt
 
 # Seconds for which a file has not changed before it is taken for whole.
@@ -97,10 +98,24 @@ def _put_away(file: Path, to: str, text: str) -> None:
     )
 
 
-def refuse_folder(folder: Path) -> None:
-    """Raises NotImported for a folder that cannot be watched."""
+def _is_shared(one: Path, other: Path) -> bool:
+    """Whether two folders are the same, or one is where the other puts files away or together."""
+    own = (DONE, REFUSED, INCOMING)
+    within = any(a.is_relative_to(b / name) for a, b in ((one, other), (other, one)) for name in own)
+    return within or one == other or (one.exists() and other.exists() and one.samefile(other))
+
+
+def refuse_folder(folder: Path, source: str) -> None:
+    """Raises NotImported for a folder that cannot be watched for a source, or that is another one's."""
     if not folder.is_dir():
         raise NotImported(f"{folder} is no folder.", "Make it, and let the service write to it.")
+    watched = models.Source.objects.filter(settings__has_key="watch").exclude(name=source)
+    for other in watched.order_by("name"):
+        if _is_shared(folder.resolve(), Path(other.settings["watch"]["folder"]).resolve()):
+            raise NotImported(
+                f"{folder} is watched for the source {other.name!r} already.",
+                f"Name another folder, or say first: remediation source watch {other.name!r} --stop",
+            )
     try:
         _require_writable(folder)
     except OSError as error:

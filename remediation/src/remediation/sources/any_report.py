@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,8 +33,9 @@ from .report_formats import (
 )
 from .row_errors import MOST_LEFT_OUT, ROW_ERRORS, no_errors, refuse_too_many
 from .scanner_rows import COLUMNS
-from .scanner_snapshot import snapshot_of_rows
+from .scanner_snapshot import KEYS, snapshot_of_rows
 from .text_in_utf8 import in_utf8
+from .total_rows import without_totals
 from .xml_report import kind_of_xml
 
 MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
@@ -60,13 +62,16 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped."""
+    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, which are
+    sums at the end. ``not_utf8`` bytes were read as Windows-1252 within a text in UTF-8."""
 
     kind: str
     snapshot: Snapshot
     errors: pl.DataFrame
     blank: int = 0
     duplicate: int = 0
+    totals: int = 0
+    not_utf8: int = 0
 
 
 def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
@@ -94,8 +99,8 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     kind = options.kind or kind_of(path, options.mapping)
     if kind == report_file.KIND:
         with in_utf8(path, tell) as text:
-            snapshot = report_file.read_report(text, taken=taken, holds=options.holds)
-        return ReadReport(kind, replace(snapshot, only=options.only), no_errors())
+            snapshot = report_file.read_report(text.path, taken=taken, holds=options.holds)
+        return ReadReport(kind, replace(snapshot, only=options.only), no_errors(), not_utf8=text.not_utf8)
     proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
     judge = partial(snapshot_of_rows, taken=taken, proof=proof, naming=options.naming, only=options.only)
     if kind in XML_READERS:
@@ -108,6 +113,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     table = read_delimited(path, {name for names in chosen.values() for name in names}, tell)
     tell("the rows are made findings")
     body, headers = _without_headers(table.rows, chosen)
+    body, totals = without_totals(body, [name for column in KEYS for name in chosen.get(column, ())])
     rows = as_scanner_rows(body, chosen, form)
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(rows, columns=called)
@@ -116,7 +122,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     if errors["row_left_out"].any():
         # Nobody knows of which device a row is that cannot be read.
         snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate)
+    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals, table.not_utf8)
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:
@@ -143,7 +149,10 @@ def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict
 def _without_headers(rows: pl.DataFrame, chosen: Mapping[str, list[str]]) -> tuple[pl.DataFrame, int]:
     """The rows without those that repeat the header, as in files that were put together; and how many those are."""
     names = sorted({name for columns in chosen.values() for name in columns})
-    repeats = pl.all_horizontal(pl.Series(rows[name].str.strip_chars() == name) for name in names)
+    # A name that stands there twice has a number behind it.
+    repeats = pl.all_horizontal(
+        pl.Series(rows[name].str.strip_chars().is_in([name, re.sub(r" \(\d+\)$", "", name)])) for name in names
+    )
     body = rows.filter(~repeats.fill_null(False)) if rows.height else rows
     return body, rows.height - body.height
 

@@ -3,6 +3,7 @@ thing."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 import polars as pl
@@ -11,6 +12,7 @@ from ..domain.snapshot import SEVERITIES, UTC_TIME
 
 # How reports write that there is nothing.
 NOTHING = ("null", "none", "n/a", "na", "-", "nan", "#n/a", "#ref!", "#value!", "#name?")
+_NOTHING = f"(?i)^(?:{'|'.join(map(re.escape, NOTHING))})$"
 # No scan is older, and no date in a report is later: what says otherwise was misread, as a year of two digits.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 SEVERITY_OF_WORD = {
@@ -38,12 +40,16 @@ _ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 _DATES = ("%Y-%m-%d", "%b %d, %Y", "%Y/%m/%d")
 # Seconds since 1970 have nine or ten digits in this century's reports, thousandths three more.
 _SECONDS, _MILLISECONDS = r"^\d{9,10}$", r"^\d{12,13}$"
-CVE = r"(?i)CVE-\d{4}-\d{4,19}"
+# Word processors and spreadsheets make long dashes of a hyphen, and some reports have low lines or blanks.
+_CVE = r"(?i)CVE[-_ ]?(?:19|20)\d\d[-_]\d{4,19}"
+_DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
+# The number alone, as some columns of CVEs have it. What stands before must be no other list's name, as in VMSA-2021-0028.
+_BARE = r"(?:^|[\s,;|/&+()\[\]'\"])(?:19|20)\d\d-\d{4,19}\b"
 
 
 def told(column: pl.Expr) -> pl.Expr:
     """The text; null where it is a word for nothing."""
-    return pl.when(~column.str.to_lowercase().is_in(NOTHING)).then(column)
+    return pl.when(~column.str.contains(_NOTHING)).then(column)
 
 
 def number(column: pl.Expr, least: float, most: float) -> pl.Expr:
@@ -97,6 +103,9 @@ def time(column: pl.Series) -> pl.Series:
     return joined["time"].alias(column.name)
 
 
-def cves(column: pl.Expr) -> pl.Expr:
-    """All CVE numbers in a text, in capitals. An empty list where there are none."""
-    return column.str.extract_all(CVE).list.eval(pl.element().str.to_uppercase())
+def cves(column: pl.Expr, *, bare: bool = False) -> pl.Expr:
+    """All CVE numbers in a text, as in CVE-2026-1234; ``bare``: also where the word CVE is missing. An empty list where
+    there are none."""
+    pattern = f"{_CVE}|{_BARE}" if bare else _CVE
+    number = pl.element().str.replace(r"(?s)^.*?(\d{4})[-_](\d+)$", "CVE-${1}-${2}")
+    return column.str.replace_all(_DASHES, "-").str.extract_all(pattern).list.eval(number)

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from .errors import NotUnderstood, SourceError
+from .private_folder import private_folder
 from .progress import Tell, unheard
 from .report_csv import unpacked
 
@@ -25,11 +25,11 @@ class NotReadable(SourceError):
 def copied(file: Path, tell: Tell = unheard) -> Iterator[Path]:
     """A copy, unpacked where the file is a gzip file, that is there for the time of the block.
 
-    ``tell`` hears how far the copying is. Raises NotReadable, NotUnderstood for a file that is no text, and
-    CutOff for a gzip file that breaks off.
+    ``tell`` hears how far the copying is. Raises NotReadable, NotUnderstood for a file that is no text, CutOff for a
+    gzip file that breaks off, and NoRoom.
     """
-    with TemporaryDirectory(prefix="remediation-import-") as folder:
-        raw = Path(folder) / "report"
+    with private_folder() as folder:
+        raw = folder / "report"
         _copy(file, raw, tell)
         plain = unpacked(raw)
         _refuse_binary(plain)

@@ -34,13 +34,15 @@ _BESIDE = {LINE: pl.Int64, _HASH: pl.UInt64}
 class Delimited:
     """``rows`` has the columns of ``header`` that were asked for, all text, empty cells null; and LINE, the line of the
     file on which the row begins, from 1, the header counted. ``errors`` are the rows that were left out; ``blank``
-    and ``duplicate`` count what was left out because it says nothing, or again what another row says."""
+    and ``duplicate`` count what was left out because it says nothing, or again what another row says. ``not_utf8``: as
+    in TextInUtf8."""
 
     header: list[str]
     rows: pl.DataFrame
     errors: list[RowError]
     blank: int
     duplicate: int
+    not_utf8: int = 0
 
 
 def header_of(path: Path) -> list[str]:
@@ -56,7 +58,8 @@ def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tel
     two columns, too long or too wide, a stray quotation mark, with its line) and CutOff for a file that ends too
     soon: in a character, in a quoted cell, with a row of too few cells. No error holds a cell.
     """
-    with in_utf8(path, tell) as text:
+    with in_utf8(path, tell) as utf8:
+        text = utf8.path
         begin, whole = begin_of(text)
         header = read_header(begin, whole)
         kept = _Kept([place for place, name in enumerate(header.names) if columns is None or name in columns])
@@ -68,7 +71,7 @@ def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tel
     if kept.short:
         raise CutOff(f"The last row, on line {kept.short}, has too few cells.", "Make the report again.")
     rows, duplicate = kept.distinct(header.names)
-    return Delimited(header.names, rows, kept.errors, kept.blank, duplicate)
+    return Delimited(header.names, rows, kept.errors, kept.blank, duplicate, utf8.not_utf8)
 
 
 def _parts(text: Path, header: Header, begin: int) -> Iterator[tuple[Part, int]]:
@@ -99,6 +102,8 @@ def _parts(text: Path, header: Header, begin: int) -> Iterator[tuple[Part, int]]
 
 def _lines_in(content: bytes) -> int:
     """How many lines end in it. A carriage return ends one, as does a line feed, and both together end one."""
+    if b"\r" not in content:
+        return content.count(b"\n")
     return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from .errors import NotUnderstood
@@ -21,6 +22,7 @@ MOST_COLUMNS = 2000
 # Blank lines and a line that names the delimiter may stand before the header.
 _BEGIN = 2 * LONGEST_HEADER
 _NAMED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_LINE = re.compile("[^\\r\\n]*(?:\\r\\n?|\\n)|[^\\r\\n]+")
 _AS_IT_WAS = "Give the report as the source wrote it."
 
 
@@ -71,7 +73,7 @@ def _skipped(text: str) -> tuple[int, int, str | None]:
     """How many lines and characters stand before the header, and the delimiter that one of them names."""
     count = characters = 0
     delimiter = None
-    for line in io.StringIO(text, newline=""):
+    for line in _lines(text):
         named = _NAMED.fullmatch(line.rstrip("\r\n"))
         if named and delimiter is None:
             delimiter = named[1]
@@ -89,13 +91,17 @@ def _skipped(text: str) -> tuple[int, int, str | None]:
 
 def _first_row(text: str, delimiter: str) -> tuple[list[str], int, int] | None:
     """The cells of the first row, and how many lines and characters it takes; None where it cannot be read so."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     try:
         cells = next(rows)
     except (csv.Error, StopIteration):
         return None
-    lines = io.StringIO(text, newline="")
-    return cells, rows.line_num, sum(len(lines.readline()) for _ in range(rows.line_num))
+    return cells, rows.line_num, sum(len(line) for line in islice(_lines(text), rows.line_num))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines with their ends, one by one: most of a text is rows, which nobody asks for here."""
+    return (line.group() for line in _LINE.finditer(text))
 
 
 def _unique(cells: list[str]) -> list[str]:

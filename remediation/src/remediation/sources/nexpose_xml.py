@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from .progress import Tell, unheard
-from .scanner_rows import LINE, NO_FINDING, scanner_rows
+from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 from .xml_report import Rows, Values, misplaced, visit
 
 ROOT = "NexposeReport"
@@ -42,8 +42,8 @@ def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     """Its rows, with the columns of SCANNER_ROWS. Raises NotUnderstood and CutOff.
 
     An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or
-    were skipped are no rows. An asset without findings has a row only if it answered, and if all scans in the file were
-    finished.
+    were skipped are no rows. Of an asset that did not answer, or where a scan in the file was not finished, only the findings
+    that are listed count: it has a row of the state NOT_TESTED, and none where it has no findings.
     """
     visitor = _Nexpose()
     visit(path, ROOT, visitor, tell)
@@ -121,7 +121,8 @@ class _Nexpose:
         rows = self.rows.frame().with_columns(pl.coalesce("scan", only))
         for frame, key in ((nodes, _NODE), (definitions, "vulnerability"), (scans, "scan")):
             rows = rows.join(frame, on=key, how="left", maintain_order="left")
-        return scanner_rows(rows)
+        # Also where the scan says nothing else of its asset, it saw the finding then.
+        return scanner_rows(rows.with_columns(pl.col("scan_started").alias("last_found")))
 
     def _start_node(self, attributes: dict[str, str], line: int) -> None:
         if self._node is not None:
@@ -172,8 +173,12 @@ class _Nexpose:
         )
 
     def _end_node(self, node: dict[str, Any]) -> None:
-        if self.rows.count == self._before and node["status"] in _ASSESSED and self._all_whole:
+        is_assessed = node["status"] in _ASSESSED and self._all_whole
+        has_findings = self.rows.count > self._before
+        if is_assessed and not has_findings:
             self.rows.add({"state": NO_FINDING, LINE: self._line, _NODE: node[_NODE]})
+        elif has_findings and not is_assessed:
+            self.rows.add({"state": NOT_TESTED, LINE: self._line, _NODE: node[_NODE]})
         self._nodes.add(node)
         self._node = None
 

@@ -3,6 +3,7 @@ from which of its columns. Names are compared without regard to case and to blan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from . import cells
 from .scanner_rows import COLUMNS, LINE, NO_FINDING, NOT_TESTED
 
 # For each column of a scanner's row, what reports call it, the best first. Where a cell of the first is empty, that of
-# the next is taken.
+# the next is taken; CVEs are those of all of them.
 NAMES: dict[str, tuple[str, ...]] = {
     "asset_id": ("asset uuid", "asset.id", "asset_id", "host uuid", "agent uuid"),
     "host_name": (
@@ -207,14 +208,25 @@ def missing_from(header: list[str]) -> str:
 
 def columns_of(header: list[str], form: Format, mapping: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """For each column of a scanner's row, those of the header that are read for it, the best first. ``mapping`` is what
-    a person says, from a column of a scanner's row to one of the header; what it tells counts alone."""
+    a person says, from a column of a scanner's row to one of the header; what it tells counts alone. CVEs may stand in
+    several columns of one name, with numbers behind it."""
     by_plain: dict[str, str] = {}
     for name in header:
         by_plain.setdefault(plain(name), name)
+    names = {column: form.names(column) for column in COLUMNS}
     if mapping:
-        return {column: [by_plain[plain(name)]] for column, name in mapping.items()}
-    found = {column: [by_plain[name] for name in form.names(column) if name in by_plain] for column in COLUMNS}
-    return {column: names for column, names in found.items() if names}
+        names = {column: (plain(name),) for column, name in mapping.items()}
+    found = {column: [by_plain[name] for name in some if name in by_plain] for column, some in names.items()}
+    numbered = [
+        name for name in header if name not in found.get("cves", ()) and _unnumbered(name) in names.get("cves", ())
+    ]
+    if numbered:
+        found["cves"] = found.get("cves", []) + numbered
+    return {column: some for column, some in found.items() if some}
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"[ _]?\(?\d+\)?$", "", plain(name))
 
 
 def plain(name: str) -> str:
@@ -238,8 +250,10 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
     made = {
         column: pl.coalesce(pl.col(name) for name in names)
         for column, names in chosen.items()
-        if column not in ("host_name", "ip")
+        if column not in ("host_name", "ip", "cves")
     }
+    if "cves" in chosen:
+        made["cves"] = pl.concat_str(chosen["cves"], separator=" ", ignore_nulls=True).replace("", None)
     hosts, addresses = chosen.get("host_name", []), chosen.get("ip", [])
     if hosts:
         made["host_name"] = pl.coalesce(_name(pl.when(~is_address(pl.col(name))).then(name)) for name in hosts)
@@ -268,7 +282,7 @@ def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
     ]
     named = rows.with_columns(untold).with_columns(pl.coalesce("vulnerability", "title").alias("vulnerability"))
     has_name = pl.col("vulnerability").is_not_null()
-    by_cve = named.filter(~has_name).with_columns(cells.cves(pl.col("cves")))
+    by_cve = named.filter(~has_name).with_columns(cells.cves(pl.col("cves"), bare=True))
     # What names no CVE either is an error of its row, which is told later.
     by_cve = by_cve.with_columns(pl.when(pl.col("cves").list.len() > 0).then("cves")).explode("cves")
     by_cve = by_cve.with_columns(pl.col("cves").alias("vulnerability"), pl.col("cves").alias("title"))

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..domain.ledger import KEY
-from ..domain.naming import Naming, host_key, is_address
+from ..domain.naming import Naming, is_address
 from ..domain.snapshot import (
     ASSETS,
     COVERAGE,
@@ -24,6 +24,7 @@ from ..domain.snapshot import (
     Snapshot,
 )
 from . import cells
+from .asset_keys import with_assets
 from .row_errors import ROW_ERRORS, no_errors
 from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 
@@ -65,7 +66,7 @@ def snapshot_of_rows(
     read = read.filter(_has_asset() & _has_vulnerability())
     judged, wrong = _judged(read, columns or {})
     errors.append(wrong)
-    named = judged.with_columns(_asset(naming).alias("asset"), _first("ip"), _first("mac"), _host().alias("host_name"))
+    named = with_assets(judged, naming)
     found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
     untested = named.filter(pl.col("state") == NOT_TESTED)["asset"].unique().to_list()
     findings = _findings(found)
@@ -157,23 +158,6 @@ def _state() -> pl.Expr:
     return pl.when(lower.is_in(STATES)).then(lower)
 
 
-def _first(name: str) -> pl.Expr:
-    """The first of several addresses in one cell."""
-    return pl.col(name).str.extract(r"^[\s,;]*([^\s,;]+)").alias(name)
-
-
-def _host() -> pl.Expr:
-    """Without a Windows domain before it."""
-    name = pl.col("host_name").str.replace(r"^.*\\", "").str.strip_suffix(".").replace("", None)
-    return pl.when(~is_address(pl.col("host_name"))).then(name)
-
-
-def _asset(naming: Naming) -> pl.Expr:
-    """The source's own id, else the host name, else the MAC address, else the address: the first that is told."""
-    rest = (_first(name).str.to_lowercase() for name in ("mac", "address"))
-    return pl.coalesce("asset_id", host_key(_host(), naming), *rest)
-
-
 def _findings(rows: pl.DataFrame) -> pl.DataFrame:
     """A row for each asset and vulnerability, with ``is_open`` and ``accepted``. Of what differs between its rows, the
     worst or the first in the alphabet counts, so that their order does not matter."""
@@ -219,7 +203,7 @@ def _cves(rows: pl.DataFrame) -> pl.DataFrame:
     """All CVEs of each vulnerability, wherever it is found; those in its title where no row names any."""
     texts = rows.select("vulnerability", "cves", "title").unique()
     named = texts.group_by("vulnerability").agg(
-        cells.cves(pl.col("cves")).explode().drop_nulls().unique().sort().alias("named"),
+        cells.cves(pl.col("cves"), bare=True).explode().drop_nulls().unique().sort().alias("named"),
         cells.cves(pl.col("title")).explode().drop_nulls().unique().sort().alias("in_title"),
         pl.col("cves").is_not_null().any().alias("is_told"),
     )

@@ -1,39 +1,55 @@
-"""A text file as UTF-8, whatever it was: UTF-8, UTF-16 with a byte order mark, Windows-1252."""
+"""A text file as UTF-8, whatever it was: UTF-8, UTF-16 with a byte order mark, Windows-1252, or UTF-8 in which single
+bytes are of Windows-1252, as where a tool has put texts of several together."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from .errors import CutOff, NotUnderstood
+from .private_folder import private_folder
 from .progress import Tell, unheard
 
 BLOCK = 1 << 20
 UTF_8 = "utf-8"
 UTF_16 = "utf-16"
-WINDOWS = "cp1252"
+# A byte that is no UTF-8 stands as a lone surrogate, as Python's surrogateescape has it; what it is in Windows-1252.
+_OF_WINDOWS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
+_SURROGATE, _OTHER = re.compile("[\udc80-\udcff]"), re.compile("[^\\x00-\\x7f\udc80-\udcff]")
+_NOT_WINDOWS = re.compile("[\udc81\udc8d\udc8f\udc90\udc9d]")
+
+
+@dataclass(frozen=True)
+class TextInUtf8:
+    """``path`` holds valid UTF-8 without a NUL, perhaps with a byte order mark. ``not_utf8`` counts the bytes of the
+    file that are no UTF-8 where others beyond ASCII are."""
+
+    path: Path
+    not_utf8: int = 0
 
 
 @contextmanager
-def in_utf8(path: Path, tell: Tell = unheard) -> Iterator[Path]:
-    """The text without a byte order mark to fear: valid UTF-8 (a mark of UTF-8 stays) and without a NUL. It is the file
-    itself, or a copy that is there for the time of the block.
+def in_utf8(path: Path, tell: Tell = unheard) -> Iterator[TextInUtf8]:
+    """The text: the file itself, or a copy that is there for the time of the block.
 
-    A file without a byte order mark is in UTF-8 where all of it can be, else in Windows-1252. Memory is bounded.
-    Raises NotUnderstood for a file that is in none of them and for a NUL, CutOff for one that ends within a character.
+    Without a byte order mark of UTF-16, each byte that is no UTF-8 is one of Windows-1252; what that has not is read as
+    U+FFFD, the sign for such. Memory is bounded. Raises NotUnderstood for a NUL and for a file in which nothing beyond
+    ASCII is UTF-8 and not all of it Windows-1252, CutOff for one that ends within a character.
     """
     encoding = marked_encoding(path)
-    if encoding != UTF_16 and _is_utf8(path, marked=encoding == UTF_8, tell=tell):
-        yield path
+    if encoding != UTF_16 and _is_utf8(path, tell=tell):
+        yield TextInUtf8(path)
         return
-    with TemporaryDirectory(prefix="remediation-text-") as folder:
-        copy = Path(folder) / "text"
-        _rewrite(path, encoding or WINDOWS, copy, tell)
-        yield copy
+    with private_folder() as folder:
+        copy = folder / "text"
+        foreign = _Foreign(is_marked=encoding is not None)
+        _rewrite(path, encoding or UTF_8, copy, tell, foreign)
+        yield TextInUtf8(copy, foreign.not_utf8)
 
 
 def marked_encoding(path: Path) -> str | None:
@@ -47,16 +63,46 @@ def marked_encoding(path: Path) -> str | None:
 
 def decoded(begin: bytes, encoding: str | None, whole: bool) -> str:
     """The text of the begin of a file, or of a ``whole`` one; without a byte order mark. Raises NotUnderstood."""
-    for name in (encoding,) if encoding else (UTF_8, WINDOWS):
-        try:
-            text = codecs.getincrementaldecoder(name)().decode(begin, whole)
-        except UnicodeDecodeError:
-            continue
-        return text.removeprefix("\ufeff")
-    raise _unknown("The begin of the file", encoding)
+    try:
+        text = _decoder(encoding or UTF_8).decode(begin, whole)
+    except UnicodeDecodeError:
+        raise _unknown("The begin of the file", encoding) from None
+    return text.translate(_OF_WINDOWS).removeprefix("\ufeff")
 
 
-def _is_utf8(path: Path, marked: bool, tell: Tell) -> bool:
+def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+    """For UTF-8, one that gives a lone surrogate for each byte that is none."""
+    return codecs.getincrementaldecoder(encoding)("surrogateescape" if encoding == UTF_8 else "strict")
+
+
+class _Foreign:
+    """Counts the bytes of a text that are no UTF-8, where anything else in it shows that it is UTF-8."""
+
+    def __init__(self, is_marked: bool) -> None:
+        # By its byte order mark, else by the first character beyond ASCII.
+        self._is_utf8 = is_marked
+        self._count = 0
+        # The begin of the block with the first byte that Windows-1252 has not.
+        self._unknown: int | None = None
+
+    def read(self, text: str, begin: int) -> str:
+        """The text of the file's block from the byte ``begin`` on, in which lone surrogates stand for such bytes."""
+        foreign = len(_SURROGATE.findall(text))
+        self._count += foreign
+        self._is_utf8 = self._is_utf8 or _OTHER.search(text) is not None
+        if self._unknown is None and _NOT_WINDOWS.search(text):
+            self._unknown = begin
+        return text.translate(_OF_WINDOWS) if foreign else text
+
+    @property
+    def not_utf8(self) -> int:
+        """How many bytes are none, where others are. Raises NotUnderstood for what is neither."""
+        if not self._is_utf8 and self._unknown is not None:
+            raise _unknown(f"The file, behind byte {self._unknown},", None)
+        return self._count if self._is_utf8 else 0
+
+
+def _is_utf8(path: Path, tell: Tell) -> bool:
     decoder = codecs.getincrementaldecoder(UTF_8)()
     done = 0
     size = path.stat().st_size
@@ -68,12 +114,6 @@ def _is_utf8(path: Path, marked: bool, tell: Tell) -> bool:
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             except UnicodeDecodeError:
-                if marked:
-                    raise _unknown(
-                        f"The file, which says that it is in UTF-8, between bytes {done + 1} and "
-                        f"{done + len(block)}",
-                        UTF_8,
-                    ) from None
                 return False
             done += len(block)
             tell(f"{done:,} of {size:,} bytes checked")
@@ -82,8 +122,8 @@ def _is_utf8(path: Path, marked: bool, tell: Tell) -> bool:
     return True
 
 
-def _rewrite(path: Path, encoding: str, copy: Path, tell: Tell) -> None:
-    decoder = codecs.getincrementaldecoder(encoding)()
+def _rewrite(path: Path, encoding: str, copy: Path, tell: Tell, foreign: _Foreign) -> None:
+    decoder = _decoder(encoding)
     done = written = 0
     size = path.stat().st_size
     with path.open("rb") as file, copy.open("wb") as to:
@@ -93,17 +133,17 @@ def _rewrite(path: Path, encoding: str, copy: Path, tell: Tell) -> None:
             except UnicodeDecodeError:
                 where = f"The file, between bytes {done + 1} and {done + len(block)},"
                 raise _unknown(where, encoding) from None
-            written += _write(to, text, written)
+            written += _write(to, foreign.read(text, done), written)
             done += len(block)
             tell(f"{done:,} of {size:,} bytes rewritten as UTF-8")
-    try:
-        decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        raise _within_a_character("UTF-16") from None
+        try:
+            rest = decoder.decode(b"", True)
+        except UnicodeDecodeError:
+            raise _within_a_character("UTF-16") from None
+        _write(to, foreign.read(rest, done), written)
 
 
 def _write(to: BinaryIO, text: str, written: int) -> int:
-    # A surrogate cannot come out of a decoder.
     block = text.encode()
     _refuse_nul(block, written)
     return to.write(block)
@@ -118,8 +158,7 @@ def _refuse_nul(block: bytes, done: int) -> None:
 
 
 def _unknown(where: str, encoding: str | None) -> NotUnderstood:
-    known = {UTF_8: "not in UTF-8", UTF_16: "not in UTF-16"}
-    is_what = known.get(encoding or "", "in neither UTF-8 nor Windows-1252")
+    is_what = "not in UTF-16" if encoding == UTF_16 else "in neither UTF-8 nor Windows-1252"
     return NotUnderstood(f"{where} is {is_what}.", "Save the report as CSV in UTF-8.")
 
 

@@ -159,11 +159,8 @@ class _Elements:
         if self._depth > DEEPEST:
             raise NotUnderstood(f"The elements are nested more than {DEEPEST} deep.", AGAIN)
         line = self._parser.CurrentLineNumber
-        if len(attributes) > MOST_ATTRIBUTES:
-            raise NotUnderstood(f"An element in line {line} has more than {MOST_ATTRIBUTES} attributes.", AGAIN)
-        for value in attributes.values():
-            if len(value) > LONGEST_CELL:
-                raise _too_long(line)
+        if attributes:
+            _refuse_large(attributes, line)
         if self._open:
             self._open.append((attributes, len(self._parts)))
         elif self._visitor.started(name, attributes, line):
@@ -239,6 +236,14 @@ def _refuse_encoding(_: str, encoding: str | None, __: int) -> None:
 
 def _refuse_doctype(*_: object) -> None:
     raise NotUnderstood("The file has a DOCTYPE, which no scanner writes.", UNCHANGED)
+
+
+def _refuse_large(attributes: dict[str, str], line: int) -> None:
+    if len(attributes) > MOST_ATTRIBUTES:
+        raise NotUnderstood(f"An element in line {line} has more than {MOST_ATTRIBUTES} attributes.", AGAIN)
+    for value in attributes.values():
+        if len(value) > LONGEST_CELL:
+            raise _too_long(line)
 
 
 def _too_long(line: int) -> NotUnderstood:

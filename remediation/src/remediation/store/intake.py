@@ -67,9 +67,11 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
             snapshot, uncovered = within_coverage(snapshot)
         errors = (_left_out(uncovered),) if uncovered else ()
         content = bulk.content_hash(snapshot)
-        same = _same_before(source, snapshot, content)
+        same = _same_before(source, snapshot, content, accept)
         if same is not None:
-            return Intake(same, counts(snapshot), {}, unchanged=True, errors=errors)
+            return Intake(
+                same, counts(snapshot), {}, unchanged=True, errors=errors + _told_before(source, snapshot, same)
+            )
         covered = bulk.covered_assets(source.pk)
         reasons = suspicions(snapshot, covered)
         is_file = snapshot.proof is Proof.FILE
@@ -110,16 +112,34 @@ def _left_out(assets: list[str]) -> str:
     )
 
 
-def _same_before(source: models.Source, snapshot: Snapshot, content: str) -> int | None:
-    """The record of the same content: the newest of the source, or any where the content is dated and of a file.
+def _same_before(source: models.Source, snapshot: Snapshot, content: str, accept: bool) -> int | None:
+    """The record of the same content: the newest of the source, or any where the content is of a file.
 
     What a console says again may be news, because its world can return to what it was. A file that says when its assets
-    were assessed says the same whenever it is brought.
+    were assessed says the same whenever it is brought; one that does not is more likely an old one, unless an approver
+    accepts it.
     """
     records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
-    is_dated_file = not snapshot.proof.is_of_all_assets and not snapshot.coverage["assessed"].null_count()
-    candidates = records.filter(content_hash=content) if is_dated_file else records[:1]
+    is_same_file = not snapshot.proof.is_of_all_assets and (_is_dated(snapshot) or not accept)
+    candidates = records.filter(content_hash=content) if is_same_file else records[:1]
     return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
+
+
+def _is_dated(snapshot: Snapshot) -> bool:
+    """Whether it tells of all its assets when they were assessed."""
+    return not snapshot.coverage.select(pl.coalesce("scan_started", "assessed")).to_series().null_count()
+
+
+def _told_before(source: models.Source, snapshot: Snapshot, same: int) -> tuple[str, ...]:
+    """What a person can do who knows better, where a file without dates is an earlier one again."""
+    records = models.SnapshotRecord.objects.filter(source=source)
+    if _is_dated(snapshot) or not records.filter(pk__gt=same).exists():
+        return ()
+    read = records.values_list("read", flat=True).get(pk=same)
+    return (
+        f"It holds what a file held that was brought on {read:%Y-%m-%d}, and no dates: an old one tells nothing. "
+        "If it is new, take it in with --accept-coverage.",
+    )
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""Which asset each row of a report is of. Pure. One machine has one key, however a row spells what names it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+
+import polars as pl
+
+from ..domain.naming import Naming, host_key, is_address
+
+_UUID = r"(?i)^\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\}?$"
+# In the order in which they count.
+_KEYS = ("asset_id", "host_key", "mac", "address")
+
+
+def with_assets(rows: pl.DataFrame, naming: Naming) -> pl.DataFrame:
+    """The rows with the column asset: the source's own id, else the host name, else the MAC address, else the address.
+
+    ``rows`` has the columns asset_id, host_name, ip and mac of SCANNER_ROWS, and ``address``, which is its address also
+    where it stands for a name. What only some rows of an asset tell counts for the others, where it is the only one for
+    their host name, or else their MAC address, or else their address. The first of several addresses in a cell counts,
+    and UUIDs, MAC addresses and IPv6 addresses are spelt in one way.
+    """
+    frame = rows.with_columns(
+        pl.coalesce(pl.col("asset_id").str.extract(_UUID).str.to_lowercase(), "asset_id").alias("asset_id"),
+        _host().alias("host_name"),
+        _mac().alias("mac"),
+        *(_first(pl.col(name)).alias(name) for name in ("ip", "address")),
+    ).with_columns(host_key(pl.col("host_name"), naming).alias("host_key"))
+    for name in ("ip", "address"):
+        frame = _with_one_spelling(frame, name)
+    for place, key in enumerate(_KEYS):
+        for by in _KEYS[place + 1 :]:
+            frame = _filled(frame, key, by, _KEYS[place + 1 : _KEYS.index(by)])
+    return frame.with_columns(pl.coalesce(*_KEYS).alias("asset")).drop("host_key")
+
+
+def _filled(frame: pl.DataFrame, key: str, by: str, before: tuple[str, ...]) -> pl.DataFrame:
+    """The rows with ``key`` where other rows of the same ``by`` tell one; not where one of the keys ``before`` that is
+    better than ``by`` is told."""
+    if not 0 < frame[key].null_count() < frame.height:
+        return frame
+    known = frame.select(by, pl.col(key).alias("elsewhere")).drop_nulls().unique()
+    only = known.filter(~pl.col(by).is_duplicated())
+    joined = frame.join(only, on=by, how="left", maintain_order="left")
+    is_best = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() for name in before))
+    return joined.with_columns(pl.coalesce(key, pl.when(is_best).then("elsewhere")).alias(key)).drop("elsewhere")
+
+
+def _first(column: pl.Expr) -> pl.Expr:
+    """The first of several addresses in one cell."""
+    return column.str.extract(r"^[\s,;]*([^\s,;]+)").str.to_lowercase()
+
+
+def _mac() -> pl.Expr:
+    """Twelve digits in pairs; what has another number of digits stays as it is."""
+    one, first = pl.col("mac"), _first(pl.col("mac"))
+    digits = pl.coalesce(
+        text.str.replace_all(r"[-:.\s]", "").str.extract(r"^([0-9a-fA-F]{12})$") for text in (one, first)
+    )
+    return pl.coalesce(digits.str.to_lowercase().str.replace(r"^(..)(..)(..)(..)(..)(..)$", "$1:$2:$3:$4:$5:$6"), first)
+
+
+def _host() -> pl.Expr:
+    """Without a Windows domain before it."""
+    name = pl.col("host_name").str.replace(r"^.*\\", "").str.strip_suffix(".").replace("", None)
+    return pl.when(~is_address(pl.col("host_name"))).then(name)
+
+
+def _with_one_spelling(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    told = frame[column].drop_nulls().unique()
+    spelt = {text: _spelt(text) for text in told.filter(told.str.contains(":", literal=True))}
+    return frame.with_columns(pl.col(column).replace(spelt)) if spelt else frame
+
+
+def _spelt(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
