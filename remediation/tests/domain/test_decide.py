@@ -406,3 +406,17 @@ def test_the_order_of_findings_does_not_matter(one: Ticket, findings: list[Findi
     shuffled = list(findings)
     chance.shuffle(shuffled)
     assert [step.key for step in decide(one, findings).steps] == [step.key for step in decide(one, shuffled).steps]
+
+
+@pytest.mark.parametrize("status", [NEW, PROGRESS, AWAITING, DONE, WONT, EXCEPTION])
+@pytest.mark.parametrize("state", ["open", "unconfirmed", "remediated", "excepted", "left"])
+def test_a_ticket_that_findings_were_tied_to_is_told_so_once(status: Status, state: str) -> None:
+    found = [finding("a1", state)]
+    tied = ticket(status, {"a1": state}, tied="anna tied it")
+    decision = decide(tied, found, about="All about it.")
+    assert text(decision).startswith("anna tied it\n\nAll about it.\n\n")
+    # Nothing is told of it while its status is not known.
+    assert not decide(replace(tied, status=None), found).steps
+    # And once it was told, it is as any other.
+    after = [step for step in decide(replace(tied, tied=""), found).steps if step.kind is Kind.COMMENT]
+    assert not any("anna tied it" in str(step.body["text"]) for step in after)

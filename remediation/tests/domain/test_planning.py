@@ -965,3 +965,96 @@ def test_the_numbers_of_a_parent_count_what_the_steps_will_change() -> None:
     assert made.steps[-1].body["numbers"] == (
         "Tickets: 2 Not Started, 1 with a status that is not mapped. Findings: 3 open."
     )
+
+
+# What people say of tickets
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [row(state="remediated")],
+        [row(), row("a2")],
+        [row(solution="s9")],
+        [],
+    ],
+    ids=["settled", "news", "moved", "gone"],
+)
+@pytest.mark.parametrize("more", [{}, {"missing": True}, {"status": None}, {"halo_id": None}], ids=str)
+def test_a_paused_ticket_is_left_alone_whatever_happens(facts: list[dict[str, Any]], more: dict[str, Any]) -> None:
+    paused = ticket(paused="anna", **more)
+    made = plan(world(*facts, tickets=[paused], scanned=MONDAY))
+    assert not [one for one in steps(made) if one[1] == "s1/1"]
+    assert reasons(made)["s1/1"] == "paused by anna"
+    moves = [one for one in steps(made) if "s9" in one[1]]
+    # Its findings are still its own: they follow when it goes on. One that was never made has none.
+    assert bool(moves) is (more.get("halo_id", 7) is None and bool(facts) and facts[0]["solution"] == "s9")
+
+
+def test_a_paused_parent_is_left_alone() -> None:
+    made = plan(world(row(state="remediated"), tickets=[ticket()], parent=replace(PARENT, paused="anna"), summary_days=1))
+    assert steps(made) == [("comment", "s1/1"), ("set-status", "s1/1", "Remediated")]
+    assert reasons(made) == {"project": "paused by anna"}
+
+
+DETACHED = {("a1", "v1"): "detached by anna: ticket 7"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "tickets", "expected"),
+    [
+        ([row()], [], []),
+        ([row(), row("a2")], [], [("create", "s1/2")]),
+        # One that a person has asked for since is as any other.
+        ([row(), row("a2")], [ticket(generation=2)], [("comment", "s1/2")]),
+        # No ticket follows to a key of which one was detached: their places would be the same.
+        ([row(), row("a3")], [ticket("s0", {"a3/v1": "open"})], [("create", "s1/2"), ("comment", "s0/1")]),
+    ],
+)
+def test_the_findings_of_a_detached_ticket_get_no_other_one(
+    facts: list[dict[str, Any]], tickets: list[Ticket], expected: list[tuple[str, ...]]
+) -> None:
+    before = world(
+        *facts, tickets=tickets, detached=DETACHED, forgotten={"s1"}, generations={"s1": 1, "s0": 1}, scanned=MONDAY
+    )
+    made = plan(before)
+    assert sorted(steps(made)) == sorted(expected)
+    told = {pair for step in made.steps if step.kind is Kind.CREATE for pair in step.told}
+    assert "a1|v1" not in told
+    if not tickets or tickets[0].key == "s0":
+        assert reasons(made)["s1"] == "detached by anna: ticket 7"
+
+
+def picked(*rows: dict[str, Any], of: set[str], **more: Any) -> World:
+    chosen = Settings(picked=True, parent=False, min_severity="none", **more)
+    made = world(*rows, settings=chosen, parent=None)
+    return replace(made, findings=made.findings.with_columns(pl.col("asset").is_in(sorted(of)).alias("listed")))
+
+
+def test_a_project_of_what_people_picked_holds_exactly_that_and_tells_of_nothing_else() -> None:
+    made = plan(picked(row(), row("a2"), row("a3", "v2", "s2", severity="none"), of={"a2", "a3"}))
+    assert steps(made) == [("create", "s1/1"), ("create", "s2/1")] and reasons(made) == {}
+    assert [list(step.told) for step in made.steps] == [["a2|v1"], ["a3|v2"]]
+    assert plan(picked(row(), of=set())) == Plan()
+    # Where nobody has ever picked anything, it holds nothing.
+    assert plan(world(row(), settings=Settings(picked=True, parent=False), parent=None)) == Plan()
+
+
+def test_a_project_without_a_ticket_of_its_own() -> None:
+    alone = Settings(parent=False)
+    made = plan(world(row(), settings=alone, parent=None))
+    assert steps(made) == [("create", "s1/1")]
+    settled = world(row(state="remediated"), tickets=[ticket()], settings=alone, parent=None, summary_days=1)
+    assert steps(plan(settled)) == [("comment", "s1/1"), ("set-status", "s1/1", "Remediated")]
+
+
+def test_a_ticket_that_findings_were_tied_to_is_told_all_of_them_first() -> None:
+    tied = ticket(told={"a1/v1": "open", "a2/v1": "remediated"}, tied="anna tied it", listed=True)
+    made = plan(world(row(), row("a2", state="remediated"), tickets=[tied]))
+    assert steps(made) == [("comment", "s1/1")]
+    text = made.steps[0].body["text"]
+    assert text.startswith("anna tied it\n\nDo s1") and "Due: as this ticket says." in text
+    assert "Open: a1.lan." in text and "Remediated: a2.lan." in text
+    # On another day it is the same step.
+    later = plan(replace(world(row(), row("a2", state="remediated"), tickets=[tied]), today=TODAY + DAY))
+    assert later.steps[0].key == made.steps[0].key

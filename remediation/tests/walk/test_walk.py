@@ -31,7 +31,7 @@ from remediation.domain.ticket import OUT, SUPERSEDED
 from remediation.store import models
 from remediation.store.intake import Suspicious, take_in
 from remediation.store.embedded import EmbeddedPostgres
-from remediation.tickets import lease
+from remediation.tickets import attention, lease
 from remediation.tickets.asking import HaloAway
 from remediation.tickets.editing import change_settings
 from remediation.tickets.lease import Busy
@@ -179,6 +179,23 @@ class Days(RuleBasedStateMachine):
     def edit(self, scope: dict[str, Any]) -> None:
         change_settings(models.Project.objects.get(), {"scope": scope})
 
+    @rule(which=st.integers(0, 9))
+    def pause_or_not(self, which: int) -> None:
+        for row in self.one_of_ours(which):
+            (attention.go_on if row.note.get("paused") else attention.pause)(row, "a")
+
+    @rule(which=st.integers(0, 9))
+    def detach_or_attach(self, which: int) -> None:
+        for row in self.one_of_ours(which, kind="child"):
+            try:
+                (attention.attach if row.note.get("detached") else attention.detach)(row, "a")
+            except attention.NotPossible:
+                pass
+
+    def one_of_ours(self, which: int, **of: Any) -> list[models.Ticket]:
+        rows = list(models.Ticket.objects.filter(halo_id__isnull=False, **of).order_by("pk"))
+        return [row for row in rows[which : which + 1] if of or not row.note.get("detached")]
+
     # Runs
 
     @rule()
@@ -317,7 +334,9 @@ class Days(RuleBasedStateMachine):
         states = self.states()
         rows = list(models.Ticket.objects.filter(kind="child", halo_id__isnull=False))
         newest = {key: max(row.generation for row in rows if row.key == key) for key in {row.key for row in rows}}
-        current = [row for row in rows if row.generation == newest[row.key]]
+        current = [
+            row for row in rows if row.generation == newest[row.key] and not row.note.get("detached")
+        ]
         homes = Counter(pair for row in current for pair, state in row.note["told"].items() if state in ALIVE)
         for row in current:
             told, name = row.note["told"], f"{row.key}/{row.generation}"

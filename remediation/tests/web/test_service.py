@@ -1,4 +1,4 @@
-"""Settings and accepted risks: who may, what is counted then, and that the later of two is told."""
+"""Settings: who may, what is counted then, and that the later of two is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.test import Client
-from django.utils import timezone as clock
 
 from remediation.jobs.incoming import source_of
 from remediation.store import models
@@ -25,44 +24,6 @@ def source(store: str) -> models.Source:
     row = models.Source.objects.create(name="console", kind="insightvm", settings={"every": 5})
     take_in(row, scan({"web": ["critical-1", "low-9"], "db": ["critical-1"]}, DAY))
     return row
-
-
-def test_a_risk_is_accepted_renewed_and_withdrawn(source: models.Source, as_role: Callable[[str], Client]) -> None:
-    halo = models.Connection.objects.create(name="halo")
-    project = models.Project.objects.create(name="p", slug="p", connection=halo, source=source)
-    approver, viewer = as_role("approver"), as_role("viewer")
-    row = models.Vulnerability.objects.get(vulnerability="critical-1")
-    address = f"/acceptances/new?vulnerability={row.pk}"
-    assert address in approver.get(f"/vulnerabilities/{row.pk}/").content.decode()
-    assert address not in viewer.get(f"/vulnerabilities/{row.pk}/").content.decode()
-    until = clock.localdate() + timedelta(days=5)
-    given = {"vulnerability": row.pk, "reason": "<b>Isolated</b>", "until": until.isoformat()}
-    assert approver.post("/acceptances/new", {**given, "reason": " "}).status_code == 400
-    assert approver.post("/acceptances/new", {**given, "until": "2020-01-01"}).status_code == 400
-    assert approver.post("/acceptances/new", given).status_code == 302
-    row.refresh_from_db()
-    assert row.alive == 0 and waiting_jobs() == [f"project-{project.pk}"]
-    page = viewer.get("/acceptances/").content.decode()
-    assert "&lt;b&gt;Isolated" in page and f"{until}, soon" in page and "Withdraw" not in page
-    accepted = models.RiskAcceptance.objects.get()
-    later = until + timedelta(days=90)
-    approver.post(f"/acceptances/{accepted.pk}/", {"until": later.isoformat()})
-    assert models.RiskAcceptance.objects.get().expires == later
-    approver.post(f"/acceptances/{accepted.pk}/", {"withdraw": "yes"})
-    row.refresh_from_db()
-    assert row.alive == 2 and "No risk is accepted." in text_of(viewer.get("/acceptances/"))
-    whats = list(models.AuditEntry.objects.order_by("pk").values_list("what", flat=True))
-    assert whats == ["risk accepted", "acceptance renewed", "acceptance withdrawn"]
-
-
-def test_all_of_an_asset_is_accepted(source: models.Source, as_role: Callable[[str], Client]) -> None:
-    asset = models.Asset.objects.get(asset="web")
-    given = {"asset": asset.pk, "reason": "going away", "until": (clock.localdate() + timedelta(days=5)).isoformat()}
-    as_role("approver").post("/acceptances/new", given)
-    device = models.Device.objects.get(name="web.example")
-    assert (device.critical, device.low) == (0, 0)
-    assert dict(models.Vulnerability.objects.values_list("vulnerability", "alive")) == {"critical-1": 1, "low-9": 0}
-    assert as_role("approver").get("/acceptances/new").status_code == 302
 
 
 def test_due_days_move_what_is_overdue_and_the_later_of_two_is_told(

@@ -105,6 +105,7 @@ def accept(
             until=expires,
             by=approver(),
         )
+        acceptances.recount(row.pk, date.today())
         answer(as_json, _shown(accepted), f"Acceptance {accepted.pk} holds until {expires}.")
 
 
@@ -116,6 +117,7 @@ def renew(number: int, until: Until, data: Data = None, as_json: AsJson = False)
 
         row = _acceptance(number)
         acceptances.renew(row, expires, approver())
+        acceptances.recount(row.source_id, date.today())
         answer(as_json, _shown(row), f"Acceptance {number} holds until {expires}.")
 
 
@@ -126,6 +128,7 @@ def withdraw(number: int, data: Data = None, as_json: AsJson = False) -> None:
 
         row = _acceptance(number)
         acceptances.withdraw(row, approver())
+        acceptances.recount(row.source_id, date.today())
         answer(as_json, _shown(row), f"Acceptance {number} is withdrawn.")
 
 

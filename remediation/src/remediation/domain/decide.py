@@ -42,19 +42,24 @@ def decide(
     linked: bool = False,
     moved: str = "",
     released: bool = False,
+    about: str = "",
 ) -> Decision:
     """The steps for a ticket that exists, at most one comment among them.
 
     ``linked``: what comes back opens a new ticket instead of the old one. ``moved``: the key that the ticket's findings
     have all moved to. ``released``: an approver lets the ticket end, though its findings were only withdrawn.
+    ``about`` is what the first comment on a ticket says that a person has tied the findings to.
     """
     decision = _decide(ticket, findings, skew, linked, released)
+    if ticket.tied:
+        decision = _opened_with(decision, f"{ticket.tied}\n\n{about}".strip())
     return _told_of_move(ticket, findings, decision, moved) if moved else decision
 
 
 def _decide(ticket: Ticket, findings: list[Finding], skew: timedelta, linked: bool, released: bool) -> Decision:
     counts = Counts.of(findings)
-    news = [finding for finding in findings if ticket.told.get(finding.pair) != finding.state]
+    # A ticket that the findings were tied to has been told of none.
+    news = [one for one in findings if ticket.tied or ticket.told.get(one.pair) != one.state]
     if ticket.status is None:
         return _nothing(ticket, "its status in HaloITSM is not mapped to one of ours", needs_person=True)
     if counts.alive:
@@ -194,19 +199,28 @@ def _settled(
 def _told_of_move(ticket: Ticket, findings: list[Finding], decision: Decision, moved: str) -> Decision:
     """The same decision; its comment, or one more, also tells of the move."""
     text = f"All that is left of this moved to another solution: {moved}."
-    steps = list(decision.steps)
-    for number, step in enumerate(steps):
-        if step.kind is Kind.COMMENT:
-            steps[number] = replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
-            return replace(decision, steps=tuple(steps))
+    if any(step.kind is Kind.COMMENT for step in decision.steps):
+        return _opened_with(decision, text)
     living = [finding for finding in findings if finding.is_alive]
     said = comment(ticket, findings, text, f"its findings moved to {moved}", living)
-    return replace(decision, steps=(said, *steps))
+    return replace(decision, steps=(said, *decision.steps))
+
+
+def _opened_with(decision: Decision, text: str) -> Decision:
+    """The same decision; its comment, where there is one, begins with a text."""
+    steps = [
+        replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
+        if step.kind is Kind.COMMENT
+        else step
+        for step in decision.steps
+    ]
+    return replace(decision, steps=tuple(steps))
 
 
 def _is_new(ticket: Ticket, finding: Finding) -> bool:
     """Whether people have not been told that it is there: it is new, or it came back."""
-    return finding.is_alive and ticket.told.get(finding.pair) not in (State.OPEN.value, State.UNCONFIRMED.value)
+    told = None if ticket.tied else ticket.told.get(finding.pair)
+    return finding.is_alive and told not in (State.OPEN.value, State.UNCONFIRMED.value)
 
 
 def _news_text(news: list[Finding], counts: Counts) -> str:

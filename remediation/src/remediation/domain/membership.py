@@ -7,7 +7,7 @@ lead's own edit takes it out.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import compress
@@ -41,8 +41,8 @@ UNREAD = frozenset(
     "last_found scan_finished assessed credentials instances covered mac "
     "sites owner_tags location_tags custom_tags listed".split()
 )
-# The column that tells whether a finding is one of those that a static project was made of. Where it is not there, the
-# project was made of all that there was.
+# The column that tells whether a finding is one of those that a static project was made of, or that people picked for a
+# project of single tickets. Where it is not there, the project was made of all that there was.
 LISTED = "listed"
 # The column with the key of each finding's ticket.
 TICKET = "ticket_key"
@@ -130,7 +130,8 @@ class Membership:
     """The findings of a project, as ``believed`` gives them, and its tickets.
 
     ``taken`` are findings that another project's ticket has, with that ticket's name. ``made`` is when the project was
-    made, which matters to a static one.
+    made, which matters to a static one. ``detached`` are findings of tickets that a person has detached, with who said so:
+    no ticket takes them in by itself.
     """
 
     settings: Settings
@@ -138,6 +139,7 @@ class Membership:
     tickets: Sequence[Ticket]
     taken: Mapping[Pair, str]
     made: datetime | None = None
+    detached: Mapping[Pair, str] = field(default_factory=dict)
 
     def rows(self) -> Rows:
         """The findings that are in the project, by key."""
@@ -156,12 +158,15 @@ class Membership:
 
     def wanted_rows(self) -> pl.DataFrame:
         """The living findings that the project would take in now, if nobody else has them."""
-        return self.findings.filter(self.wanted() & pl.col("state").is_in(ALIVE))
+        wanted = self.findings.filter(self.wanted() & pl.col("state").is_in(ALIVE))
+        return wanted.join(pairs_frame(self.detached), on=KEY, how="anti") if self.detached else wanted
 
     def wanted(self) -> pl.Expr:
         """Whether the project would take a finding in now."""
         scope, settings = self.settings.scope, self.settings
         wanted = scope.where() & scope.bad_enough(settings.min_severity)
+        if settings.picked:
+            return pl.col(LISTED) if LISTED in self.findings.columns else pl.lit(False)
         if settings.static and LISTED in self.findings.columns:
             return wanted & pl.col(LISTED)
         if settings.static and self.made:
@@ -212,27 +217,31 @@ class Membership:
         below = self._counted(there.filter(~passes), f"below the filter: {{}} {scope.in_words(settings.min_severity)}")
         is_made_of = LISTED in self.findings.columns
         why = "not in the report that it was made of" if is_made_of else "came up after it was made"
-        others = there.filter(passes & ~self.wanted()) if settings.static else there.clear()
+        # What nobody has picked is nothing that was left out.
+        tells = settings.static and not settings.picked
+        others = there.filter(passes & ~self.wanted()) if tells else there.clear()
         late = self._counted(others, f"the project is static: {{}} {why}")
-        return [*below, *late, *self._covered(there.filter(self.wanted()))]
+        wanted = there.filter(self.wanted())
+        covered = self._named(wanted, self.taken, "covered by {}")
+        return [*below, *late, *covered, *self._named(wanted, self.detached, "{}")]
 
     def _counted(self, rows: pl.DataFrame, reason: str) -> list[NotDone]:
         column = key_column(self.settings)
         counts = rows.group_by(column).len().sort(column)
         return [NotDone(str(key), reason.format(counted(count))) for key, count in counts.iter_rows()]
 
-    def _covered(self, rows: pl.DataFrame) -> list[NotDone]:
-        """What other projects have, told once for each key and ticket of theirs."""
-        if not self.taken:
+    def _named(self, rows: pl.DataFrame, by: Mapping[Pair, str], reason: str) -> list[NotDone]:
+        """Those of the rows that are in ``by``, told once for each key and value there."""
+        if not by:
             return []
         column = key_column(self.settings)
         found = (
-            rows.join(pairs_frame(self.taken), on=KEY, how="semi")
+            rows.join(pairs_frame(by), on=KEY, how="semi")
             .select(pl.col(column).alias("key"), *KEY)
             .sort("key", *KEY)
         )
-        covered = sorted({(key, self.taken[asset, vulnerability]) for key, asset, vulnerability in found.iter_rows()})
-        return [NotDone(str(key), f"covered by {name}") for key, name in covered]
+        named = sorted({(key, by[asset, vulnerability]) for key, asset, vulnerability in found.iter_rows()})
+        return [NotDone(str(key), reason.format(name)) for key, name in named]
 
 
 def taken_out(findings: pl.DataFrame, settings: Settings, tickets: Sequence[Ticket]) -> dict[str, list[Pair]]:

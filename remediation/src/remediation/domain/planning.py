@@ -34,6 +34,9 @@ class World:
     highest that were ever used for a key, also by tickets that follow another key now. ``released`` names the tickets
     (key and generation) that an approver lets end though their findings were only withdrawn. ``skew`` is how far a scan
     has to begin after a person's word. ``made`` is when the project was made. ``slug`` and ``link`` are for texts.
+
+    ``detached`` are findings of whose ticket a person wants nothing more to be heard, in any project, with who said so;
+    ``forgotten`` the keys of such tickets of this project.
     """
 
     name: str
@@ -48,6 +51,8 @@ class World:
     released: Collection[str] = ()
     skew: timedelta = SKEW
     made: datetime | None = None
+    detached: Mapping[Pair, str] | None = None
+    forgotten: Collection[str] = ()
     slug: str = ""
     link: str = ""
 
@@ -61,9 +66,9 @@ def plan(world: World) -> Plan:
     tickets = sorted(world.tickets, key=lambda ticket: (ticket.key, ticket.generation))
     by_key = {ticket.key: ticket for ticket in tickets}
     frame = believed(world.findings, world.settings)
-    membership = Membership(world.settings, frame, tickets, world.taken or {}, world.made)
+    membership = Membership(world.settings, frame, tickets, world.taken or {}, world.made, world.detached or {})
     rows = membership.rows()
-    follows = _follows(rows, by_key)
+    follows = _follows(rows, by_key, world.forgotten)
     arriving = {new: old for old, new in follows.items()}
     steps: list[Step] = []
     not_done: list[NotDone] = []
@@ -72,15 +77,21 @@ def plan(world: World) -> Plan:
         if known is None:
             generation = (world.generations or {}).get(key, 0) + 1
             _create(world, key, generation, rows, steps, not_done)
+        elif known.left_alone:
+            not_done.append(NotDone(known.name, known.left_alone))
         elif known.halo_id is None:
             _create(world, key, known.generation, rows, steps, not_done, known)
         else:
             _decide(world, known, key, rows, steps, not_done)
     not_done += membership.left_out()
     agrees = None
+    if not world.settings.parent:
+        return Plan(tuple(steps), tuple(not_done), _held(world, steps))
     if world.parent is None or world.parent.halo_id is None:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, create_parent(world, rows, tickets, steps))
+    elif world.parent.left_alone:
+        not_done.append(NotDone(PARENT_KEY, world.parent.left_alone))
     elif world.parent.missing:
         not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id), needs_person=True))
     else:
@@ -132,8 +143,8 @@ def _elsewhere(pair: Pair, told: str, row: Row | None) -> Finding:
     return replace(finding, state=SUPERSEDED) if finding.is_alive else finding
 
 
-def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
-    """Old and new key of each ticket whose living findings have all moved to one other key, which has no ticket.
+def _follows(rows: Rows, by_key: Mapping[str, Ticket], forgotten: Collection[str]) -> dict[str, str]:
+    """Old and new key of each ticket whose living findings have all moved to one other key, which never had a ticket.
 
     Of several that moved to the same key the first follows, open ones first.
     """
@@ -146,7 +157,7 @@ def _follows(rows: Rows, by_key: Mapping[str, Ticket]) -> dict[str, str]:
         if len(now) != 1:
             continue
         new = now.pop()
-        if new not in by_key and new not in found.values():
+        if new not in by_key and new not in forgotten and new not in found.values():
             found[key] = new
     return found
 
@@ -165,6 +176,7 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
         linked=world.settings.reopen_linked,
         moved=moved,
         released=ticket.name in world.released,
+        about=_about(world, key, rows) if ticket.tied else "",
     )
     if decision.linked:
         # The new ticket comes before the comment that tells of it: a run that ends between them loses no ticket.
@@ -175,6 +187,17 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
     if moved:
         reason = f"its findings moved to {moved}"
         steps.append(Step(Kind.FOLLOW, ticket.key, ticket.generation, reason, {"key": moved}))
+
+
+def _about(world: World, key: str, rows: Rows) -> str:
+    """What a ticket that the findings of a key were tied to is told of them: as a new one would be."""
+    living = rows.living(key)
+    if not living:
+        return ""
+    severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
+    return template.fill(
+        world.settings.child_details, values(world, rows.living_columns(key), severity, "as this ticket says")
+    )
 
 
 def _create(

@@ -94,7 +94,8 @@ class Settings:
 
     ``min_severity`` and ``scope`` say which findings are in the project. ``static``: those that come up after the
     project was made are not, nor those that were not in the report that it was made of, if there was one. ``dynamic``:
-    only the lead settles the project's own ticket.
+    only the lead settles the project's own ticket. ``picked``: it holds exactly what people picked for it, finding by
+    finding. ``parent``: it has a ticket of its own, of which the others are children.
 
     ``raise_for`` (see Raise) raises priority and due date by one severity. ``epss_from`` is 0 to 1.
 
@@ -117,6 +118,8 @@ class Settings:
     scope: Scope = Scope()
     static: bool = False
     dynamic: bool = False
+    picked: bool = False
+    parent: bool = True
     granularity: Granularity = Granularity.SOLUTION
     due_days: Mapping[str, int] = field(default_factory=lambda: dict(DUE_DAYS))
     due_from: DueFrom = DueFrom.CREATED

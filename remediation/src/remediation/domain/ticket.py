@@ -93,6 +93,10 @@ class Ticket:
     ``missing``: Halo does not show the ticket any more. ``settling``: the status that its last comment announced is not
     set yet. ``taken_back``: a person took back what was done last, and nothing is new since.
 
+    ``paused`` and ``detached`` name the person who said so: nothing is planned for a paused ticket until somebody lets
+    it go on, and the service has forgotten a detached one. ``tied``: in words, who tied its findings to this ticket of
+    Halo's, which has not been told so yet.
+
     Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
 
@@ -110,6 +114,9 @@ class Ticket:
     missing: bool = False
     settling: bool = False
     taken_back: bool = False
+    paused: str = ""
+    detached: str = ""
+    tied: str = ""
     numbers: str = ""
     numbers_told: date | None = None
 
@@ -117,6 +124,11 @@ class Ticket:
     def name(self) -> str:
         """Key and generation."""
         return f"{self.key}/{self.generation}"
+
+    @property
+    def left_alone(self) -> str:
+        """Why the service writes nothing to it: ``paused by anna``. "" where nobody has said so."""
+        return left_alone(self.paused, self.detached)
 
 
 @dataclass(frozen=True)
@@ -187,6 +199,11 @@ def evidence(findings: list[Finding]) -> dict[str, Any]:
         "scans": sorted({finding.scan for finding in findings if finding.scan}),
         "findings": len(findings),
     }
+
+
+def left_alone(paused: str, detached: str) -> str:
+    """Why the service writes nothing to a ticket that a person has paused or detached, "" where nobody has."""
+    return f"detached by {detached}" if detached else f"paused by {paused}" if paused else ""
 
 
 def counted(findings: int) -> str:

@@ -69,6 +69,9 @@ def _of_ticket(
     if ticket.missing:
         not_done.append(NotDone(name, gone(ticket.halo_id)))
         return
+    if ticket.left_alone:
+        not_done.append(NotDone(name, ticket.left_alone))
+        return
     if any(one.kind in CREATES for one in done):
         not_done.append(NotDone(name, f"ticket {ticket.halo_id} was made by it, and stays until somebody closes it"))
     if any(one.kind is Kind.FOLLOW for one in done):

@@ -25,7 +25,9 @@ from procrastinate.tasks import configure_task
 
 from ..ending import Ending
 from ..store import models
+from ..store.acceptances import recount
 from ..store.counts import count_all
+from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from . import uploads, work
 from .incoming import forget_unfinished
@@ -61,6 +63,17 @@ def ask_to_plan(project: models.Project) -> bool:
     """Put the planning of a project into the queue, which writes nothing to Halo; False where it waits already."""
     lock, once = f"connection-{project.connection_id}", f"plan-{project.pk}"
     return _ask("plan_project", lock=lock, once=once, pause=0, project_id=project.pk)
+
+
+def ask_to_count(source_id: int) -> bool:
+    """Put the counting of what is open of a source into the queue; False where it waits there already."""
+    return _ask("count_source", lock=f"source-{source_id}", once=f"count-{source_id}", pause=0, source_id=source_id)
+
+
+def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
+    """Put the tying of a ticket's findings, as its note wants it, into the queue; False where it waits there already."""
+    lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
+    return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
 
 
 def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
@@ -122,6 +135,32 @@ def plan_project(project_id: int) -> None:
     ended = _ended(lambda: work.plan_project(project), lambda: ask_to_plan(project))
     if ended is not None:
         _log.info("Project %s was planned: %s.", project_id, ended.ending.word)
+
+
+@app.task(name="count_source")
+def count_source(source_id: int) -> None:
+    """Count what is open of a source anew, after a risk was accepted, or is not any more."""
+    if models.Source.objects.filter(pk=source_id).exists():
+        recount(source_id, timezone.localdate())
+
+
+@app.task(name="tie_ticket")
+def tie_ticket(ticket_id: int) -> None:
+    """Tie a ticket's findings to another of Halo's, which the project's run then tells of them."""
+    ticket = models.Ticket.objects.filter(pk=ticket_id, note__has_key=TYING).select_related("project").first()
+    if ticket is None:
+        return
+    ended = _ended(lambda: work.tie_ticket(ticket), lambda: ask_to_tie(ticket, pause=PAUSE))
+    if ended is None:
+        return
+    _log.info("Of ticket %s, the findings were to be tied: %s.", ticket_id, ended.ending.word)
+    if ended.ending is Ending.HELD:
+        # Halo is away.
+        ask_to_tie(ticket, pause=AWAY_PAUSE)
+    elif ended.ending is Ending.DONE:
+        ask_to_run(ticket.project)
+    else:
+        not_tied(ticket, ended.text)
 
 
 @app.task(name="import_folder")

@@ -25,6 +25,7 @@ from ..store import models
 from ..store.intake import take_in
 from ..store.json_keys import change_keys
 from ..tickets.apply import Outcome
+from ..tickets.attention import NotPossible
 from ..tickets.run import ProjectRun, waiting_reasons
 from .telling import told
 
@@ -108,6 +109,17 @@ def plan_project(project: models.Project) -> Ended:
         made, stored = ProjectRun(project).plan()
         value = {"id": stored.pk, "steps": len(made.steps), "held": bool(made.held)}
         return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
+
+
+def tie_ticket(ticket: models.Ticket) -> Ended:
+    """Tie a ticket's findings to the one of Halo's that a person has asked for.
+
+    Raises HaloError, HaloAway, Busy and NotInHalo.
+    """
+    try:
+        return Ended({}, ProjectRun(ticket.project).tie(ticket))
+    except NotPossible as error:
+        return Ended({}, str(error), Ending.REFUSED)
 
 
 def applied(made: Plan, outcome: Outcome) -> tuple[dict[str, Any], Ending]:

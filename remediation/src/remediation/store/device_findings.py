@@ -16,6 +16,7 @@ from ..domain.ledger import ALIVE, State
 from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import OUT, SUPERSEDED, pair_text
 from . import copy, models
+from .acceptances import holding, as_known
 
 AssetKey = tuple[int, str]
 """The number of a source, and the source's own id of the asset."""
@@ -135,7 +136,7 @@ def facts_of_assets(keys: Collection[AssetKey], today: date | None = None) -> di
     for row in _tickets(found).filter(pl.col("told").is_in(ALIVE)).iter_rows(named=True):
         tickets.setdefault((row["source"], row["asset"]), set()).add((row["number"], row["project"]))
     accepted: dict[AssetKey, list[int]] = {}
-    for one in _acceptances({source for source, _ in keys}, day):
+    for one in holding({source for source, _ in keys}, day):
         if one.asset is not None:
             accepted.setdefault((one.source_id, one.asset), []).append(one.pk)
     return {
@@ -149,15 +150,10 @@ def _findings(keys: Collection[AssetKey], today: date) -> pl.DataFrame:
     sources, assets = [source for source, _ in keys], [asset for _, asset in keys]
     found = copy.select(_LEDGER, [sources, assets], _ROWS)
     by_source: dict[int, list[Acceptance]] = {source: [] for source in sorted(set(sources))}
-    for row in _acceptances(by_source, today):
-        by_source[row.source_id].append(Acceptance(row.expires, row.asset, row.solution, row.vulnerability))
+    for row in holding(by_source, today):
+        by_source[row.source_id].append(as_known(row))
     parts = [excepted(found.filter(pl.col("source") == source), some, today) for source, some in by_source.items()]
     return pl.concat(parts) if parts else found
-
-
-def _acceptances(sources: Collection[int], today: date) -> list[models.RiskAcceptance]:
-    rows = models.RiskAcceptance.objects.filter(source__in=list(sources), expires__gte=today, withdrawn__isnull=True)
-    return list(rows.order_by("pk"))
 
 
 def _tickets(found: pl.DataFrame) -> pl.DataFrame:
@@ -176,7 +172,7 @@ def _tickets(found: pl.DataFrame) -> pl.DataFrame:
         )
         for ticket in there.select_related("project"):
             told: Mapping[str, str] = ticket.note["told"]
-            if not ticket.note.get("missing"):
+            if not (ticket.note.get("missing") or ticket.note.get("detached")):
                 rows += [
                     (source, *pairs[text], ticket.halo_id, ticket.project.name, told[text])
                     for text in pairs.keys() & told.keys()

@@ -229,6 +229,7 @@ class RiskAcceptance(models.Model):
     accepted = models.DateTimeField(default=timezone.now)
     expires = models.DateField(db_comment="the last day on which it holds")
     withdrawn = models.DateTimeField(null=True, db_comment="when somebody ended it before its time")
+    version = version()
 
     class Meta:
         constraints = [
@@ -338,6 +339,7 @@ class Ticket(models.Model):
     agreed_at = models.DateTimeField(null=True)
     assigned = models.TextField(default="")
     title = models.TextField(default="")
+    due = models.DateField(null=True, db_comment="the date that it was made with")
     created = models.DateTimeField(default=timezone.now)
     settled = models.BooleanField(default=False)
     note = models.JSONField(default=dict)

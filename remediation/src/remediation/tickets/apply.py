@@ -7,7 +7,7 @@ by the mark in its text, and a status can be set twice. One process at a time wr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Callable, Mapping
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
@@ -17,6 +17,7 @@ from ..domain.status import Status, StatusMap
 from ..domain.ticket import gone
 from ..store import models
 from .asking import HaloAway, asked, in_words, is_away
+from .attention import left_alone_by
 from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
@@ -84,6 +85,8 @@ class Applier:
         self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
+        # Whether the project has a ticket of its own, of which the others are children.
+        self._has_parent = bool(project.settings.get("parent", True))
         # Why nothing can be created, "" where it can.
         self._unsearched = ""
 
@@ -139,7 +142,9 @@ class Applier:
     def _look(self, missing: dict[str, models.Ticket], steps: Mapping[tuple[str, int], Step]) -> None:
         """Look for tickets, and take those that are found out of ``missing``. Raises HaloError and HaloAway."""
         for are_parents in (True, False):
-            found = by_reference(self._instance, missing, self._parent_id(), are_parents=are_parents)
+            found = by_reference(
+                self._instance, missing, self._parent_id(), are_parents=are_parents, has_parent=self._has_parent
+            )
             for reference, shown in found.items():
                 row = missing.pop(reference)
                 self._adopted(row, shown[0], steps.get((row.key, row.generation)))
@@ -169,7 +174,13 @@ class Applier:
         row.status = ours.value if ours else ""
         row.agreed_status = Status.NOT_STARTED.value
         row.title = str(sent["title"])
-        row.save(update_fields=["halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title"])
+        row.due = date.fromisoformat(sent["due"]) if sent.get("due") else None
+        row.assigned = str(sent.get("agent") or "")
+        row.save(
+            update_fields=[
+                *("halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title", "due", "assigned")
+            ]
+        )
         now = self._now()
         keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
 
@@ -276,9 +287,12 @@ class Applier:
 
     def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
         """Why a step cannot be begun yet, "" where it can."""
+        # A person may have said so since the plan was made.
+        if left_alone := left_alone_by(ticket):
+            return left_alone
         if step.kind in CREATES and self._unsearched:
             return self._unsearched
-        if step.kind is Kind.CREATE and self._parent_id() is None:
+        if step.kind is Kind.CREATE and self._has_parent and self._parent_id() is None:
             return "the project's own ticket does not exist yet"
         if step.kind not in (*CREATES, Kind.FOLLOW) and ticket.halo_id is None:
             return "its ticket does not exist yet"
@@ -405,4 +419,5 @@ def _sent(step: Step) -> dict[str, Any]:
     if step.kind not in CREATES:
         return {}
     numbers = {"numbers": step.body["numbers"]} if "numbers" in step.body else {}
-    return {"told": dict(step.told), "title": str(step.body["summary"]), **numbers}
+    known = {name: step.body.get(name) for name in ("due", "agent")}
+    return {"told": dict(step.told), "title": str(step.body["summary"]), **known, **numbers}

@@ -172,7 +172,7 @@ class Instance:
     def references(self, references: Iterable[str], parent_id: int | None) -> dict[str, list[Shown]]:
         """The tickets that carry references, by reference, the oldest first. Raises HaloError."""
         found = self._client.find_references(references, parent_id)
-        return {reference: [self._shown(ticket) for ticket in tickets] for reference, tickets in found.items()}
+        return {reference: [self.shown(ticket) for ticket in tickets] for reference, tickets in found.items()}
 
     def create(self, fields: Mapping[str, Any], reference: str) -> tuple[Shown, list[str]]:
         """A new ticket, of which it is known that none has its reference; and the custom fields that Halo dropped.
@@ -180,7 +180,7 @@ class Instance:
         Raises HaloError.
         """
         ticket, _ = self._client.create_ticket_once(fields, reference, known_absent=True)
-        return self._shown(ticket), _dropped(fields.get("customfields") or [], ticket)
+        return self.shown(ticket), _dropped(fields.get("customfields") or [], ticket)
 
     def close_twin(self, twin: Shown, first_id: int) -> None:
         """Closes a ticket that was made twice, with a note that names the first. A closed one is left as it is.
@@ -221,6 +221,10 @@ class Instance:
             self._client.update_ticket(halo_id, {"agent_id": agent})
             write()
 
+    def agent_name(self, number: int) -> str:
+        """The name of an agent, "" where there is none. Raises HaloError."""
+        return next((str(row.get("name")) for row in self._client.lookups.rows("agent") if as_id(row.get("id")) == number), "")
+
     def changes(self, since: str) -> Changes:
         """The tickets that changed since a moment of Halo's clock, closed ones too.
 
@@ -232,7 +236,7 @@ class Instance:
             return Changes([], clock_of(response), skew_of(response, reader.now))
         # To ask whether an instance hides closed tickets from this list would take more requests than to list them.
         changes = changed_since(reader, SortKey(since).earlier(OVERLAP), closed=True)
-        return Changes([self._shown(row) for _, row in changes.rows], changes.halo_time or since, changes.skew)
+        return Changes([self.shown(row) for _, row in changes.rows], changes.halo_time or since, changes.skew)
 
     def children(self, parent_id: int) -> list[Shown]:
         """The children of a ticket; some of them where the list ignores the parent. Raises HaloError."""
@@ -240,20 +244,26 @@ class Instance:
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in reader.pages({"parent_id": str(parent_id), **state}):
                 own = [row for row in rows if as_id(row.get("parent_id")) in (None, parent_id)]
-                shown += [self._shown(row) for row in own]
+                shown += [self.shown(row) for row in own]
                 if len(own) < len(rows):
                     break
         return shown
 
     def show(self, halo_id: int) -> Shown | None:
         """One ticket; None where it does not exist, or the agent may not see it. Raises HaloError."""
+        ticket = self.ticket(halo_id)
+        return None if ticket is None else self.shown(ticket)
+
+    def ticket(self, halo_id: int) -> Mapping[str, Any] | None:
+        """One ticket as Halo has it; None as in ``show``. Raises HaloError."""
         try:
-            return self._shown(self._client.get_ticket(halo_id))
+            return self._client.get_ticket(halo_id)
         except (NotFound, Unauthorized):
             return None
 
     @staticmethod
-    def _shown(row: Mapping[str, Any]) -> Shown:
+    def shown(row: Mapping[str, Any]) -> Shown:
+        """What of a ticket as Halo has it the service keeps."""
         updated = SortKey.of(row.get("last_update")) or SortKey.of(row.get("lastactiondate"))
         return Shown(as_id(row.get("id")) or 0, as_id(row.get("status_id")), as_id(row.get("agent_id")), updated.moment)
 

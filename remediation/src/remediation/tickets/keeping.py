@@ -22,13 +22,15 @@ from .journal import Journal
 SETTLING = "settling"
 RELEASED = "released"
 TAKEN_BACK = "taken_back"
+# What a ticket that findings were tied to is to be told with the next comment.
+_TIED = "tied"
 
 
 def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
     """The comment of a step with this body was made: what it has told is told."""
     note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
-    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK} - marks.keys())
+    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, _TIED} - marks.keys())
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])

@@ -19,6 +19,12 @@ from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
+# Halo's agent that stands for nobody.
+UNASSIGNED = 1
+# In a ticket's note: the number of its agent.
+_AGENT = "agent"
+# In a connection's settings: the names of Halo's statuses by their numbers.
+STATUS_NAMES = "halo_statuses"
 
 
 def read_back(
@@ -35,7 +41,8 @@ def read_back(
     writer, who has to be so until all is stored: of two, the one that read less could store it last.
     """
     tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
-    known = {row.halo_id: row for row in tickets if row.halo_id}
+    # What Halo has of a ticket that a person has detached is nothing to the service.
+    known = {row.halo_id: row for row in tickets if row.halo_id and not row.note.get("detached")}
     cursor = connection.settings.get("cursor", "")
     changes = instance.changes(cursor)
     shown = changes.shown
@@ -46,6 +53,7 @@ def read_back(
     else:
         shown = _all(known, instance)
         seen = {one.halo_id for one in shown}
+    agents = _new_agents(shown, known, instance)
     with journal.held():
         if not cursor:
             for number in known.keys() - seen:
@@ -59,9 +67,29 @@ def read_back(
             for row in known.values()
             if not row.status
         )
+        for row, number, name in agents:
+            row.assigned = name
+            row.save(update_fields=["assigned"])
+            change_keys(row, "note", {_AGENT: number})
         skew = {} if changes.skew is None else {"skew": changes.skew}
-        change_keys(connection, "settings", {"cursor": str(changes.moment), **skew})
+        # By which pages name Halo's status of a ticket.
+        names = {STATUS_NAMES: {str(number): name for number, name in statuses.names.items()}}
+        change_keys(connection, "settings", {"cursor": str(changes.moment), **skew, **names})
     return changed
+
+
+def _new_agents(
+    shown: Iterable[Shown], known: Mapping[int, models.Ticket], instance: Instance
+) -> list[tuple[models.Ticket, int, str]]:
+    """The tickets that are another agent's than was known, with the number and name of that. Raises HaloError."""
+    found = []
+    for one in shown:
+        row = known.get(one.halo_id)
+        if row is None or one.agent_id is None or one.agent_id == row.note.get(_AGENT, UNASSIGNED):
+            continue
+        name = "" if one.agent_id == UNASSIGNED else instance.agent_name(one.agent_id)
+        found.append((row, one.agent_id, name))
+    return found
 
 
 def _shown_again(
@@ -84,8 +112,12 @@ def _lost(lost: Mapping[int, models.Ticket], known: Mapping[int, models.Ticket],
     if len(lost) <= _FEW:
         return [one for one in map(instance.show, lost) if one is not None]
     projects = {row.project_id for row in lost.values()}
-    parents = (number for number, row in known.items() if row.kind == "parent" and row.project_id in projects)
-    return [one for number, one in _listed(parents, instance).items() if number in lost]
+    parents = {number: row for number, row in known.items() if row.kind == "parent" and row.project_id in projects}
+    found = [one for number, one in _listed(parents, instance).items() if number in lost]
+    # Those of a project without a ticket of its own are in no such list.
+    listed = {row.project_id for row in parents.values()}
+    others = (instance.show(number) for number, row in lost.items() if row.project_id not in listed)
+    return [*found, *(one for one in others if one is not None)]
 
 
 def _listed(parents: Iterable[int], instance: Instance) -> dict[int, Shown]:

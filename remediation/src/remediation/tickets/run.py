@@ -19,6 +19,7 @@ from ..store import models
 from ..store.secrets import open_
 from .apply import Applier, Outcome
 from .asking import asked
+from .attention import tie
 from .budget import Budget
 from .cut_off import CutOff
 from .instance import Instance, Options
@@ -196,6 +197,15 @@ class ProjectRun:
             # The newest plan is what is to be done now.
             self._planned(journal)
             return plan, outcome
+
+    def tie(self, ticket: models.Ticket) -> str:
+        """Tie a ticket's findings to the one of Halo's that a person has asked for; what came of it.
+
+        Raises HaloError, HaloAway, Busy and NotPossible.
+        """
+        with self._one_writer() as journal:
+            self._read_back(journal)
+            return tie(ticket, self._instance, self._statuses, journal, self._now())
 
     def _prepared(self, journal: Journal) -> Applier:
         """Read Halo back and look up what may have been said before. Raises HaloError and HaloAway."""

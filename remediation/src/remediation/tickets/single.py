@@ -1,34 +1,44 @@
 """Single tickets: what a person asks for with one click, for a device or for a vulnerability.
 
-They are tickets of standing projects, one for each connection, source and kind, which are static and hold exactly the
-findings that people have picked. So scans settle them as they settle all others, and no finding gets a second ticket.
-These projects come before all others: a person's word counts more than what a scope would take in.
+They are tickets of standing projects, one for each connection, source and kind, which hold exactly the findings that
+people have picked. So scans settle them as they settle all others, and no finding gets a second ticket. These projects
+come before all others: a person's word counts more than what a scope would take in. They have no ticket of their own,
+and nothing of theirs waits for an approver, because a person has asked for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import polars as pl
+from django.conf import settings as service
 from django.db import transaction
 from django.db.models import Min
 
+from ..domain.acceptance import excepted
 from ..domain.ledger import ALIVE, KEY
+from ..domain.membership import LISTED, pairs_frame
 from ..domain.plan import Kind
 from ..domain.planning import World, plan
 from ..domain.project import Granularity, Settings
-from ..domain.ticket import Pair, pair_of
+from ..domain.ticket import OUT, SUPERSEDED, Pair, pair_of, pair_text
 from ..store import audit, bulk, models
+from ..store.acceptances import as_known, holding
 from ..store.projects import create_project, with_defaults
+from .attention import FORGOTTEN, asked_again
+from .world import ticket_of
 
 # More findings than a ticket ever has; what a page shows of it is made of as many at most.
 MOST = 20_000
 NAMES = {Granularity.ASSET: "Single tickets by device", Granularity.VULNERABILITY: "Single tickets by vulnerability"}
 _COLUMNS = {Granularity.ASSET: "asset", Granularity.VULNERABILITY: "vulnerability"}
-_SETTINGS = {"static": True, "min_severity": "none", "summary_days": 0, "most_creates": 1000, "scope": {}}
+_TICKETS = {Granularity.ASSET: "assets__contains", Granularity.VULNERABILITY: "vulnerabilities__contains"}
+# A share of more than all is never resolved, and so many are never made.
+_SETTINGS = {"picked": True, "parent": False, "min_severity": "none", "scope": {}, "static": False, "dynamic": False}
+_SETTINGS |= {"mass_share": 1.0, "most_creates": 10**9, "reopen_linked": True, "resolve_unreported": False}
 
 
 @dataclass(frozen=True)
@@ -39,88 +49,181 @@ class Subject:
     granularity: Granularity
     key: str
 
-    def findings(self) -> pl.DataFrame:
-        """What is open of it now, with the columns of ``bulk.read_findings``."""
-        return bulk.read_alive(self.source.pk, _COLUMNS[self.granularity], self.key, MOST)
+    def findings(self, today: date) -> pl.DataFrame:
+        """What of it is there now, as far as anybody has proved; the state of what is accepted today says so."""
+        found = bulk.read_alive(self.source.pk, _COLUMNS[self.granularity], self.key, MOST)
+        return excepted(found, [as_known(row) for row in holding([self.source.pk], today)], today)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What would be made for a subject. ``body`` is that of the ticket, None where no finding is left for it; ``why``
-    its reason. ``covered``: how many of its findings each live ticket of Halo's tells of already, by its number."""
+    """What a click would do for a subject that has so many ``findings``.
+
+    ``body`` is that of a new ticket, or of the comment on the one that stands for the subject already (``joins``); None
+    where no finding is left for it. ``why`` is its reason, ``devices`` are the names of those that it is about.
+    ``covered``: how many of its findings each ticket tells of already. ``asked``: how many somebody has asked a ticket
+    for that is not made yet. ``accepted``: of how many the risk is accepted.
+    """
 
     subject: Subject
     findings: int
-    body: Mapping[str, Any] | None
-    why: str
+    devices: tuple[str, ...] = ()
+    body: Mapping[str, Any] | None = None
+    why: str = ""
+    joins: models.Ticket | None = None
+    covered: tuple[tuple[models.Ticket, int], ...] = ()
+    asked: int = 0
+    accepted: int = 0
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The findings of a subject: those that are ``left`` for a new ticket, and why the others are not."""
+
+    left: pl.DataFrame
+    all: int
+    accepted: int
     covered: Mapping[int, int]
+    tickets: Mapping[int, models.Ticket]
+    asked: int
 
 
 def offer(subject: Subject, connection: models.Connection, today: date) -> Offer:
-    """What ``pick`` would make. Nothing is stored or sent."""
-    findings = subject.findings()
-    told = _told(subject, connection)
-    covered: dict[int, int] = {}
-    for pair in findings.select(KEY).iter_rows():
-        if pair in told:
-            covered[told[pair]] = covered.get(told[pair], 0) + 1
-    taken = pl.DataFrame(list(told), schema=dict.fromkeys(KEY, pl.String), orient="row")
-    left = findings.join(taken, on=KEY, how="anti") if told else findings
-    if left.is_empty():
-        return Offer(subject, findings.height, None, "", covered)
-    settings = Settings.from_table(with_defaults(connection, _settings(subject)))
-    world = World(NAMES[subject.granularity], settings, left, (), None, today, None)
-    step = next(one for one in plan(world).steps if one.kind is Kind.CREATE)
-    return Offer(subject, findings.height, step.body, step.reason, covered)
+    """What ``pick`` would make, by the functions that make plans. Nothing is stored or sent."""
+    split = _split(subject, connection, today)
+    covered = tuple((split.tickets[number], count) for number, count in sorted(split.covered.items()))
+    known = Offer(subject, split.all, covered=covered, asked=split.asked, accepted=split.accepted)
+    if split.left.is_empty():
+        return known
+    project = _standing(subject, connection)
+    there = _there(project, subject.key)
+    made = plan(_world(subject, connection, project, there, split.left, today))
+    step = next((one for one in made.steps if one.kind is Kind.CREATE), None)
+    joins = there if step is None else None
+    step = step or next((one for one in made.steps if one.kind is Kind.COMMENT), None)
+    devices = tuple(sorted(step.evidence["assets"])) if step else ()
+    # A ticket that is left alone, or missing, gets nothing: the plan says why.
+    why = step.reason if step else next((one.reason for one in made.not_done), "")
+    return replace(known, body=step.body if step else None, why=why, joins=joins, devices=devices)
 
 
 @transaction.atomic
-def pick(subjects: Sequence[Subject], connection: models.Connection, by: str) -> list[models.Project]:
-    """Put what is open of the subjects into the standing projects. Returns those projects, which are to be run.
+def pick(subjects: Sequence[Subject], connection: models.Connection, today: date, by: str) -> list[models.Project]:
+    """Put what is left of the subjects for a new ticket into the standing projects.
 
-    What another ticket tells of stays there: the run says so. Picking the same again changes nothing.
+    Returns those of them that are to be run, also where somebody else has asked for the same just before. What another
+    ticket tells of stays there, and so does a risk that is accepted.
     """
-    # One at a time, so that two people who click at once do not make two projects.
+    # One at a time, so that two people who click at once do not make two projects, nor two tickets of one finding.
     models.Connection.objects.select_for_update().get(pk=connection.pk)
-    projects: dict[tuple[int, Granularity], models.Project] = {}
+    projects: dict[int, models.Project] = {}
     for subject in subjects:
-        key = (subject.source.pk, subject.granularity)
-        if key not in projects:
-            projects[key] = _project(subject, connection)
-        new = bulk.write_listed(projects[key].pk, subject.findings())
-        audit.record(by, "ticket asked for", subject.key, project=projects[key].name, findings=new)
+        split = _split(subject, connection, today)
+        if split.left.is_empty() and not split.asked:
+            continue
+        project = _standing(subject, connection) or _made(subject, connection)
+        projects[project.pk] = project
+        if not split.left.is_empty():
+            bulk.write_listed(project.pk, split.left)
+            asked_again(project, {pair_text(pair) for pair in split.left.select(KEY).iter_rows()})
+            audit.record(by, "ticket asked for", subject.key, project=project.name, findings=split.left.height)
     return list(projects.values())
 
 
-def _project(subject: Subject, connection: models.Connection) -> models.Project:
-    """The standing project of a subject, by its name, made where there is none."""
+def _split(subject: Subject, connection: models.Connection, today: date) -> _Split:
+    findings = subject.findings(today)
+    alive = findings.filter(pl.col("state").is_in(ALIVE))
+    told, forgotten = _told(subject, connection)
+    covered: dict[int, int] = {}
+    for pair in alive.select(KEY).iter_rows():
+        if pair in told:
+            covered[told[pair].pk] = covered.get(told[pair].pk, 0) + 1
+    free = alive.join(pairs_frame(told), on=KEY, how="anti")
+    # What somebody has asked for is on its way, unless its ticket was detached since.
+    asked = _listed(subject, connection).join(pairs_frame(forgotten), on=KEY, how="anti")
+    left = free.join(asked, on=KEY, how="anti")
+    tickets = {ticket.pk: ticket for ticket in told.values()}
+    return _Split(
+        left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height
+    )
+
+
+def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, models.Ticket], set[Pair]]:
+    """The findings of a subject of which tickets of the connection tell, with the newest of these; and those of which a
+    detached ticket has told.
+
+    One that a ticket has told to be settled and that is there again is its as well: it will be told so.
+    """
+    same = {"project__connection": connection, "project__source": subject.source}
+    rows = models.Ticket.objects.filter(**same, halo_id__isnull=False, **{_TICKETS[subject.granularity]: [subject.key]})
+    told = {
+        pair_of(text): row
+        for row in rows.select_related("project__connection").order_by("halo_id")
+        for text, state in (row.note.get("told") or {}).items()
+        if state not in (OUT, SUPERSEDED)
+    }
+    detached = models.Ticket.objects.filter(**same, note__has_key=FORGOTTEN)
+    return told, {pair_of(text) for row in detached for text in row.note[FORGOTTEN]}
+
+
+def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:
+    """The findings of a subject that people have picked, for tickets of either kind."""
+    rows = models.ListedFinding.objects.filter(
+        project__connection=connection,
+        project__source=subject.source,
+        project__settings__picked=True,
+        **{_COLUMNS[subject.granularity]: subject.key},
+    )
+    return pairs_frame(set(rows.values_list("asset", "vulnerability")))
+
+
+def _standing(subject: Subject, connection: models.Connection) -> models.Project | None:
+    """The standing project of a subject, None where there is none yet."""
+    of = {"settings__picked": True, "settings__granularity": subject.granularity.value}
+    return models.Project.objects.filter(connection=connection, source=subject.source, **of).first()
+
+
+def _made(subject: Subject, connection: models.Connection) -> models.Project:
     name = f"{NAMES[subject.granularity]}: {subject.source.name}, {connection.name}"
-    row = models.Project.objects.filter(connection=connection, source=subject.source, name=name).first()
-    if row is None:
-        row = create_project(name, connection, subject.source, _settings(subject))
-        first = models.Project.objects.aggregate(first=Min("position"))["first"] or 0
-        row.position = first - 1
-        row.save(update_fields=["position"])
+    first = models.Project.objects.aggregate(first=Min("position"))["first"] or 0
+    row = create_project(name, connection, subject.source, _settings(subject))
+    row.position = first - 1
+    row.save(update_fields=["position"])
     return row
 
 
 def _settings(subject: Subject) -> dict[str, Any]:
-    return {**_SETTINGS, "dynamic": False, "granularity": subject.granularity.value}
+    return {**_SETTINGS, "granularity": subject.granularity.value}
 
 
-def _told(subject: Subject, connection: models.Connection) -> dict[Pair, int]:
-    """The findings of a subject that live tickets of the connection tell of, with Halo's numbers of these."""
-    by = {Granularity.ASSET: "assets__contains", Granularity.VULNERABILITY: "vulnerabilities__contains"}
-    rows = models.Ticket.objects.filter(
-        project__connection=connection,
-        project__source=subject.source,
-        halo_id__isnull=False,
-        **{by[subject.granularity]: [subject.key]},
+def _there(project: models.Project | None, key: str) -> models.Ticket | None:
+    """The newest ticket that stands for a subject, None where there is none or it was detached."""
+    if project is None:
+        return None
+    row = models.Ticket.objects.filter(project=project, key=key, halo_id__isnull=False).order_by("-generation").first()
+    return None if row is None or row.note.get("detached") else row
+
+
+def _world(
+    subject: Subject,
+    connection: models.Connection,
+    project: models.Project | None,
+    there: models.Ticket | None,
+    left: pl.DataFrame,
+    today: date,
+) -> World:
+    """As a run would see it, with what is left only: a ticket that is there has told of none of it."""
+    table = project.settings if project else with_defaults(connection, _settings(subject))
+    taken = models.SnapshotRecord.objects.filter(source=subject.source).order_by("-pk").only("taken").first()
+    name, slug = (project.name, project.slug) if project else (NAMES[subject.granularity], "single")
+    return World(
+        name=name,
+        settings=Settings.from_table(table),
+        findings=left.with_columns(pl.lit(True).alias(LISTED)),
+        tickets=[replace(ticket_of(there), told={}, listed=True)] if there else [],
+        parent=None,
+        today=today,
+        scanned=taken.taken if taken else None,
+        slug=slug,
+        link=f"{service.PUBLIC_URL}/projects/{slug}" if service.PUBLIC_URL else "",
     )
-    return {
-        pair_of(text): row.halo_id
-        for row in rows
-        if row.halo_id is not None
-        for text, state in (row.note.get("told") or {}).items()
-        if state in ALIVE
-    }

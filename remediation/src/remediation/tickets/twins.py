@@ -26,14 +26,19 @@ _LONGEST_LAG = timedelta(minutes=10)
 
 
 def by_reference(
-    instance: Instance, rows: Mapping[str, models.Ticket], parent_id: int | None, *, are_parents: bool
+    instance: Instance,
+    rows: Mapping[str, models.Ticket],
+    parent_id: int | None,
+    *,
+    are_parents: bool,
+    has_parent: bool = True,
 ) -> Mapping[str, list[Shown]]:
     """What Halo has of the projects' own tickets among ``rows``, or of the others, by reference, the oldest first.
 
-    Without a parent nothing has been made under it. Raises HaloError and HaloAway.
+    Without a parent nothing has been made under it, unless the project is to have none. Raises HaloError and HaloAway.
     """
     wanted = [reference for reference, row in rows.items() if (row.key == PARENT_KEY) is are_parents]
-    if not wanted or (parent_id is None and not are_parents):
+    if not wanted or (parent_id is None and not are_parents and has_parent):
         return {}
     return asked(lambda: instance.references(wanted, None if are_parents else parent_id))
 
@@ -57,6 +62,7 @@ class Twins:
         self._journal = journal
         self._now = now
         self._say = say
+        self._has_parent = bool(project.settings.get("parent", True))
 
     def settle(self, parent_id: Callable[[], int | None]) -> None:
         """Look once for all tickets with the references that were made or found, and close the later ones of each.
@@ -67,7 +73,9 @@ class Twins:
         rows = {row.reference: row for row in made}
         try:
             for are_parents in (True, False):
-                found = by_reference(self._instance, rows, parent_id(), are_parents=are_parents)
+                found = by_reference(
+                    self._instance, rows, parent_id(), are_parents=are_parents, has_parent=self._has_parent
+                )
                 for reference, row in rows.items():
                     if (row.key == PARENT_KEY) is are_parents:
                         self._settle(row, found.get(reference, []))

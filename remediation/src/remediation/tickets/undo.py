@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Max, QuerySet
 
 from ..domain.plan import STATUSES, Kind
@@ -24,6 +26,10 @@ def done_by(plan: models.Plan) -> list[Done]:
     for entry in rows:
         step, ticket = entry.step, entry.ticket
         if step is not None and ticket is not None:
+            tied = ticket.note.get("tied_at")
+            if tied and entry.at <= datetime.fromisoformat(tied):
+                # It was done to another ticket of Halo's.
+                continue
             later = newest.get(ticket.pk, 0) > entry.pk
             result = step.result
             found[step.pk] = Done(

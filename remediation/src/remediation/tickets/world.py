@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from django.conf import settings
 
-from ..domain.acceptance import Acceptance, excepted
+from ..domain.acceptance import excepted
 from ..domain.decide import SKEW
 from ..domain.ledger import ALIVE, KEY
 from ..domain.membership import LISTED, Membership, believed
@@ -19,6 +19,7 @@ from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
 from ..domain.undo import Shown
 from ..store import bulk, models
+from ..store.acceptances import as_known, holding
 from .references import parts_of
 
 
@@ -29,13 +30,14 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
+    forgotten = {row.key for row in newest.values() if row.note.get("detached")}
     findings = _findings_of_source(project.source_id, today)
     snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
         name=project.name,
         settings=Settings.from_table(project.settings),
         findings=_with_listed(project, findings),
-        tickets=[ticket_of(row) for row in newest.values()],
+        tickets=[ticket_of(row) for key, row in newest.items() if key not in forgotten],
         parent=ticket_of(parent) if parent else None,
         today=today,
         scanned=snapshot.taken if snapshot else None,
@@ -44,6 +46,8 @@ def world_of(project: models.Project, today: date) -> World:
         released=[row.name for row in rows if row.note.get("released")],
         skew=_skew(project),
         made=project.created,
+        detached=_detached(project),
+        forgotten=forgotten,
         slug=project.slug,
         link=f"{settings.PUBLIC_URL}/projects/{project.slug}" if settings.PUBLIC_URL else "",
     )
@@ -53,15 +57,15 @@ def findings_of(project: models.Project, today: date) -> pl.DataFrame:
     """The findings of a project's source with all that is known of them; those whose risk is accepted today are
     excepted.
 
-    Columns as in ``bulk.read_findings``, and LISTED where the project was made of a report's findings. A project
-    without a source has no findings.
+    Columns as in ``bulk.read_findings``, and LISTED where the project was made of a report's findings or of what people
+    picked. A project without a source has no findings.
     """
     return _with_listed(project, _findings_of_source(project.source_id, today))
 
 
 def _with_listed(project: models.Project, findings: pl.DataFrame) -> pl.DataFrame:
     listed = bulk.read_listed(project.pk)
-    if listed.is_empty():
+    if listed.is_empty() and not project.settings.get("picked"):
         return findings
     marked = findings.join(listed.with_columns(pl.lit(True).alias(LISTED)), on=KEY, how="left", maintain_order="left")
     return marked.with_columns(pl.col(LISTED).fill_null(False))
@@ -70,8 +74,7 @@ def _with_listed(project: models.Project, findings: pl.DataFrame) -> pl.DataFram
 def _findings_of_source(source_id: int | None, today: date) -> pl.DataFrame:
     # There is no source 0.
     source = source_id or 0
-    rows = models.RiskAcceptance.objects.filter(source=source, expires__gte=today, withdrawn__isnull=True)
-    accepted = [Acceptance(row.expires, row.asset, row.solution, row.vulnerability) for row in rows]
+    accepted = [as_known(row) for row in holding([source], today)]
     return excepted(bulk.read_findings(source), accepted, today)
 
 
@@ -93,6 +96,9 @@ def ticket_of(row: models.Ticket) -> Ticket:
         missing=bool(note.get("missing")),
         settling=bool(note.get("settling")),
         taken_back=bool(note.get("taken_back")),
+        paused=note.get("paused", ""),
+        detached=note.get("detached", ""),
+        tied=note.get("tied", ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
@@ -112,19 +118,32 @@ def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
     """
     same = {"connection": project.connection, "source": project.source}
     taken: dict[Pair, str] = {}
+    detached = _detached(project)
     for earlier in models.Project.objects.filter(**same, position__lt=project.position).order_by("-position"):
         chosen = Settings.from_table(earlier.settings)
         frame = believed(_with_listed(earlier, findings), chosen)
-        wanted = Membership(chosen, frame, (), {}, earlier.created).wanted_rows()
+        wanted = Membership(chosen, frame, (), {}, earlier.created, detached).wanted_rows()
         taken |= dict.fromkeys(wanted.select(KEY).iter_rows(), f"project {earlier.name}, which comes first")
     rows = models.Ticket.objects.filter(project__connection=project.connection, project__source=project.source)
     newest: dict[tuple[int, str], models.Ticket] = {}
     for row in rows.exclude(project=project).select_related("project").order_by("-project__position", "generation"):
         newest[row.project_id, row.key] = row
-    for row in newest.values():
+    for row in (one for one in newest.values() if not one.note.get("detached")):
         name = f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
         taken |= {pair_of(pair): name for pair, state in _tells(row).items() if state in ALIVE}
     return taken
+
+
+def _detached(project: models.Project) -> dict[Pair, str]:
+    """The findings of detached tickets of any project of the same connection and source, with who detached them."""
+    rows = models.Ticket.objects.filter(
+        project__connection=project.connection, project__source=project.source, note__has_key="detached"
+    )
+    return {
+        pair_of(text): f"detached by {row.note['detached']}: ticket {row.halo_id}"
+        for row in rows.order_by("pk")
+        for text in row.note.get("forgotten") or ()
+    }
 
 
 def _tells(row: models.Ticket) -> dict[str, str]:
@@ -144,8 +163,9 @@ def _generations(rows: list[models.Ticket]) -> dict[str, int]:
     findings to another key."""
     highest: dict[str, int] = {}
     for row in rows:
-        key, number = parts_of(row.reference)
-        highest[key] = max(highest.get(key, 0), number)
+        # A forgotten ticket keeps its place beside one that is made for the same later.
+        for key, number in (parts_of(row.reference), (row.key, row.generation)):
+            highest[key] = max(highest.get(key, 0), number)
     return highest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,19 +10,35 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from ...jobs.tasks import ask_to_run
+from ...jobs.tasks import ask_to_count, ask_to_run
 from ...store import acceptances, models
+from ...store.versions import ChangedMeanwhile
+from ..listing.listed import listed
 from ..roles import APPROVER, VIEWER, needs
+from .rows import acceptances as listing
 
-MOST = 500
-SOON = timedelta(days=14)
+# As many vulnerabilities can be chosen at once.
+MOST = 100
 # For how long a risk is accepted where nobody says otherwise.
 USUAL = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be accepted, by the source's own ids, and in words."""
+
+    source: models.Source
+    words: str
+    asset: str | None = None
+    solution: str | None = None
+    vulnerability: str | None = None
 
 
 class UntilForm(forms.Form):
@@ -38,83 +55,173 @@ class UntilForm(forms.Form):
 
 
 class AcceptanceForm(UntilForm):
-    """Why a risk is accepted, and until when."""
+    """Why a risk is accepted, until when, and perhaps of one device only."""
 
     reason = forms.CharField(max_length=2000, widget=forms.Textarea({"rows": 3}), label="Why")
-    field_order = ("reason", "until")
+    on = forms.CharField(
+        required=False,
+        max_length=300,
+        label="Only on this device",
+        help_text="Its host name, or the source's own id. Left empty: on all devices.",
+    )
+    field_order = ("reason", "until", "on")
 
 
 @needs(VIEWER)
 @require_safe
-def all_acceptances(request: HttpRequest) -> HttpResponse:
-    """Those that hold, and those that ended lately."""
+def all_acceptances(request: HttpRequest) -> HttpResponseBase:
+    """The list."""
+    empty = "No risk was ever accepted. An approver accepts one at a vulnerability, a solution or a device."
     today = timezone.localdate()
-    rows = models.RiskAcceptance.objects.select_related("source")
-    holding = rows.filter(withdrawn__isnull=True, expires__gte=today).order_by("expires", "pk")
-    ended = rows.exclude(withdrawn__isnull=True, expires__gte=today).order_by("-expires")[:50]
-    known = {
-        "holding": [(row, acceptances.subject_of(row), row.expires < today + SOON) for row in holding[:MOST]],
-        "ended": [(row, acceptances.subject_of(row)) for row in ended],
-    }
-    return render(request, "acceptances/acceptances.html", known)
+    return listed(
+        request, listing(today), "acceptances/acceptances.html", cell="acceptances/cell.html", empty=empty, today=today
+    )
 
 
 @needs(APPROVER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
-    """Accept the risk of a ``vulnerability``, an ``asset``, or of the one on the other, by the service's numbers."""
+    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or of ``chosen`` vulnerabilities,
+    by the service's numbers. A vulnerability and an asset: of the one on the other."""
     given = request.POST if request.method == "POST" else request.GET
-    vulnerability = _one(models.Vulnerability, given.get("vulnerability", ""))
-    asset = _one(models.Asset, given.get("asset", ""))
-    subject = vulnerability or asset
-    if subject is None or (vulnerability and asset and vulnerability.source_id != asset.source_id):
+    subjects = _subjects(given)
+    if not subjects:
         messages.error(request, "Nothing is named whose risk could be accepted. Begin at a vulnerability or a device.")
         return redirect("acceptances")
-    initial = {"until": timezone.localdate() + USUAL}
-    form = AcceptanceForm(request.POST or None, initial=initial)
+    form = AcceptanceForm(request.POST or None, initial={"until": timezone.localdate() + USUAL})
+    if any(one.asset for one in subjects):
+        del form.fields["on"]
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            acceptances.accept(
-                subject.source,
-                asset=asset.asset if asset else None,
-                solution=None,
-                vulnerability=vulnerability.vulnerability if vulnerability else None,
-                reason=form.cleaned_data["reason"],
-                until=form.cleaned_data["until"],
-                by=str(request.user),
-            )
-            _run(subject.source_id)
-        messages.success(request, "The risk is accepted. Tickets of which nothing else is left become Exception.")
-        return redirect("acceptances")
-    known = {"form": form, "vulnerability": vulnerability, "asset": asset, "source": subject.source}
+        on = _assets_named(form, subjects)
+        if not form.errors:
+            with transaction.atomic():
+                _accept(subjects, on, form.cleaned_data, str(request.user))
+            messages.success(request, "The risk is accepted. Tickets of which nothing else is left become Exception.")
+            return redirect("acceptances")
+    names = ("vulnerability", "solution", "asset", "device", "chosen")
+    asked = [(name, value) for name in names for value in given.getlist(name)]
+    known = {"form": form, "subjects": subjects, "asked": asked}
     return render(request, "acceptances/accept.html", known, status=400 if form.errors else 200)
 
 
-@needs(APPROVER)
-@require_POST
-def change(request: HttpRequest, number: int) -> HttpResponse:
-    """Renew an acceptance ``until`` another day, or ``withdraw`` it."""
-    row = get_object_or_404(models.RiskAcceptance, pk=number, withdrawn__isnull=True)
-    with transaction.atomic():
-        if request.POST.get("withdraw"):
-            acceptances.withdraw(row, str(request.user))
-            messages.success(request, "The acceptance is withdrawn. What it covered is open again.")
+def _accept(subjects: list[Subject], on: dict[int, str], given: dict[str, Any], by: str) -> None:
+    for one in subjects:
+        acceptances.accept(
+            one.source,
+            asset=one.asset or on.get(one.source.pk),
+            solution=one.solution,
+            vulnerability=one.vulnerability,
+            reason=given["reason"],
+            until=given["until"],
+            by=by,
+        )
+    for source in {one.source.pk for one in subjects}:
+        _run(source)
+
+
+def _assets_named(form: AcceptanceForm, subjects: list[Subject]) -> dict[int, str]:
+    """The asset of each source that the form names. What is wrong with the name is told by the form."""
+    name = form.cleaned_data.get("on", "").strip()
+    found: dict[int, str] = {}
+    for source in {one.source.pk: one.source for one in subjects}.values() if name else ():
+        rows = models.Asset.objects.filter(Q(asset=name) | Q(host_name__iexact=name), source=source)
+        ids = list(rows.values_list("asset", flat=True)[:5])
+        if not ids:
+            form.add_error("on", f"{source.name} knows no device of this name.")
+        elif len(ids) > 1 and name not in ids:
+            form.add_error("on", f"{source.name} knows several of this name: {', '.join(ids)}. Give one by its id.")
         else:
-            form = UntilForm(request.POST)
-            if not form.is_valid():
-                messages.error(request, "Give a day that is not over.")
-                return redirect("acceptances")
-            acceptances.renew(row, form.cleaned_data["until"], str(request.user))
-            messages.success(request, f"The acceptance holds until {form.cleaned_data['until']}.")
+            found[source.pk] = name if name in ids else ids[0]
+    return found
+
+
+@needs(VIEWER, to_write=APPROVER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def acceptance(request: HttpRequest, number: int) -> HttpResponse:
+    """One acceptance. An approver renews it ``until`` another day, or withdraws it (``withdraw``)."""
+    row = get_object_or_404(models.RiskAcceptance.objects.select_related("source"), pk=number)
+    form = UntilForm(request.POST or None, initial={"until": max(row.expires, timezone.localdate() + USUAL)})
+    version, status, stored = row.version, 200, None
+    if request.method == "POST":
+        # What somebody else has withdrawn is no version that anybody has seen.
+        text = request.POST.get("version", "")
+        version = int(text) if text.isdecimal() and len(text) < 9 and row.withdrawn is None else 0
+        try:
+            if request.POST.get("withdraw"):
+                return _changed(request, row, None, version)
+            if form.is_valid():
+                return _changed(request, row, form.cleaned_data["until"], version)
+            status = 400
+        except ChangedMeanwhile as trouble:
+            stored, status = trouble.now, 409
+            row = trouble.now or row  # type: ignore[assignment]  # it is one of these
+            version = row.version
+    known = {
+        "row": row,
+        "subject": acceptances.subject_of(row),
+        "form": form,
+        "version": version,
+        "stored": stored,
+        "holds": row.withdrawn is None and row.expires >= timezone.localdate(),
+        # What it is of leads to the entries by their index.
+        "history": models.AuditEntry.objects.filter(
+            of=acceptances.subject_of(row), detail__acceptance=row.pk
+        ).order_by("-pk")[:50],
+    }
+    return render(request, "acceptances/acceptance.html", known, status=status)
+
+
+def _changed(request: HttpRequest, row: models.RiskAcceptance, until: date | None, version: int) -> HttpResponse:
+    """Renew or, without a day, withdraw. Raises ChangedMeanwhile."""
+    with transaction.atomic():
+        if until is None:
+            acceptances.withdraw(row, str(request.user), version)
+        else:
+            acceptances.renew(row, until, str(request.user), version)
         _run(row.source_id)
+    messages.success(
+        request,
+        f"The acceptance holds until {until}." if until else "It is withdrawn. What it covered is open again.",
+    )
     return redirect("acceptances")
 
 
 def _run(source_id: int) -> None:
+    """What counts as open changes, and so do tickets. To count takes too long for a page."""
+    ask_to_count(source_id)
     for project in models.Project.objects.filter(source=source_id, paused=False).order_by("position"):
         ask_to_run(project)
 
 
-def _one(model: Any, text: str) -> Any:
+def _subjects(given: QueryDict) -> list[Subject]:
+    vulnerability = _one(models.Vulnerability.objects.select_related("source"), given.get("vulnerability", ""))
+    asset = _one(models.Asset.objects.select_related("source"), given.get("asset", ""))
+    solution = _one(models.Solution.objects.select_related("source"), given.get("solution", ""))
+    device = _one(models.Device.objects, given.get("device", ""))
+    if vulnerability and asset and vulnerability.source_id != asset.source_id:
+        return []
+    if vulnerability:
+        title = vulnerability.title or vulnerability.vulnerability
+        where = f" on {asset.host_name or asset.asset}" if asset else ""
+        return [
+            Subject(
+                vulnerability.source,
+                f"{title}{where}",
+                vulnerability=vulnerability.vulnerability,
+                asset=asset.asset if asset else None,
+            )
+        ]
+    if solution:
+        words = f"all that this would mend: {solution.name or solution.solution}"
+        return [Subject(solution.source, words, solution=solution.solution)]
+    assets = [asset] if asset else device.assets.select_related("source").order_by("source__name") if device else []
+    if assets:
+        return [Subject(one.source, f"all of {one.host_name or one.ip or one.asset}", asset=one.asset) for one in assets]
+    chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
+    rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
+    return [Subject(row.source, row.title or row.vulnerability, vulnerability=row.vulnerability) for row in rows]
+
+
+def _one(rows: Any, text: str) -> Any:
     is_number = text.isdecimal() and len(text) < 19
-    return model.objects.select_related("source").filter(pk=int(text)).first() if is_number else None
+    return rows.filter(pk=int(text)).first() if is_number else None

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from .acceptances import accept, all_acceptances, change
+from .acceptances import accept, acceptance, all_acceptances
 
 urlpatterns = [
     path("acceptances/", all_acceptances, name="acceptances"),
     path("acceptances/new", accept, name="accept"),
-    path("acceptances/<int:number>/", change, name="change-acceptance"),
+    path("acceptances/<int:number>/", acceptance, name="acceptance"),
 ]

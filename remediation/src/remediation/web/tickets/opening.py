@@ -17,6 +17,7 @@ from ...store import models
 from ...tickets.single import Subject, offer, pick
 from ..projects.steps import looks
 from ..roles import ANALYST, needs
+from .asked import address_of
 
 # As many vulnerabilities can be chosen at once; of so many it is shown what their tickets will be.
 MOST, SHOWN = 100, 5
@@ -32,18 +33,19 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     connections = list(models.Connection.objects.order_by("name"))
     connection = next((one for one in connections if str(one.pk) == given.get("connection")), None)
     connection = connection or (connections[0] if len(connections) == 1 else None)
+    today = timezone.localdate()
     if request.method == "POST" and connection and subjects:
         with transaction.atomic():
-            projects = pick(subjects, connection, str(request.user))
+            projects = pick(subjects, connection, today, str(request.user))
             for project in projects:
-                ask_to_run(project)
-        messages.success(
-            request,
-            "The ticket is asked for. It is made by the next run of this project, which is on its way; what another "
-            "ticket has already is told under Not done.",
-        )
-        return redirect("project", projects[0].slug)
-    offers = [offer(one, connection, timezone.localdate()) for one in subjects[:SHOWN]] if connection else []
+                # A paused one makes it when an approver lets it run again: the page says so.
+                if not project.paused:
+                    ask_to_run(project)
+        if projects:
+            by = {(one.source_id or 0, str(one.settings["granularity"])): one for one in projects}
+            return redirect(address_of(by, subjects))
+        messages.warning(request, "No ticket was asked for: nothing of it is left for a new one.")
+    offers = [offer(one, connection, today) for one in subjects[:SHOWN]] if connection else []
     known = {
         "names": names,
         "subjects": subjects,
@@ -52,7 +54,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
         "offers": [(one, looks(one.body) if one.body else []) for one in offers],
         "more": max(len(subjects) - SHOWN, 0),
         "asked": [(name, value) for name in ("vulnerability", "device", "chosen") for value in given.getlist(name)],
-        "possible": bool(connection and subjects and (len(subjects) > SHOWN or any(one.body for one in offers))),
+        "possible": bool(connection and (len(subjects) > SHOWN or any(one.body for one in offers))),
     }
     return render(request, "tickets/open.html", known)
 

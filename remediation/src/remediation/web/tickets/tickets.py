@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from ...domain.ticket import WORDS, pair_of
+from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
+from ...tickets.attention import NOT_TIED, TYING, left_alone_by
 from ..listing.listed import listed
 from ..projects.steps import shown
 from ..roles import VIEWER, needs
-from .rows import TICKETS
+from .rows import tickets
 
-MOST = 200
+# So many devices are shown as chips; findings have pages.
+MOST = 60
+ROWS = 100
 NEWEST = 50
 
 
@@ -26,26 +31,40 @@ NEWEST = 50
 def all_tickets(request: HttpRequest) -> HttpResponseBase:
     """The list."""
     empty = "There is no ticket yet. A project makes them, or one click on a vulnerability or a device."
-    return listed(request, TICKETS, "tickets/tickets.html", cell="tickets/cell.html", empty=empty)
+    return listed(request, tickets(), "tickets/tickets.html", cell="tickets/cell.html", empty=empty)
 
 
 @needs(VIEWER)
 @require_safe
 def ticket(request: HttpRequest, number: int) -> HttpResponseBase:
-    """One ticket, by the service's own number."""
+    """One ticket, by the service's own number. Its findings have pages: ``?findings=2``."""
     row = get_object_or_404(models.Ticket.objects.select_related("project__connection"), pk=number)
+    return render(request, "tickets/ticket.html", known_of(row, request.GET.get("findings")))
+
+
+def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
+    """What the page of a ticket shows."""
     told = {pair_of(text): state for text, state in (row.note.get("told") or {}).items()}
+    findings = Paginator(sorted(told), ROWS).get_page(page)
     steps = models.Step.objects.filter(plan__project=row.project, key__startswith=f"{row.name}/").order_by("-pk")
-    known = {
+    plan = row.project.plans.order_by("-pk").first()
+    names = row.project.connection.settings.get("halo_statuses") or {}
+    assets = sorted({asset for asset, _ in told})
+    return {
         "row": row,
         "link": link_of(row),
-        "devices": _devices(row),
-        "findings": _findings(row, told),
-        "more": max(len(told) - MOST, 0),
+        "halo_status": names.get(str(row.halo_status_id), row.halo_status_id),
+        "left_alone": left_alone_by(row),
+        "tying": row.note.get(TYING),
+        "not_tied": row.note.get(NOT_TIED),
+        "devices": _devices(row, assets[:MOST]),
+        "more_devices": max(len(assets) - MOST, 0),
+        "page": findings,
+        "findings": _findings(row, list(findings), told),
+        "not_done": [one["reason"] for one in (plan.not_done if plan else []) if one["key"] in (row.name, row.key)],
         "steps": shown(steps[:NEWEST], row.project),
         "journal": row.journal.order_by("-pk").select_related("step")[:NEWEST],
     }
-    return render(request, "tickets/ticket.html", known)
 
 
 def link_of(row: models.Ticket) -> str:
@@ -57,9 +76,9 @@ def link_of(row: models.Ticket) -> str:
     return f"{server.scheme}://{server.netloc}/tickets?id={row.halo_id}"
 
 
-def _devices(row: models.Ticket) -> list[dict[str, Any]]:
+def _devices(row: models.Ticket, assets: Sequence[str]) -> list[dict[str, Any]]:
     """The ticket's assets as devices, with how much is open on each."""
-    assets = models.Asset.objects.filter(source=row.project.source_id, asset__in=row.assets[:MOST])
+    rows = models.Asset.objects.filter(source=row.project.source_id, asset__in=assets)
     found = [
         {
             "name": asset.host_name or asset.ip or asset.asset,
@@ -67,30 +86,32 @@ def _devices(row: models.Ticket) -> list[dict[str, Any]]:
             "open": asset.critical + asset.high + asset.medium + asset.low + asset.none,
             "worst": next((name for name in ("critical", "high", "medium", "low") if getattr(asset, name)), "none"),
         }
-        for asset in assets
+        for asset in rows
     ]
     return sorted(found, key=lambda one: str(one["name"]))
 
 
-def _findings(row: models.Ticket, told: dict[tuple[str, str], str]) -> list[dict[str, str]]:
-    """What the ticket has told of its findings, by names."""
-    pairs = sorted(told)[:MOST]
+def _findings(row: models.Ticket, pairs: Sequence[Pair], told: dict[Pair, str]) -> list[dict[str, Any]]:
+    """What the ticket has told of findings, and what is believed of them now, by names."""
     source = row.project.source_id
-    hosts = dict(
-        models.Asset.objects.filter(source=source, asset__in={asset for asset, _ in pairs}).values_list(
-            "asset", "host_name"
-        )
-    )
-    titles = dict(
-        models.Vulnerability.objects.filter(source=source, vulnerability__in={one for _, one in pairs}).values_list(
-            "vulnerability", "title"
-        )
-    )
+    here = {"asset__in": {asset for asset, _ in pairs}}
+    there = {"vulnerability__in": {vulnerability for _, vulnerability in pairs}}
+    assets = {one.asset: one for one in models.Asset.objects.filter(source=source, **here)}
+    known = {one.vulnerability: one for one in models.Vulnerability.objects.filter(source=source, **there)}
+    states = models.Finding.objects.filter(source=source, **here, **there)
+    now = {(asset, name): state for asset, name, state in states.values_list("asset", "vulnerability", "state")}
     return [
         {
-            "device": hosts.get(asset) or asset,
-            "title": titles.get(vulnerability) or vulnerability,
-            "state": WORDS.get(told[asset, vulnerability], (told[asset, vulnerability], ""))[0],
+            "device": asset,
+            "of": assets.get(asset),
+            "title": vulnerability,
+            "vulnerability": known.get(vulnerability),
+            "told": _word(told[asset, vulnerability]),
+            "now": _word(now.get((asset, vulnerability), "")),
         }
         for asset, vulnerability in pairs
     ]
+
+
+def _word(state: str) -> str:
+    return WORDS.get(state, (state or "Not known any more", ""))[0]
