@@ -83,7 +83,7 @@ def test_a_lost_answer_makes_no_second_one(scene: Any) -> None:
 
 def test_a_file_that_comes_after_everybody_gave_up_is_found(scene: Any) -> None:
     settled(scene)
-    scene.halo.inject(Fault("late", "POST", "attachment", seconds=1.0, answers=504))
+    scene.halo.inject(Fault("late", "POST", "attachment", seconds=60.0, answers=504))
     _, outcome = scene.run().apply()
     assert not outcome.failed and len(outcome.waiting) >= 2
     assert "may exist" in next(iter(outcome.waiting.values())) and not held(scene, "s1") and not scene.comments("s1")
