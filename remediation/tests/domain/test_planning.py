@@ -992,7 +992,9 @@ def test_a_paused_ticket_is_left_alone_whatever_happens(facts: list[dict[str, An
 
 
 def test_a_paused_parent_is_left_alone() -> None:
-    made = plan(world(row(state="remediated"), tickets=[ticket()], parent=replace(PARENT, paused="anna"), summary_days=1))
+    made = plan(
+        world(row(state="remediated"), tickets=[ticket()], parent=replace(PARENT, paused="anna"), summary_days=1)
+    )
     assert steps(made) == [("comment", "s1/1"), ("set-status", "s1/1", "Remediated")]
     assert reasons(made) == {"project": "paused by anna"}
 

@@ -334,9 +334,7 @@ class Days(RuleBasedStateMachine):
         states = self.states()
         rows = list(models.Ticket.objects.filter(kind="child", halo_id__isnull=False))
         newest = {key: max(row.generation for row in rows if row.key == key) for key in {row.key for row in rows}}
-        current = [
-            row for row in rows if row.generation == newest[row.key] and not row.note.get("detached")
-        ]
+        current = [row for row in rows if row.generation == newest[row.key] and not row.note.get("detached")]
         homes = Counter(pair for row in current for pair, state in row.note["told"].items() if state in ALIVE)
         for row in current:
             told, name = row.note["told"], f"{row.key}/{row.generation}"

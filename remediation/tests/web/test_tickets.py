@@ -62,7 +62,9 @@ def run_all() -> None:
 
 def children(halo: HaloEmulator) -> list[dict[str, object]]:
     """The tickets that the service made: those of the emulator have no reference."""
-    return [one for one in halo.tickets.values() if str(one.get("third_party_id_string") or "").startswith("remediation:")]
+    return [
+        one for one in halo.tickets.values() if str(one.get("third_party_id_string") or "").startswith("remediation:")
+    ]
 
 
 def test_one_click_makes_one_ticket_with_exactly_those_findings(
@@ -127,7 +129,9 @@ def test_one_ticket_for_a_device_and_what_another_ticket_has_stays_there(
     first = children(halo)[0]["id"]
     device = models.Device.objects.get(name="web.example")
     text = text_of(analyst.get(f"/tickets/new?device={device.pk}"))
-    assert f"1 of its 2 findings are covered by ticket {first} (Not Started), and stay there." in text and "low-9" in text
+    assert (
+        f"1 of its 2 findings are covered by ticket {first} (Not Started), and stay there." in text and "low-9" in text
+    )
     analyst.post("/tickets/new", {"device": device.pk})
     run_all()
     assert len(children(halo)) == 2
@@ -314,7 +318,9 @@ def test_people_pause_detach_and_attach_a_ticket(
     run_all()
     assert models.Ticket.objects.get().status == "Remediated"
     analyst.post(f"{address}detach")
-    assert "Detached by analyst." in text_of(analyst.get(address)) and "Attach it again" in text_of(analyst.get(address))
+    assert "Detached by analyst." in text_of(analyst.get(address)) and "Attach it again" in text_of(
+        analyst.get(address)
+    )
     assert "No ticket tells of it." in text_of(analyst.get(f"/vulnerabilities/{number_of('critical-1')}/"))
     analyst.post(f"{address}attach")
     assert models.Ticket.objects.get().assets == ["db", "web"]

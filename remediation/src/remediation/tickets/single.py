@@ -143,9 +143,7 @@ def _split(subject: Subject, connection: models.Connection, today: date) -> _Spl
     asked = _listed(subject, connection).join(pairs_frame(forgotten), on=KEY, how="anti")
     left = free.join(asked, on=KEY, how="anti")
     tickets = {ticket.pk: ticket for ticket in told.values()}
-    return _Split(
-        left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height
-    )
+    return _Split(left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height)
 
 
 def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, models.Ticket], set[Pair]]:
