@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve test test-plugin test-remediation test-postgres15 check-generated regenerate plugin validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -52,10 +52,21 @@ test: test-plugin test-remediation ## run all tests (COVERAGE=1: measure lines a
 test-plugin: ## the plugin's tests (TESTS=... for some)
 	@$(call in,develop)python -m pytest -n 2 --dist worksteal $(cov) $(TESTS)
 
-test-remediation: ## the service's tests, mypy, and the store's tests on PostgreSQL 15
+test-remediation: ## the service's tests, mypy, its pages in a browser, and the store's tests on PostgreSQL 15
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q $(cov))
-	@$(MAKE) --no-print-directory test-postgres15
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov))
+	@$(MAKE) --no-print-directory test-browser test-postgres15
+
+# Usage: $(call in-browser,WHAT,ARGUMENTS) runs python with Chromium, or says why not.
+in-browser = code=0; REMEDIATION_CHROMIUM=$$(tools/chromium.sh) || code=$$?; \
+    if [ $$code = 77 ]; then echo "SKIPPED: $(1), because Chromium cannot be had here (see above)"; exit; fi; \
+    test $$code = 0 && export REMEDIATION_CHROMIUM && $(call remediation,$(2))
+
+test-browser: ## the pages in a real Chromium, over make serve DEMO=1 (in one process: they share one world)
+	@$(call in-browser,the browser tests,-m pytest -q tests/browser)
+
+screens: ## a picture of every page, wide and narrow, light and dark, and a contact sheet (ARGS=FOLDER; default: dist/screens)
+	@$(call in-browser,the pictures,-m stand_ins.screens $(or $(ARGS),../dist/screens))
 
 walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=240, of 25 steps; SEED=1)
 	@export HALOITSM_WALK=$(or $(STORIES),240) HALOITSM_HYPOTHESIS=explore; \

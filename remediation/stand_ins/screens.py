@@ -6,6 +6,7 @@ The pages are those of the believable world (``stand_ins.serve``), as an adminis
 from __future__ import annotations
 
 import html
+import os
 import re
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from stand_ins.serve import Served, world
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("REMEDIATION_CHROMIUM") or "/usr/bin/chromium"
 PASSWORD = "an invented password"  # nosec B105: of a world that ends with the command
 LOOKS = [(f"{width} {scheme}", width, scheme) for width in (1280, 375) for scheme in ("light", "dark")]
 

@@ -59,4 +59,9 @@ def test_a_ticket_type_tells_its_fields_where_it_is_asked_for_details(halo, api)
     rows = {row["fieldinfo"]["name"]: row for row in api.get("/TicketType/21", includedetails="true").json()["fields"]}
     assert {name for name, row in rows.items() if row["fieldinfo"]["mandatory"]} == {"CFRiskScore", "category_1"}
     assert (rows["CFRiskScore"]["technew"], rows["CFAffectedAssets"]["technew"]) == (2, 1)
-    assert rows["category_1"]["fieldinfo"] == {"name": "category_1", "label": "Category", "custom": 0, "mandatory": True}
+    assert rows["category_1"]["fieldinfo"] == {
+        "name": "category_1",
+        "label": "Category",
+        "custom": 0,
+        "mandatory": True,
+    }

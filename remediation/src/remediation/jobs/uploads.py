@@ -121,9 +121,9 @@ def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], 
         state, text, result = ends, ended.text, {**ended.value, "understood": True}
     except Cancelled:
         state, text, result = State.CANCELLED, "It was stopped. Nothing was changed.", {}
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # told to its person, whatever it is
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise  # the caller tries again when the database is back
         text, _ = told(error)
         is_odd, is_suspicious = isinstance(error, NotUnderstood), isinstance(error, Suspicious)
         state, result = State.REFUSED, {"understood": not is_odd, "suspicious": is_suspicious}

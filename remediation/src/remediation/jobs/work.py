@@ -172,7 +172,7 @@ def attempt(do: Callable[[], Ended], but: tuple[type[Exception], ...] = ()) -> E
 
 
 def _watched(project: models.Project, say: Say) -> Say:
-    """``say``, which also keeps the newest line in the row of the project's run, for pages: once in a second at most."""
+    """``say``, which also keeps the newest line in the row of the project's run, for pages: once a second at most."""
     runs = models.Run.objects.filter(project=project, kind="project", finished=None)
     lines, kept = 0, 0.0
 

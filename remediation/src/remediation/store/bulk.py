@@ -111,7 +111,7 @@ _ALIVE = "source_id = %s AND state IN ('open', 'unconfirmed')"
 
 
 def read_alive(source_id: int, column: str, value: str, most: int) -> pl.DataFrame:
-    """The findings that are open or unconfirmed and have a value in a column of KEY or in ``solution``. At most so many.
+    """The findings that are open or unconfirmed and have a value in a column of KEY or ``solution``: at most so many.
     Columns as in ``read_findings``."""
     same = f"{_ALIVE} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
     ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608

@@ -42,7 +42,8 @@ class Column:
 @dataclass(frozen=True)
 class Filter:
     """``sql`` is a condition with ``%(NAME)s`` for what is asked for. ``kind``: text, number, choice, choices
-    (``sql`` gets a list) or words (``sql`` gets what to_tsquery takes). A ``number`` is checked before the database sees it. ``more``: it is shown on demand.
+    (``sql`` gets a list) or words (``sql`` gets what to_tsquery takes). A ``number`` is checked before the
+    database sees it. ``more``: it is shown on demand.
     """
 
     name: str

@@ -479,7 +479,7 @@ class SavedView(models.Model):
 
 
 class Upload(models.Model):
-    """A report that somebody brings in a browser, from its first byte until it is taken in. Its bytes are below the data
+    """A report that somebody brings in a browser, from its first byte until it is taken in. Its bytes are in the data
     folder: jobs.uploads."""
 
     class State(models.TextChoices):

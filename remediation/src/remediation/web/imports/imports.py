@@ -102,7 +102,7 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
 
 @needs(VIEWER)
 @require_safe
-def errors(request: HttpRequest, number: int) -> HttpResponseBase:
+def errors(_: HttpRequest, number: int) -> HttpResponseBase:
     """All that was wrong with its rows, as CSV."""
     place = uploads.errors_of(get_object_or_404(models.Upload, pk=number))
     if not place.is_file():
