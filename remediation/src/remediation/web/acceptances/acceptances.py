@@ -81,8 +81,8 @@ def all_acceptances(request: HttpRequest) -> HttpResponseBase:
 @needs(APPROVER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
-    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or of ``chosen`` vulnerabilities,
-    by the service's numbers. A vulnerability and an asset: of the one on the other."""
+    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or ``chosen`` vulnerabilities, by
+    the service's numbers. A vulnerability and an asset: of the one on the other."""
     given = request.POST if request.method == "POST" else request.GET
     subjects = _subjects(given)
     if not subjects:
