@@ -137,6 +137,8 @@ def test_one_ticket_for_a_device_and_what_another_ticket_has_stays_there(
     assert len(children(halo)) == 2
     newest = models.Ticket.objects.filter(kind="child").order_by("-halo_id")[0]
     assert (newest.key, newest.vulnerabilities) == ("web", ["low-9"])
+    assert newest.title == "web.example (1 findings, low)"
+    assert models.Ticket.objects.get(halo_id=first).title == "critical-1 (2 assets, critical)"
     page = text_of(analyst.get(f"/devices/{device.pk}/"))
     assert str(first) in page and str(newest.halo_id) in page
 

@@ -209,9 +209,11 @@ def _told_of_move(ticket: Ticket, findings: list[Finding], decision: Decision, m
 def _opened_with(decision: Decision, text: str) -> Decision:
     """The same decision; its comment, where there is one, begins with a text."""
     steps = [
-        replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
-        if step.kind is Kind.COMMENT
-        else step
+        (
+            replace(step, body={**step.body, "text": f"{text}\n\n{step.body['text']}"})
+            if step.kind is Kind.COMMENT
+            else step
+        )
         for step in decision.steps
     ]
     return replace(decision, steps=tuple(steps))

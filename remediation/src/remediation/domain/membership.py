@@ -236,9 +236,7 @@ class Membership:
             return []
         column = key_column(self.settings)
         found = (
-            rows.join(pairs_frame(by), on=KEY, how="semi")
-            .select(pl.col(column).alias("key"), *KEY)
-            .sort("key", *KEY)
+            rows.join(pairs_frame(by), on=KEY, how="semi").select(pl.col(column).alias("key"), *KEY).sort("key", *KEY)
         )
         named = sorted({(key, by[asset, vulnerability]) for key, asset, vulnerability in found.iter_rows()})
         return [NotDone(str(key), reason.format(name)) for key, name in named]

@@ -17,7 +17,7 @@ from .parent import agreement, create_parent, follow_children, summarise
 from .plan import PARENT_KEY, Kind, NotDone, Plan, Step, digest
 from .project import Settings
 from .snapshot import SEVERITIES
-from .status import ENDED
+from .status import ENDED, Status
 from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
 from .variables import columns_of, values
 
@@ -84,21 +84,27 @@ def plan(world: World) -> Plan:
         else:
             _decide(world, known, key, rows, steps, not_done)
     not_done += membership.left_out()
-    agrees = None
-    if not world.settings.parent:
-        return Plan(tuple(steps), tuple(not_done), _held(world, steps))
-    if world.parent is None or world.parent.halo_id is None:
+    agrees = _parent(world, rows, tickets, steps, not_done) if world.settings.parent else None
+    return Plan(tuple(steps), tuple(not_done), _held(world, steps), agrees)
+
+
+def _parent(
+    world: World, rows: Rows, tickets: Sequence[Ticket], steps: list[Step], not_done: list[NotDone]
+) -> Status | None:
+    """Steps for the project's own ticket; the status that both sides have come to by themselves, if any."""
+    parent = world.parent
+    if parent is None or parent.halo_id is None:
         if world.tickets or any(step.kind is Kind.CREATE for step in steps):
             steps.insert(0, create_parent(world, rows, tickets, steps))
-    elif world.parent.left_alone:
-        not_done.append(NotDone(PARENT_KEY, world.parent.left_alone))
-    elif world.parent.missing:
-        not_done.append(NotDone(PARENT_KEY, gone(world.parent.halo_id), needs_person=True))
-    else:
-        agrees = agreement(world.parent, tickets, steps)
-        follow_children(world, world.parent, tickets, steps, not_done)
-        steps += summarise(world, world.parent, rows, tickets, steps)
-    return Plan(tuple(steps), tuple(not_done), _held(world, steps), agrees)
+        return None
+    if parent.left_alone or parent.missing:
+        left_alone = parent.left_alone
+        not_done.append(NotDone(PARENT_KEY, left_alone or gone(parent.halo_id), needs_person=not left_alone))
+        return None
+    agrees = agreement(parent, tickets, steps)
+    follow_children(world, parent, tickets, steps, not_done)
+    steps += summarise(world, parent, rows, tickets, steps)
+    return agrees
 
 
 def _finding(row: Row) -> Finding:

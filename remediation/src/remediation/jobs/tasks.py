@@ -71,7 +71,7 @@ def ask_to_count(source_id: int) -> bool:
 
 
 def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
-    """Put the tying of a ticket's findings, as its note wants it, into the queue; False where it waits there already."""
+    """Put the tying of a ticket's findings into the queue, as its note wants it; False where it waits already."""
     lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
     return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
 

@@ -1,8 +1,8 @@
-"""What people say of a ticket: that the service leaves it alone for a while, forgets it, or takes another of Halo's for it.
+"""What people say of a ticket: that the service leaves it alone, forgets it, or takes another of Halo's for it.
 
-A ticket's note keeps it: ``paused`` and ``detached`` name who said so, ``forgotten`` are the findings of a detached ticket
-that get no other one until a person asks for it, ``tying`` is the ticket of Halo's that its findings are to be tied to,
-``not_tied`` why they were not, and ``tied`` what that ticket is to be told.
+A ticket's note keeps it: ``paused`` and ``detached`` name who said so, ``forgotten`` are the findings of a detached
+ticket that get no other one until a person asks for it, ``tying`` is the ticket of Halo's that its findings are to be
+tied to, ``not_tied`` why they were not, and ``tied`` what that ticket is to be told.
 """
 
 from __future__ import annotations

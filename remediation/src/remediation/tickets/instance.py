@@ -223,7 +223,9 @@ class Instance:
 
     def agent_name(self, number: int) -> str:
         """The name of an agent, "" where there is none. Raises HaloError."""
-        return next((str(row.get("name")) for row in self._client.lookups.rows("agent") if as_id(row.get("id")) == number), "")
+        return next(
+            (str(row.get("name")) for row in self._client.lookups.rows("agent") if as_id(row.get("id")) == number), ""
+        )
 
     def changes(self, since: str) -> Changes:
         """The tickets that changed since a moment of Halo's clock, closed ones too.

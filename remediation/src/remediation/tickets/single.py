@@ -36,6 +36,15 @@ MOST = 20_000
 NAMES = {Granularity.ASSET: "Single tickets by device", Granularity.VULNERABILITY: "Single tickets by vulnerability"}
 _COLUMNS = {Granularity.ASSET: "asset", Granularity.VULNERABILITY: "vulnerability"}
 _TICKETS = {Granularity.ASSET: "assets__contains", Granularity.VULNERABILITY: "vulnerabilities__contains"}
+# A device has findings of many solutions, and a ticket of one vulnerability is called by it.
+_TEXTS = {
+    Granularity.ASSET: {
+        "child_summary": "$DEVICE ($VULN_COUNT findings, $SEVERITY)",
+        "child_details": "Device: $DEVICE\nAddress: $ASSET_IP_LIST\nSystem: $ASSET_OS_LIST\n\nSeverity: $SEVERITY. "
+        "Risk: $RISK_SCORE. Due: $DUE_DATE.\n\nVulnerabilities ($VULN_COUNT): $VULN_LIST\n\nCVEs: $CVE_LIST",
+    },
+    Granularity.VULNERABILITY: {"child_summary": "$VULN_LIST ($ASSET_COUNT assets, $SEVERITY)"},
+}
 # A share of more than all is never resolved, and so many are never made.
 _SETTINGS = {"picked": True, "parent": False, "min_severity": "none", "scope": {}, "static": False, "dynamic": False}
 _SETTINGS |= {"mass_share": 1.0, "most_creates": 10**9, "reopen_linked": True, "resolve_unreported": False}
@@ -143,9 +152,7 @@ def _split(subject: Subject, connection: models.Connection, today: date) -> _Spl
     asked = _listed(subject, connection).join(pairs_frame(forgotten), on=KEY, how="anti")
     left = free.join(asked, on=KEY, how="anti")
     tickets = {ticket.pk: ticket for ticket in told.values()}
-    return _Split(
-        left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height
-    )
+    return _Split(left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height)
 
 
 def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, models.Ticket], set[Pair]]:
@@ -193,7 +200,7 @@ def _made(subject: Subject, connection: models.Connection) -> models.Project:
 
 
 def _settings(subject: Subject) -> dict[str, Any]:
-    return {**_SETTINGS, "granularity": subject.granularity.value}
+    return {**_SETTINGS, **_TEXTS[subject.granularity], "granularity": subject.granularity.value}
 
 
 def _there(project: models.Project | None, key: str) -> models.Ticket | None:

@@ -2,7 +2,6 @@
 
 from django.db import migrations, models
 
-
 # What the steps that made them have told.
 TOLD = """
 UPDATE store_ticket AS ticket SET due = (made.body->>'due')::date, assigned = coalesce(made.body->>'agent', '')
@@ -18,19 +17,19 @@ FROM (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0012_wrong_passwords'),
+        ("store", "0012_wrong_passwords"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='riskacceptance',
-            name='version',
+            model_name="riskacceptance",
+            name="version",
             field=models.IntegerField(db_default=1, default=1),
         ),
         migrations.AddField(
-            model_name='ticket',
-            name='due',
-            field=models.DateField(db_comment='the date that it was made with', null=True),
+            model_name="ticket",
+            name="due",
+            field=models.DateField(db_comment="the date that it was made with", null=True),
         ),
         migrations.RunSQL(TOLD, migrations.RunSQL.noop),
     ]

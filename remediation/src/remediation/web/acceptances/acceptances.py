@@ -81,8 +81,8 @@ def all_acceptances(request: HttpRequest) -> HttpResponseBase:
 @needs(APPROVER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
-    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or of ``chosen`` vulnerabilities,
-    by the service's numbers. A vulnerability and an asset: of the one on the other."""
+    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or ``chosen`` vulnerabilities, by
+    the service's numbers. A vulnerability and an asset: of the one on the other."""
     given = request.POST if request.method == "POST" else request.GET
     subjects = _subjects(given)
     if not subjects:
@@ -164,9 +164,9 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
         "stored": stored,
         "holds": row.withdrawn is None and row.expires >= timezone.localdate(),
         # What it is of leads to the entries by their index.
-        "history": models.AuditEntry.objects.filter(
-            of=acceptances.subject_of(row), detail__acceptance=row.pk
-        ).order_by("-pk")[:50],
+        "history": models.AuditEntry.objects.filter(of=acceptances.subject_of(row), detail__acceptance=row.pk).order_by(
+            "-pk"
+        )[:50],
     }
     return render(request, "acceptances/acceptance.html", known, status=status)
 
@@ -216,7 +216,9 @@ def _subjects(given: QueryDict) -> list[Subject]:
         return [Subject(solution.source, words, solution=solution.solution)]
     assets = [asset] if asset else device.assets.select_related("source").order_by("source__name") if device else []
     if assets:
-        return [Subject(one.source, f"all of {one.host_name or one.ip or one.asset}", asset=one.asset) for one in assets]
+        return [
+            Subject(one.source, f"all of {one.host_name or one.ip or one.asset}", asset=one.asset) for one in assets
+        ]
     chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     return [Subject(row.source, row.title or row.vulnerability, vulnerability=row.vulnerability) for row in rows]

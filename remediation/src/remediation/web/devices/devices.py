@@ -37,7 +37,9 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
         "assets": assets,
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
         "closed": [line for line in lines if not set(line["states"]) & set(ALIVE)],
-        "tickets": models.Ticket.objects.filter(halo_id__in=numbers, project__source__in={one.source_id for one in assets})
+        "tickets": models.Ticket.objects.filter(
+            halo_id__in=numbers, project__source__in={one.source_id for one in assets}
+        )
         .exclude(note__has_key="detached")
         .select_related("project")
         .order_by("-pk"),

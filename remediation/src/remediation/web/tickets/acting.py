@@ -1,4 +1,4 @@
-"""What people do with a ticket: pause it and let it go on, detach and attach it, and tie its findings to another one."""
+"""What people do with a ticket: pause it, let it go on, detach and attach it, tie its findings to another one."""
 
 from __future__ import annotations
 

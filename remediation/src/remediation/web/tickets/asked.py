@@ -22,7 +22,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """``name`` is what a ticket was asked for; ``ticket`` the one there is, ``why`` what holds it up, as far as known."""
+    """``name`` is what a ticket was asked for, ``ticket`` the one there is, ``why`` what holds it up, where known."""
 
     name: str
     project: models.Project

@@ -47,11 +47,11 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
         messages.warning(request, "No ticket was asked for: nothing of it is left for a new one.")
     offers = [offer(one, connection, today) for one in subjects[:SHOWN]] if connection else []
     known = {
-        "names": names,
+        "names": list(dict.fromkeys(names)),
         "subjects": subjects,
         "connections": connections,
         "connection": connection,
-        "offers": [(one, looks(one.body) if one.body else []) for one in offers],
+        "offers": [(name, one, looks(one.body) if one.body else []) for name, one in zip(names, offers)],
         "more": max(len(subjects) - SHOWN, 0),
         "asked": [(name, value) for name in ("vulnerability", "device", "chosen") for value in given.getlist(name)],
         "possible": bool(connection and (len(subjects) > SHOWN or any(one.body for one in offers))),
@@ -60,11 +60,12 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 
 
 def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
-    """What is asked for, and its names."""
+    """What is asked for, and what each is called."""
     if number := _number(given, "device"):
         device = get_object_or_404(models.Device, pk=number)
         assets = device.assets.select_related("source").order_by("source__name", "asset")
-        return [Subject(one.source, Granularity.ASSET, one.asset) for one in assets], [device.name]
+        found = [Subject(one.source, Granularity.ASSET, one.asset) for one in assets]
+        return found, [device.name for _ in found]
     chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
     chosen += [number] if (number := _number(given, "vulnerability")) else []
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")

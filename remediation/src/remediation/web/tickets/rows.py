@@ -39,8 +39,8 @@ def tickets() -> Listing:
         "JOIN store_connection AS connection ON connection.id = project.connection_id WHERE ticket.halo_id IS NOT NULL",
         key="ticket.id",
         columns=(
-            Column("number", "Number", "ticket.halo_id", "text", "ticket.halo_id", "bigint"),
             Column("title", "Title", "ticket.title"),
+            Column("number", "Number", "ticket.halo_id", "text", "ticket.halo_id", "bigint"),
             Column("status", "Status", "nullif(ticket.status, '')"),
             Column(
                 "halo_status",
