@@ -352,6 +352,8 @@ class Ticket(models.Model):
         indexes = [
             GinIndex(fields=["assets"], name="ticket_assets", fastupdate=False),
             GinIndex(fields=["vulnerabilities"], name="ticket_vulnerabilities", fastupdate=False),
+            # They are few, and each plan and each offer of a ticket looks for them.
+            models.Index(fields=["project"], condition=models.Q(note__has_key="detached"), name="ticket_detached"),
         ]
 
     @property

@@ -28,7 +28,7 @@ from ..domain.ticket import OUT, SUPERSEDED, Pair, pair_of, pair_text
 from ..store import audit, bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.projects import create_project, with_defaults
-from .attention import FORGOTTEN, asked_again
+from .attention import DETACHED, FORGOTTEN, asked_again
 from .world import ticket_of
 
 # More findings than a ticket ever has; what a page shows of it is made of as many at most.
@@ -169,8 +169,8 @@ def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, m
         for text, state in (row.note.get("told") or {}).items()
         if state not in (OUT, SUPERSEDED)
     }
-    detached = models.Ticket.objects.filter(**same, note__has_key=FORGOTTEN)
-    return told, {pair_of(text) for row in detached for text in row.note[FORGOTTEN]}
+    detached = models.Ticket.objects.filter(**same, note__has_key=DETACHED)
+    return told, {pair_of(text) for row in detached for text in row.note.get(FORGOTTEN) or ()}
 
 
 def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:

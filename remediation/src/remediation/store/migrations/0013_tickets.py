@@ -31,5 +31,11 @@ class Migration(migrations.Migration):
             name="due",
             field=models.DateField(db_comment="the date that it was made with", null=True),
         ),
+        migrations.AddIndex(
+            model_name="ticket",
+            index=models.Index(
+                condition=models.Q(("note__has_key", "detached")), fields=["project"], name="ticket_detached"
+            ),
+        ),
         migrations.RunSQL(TOLD, migrations.RunSQL.noop),
     ]
