@@ -124,6 +124,22 @@ def test_no_ticket_follows_its_findings_to_where_one_was_detached(scene: Scene) 
     ]
 
 
+def test_a_new_ticket_has_a_place_of_its_own_beside_a_detached_one_that_came_from_elsewhere(scene: Scene) -> None:
+    scene.scan("a1 v1 s0")
+    scene.run().apply()
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    first = row("s1")
+    assert first.reference.endswith(":s0:1")
+    attention.detach(first, "anna")
+    scene.scan("a1 v1 s1", "a2 v1 s1")
+    _, outcome = scene.run().apply()
+    assert not outcome.failed and len(outcome.done) >= 1
+    assert (row("s1").generation, row("s1").assets) == (2, ["a2"])
+    first.refresh_from_db()
+    assert first.halo_id not in (None, row("s1").halo_id) and first.note["detached"] == "anna"
+
+
 def test_a_detached_ticket_is_taken_care_of_again(scene: Scene) -> None:
     scene.scan("a1 v1 s1")
     scene.run().apply()

@@ -58,7 +58,10 @@ def test_a_ticket_that_was_made_twice_is_closed(alone: Scene) -> None:
 
 def test_many_that_were_missing_are_found_again(alone: Scene) -> None:
     alone.scan(*(f"a1 v{number} s{number}" for number in range(11)))
-    alone.run().apply()
+    # Until Halo's list of what changed holds them no more.
+    for _ in range(2):
+        alone.run().apply()
+        alone.later(days=1)
     for row in models.Ticket.objects.all():
         row.note["missing"] = "2026-11-20T01:00:00+00:00"
         row.save()

@@ -65,7 +65,7 @@ def findings_of(project: models.Project, today: date) -> pl.DataFrame:
 
 def _with_listed(project: models.Project, findings: pl.DataFrame) -> pl.DataFrame:
     listed = bulk.read_listed(project.pk)
-    if listed.is_empty() and not project.settings.get("picked"):
+    if listed.is_empty():
         return findings
     marked = findings.join(listed.with_columns(pl.lit(True).alias(LISTED)), on=KEY, how="left", maintain_order="left")
     return marked.with_columns(pl.col(LISTED).fill_null(False))
