@@ -385,10 +385,10 @@ def _options(
 
 def pairs(texts: Iterable[str], form: str) -> dict[str, str]:
     """Texts like A=B, by their first part."""
-    pairs = {}
+    found = {}
     for text in texts:
         first, sign, second = text.partition("=")
         if not (sign and first.strip() and second.strip()):
             raise Refused(f"{text!r} is not of the form {form}.")
-        pairs[first.strip()] = second.strip()
-    return pairs
+        found[first.strip()] = second.strip()
+    return found

@@ -90,7 +90,8 @@ class Settings:
     """What a lead may change. ``due_days`` and ``priorities`` are by severity; ``rules`` are in order.
 
     ``min_severity`` and ``scope`` say which findings are in the project. ``static``: those that come up after the
-    project was made are not, nor those that were not in the report that it was made of, if there was one. ``dynamic``: only the lead settles the project's own ticket.
+    project was made are not, nor those that were not in the report that it was made of, if there was one. ``dynamic``:
+    only the lead settles the project's own ticket.
 
     ``raise_for`` (see Raise) raises priority and due date by one severity. ``epss_from`` is 0 to 1.
 

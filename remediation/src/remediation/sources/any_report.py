@@ -62,8 +62,8 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, which are
-    sums at the end. ``not_utf8`` bytes were read as Windows-1252 within a text in UTF-8."""
+    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, sums at
+    the end. ``not_utf8`` bytes of a text in UTF-8 were read as Windows-1252."""
 
     kind: str
     snapshot: Snapshot

@@ -42,8 +42,8 @@ def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     """Its rows, with the columns of SCANNER_ROWS. Raises NotUnderstood and CutOff.
 
     An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or
-    were skipped are no rows. Of an asset that did not answer, or where a scan in the file was not finished, only the findings
-    that are listed count: it has a row of the state NOT_TESTED, and none where it has no findings.
+    were skipped are no rows. Of an asset that did not answer, or where a scan in the file was not finished, only the
+    findings that are listed count: it has a row of the state NOT_TESTED, and none where it has no findings.
     """
     visitor = _Nexpose()
     visit(path, ROOT, visitor, tell)

@@ -1,4 +1,4 @@
-"""Folders for reports and copies of them, which nobody else reads, and which do not stay when their process is killed."""
+"""Folders for reports and copies of them, which nobody else reads. What a killed process leaves is removed later."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ import polars as pl
 
 from .scanner_rows import LINE
 
-_OF = r"(?:rows|records|entries|findings|vulnerabilities|hosts|assets|devices|count|number)"
-_WORD = rf"(?i)^\s*(?:(?:grand|sub)[\s-]*)?(?:totals?|sum|summe|gesamt(?:summe)?|insgesamt)(?:\s+(?:of\s+)?{_OF})?\s*[:=]?\s*\d*\s*$"
+_OF = r"(?:\s+(?:of\s+)?(?:rows|records|entries|findings|vulnerabilities|hosts|assets|devices|count|number))?"
+_SUM = r"(?:(?:grand|sub)[\s-]*)?(?:totals?|sum|summe|gesamt(?:summe)?|insgesamt)"
+_WORD = rf"(?i)^\s*{_SUM}{_OF}\s*[:=]?\s*\d*\s*$"
 
 
 def without_totals(rows: pl.DataFrame, hosts: Sequence[str]) -> tuple[pl.DataFrame, int]:
