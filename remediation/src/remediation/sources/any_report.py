@@ -122,7 +122,9 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     if errors["row_left_out"].any():
         # Nobody knows of which device a row is that cannot be read.
         snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals, table.not_utf8)
+    return ReadReport(
+        kind, snapshot, errors, table.blank + headers, table.duplicate, totals + table.totals, table.not_utf8
+    )
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:
