@@ -51,8 +51,9 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
     """The rows of a text that was opened with ``newline=""``, of which ``line`` is the first line.
 
     A row with too few or too many cells is an error and left out, one with more of which all are blank is none.
-    Blank rows are left out and counted, and so are short rows of sums (``totals``). Raises NotUnderstood for a quotation mark within a cell that is not doubled
-    and for a cell or row that is too long, CutOff for a quotation mark that is not closed; both tell the line.
+    Blank rows are left out and counted, and so are short rows of sums (``totals``). Raises NotUnderstood for a
+    quotation mark within a cell that is not doubled and for a cell or row that is too long, CutOff for a quotation mark
+    that is not closed; both tell the line.
     """
     rows = _Rows(text, delimiter, line)
     more = True
