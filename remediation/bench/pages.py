@@ -59,8 +59,9 @@ def run(quick: bool) -> Result:
         "pages",
         "Pages over a large store",
         "Each page as Django answers it to somebody who has signed in, template and all, without a web server: "
-        f"the overview, projects, and lists with their filters, at their beginning, middle and end; each {_CALLS} times "
-        f"in a fresh process, {rounds} times in turn over all sizes. A store of so many findings has a hundredth as many tickets "
+        "the overview, projects, and lists with their filters, at their beginning, middle and end; each "
+        f"{_CALLS} times in a fresh process, {rounds} times in turn over all sizes. A store of so many findings has a "
+        "hundredth as many tickets "
         "and steps. The floor is the same page over the smallest store.",
     )
     found: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from stand_ins.serve import Served, world
 
 CHROMIUM = os.environ.get("REMEDIATION_CHROMIUM") or "/usr/bin/chromium"
-PASSWORD = "an invented password"  # nosec B105: of a world that ends with the command
+# Of a world that ends with the command, made anew each time.
+PASSWORD = secrets.token_urlsafe(16)
 LOOKS = [(f"{width} {scheme}", width, scheme) for width in (1280, 375) for scheme in ("light", "dark")]
 
 
@@ -66,7 +68,10 @@ def sheet(pictures: list[tuple[str, str]]) -> str:
         f'<figure><figcaption>{html.escape(what)}</figcaption><img src="{html.escape(file)}"></figure>'
         for file, what in pictures
     )
-    style = "body{display:flex;flex-wrap:wrap;gap:12px;font:14px sans-serif}figure{margin:0}img{height:420px;border:1px solid #888}"
+    style = (
+        "body{display:flex;flex-wrap:wrap;gap:12px;font:14px sans-serif}"
+        "figure{margin:0}img{height:420px;border:1px solid #888}"
+    )
     return f"<!doctype html><meta charset='utf-8'><style>{style}</style>{cells}"
 
 

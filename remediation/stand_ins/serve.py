@@ -166,6 +166,7 @@ class Served:
         self._log = log
         with log.open("w", encoding="utf-8") as said:
             command = [sys.executable, "-m", "remediation.cli", "serve", "--address", "127.0.0.1:0", *words]
+            # It lives until ``stop``.  pylint: disable-next=consider-using-with
             self._process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
         self.address = self._address()
 

@@ -218,6 +218,9 @@ def test_cves_of_two_columns_of_one_name_also_where_the_header_is_repeated(read:
         ("hostname,plugin_id", "web1,1", ["Total hosts: 2,2"]),
         ("plugin_id,hostname", "1,web1", ["Summe,"]),
         ("severity,ip,plugin_id", "High,10.0.0.1,1", [",Total,1"]),
+        # With too few cells.
+        ("hostname,plugin_id,severity", "web1,1,High", ["Subtotal,1", "Total: 2"]),
+        ("hostname,plugin_id,severity", "web1,1,High", ["Total,1,", "Total,1"]),
     ],
 )
 def test_sums_at_the_end_are_no_machine(read: Read, header: str, row: str, sums: list[str]) -> None:

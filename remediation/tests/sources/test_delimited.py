@@ -274,6 +274,7 @@ REFUSED: list[tuple[str | bytes, type[SourceError], str]] = [
     ('a,"secret', NotUnderstood, "quotation mark"),
     ("sep=:\na:b\n", NotUnderstood, "Line 1 names a delimiter"),
     ("a,b\n1,2\nsecret\n", CutOff, "line 3, has too few cells"),
+    ("a,b,c\n1,2,3\nTotal,secret\n", CutOff, "line 3, has too few cells"),
     ("a,b\n1,2\nsecret\n\n,\n", CutOff, "line 3, has too few cells"),
     ('a,b\n1,2\n"sec\nret",3\n4,"secret\n5,6\n', CutOff, "row begins on line 5"),
     ('a,b\n1,2\n"x\n"secret",3\n4,5\n', NotUnderstood, "on line 4 is neither doubled"),

@@ -131,6 +131,7 @@ def test_one_machine_is_one_asset_however_its_rows_tell_it(cells: list[dict[str,
             [{"ip": "10.0.0.1"}, {"host_name": "web2", "ip": "10.0.0.1"}, {"host_name": "10.0.0.1"}],
             ["10.0.0.1", "web1", "web2"],
         ),
+        ([{"ip": "10.0.0.1", "sites": "a"}, {"host_name": "10.0.0.1", "sites": "b"}], ["10.0.0.1", "web1"]),
         # A machine with another adapter at an address that was given to it later.
         (
             [{"mac": "005056aa0001", "ip": "10.0.0.1"}, {"host_name": None, "mac": "005056aa0002", "ip": "10.0.0.1"}],

@@ -396,3 +396,16 @@ def test_an_exception_that_runs_out_is_news(source: int) -> None:
     finding = models.Finding.objects.get()
     assert (finding.state, finding.missed) == ("excepted", 1), "the next scan decides"
     assert take_in(console, replace(later, taken=NOON + timedelta(days=2))).unchanged
+
+
+@pytest.mark.parametrize("is_answer", [True, False])
+def test_what_a_scanner_says_again_may_be_news_and_an_old_file_is_none(source: int, is_answer: bool) -> None:
+    found = {"asset": "1", "vulnerability": "v", "severity": "high", "cves": [], "last_found": NOON}
+    accepted = {"asset": "1", "vulnerability": "v", "exception": "", "status": "approved"}
+    first = replace(snapshot(findings=[found], coverage=[{"asset": "1"}]), proof=Proof.NOTHING)
+    second = replace(snapshot(exceptions=[accepted], coverage=[{"asset": "1"}]), proof=Proof.NOTHING)
+    of = models.Source.objects.get(pk=source)
+    for minute, said in enumerate((first, second, first)):
+        ended = take_in(of, replace(said, taken=NOON + timedelta(minutes=minute)), is_answer=is_answer)
+    assert ended.unchanged is not is_answer
+    assert models.Finding.objects.get().state == ("open" if is_answer else "excepted")

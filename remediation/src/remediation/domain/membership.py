@@ -130,8 +130,8 @@ class Membership:
     """The findings of a project, as ``believed`` gives them, and its tickets.
 
     ``taken`` are findings that another project's ticket has, with that ticket's name. ``made`` is when the project was
-    made, which matters to a static one. ``detached`` are findings of tickets that a person has detached, with who said so:
-    no ticket takes them in by itself.
+    made, which matters to a static one. ``detached`` are findings of tickets that a person has detached, with who said
+    so: no ticket takes them in by itself.
     """
 
     settings: Settings

@@ -49,8 +49,8 @@ def import_file(
     Its naming rules are the source's own, and so is its mapping where ``options`` have none: the source remembers the
     last. ``clean`` are devices that a full file should hold and that are clean, by name, address or id. ``accept``:
     coverage that shrank is real. ``errors_to`` gets all that was wrong with rows, as CSV. ``tell`` hears how far the
-    work is. ``and_then`` is done with what the file says, or not at all, as the rest. Raises SourceError and
-    Suspicious; nothing is changed then.
+    work is. ``and_then`` is called with the stored source and what the file says, as part of the same change. Raises
+    SourceError and Suspicious; nothing is changed then.
     """
     _refuse_contradictions(options, clean)
     row = models.Source.objects.filter(name=source).first() or models.Source(name=source)

@@ -61,7 +61,7 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
     """
     with _recorded("read", source=source) as record:
         reading = reading_of(source, tell)
-        ended = taken_in(source, reading.snapshot, accept, tell)
+        ended = taken_in(source, reading.snapshot, accept, tell, is_answer=True)
         if reading.kept:
             change_keys(source, "settings", reading.kept)
         value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
@@ -77,10 +77,12 @@ def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = F
             return record(taken_in(source, snapshot, accept, tell))
 
 
-def taken_in(source: models.Source, snapshot: Snapshot, accept: bool, tell: Tell = unheard) -> Ended:
-    """What taking a snapshot in has changed. Raises Suspicious."""
+def taken_in(
+    source: models.Source, snapshot: Snapshot, accept: bool, tell: Tell = unheard, *, is_answer: bool = False
+) -> Ended:
+    """What taking a snapshot in has changed; ``accept`` and ``is_answer`` as in ``take_in``. Raises Suspicious."""
     tell(f"{snapshot.findings.height:,} findings are compared with what is known, and stored")
-    taken = take_in(source, snapshot, accept=accept)
+    taken = take_in(source, snapshot, accept=accept, is_answer=is_answer)
     value = {"snapshot": taken.snapshot, **taken.counts, "errors": list(taken.errors), "unchanged": taken.unchanged}
     changed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(taken.observations.items()))
     news = "the same as before, nothing changed" if taken.unchanged else changed or "nothing changed"

@@ -62,8 +62,8 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, which
-    are sums at the end. ``not_utf8`` bytes were read as Windows-1252 within a text in UTF-8."""
+    """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, sums at
+    the end. ``not_utf8`` bytes of a text in UTF-8 were read as Windows-1252."""
 
     kind: str
     snapshot: Snapshot
@@ -122,7 +122,9 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     if errors["row_left_out"].any():
         # Nobody knows of which device a row is that cannot be read.
         snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank + headers, table.duplicate, totals, table.not_utf8)
+    return ReadReport(
+        kind, snapshot, errors, table.blank + headers, table.duplicate, totals + table.totals, table.not_utf8
+    )
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:

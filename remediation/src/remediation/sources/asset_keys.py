@@ -16,10 +16,10 @@ _KEYS = ("asset_id", "host_key", "mac", "address")
 def with_assets(rows: pl.DataFrame, naming: Naming) -> pl.DataFrame:
     """The rows with the column asset: the source's own id, else the host name, else the MAC address, else the address.
 
-    ``rows`` has the columns asset_id, host_name, ip and mac of SCANNER_ROWS, and ``address``, which is its address also
-    where it stands for a name. What only some rows of an asset tell counts for the others, where it is the only one for
-    their host name, or else their MAC address, or else their address. The first of several addresses in a cell counts,
-    and UUIDs, MAC addresses and IPv6 addresses are spelt in one way.
+    ``rows`` has columns of SCANNER_ROWS, and ``address``, which is the address also where it stands for a name. What
+    only some rows tell counts for others of the same host name, or else the same MAC address, or else the same address
+    in the same sites, where it is the only one there. The first of several addresses in a cell counts, and UUIDs, MAC
+    addresses and IPv6 addresses are spelt in one way.
     """
     frame = rows.with_columns(
         pl.coalesce(pl.col("asset_id").str.extract(_UUID).str.to_lowercase(), "asset_id").alias("asset_id"),
@@ -36,13 +36,14 @@ def with_assets(rows: pl.DataFrame, naming: Naming) -> pl.DataFrame:
 
 
 def _filled(frame: pl.DataFrame, key: str, by: str, before: tuple[str, ...]) -> pl.DataFrame:
-    """The rows with ``key`` where other rows of the same ``by`` tell one; not where one of the keys ``before`` that is
-    better than ``by`` is told."""
+    """The rows with ``key`` where other rows of the same ``by`` tell one; not where one of the keys ``before`` is told,
+    which are better than ``by``. An address may be given in several sites."""
     if not 0 < frame[key].null_count() < frame.height:
         return frame
-    known = frame.select(by, pl.col(key).alias("elsewhere")).drop_nulls().unique()
-    only = known.filter(~pl.col(by).is_duplicated())
-    joined = frame.join(only, on=by, how="left", maintain_order="left")
+    on = [by, "sites"] if by == "address" else [by]
+    known = frame.select(*on, pl.col(key).alias("elsewhere")).drop_nulls([by, "elsewhere"]).unique()
+    only = known.filter(~pl.struct(on).is_duplicated())
+    joined = frame.join(only, on=on, how="left", nulls_equal=True, maintain_order="left")
     is_best = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() for name in before))
     return joined.with_columns(pl.coalesce(key, pl.when(is_best).then("elsewhere")).alias(key)).drop("elsewhere")
 

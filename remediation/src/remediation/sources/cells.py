@@ -43,7 +43,7 @@ _SECONDS, _MILLISECONDS = r"^\d{9,10}$", r"^\d{12,13}$"
 # Word processors and spreadsheets make long dashes of a hyphen, and some reports have low lines or blanks.
 _CVE = r"(?i)CVE[-_ ]?(?:19|20)\d\d[-_]\d{4,19}"
 _DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
-# The number alone, as some columns of CVEs have it. What stands before is no other list's name, as in VMSA-2021-0028.
+# The number alone, as some columns of CVEs have it. What stands before must be no other list's name: VMSA-2021-0028.
 _BARE = r"(?:^|[\s,;|/&+()\[\]'\"])(?:19|20)\d\d-\d{4,19}\b"
 
 
@@ -107,5 +107,5 @@ def cves(column: pl.Expr, *, bare: bool = False) -> pl.Expr:
     """All CVE numbers in a text, as in CVE-2026-1234; ``bare``: also where the word CVE is missing. An empty list where
     there are none."""
     pattern = f"{_CVE}|{_BARE}" if bare else _CVE
-    whole = pl.element().str.replace(r"(?s)^.*?(\d{4})[-_](\d+)$", "CVE-${1}-${2}")
-    return column.str.replace_all(_DASHES, "-").str.extract_all(pattern).list.eval(whole)
+    written = pl.element().str.replace(r"(?s)^.*?(\d{4})[-_](\d+)$", "CVE-${1}-${2}")
+    return column.str.replace_all(_DASHES, "-").str.extract_all(pattern).list.eval(written)

@@ -35,7 +35,7 @@ class Delimited:
     """``rows`` has the columns of ``header`` that were asked for, all text, empty cells null; and LINE, the line of the
     file on which the row begins, from 1, the header counted. ``errors`` are the rows that were left out; ``blank``
     and ``duplicate`` count what was left out because it says nothing, or again what another row says. ``not_utf8``: as
-    in TextInUtf8."""
+    in TextInUtf8. ``totals`` counts short rows of sums, which were left out as well."""
 
     header: list[str]
     rows: pl.DataFrame
@@ -43,6 +43,7 @@ class Delimited:
     blank: int
     duplicate: int
     not_utf8: int = 0
+    totals: int = 0
 
 
 def header_of(path: Path) -> list[str]:
@@ -71,7 +72,7 @@ def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tel
     if kept.short:
         raise CutOff(f"The last row, on line {kept.short}, has too few cells.", "Make the report again.")
     rows, duplicate = kept.distinct(header.names)
-    return Delimited(header.names, rows, kept.errors, kept.blank, duplicate, utf8.not_utf8)
+    return Delimited(header.names, rows, kept.errors, kept.blank, duplicate, utf8.not_utf8, kept.totals)
 
 
 def _parts(text: Path, header: Header, begin: int) -> Iterator[tuple[Part, int]]:
@@ -114,7 +115,7 @@ class _Kept:
         self._places = places
         self._frames = [pl.DataFrame(schema={**{str(place): pl.String for place in places}, **_BESIDE})]
         self.errors: list[RowError] = []
-        self.blank = 0
+        self.blank = self.totals = 0
         self.short: int | None = None
         self.count = 0
 
@@ -124,6 +125,7 @@ class _Kept:
         rows = part.rows.with_columns(pl.all().exclude(LINE).replace("", None))
         said = _without_blank(rows)
         self.blank += part.blank + rows.height - said.height
+        self.totals += part.totals
         self.errors += part.errors
         if said.height or part.errors:
             self.short = part.short

@@ -13,6 +13,7 @@ from .delimited_header import BLANKS
 from .errors import CutOff, NotUnderstood
 from .report_csv import LONGEST_CELL
 from .scanner_rows import LINE
+from .total_rows import is_sum
 
 # Characters; more than a block of the fast path.
 LONGEST_ROW = 32 << 20
@@ -41,6 +42,7 @@ class Part:
     rows: pl.DataFrame
     errors: list[RowError] = field(default_factory=list)
     blank: int = 0
+    totals: int = 0
     short: int | None = None
     characters: int = 0
 
@@ -49,8 +51,9 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
     """The rows of a text that was opened with ``newline=""``, of which ``line`` is the first line.
 
     A row with too few or too many cells is an error and left out, one with more of which all are blank is none.
-    Blank rows are left out and counted. Raises NotUnderstood for a quotation mark within a cell that is not doubled
-    and for a cell or row that is too long, CutOff for a quotation mark that is not closed; both tell the line.
+    Blank rows are left out and counted, and so are short rows of sums (``totals``). Raises NotUnderstood for a
+    quotation mark within a cell that is not doubled and for a cell or row that is too long, CutOff for a quotation mark
+    that is not closed; both tell the line.
     """
     rows = _Rows(text, delimiter, line)
     more = True
@@ -67,6 +70,8 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
                 kept.append(cells[:width])
                 at.append(begun)
                 part.short = None
+            elif len(cells) < width and is_sum(cells):
+                part.totals += 1
             else:
                 part.errors.append(RowError(begun, "", f"{len(cells)} cells, not {width}"))
                 part.short = begun if len(cells) < width else None

@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import polars as pl
@@ -23,6 +22,7 @@ from . import insightvm_rows as rows_of
 from .console_http import MEANINGS, ConsoleHttp
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
 from .http_answer import time_of
+from .private_folder import private_folder
 from .progress import Tell, unheard
 from .report_csv import ROWS, read_csv, unpacked
 
@@ -102,10 +102,10 @@ class InsightVmConsole:
     def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:
         """The rows of one report, and when it was begun by the console's clock."""
         self._tell(f"report of the {title}: requested")
-        with TemporaryDirectory(prefix="insightvm-") as folder, _report(http, title, self._prefix) as (number, date):
+        with private_folder() as folder, _report(http, title, self._prefix) as (number, date):
             run = _number(http.ask("POST", f"/reports/{number}/generate")[0])
             self._wait(http, f"/reports/{number}/history/{run}", title)
-            raw = Path(folder) / "output"
+            raw = folder / "output"
             http.download(
                 f"/reports/{number}/history/{run}/output",
                 raw,

@@ -1,4 +1,4 @@
-"""Folders for copies of reports, which nobody else reads, and which do not stay when their process is killed."""
+"""Folders for reports and copies of them, which nobody else reads. What a killed process leaves is removed later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NoRoom(OSError):
     """The folder for temporary files is full: ``cause`` names it, ``assistance`` says what to do."""
 
     def __init__(self, folder: str) -> None:
-        self.cause = f"There is no room for a copy of the report in {folder}."
+        self.cause = f"There is no room for the report in {folder}."
         self.assistance = "Make room there, or name another folder for temporary files with TMPDIR."
         super().__init__(errno.ENOSPC, self.cause)
 

@@ -1,16 +1,24 @@
-"""Rows of sums at the end of a report, as spreadsheets write them: ``Total,2``. Pure."""
+"""Rows of sums in a report, as spreadsheets write them at its end: ``Total,2``. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
 from .scanner_rows import LINE
 
-_OF = r"(?:rows|records|entries|findings|vulnerabilities|hosts|assets|devices|count|number)"
+_OF = r"(?:\s+(?:of\s+)?(?:rows|records|entries|findings|vulnerabilities|hosts|assets|devices|count|number))?"
 _SUM = r"(?:(?:grand|sub)[\s-]*)?(?:totals?|sum|summe|gesamt(?:summe)?|insgesamt)"
-_WORD = rf"(?i)^\s*{_SUM}(?:\s+(?:of\s+)?{_OF})?\s*[:=]?\s*\d*\s*$"
+_WORD = rf"(?i)^\s*{_SUM}{_OF}\s*[:=]?\s*\d*\s*$"
+_NUMBER = re.compile(r"\s*[\d.,%]+\s*")
+
+
+def is_sum(cells: Sequence[str]) -> bool:
+    """Whether a row that has too few cells is one of sums: a word for a sum, and nothing but numbers behind it."""
+    told = [cell for cell in cells if cell.strip()]
+    return bool(told) and re.search(_WORD, told[0]) is not None and all(map(_NUMBER.fullmatch, told[1:]))
 
 
 def without_totals(rows: pl.DataFrame, hosts: Sequence[str]) -> tuple[pl.DataFrame, int]:

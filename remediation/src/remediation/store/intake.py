@@ -53,8 +53,9 @@ class Intake:
     errors: tuple[str, ...] = ()
 
 
-def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) -> Intake:
-    """Take a snapshot in. ``accept``: an approver accepts what would be suspicious. Raises Suspicious.
+def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, is_answer: bool = False) -> Intake:
+    """Take a snapshot in. ``accept``: an approver accepts what would be suspicious. ``is_answer``: the source said it
+    when it was asked, so that what it has said before may be news. Raises Suspicious.
 
     Findings of a few assets that are not in the coverage are left out, and told in ``errors``.
     """
@@ -67,7 +68,8 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False) 
             snapshot, uncovered = within_coverage(snapshot)
         errors = (_left_out(uncovered),) if uncovered else ()
         content = bulk.content_hash(snapshot)
-        same = _same_before(source, snapshot, content, accept)
+        is_answer = is_answer or snapshot.proof.is_of_all_assets
+        same = _same_before(source, content, only_newest=is_answer or (accept and not _is_dated(snapshot)))
         if same is not None:
             return Intake(
                 same, counts(snapshot), {}, unchanged=True, errors=errors + _told_before(source, snapshot, same)
@@ -112,16 +114,15 @@ def _left_out(assets: list[str]) -> str:
     )
 
 
-def _same_before(source: models.Source, snapshot: Snapshot, content: str, accept: bool) -> int | None:
-    """The record of the same content: the newest of the source, or any where the content is of a file.
+def _same_before(source: models.Source, content: str, only_newest: bool) -> int | None:
+    """The record of the same content: the newest of the source, or any of it.
 
-    What a console says again may be news, because its world can return to what it was. A file that says when its assets
+    What a scanner says again may be news, because its world can return to what it was. A file that says when its assets
     were assessed says the same whenever it is brought; one that does not is more likely an old one, unless an approver
     accepts it.
     """
     records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
-    is_same_file = not snapshot.proof.is_of_all_assets and (_is_dated(snapshot) or not accept)
-    candidates = records.filter(content_hash=content) if is_same_file else records[:1]
+    candidates = records[:1] if only_newest else records.filter(content_hash=content)
     return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
 
 

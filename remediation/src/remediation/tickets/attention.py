@@ -185,7 +185,7 @@ def _refusal(row: models.Ticket, number: int) -> str:
 
 
 def _foreign(row: models.Ticket, ticket: Mapping[str, Any]) -> str:
-    """Why a ticket of Halo's is not for this one, by the reference that it carries. "" where it carries none of ours."""
+    """Why a ticket of Halo's cannot be taken, by the reference that it carries; "" where it carries none of ours."""
     reference = str(ticket.get("third_party_id_string") or "") or line_of(ticket)
     if not reference.startswith(_OURS) or reference == row.reference:
         return ""

@@ -81,7 +81,7 @@ def all_acceptances(request: HttpRequest) -> HttpResponseBase:
 @needs(APPROVER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
-    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or ``chosen`` vulnerabilities, by
+    """Accept the risk of a ``vulnerability``, a ``solution``, an ``asset``, a ``device`` or ``chosen`` ones, by
     the service's numbers. A vulnerability and an asset: of the one on the other."""
     given = request.POST if request.method == "POST" else request.GET
     subjects = _subjects(given)

@@ -20,7 +20,7 @@ State = models.Upload.State
 @needs(ANALYST)
 @require_POST
 def begin(request: HttpRequest) -> HttpResponse:
-    """Begin an upload: ``name`` and ``size`` for parts that follow, answered as JSON; or with a whole small ``file``."""
+    """Begin an upload: ``name`` and ``size`` for parts that follow, answered as JSON; or a whole small ``file``."""
     file = request.FILES.get("file")
     name = (file.name if file else request.POST.get("name", "")) or "report"
     size = file.size if file else int(request.POST.get("size", "0")) if request.POST.get("size", "").isdecimal() else 0
