@@ -17,6 +17,8 @@ from stand_ins.screens import crawled
 from stand_ins.serve import SERVERS
 
 PageOf = Callable[..., Page]
+# A page after the other, and real runs: on a busy machine, minutes.
+pytestmark = pytest.mark.timeout(600)
 SERIOUS = ("serious", "critical")
 
 
@@ -70,8 +72,8 @@ def test_one_click_makes_a_ticket(page_of: PageOf) -> None:
     page.get_by_role("link", name="Open HaloITSM ticket").click()
     expect(page.get_by_text("printer7.corp.example").first).to_be_visible()
     page.get_by_role("button", name="Open the ticket").click()
-    expect(page.get_by_text(re.compile(r"project, .*: done"))).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("0 of 1 tickets are closed")).to_be_visible()
+    # The page asks by itself whether the run has made it.
+    expect(page.get_by_text("there is a ticket.")).to_be_visible(timeout=60_000)
     page.get_by_role("link", name="Tickets", exact=True).click()
     expect(page.get_by_role("link", name=re.compile("Printer")).first).to_be_visible()
 
