@@ -26,7 +26,7 @@ from tools.tree import ROOT, read_spec
 
 # Bytes that we may add over the base image. orjson is 0.4 MB of them; our own code counts twice, because the generated
 # Dockerfile leaves a copy of it behind.
-LARGEST = 1_700_000
+LARGEST = 1_850_000
 ENTRY_POINT = ["python", "/workspace/bin/komand_haloitsm"]
 
 PLUGIN = re.compile(

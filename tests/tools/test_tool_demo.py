@@ -143,7 +143,7 @@ def test_on_an_instance_nobody_is_assigned_and_all_is_deleted(halo: HaloEmulator
 def test_what_is_told_is_used_and_what_may_not_be_deleted_is_named(halo: HaloEmulator) -> None:
     halo.denied = {("DELETE", "tickets")}
     halo.granted_scopes = {"read:tickets", "edit:tickets", "read:customers"}
-    halo.outcomes = {"Internal"}
+    halo.outcomes = {"Internal", "Public Note"}
     given = {"HALO_SCOPE": "read:tickets edit:tickets read:customers", "HALO_PRIVATE_NOTE_OUTCOME": "Internal"}
     demo = Demo(variables(halo, HALO_AGENT_ID="3", HALO_TICKET_TYPE_ID="21", **given))
     demo.until("get ticket")

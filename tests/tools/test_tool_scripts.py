@@ -64,6 +64,8 @@ def test_ctrl_c_while_an_environment_is_made_leaves_no_traceback_and_nothing_of_
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so has what they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "making").exists():
         assert done.poll() is None, done.communicate()
