@@ -46,6 +46,8 @@ serve: ## the service on its own database (ARGS="--address HOST:PORT --data DIR"
 
 # Measuring coverage takes more than half as much time again, so only CI does it always.
 cov = $(if $(COVERAGE),--cov --cov-report=term)
+# That of the service would take CI close to its half hour: COVERAGE=plugin leaves it out.
+cov-remediation = $(if $(filter-out plugin,$(COVERAGE)),$(cov))
 
 test: test-plugin test-remediation ## run all tests (COVERAGE=1: measure lines and branches, and fail below the floors)
 
@@ -54,7 +56,7 @@ test-plugin: ## the plugin's tests (TESTS=... for some)
 
 test-remediation: ## the service's tests, mypy, its pages in a browser, and the store's tests on PostgreSQL 15
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov))
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov-remediation))
 	@$(MAKE) --no-print-directory test-browser test-postgres15
 
 # Usage: $(call in-browser,WHAT,ARGUMENTS) runs python with Chromium, or says why not.
