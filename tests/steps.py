@@ -134,3 +134,9 @@ def warmed(connection: Connection) -> Connection:
     # Says what is so already: looks up teams and categories.
     connection.client.update_ticket(2101, {"team_id": 1, "category_id": 33})
     return connection
+
+
+def told(failed: Any) -> str:
+    """What the error of a step that failed in the plugin's HTTP server says."""
+    assert not failed.succeeded and failed.code == 400, failed.body
+    return f"{failed.exception['cause']} {failed.exception['assistance']}"

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from steps import SkippedTime, checked, impatient, run_action
+from steps import SkippedTime, impatient, run_action, told
 
 from halo_emulator import Fault
 from komand_haloitsm.util.insightconnect.errors import HaloITSMError, UncertainWriteError
@@ -17,24 +17,6 @@ def file(name, content):
 
 
 FILES = [file("logins.csv", CSV), file("note.txt", NOTE)]
-
-
-@pytest.fixture
-def step(plugin_server, connection_params):
-    """Runs an action through the plugin server; an output has passed its schema."""
-
-    def run(name, **given):
-        done = plugin_server.run(name, given, connection_params)
-        if done.succeeded:
-            checked(name, done.output)
-        return done
-
-    return run
-
-
-def told(failed):
-    assert not failed.succeeded and failed.code == 400, failed.body
-    return f"{failed.exception['cause']} {failed.exception['assistance']}"
 
 
 def held(halo, ticket_id):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Any, Mapping, TypeVar
+from typing import Any, Mapping, Sequence, TypeVar
 
 WORDS: Mapping[str, str] = {
     "machine": "this machine",
@@ -37,6 +37,15 @@ def fill_in(text: str, words: Mapping[str, str]) -> str:
 def field_word(name: str) -> str:
     """The placeholder of a field: whoever shows an error may know the field by another name."""
     return f"{{input {name}}}"
+
+
+_MOST_LISTED = 40
+
+
+def first_of(texts: Sequence[str]) -> str:
+    """Texts for an error to tell what there is: at most 40 of them, and how many more; "" for none."""
+    more = f", and {len(texts) - _MOST_LISTED} more" if len(texts) > _MOST_LISTED else ""
+    return ", ".join(texts[:_MOST_LISTED]) + more
 
 
 def _with_names(text: str) -> str:

@@ -18,6 +18,7 @@ from ..values.dates import parse_date
 from ..values.ids import as_id
 from ..values.markup import text_of
 from ..values.stored_text import may_be_stored_as
+from .fields import GIVEN_AS
 from .output import UNASSIGNED
 
 Fields = Mapping[str, Any]
@@ -62,12 +63,12 @@ def unlike(sent: Fields, ticket: Fields) -> Unlike:
     told: list[str] = [name for name, typed in others if not typed]
     for name, value in sent.items():
         if name in _OFTEN_EMPTY and ticket.get(name) is None:
-            told += [_INPUTS.get(name, name)] if _is_something(value) else []
+            told += [GIVEN_AS.get(name, name)] if _is_something(value) else []
             continue
         if name in _RULES_CHANGE and not _agrees(name, value, ticket):
-            told.append(_INPUTS.get(name, name))
+            told.append(GIVEN_AS.get(name, name))
         elif name in _KNOWN and name != "customfields" and not _agrees(name, value, ticket):
-            unchanged.append(_INPUTS.get(name, name))
+            unchanged.append(GIVEN_AS.get(name, name))
         elif name not in _KNOWN and name not in _INSTRUCTIONS and not name.startswith("_"):
             if ticket.get(name) is None:
                 told += [name] if _is_something(value) else []
@@ -75,10 +76,6 @@ def unlike(sent: Fields, ticket: Fields) -> Unlike:
                 unchanged.append(name)
     custom = tuple(name for name, typed in others if typed)
     return Unlike(tuple(dropped), custom, _once(unchanged), _once(told))
-
-
-# The names by which a caller gives what Halo takes under another one.
-_INPUTS = {"team": "team_id", "details_html": "details", **{name: "category_id" for name in _CATEGORIES}}
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ def to_halo_fields(fields: Mapping[str, Any], lookups: Lookups) -> dict[str, Any
     return body
 
 
-# Halo's own names for what a caller gives by another name.
-_ANOTHER_NAME = {
+# The names by which a caller gives what Halo takes under another one, by Halo's names.
+GIVEN_AS = {
     "team": "team_id",
     "details_html": "details",
     **{f"category_{level}": "category_id" for level in (1, 2, 3, 4)},
@@ -56,7 +56,7 @@ def with_additional(fields: Mapping[str, Any], additional: Mapping[str, Any]) ->
         if name.casefold() in _NOT_ADDITIONAL:
             raise invalid_input("additional_fields", f"must not have {name}, {_NOT_ADDITIONAL[name.casefold()]}")
         for given in fields:
-            same = _ANOTHER_NAME.get(given, given) == _ANOTHER_NAME.get(name.casefold(), name.casefold())
+            same = GIVEN_AS.get(given, given) == GIVEN_AS.get(name.casefold(), name.casefold())
             if same and not (given == name and fields[given] == value):
                 raise invalid_input("additional_fields", f"contradicts {field_word(given)}: it has {name} as well")
     return {**fields, **additional}

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Mapping
 
-from ..errors import HaloError
+from ..errors import HaloError, first_of
 from ..http.messages import Request
 from ..http.retry import RetryPolicy
 from ..http.rows import rows_of
@@ -381,9 +381,6 @@ def _is_named(row: Row, wanted: str) -> bool:
     return name_of("category", row).casefold() == wanted
 
 
-_MOST_LISTED = 40
-
-
 def listed(kind: str, rows: Iterable[Row]) -> str:
     """The ids and names of rows, for an error to tell what there is; at most 40 of them, "" for none."""
     found: dict[str, None] = {}
@@ -391,8 +388,7 @@ def listed(kind: str, rows: Iterable[Row]) -> str:
         number, name = as_id(row.get(_LISTS[kind].id_field)), name_of(kind, row)
         if number is not None and name:
             found[f"{number} {name}"] = None
-    more = f", and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
-    return ", ".join(list(found)[:_MOST_LISTED]) + more
+    return first_of(list(found))
 
 
 def name_of(kind: str, row: Row) -> str:

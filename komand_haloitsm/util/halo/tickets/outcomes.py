@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ..errors import HaloError, field_word
+from ..errors import HaloError, field_word, first_of
 from ..http.messages import Request
 from ..http.rows import rows_of
 from ..http.session import Session
 from ..values.ids import as_id
 
 Row = Mapping[str, Any]
-
-_MOST_LISTED = 40
 
 
 def read_outcomes(session: Session) -> list[Row]:
@@ -24,9 +22,7 @@ def read_outcomes(session: Session) -> list[Row]:
 def listed_outcomes(rows: Iterable[Row]) -> str:
     """Their ids and names, by id, for an error to tell what there is; "" for none."""
     found = sorted({(as_id(row.get("id")) or 0, _name(row)) for row in rows if _name(row)})
-    texts = [f"{number} {name}" if number else name for number, name in found]
-    more = f", and {len(texts) - _MOST_LISTED} more" if len(texts) > _MOST_LISTED else ""
-    return ", ".join(texts[:_MOST_LISTED]) + more
+    return first_of([f"{number} {name}" if number else name for number, name in found])
 
 
 def missing_outcomes(rows: Iterable[Row], wanted: Mapping[str, str]) -> HaloError | None:
