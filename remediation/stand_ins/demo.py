@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -212,13 +213,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="remediation-demo-")))
-            os.environ["REMEDIATION_DATA"] = str(folder / "data")
-            os.environ.pop("DATABASE_URL", None)
-            server = stack.enter_context(EmbeddedPostgres(folder / "console"))
-            console = stack.enter_context(Console(server.address()))
-            halo = stack.enter_context(HaloEmulator())
-            stack.callback(EmbeddedPostgres(folder / "data" / "postgres").stop)
-            prepared(console, halo, folder)
+            console, halo = stack.enter_context(running(folder))
             act = Play(console, halo)
             act.ids = seed_demo(console)
             # The third of its vulnerabilities has no solution; the story is about those that have one.
@@ -236,12 +231,23 @@ def main() -> int:
         return STOPPED
 
 
-def prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Console, HaloEmulator]]:
+    """The stand-ins, running and prepared, beside an empty data folder of the service: ``folder / "data"``."""
+    with ExitStack() as stack:
+        os.environ["REMEDIATION_DATA"] = str(folder / "data")
+        os.environ.pop("DATABASE_URL", None)
+        server = stack.enter_context(EmbeddedPostgres(folder / "console"))
+        console = stack.enter_context(Console(server.address()))
+        halo = stack.enter_context(HaloEmulator())
+        stack.callback(EmbeddedPostgres(folder / "data" / "postgres").stop)
+        _prepared(console, halo, folder)
+        yield console, halo
+
+
+def _prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:
     """What an administrator would set up."""
-    for number, name, closes in STATUSES:
-        halo.lists.statuses.append({"id": number, "name": name, "shortname": name, "type": 0, "sequence": number})
-        if closes:
-            halo.lists.closed_statuses.add(number)
+    add_statuses(halo)
     (folder / "password").write_text(console.password, encoding="utf-8")
     (folder / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     os.environ |= {
@@ -250,6 +256,14 @@ def prepared(console: Console, halo: HaloEmulator, folder: Path) -> None:
         "HALO_CLIENT_ID": halo.client_id,
         "HALO_CLIENT_SECRET": halo.client_secret,
     }
+
+
+def add_statuses(halo: HaloEmulator) -> None:
+    """Add STATUSES to a stand-in Halo."""
+    for number, name, closes in STATUSES:
+        halo.lists.statuses.append({"id": number, "name": name, "shortname": name, "type": 0, "sequence": number})
+        if closes:
+            halo.lists.closed_statuses.add(number)
 
 
 def _connected(act: Play, folder: Path) -> None:

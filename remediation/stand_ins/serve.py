@@ -15,16 +15,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from halo_emulator import HaloEmulator
-from remediation.store.embedded import EmbeddedPostgres
 
-from stand_ins.demo import DemoFailed, Play, prepared
+from stand_ins.demo import DemoFailed, Play, running
 from stand_ins.estate import Estate
 from stand_ins.insightvm_console import Console
 from stand_ins.weekly_report import weekly_report
@@ -144,30 +144,26 @@ class Story(Play):
 @contextmanager
 def world(folder: Path) -> Iterator[Story]:
     """The stand-ins, running, with the world made in the service's data folder ``folder / "data"``."""
-    with ExitStack() as stack:
-        os.environ["REMEDIATION_DATA"] = str(folder / "data")
-        os.environ.pop("DATABASE_URL", None)
-        server = stack.enter_context(EmbeddedPostgres(folder / "console"))
-        console = stack.enter_context(Console(server.address()))
-        halo = stack.enter_context(HaloEmulator())
-        stack.callback(EmbeddedPostgres(folder / "data" / "postgres").stop)
-        prepared(console, halo, folder)
+    with running(folder) as (console, halo):
         story = Story(console, halo, folder)
         story.tell()
         yield story
+
+
+def served(*words: str, **output: Any) -> subprocess.Popen[bytes]:
+    """The service as a process of its own, on the world's data folder. ``output`` says where its words go."""
+    # The stand-ins answer on this machine only.
+    environment = {**os.environ, "REMEDIATION_NETWORKS": "127.0.0.0/8"}
+    return subprocess.Popen([sys.executable, "-m", "remediation.cli", "serve", *words], env=environment, **output)
 
 
 class Served:
     """The service as a process of its own, on the world's data folder. What it says goes to ``log``."""
 
     def __init__(self, log: Path, *words: str) -> None:
-        # The stand-ins answer on this machine only.
-        environment = {**os.environ, "REMEDIATION_NETWORKS": "127.0.0.0/8"}
         self._log = log
         with log.open("w", encoding="utf-8") as said:
-            command = [sys.executable, "-m", "remediation.cli", "serve", "--address", "127.0.0.1:0", *words]
-            # It lives until ``stop``.  pylint: disable-next=consider-using-with
-            self._process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+            self._process = served("--address", "127.0.0.1:0", *words, stdout=said, stderr=said)
         self.address = self._address()
 
     def _address(self) -> str:
@@ -191,16 +187,13 @@ def main(words: list[str]) -> int:
     try:
         with world(folder):
             typer.echo("\nThe world is made. Nothing in it is real, and all of it goes when you end this with Ctrl-C.")
-            # The stand-ins answer on this machine only.
-            environment = {**os.environ, "REMEDIATION_NETWORKS": "127.0.0.0/8"}
-            command = [sys.executable, "-m", "remediation.cli", "serve", *words]
-            with subprocess.Popen(command, env=environment) as served:
+            with served(*words) as process:
                 try:
-                    return served.wait()
+                    return process.wait()
                 except BaseException:
                     # It looks after the database, and would start it again.
-                    served.terminate()
-                    served.wait()
+                    process.terminate()
+                    process.wait()
                     raise
     except DemoFailed as error:
         typer.echo(f"\nFAILED: {error}")

@@ -12,7 +12,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Page, expect
 
 from halo_emulator import HaloEmulator
-from stand_ins.demo import STATUSES
+from stand_ins.demo import add_statuses
 from stand_ins.screens import crawled
 from stand_ins.serve import SERVERS
 
@@ -131,10 +131,7 @@ def test_times_are_the_readers(page_of: PageOf, people: str) -> None:
 def halo() -> Iterator[HaloEmulator]:
     """A HaloITSM that nobody has connected yet, as an administrator would have prepared it."""
     running = HaloEmulator()
-    for number, name, closes in STATUSES:
-        running.lists.statuses.append({"id": number, "name": name, "shortname": name, "type": 0, "sequence": number})
-        if closes:
-            running.lists.closed_statuses.add(number)
+    add_statuses(running)
     with running:
         yield running
 

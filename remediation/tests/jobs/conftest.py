@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -53,21 +54,26 @@ def project(store: str, halo: HaloEmulator, tmp_path: Path) -> Project:
     """Makes a project by its name and its connection's, with one finding of its own, so that it has two tickets."""
 
     def made(name: str, of: str = "halo") -> models.Project:
-        settings = {
-            "resource_server": halo.resource_server,
-            "auth_server": halo.auth_server,
-            "client_id": halo.client_id,
-            "ticket_type": "Vulnerability",
-            "parent_type": "Vulnerability",
-        }
-        into = models.Connection.objects.get_or_create(
-            name=of, defaults={"settings": settings, "secret": seal(halo.client_secret)}
-        )[0]
+        into = connected(halo, of)
         source = models.Source(name=name, kind="insightvm-report")
         import_report(source, read_report(report(tmp_path / f"{name}.csv", name), taken=timezone.now()))
         return models.Project.objects.create(name=name, slug=name, connection=into, source=source)
 
     return made
+
+
+def connected(halo: HaloEmulator, name: str = "halo", **settings: Any) -> models.Connection:
+    """A connection to an emulated HaloITSM, made where there is none of that name."""
+    known = {
+        "resource_server": halo.resource_server,
+        "auth_server": halo.auth_server,
+        "client_id": halo.client_id,
+        "ticket_type": "Vulnerability",
+        "parent_type": "Vulnerability",
+        **settings,
+    }
+    defaults = {"settings": known, "secret": seal(halo.client_secret)}
+    return models.Connection.objects.get_or_create(name=name, defaults=defaults)[0]
 
 
 def report(path: Path, name: str) -> Path:

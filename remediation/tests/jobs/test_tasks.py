@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -285,3 +285,18 @@ def test_a_worker_whose_own_job_is_taken_over_ends(store: str, monkeypatch: pyte
         with pytest.raises(Ended):
             asyncio.run(all_of_it(SimpleNamespace(worker_id=own)))
     assert list(statuses().values()) == ["todo"]
+
+
+def test_what_is_open_is_counted_once_a_day_for_each_source(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [models.Source.objects.create(name=name).pk for name in ("a", "b")]
+    wanted = [f"count-{number}" for number in numbers]
+    for _ in range(2):
+        tasks.count_once_a_day(0)
+        assert waiting_jobs() == wanted
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    tasks.count_once_a_day(0)
+    assert waiting_jobs() == []
+    monkeypatch.setattr(tasks.timezone, "localdate", lambda: date(2099, 1, 1))
+    tasks.count_once_a_day(0)
+    assert waiting_jobs() == wanted

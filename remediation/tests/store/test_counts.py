@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 
 from remediation.store import models
-from remediation.store.counts import count_all
+from remediation.store.acceptances import recount
 from remediation.store.intake import take_in
 
 from .scans import scan
@@ -34,11 +34,11 @@ def test_counts_follow_scans_and_acceptances(store: str) -> None:
     held = models.RiskAcceptance.objects.create(
         source=source, solution="fix high-1", reason="", approver="", expires=today
     )
-    count_all(today)
+    recount(source.pk, today)
     assert alive()["high-1"] == 0 and models.Device.objects.get(name="b.example").high == 0
-    count_all(today + timedelta(days=1))
+    recount(source.pk, today + timedelta(days=1))
     assert alive()["high-1"] == 1, "it has expired"
     held.asset = "a"
     held.save()
-    count_all(today)
+    recount(source.pk, today)
     assert alive()["high-1"] == 1, "it is of another asset"

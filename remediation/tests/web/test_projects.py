@@ -15,8 +15,7 @@ from remediation.jobs.tasks import plan_project, run_project
 from remediation.jobs.work import import_report, run_project as run_now
 from remediation.sources.report_file import read_report
 from remediation.store import models
-from remediation.store.secrets import seal
-from tests.jobs.conftest import report, waiting_jobs
+from tests.jobs.conftest import connected, report, waiting_jobs
 
 from .form_in_page import fields_of
 from .test_connections import text_of
@@ -30,15 +29,7 @@ def halo() -> Iterator[HaloEmulator]:
 
 @pytest.fixture
 def connection(store: str, halo: HaloEmulator) -> models.Connection:
-    settings = {
-        "resource_server": halo.resource_server,
-        "auth_server": halo.auth_server,
-        "client_id": halo.client_id,
-        "ticket_type": "Vulnerability",
-        "parent_type": "Vulnerability",
-        "new_projects": {"owner": "by default", "most_creates": 7},
-    }
-    return models.Connection.objects.create(name="halo", settings=settings, secret=seal(halo.client_secret))
+    return connected(halo, new_projects={"owner": "by default", "most_creates": 7})
 
 
 @pytest.fixture
@@ -139,6 +130,16 @@ def test_of_two_who_change_a_project_the_later_one_is_told(
     assert other.post(address, again).status_code == 302
     assert models.Project.objects.get().settings["owner"] == "two"
     assert models.AuditEntry.objects.filter(what="project changed").count() == 2
+
+
+def test_a_version_that_is_none_is_no_version_that_anybody_has_seen(
+    project: models.Project, as_role: Callable[[str], Client]
+) -> None:
+    lead = as_role("approver")
+    for version in ("soon", "", "1" * 50):
+        assert (
+            lead.post("/projects/dmz/change", filled(lead, "/projects/dmz/change", version=version)).status_code == 409
+        )
 
 
 def test_a_project_with_tickets_keeps_its_source(project: models.Project, as_role: Callable[[str], Client]) -> None:

@@ -15,9 +15,8 @@ from remediation.domain.planning import plan
 from remediation.jobs.tasks import run_project, tie_ticket
 from remediation.store import models
 from remediation.store.intake import take_in
-from remediation.store.secrets import seal
 from remediation.tickets.world import world_of
-from tests.jobs.conftest import waiting_jobs
+from tests.jobs.conftest import connected, waiting_jobs
 
 from ..store.scans import scan
 from .test_connections import text_of
@@ -34,14 +33,7 @@ def halo() -> Iterator[HaloEmulator]:
 
 @pytest.fixture
 def connection(store: str, halo: HaloEmulator) -> models.Connection:
-    settings = {
-        "resource_server": halo.resource_server,
-        "auth_server": halo.auth_server,
-        "client_id": halo.client_id,
-        "ticket_type": "Vulnerability",
-        "parent_type": "Vulnerability",
-    }
-    return models.Connection.objects.create(name="halo", settings=settings, secret=seal(halo.client_secret))
+    return connected(halo)
 
 
 @pytest.fixture

@@ -41,6 +41,12 @@ SUPERSEDED = "superseded"
 OUT = "out"
 UNREPORTED = "unreported"
 
+
+def still_its(told: Mapping[str, str]) -> list[str]:
+    """Of what a ticket has told of findings, by their texts: those that are the ticket's still."""
+    return [text for text, state in told.items() if state not in (OUT, SUPERSEDED)]
+
+
 # In words, as a line of a comment begins and as counts end.
 WORDS: Mapping[str, tuple[str, str]] = {
     State.OPEN.value: ("Open", "open"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.contrib.sessions.models import Session
@@ -26,14 +26,13 @@ from procrastinate.tasks import configure_task
 from ..ending import Ending
 from ..store import models
 from ..store.acceptances import recount
-from ..store.counts import count_all
 from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from . import uploads, work
 from .incoming import forget_unfinished
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH = "round", "watch"
+ROUND, WATCH, COUNT = "round", "watch", "count"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -57,6 +56,12 @@ def ask_to_run(project: models.Project, *, pause: int = 0) -> bool:
     """Put the run of a project into the queue; False where it waits there already. ``pause`` in seconds."""
     lock, once = f"connection-{project.connection_id}", f"project-{project.pk}"
     return _ask("run_project", lock=lock, once=once, pause=pause, project_id=project.pk)
+
+
+def ask_to_run_all_of(source_id: int) -> None:
+    """Put the runs of a source's projects into the queue, in their order, without those that are paused."""
+    for project in models.Project.objects.filter(source=source_id, paused=False).order_by("position"):
+        ask_to_run(project)
 
 
 def ask_to_plan(project: models.Project) -> bool:
@@ -105,8 +110,7 @@ def read_source(source_id: int) -> None:
     if ended is None:
         return
     _log.info("Source %s was read: %s.", source_id, ended.ending.word)
-    for project in source.projects.filter(paused=False).order_by("position"):
-        ask_to_run(project)
+    ask_to_run_all_of(source_id)
 
 
 @app.task(name="run_project")
@@ -179,9 +183,8 @@ def import_folder(source_id: int) -> None:
         _log.warning("The database went away while files were taken in. They stay where they are.")
         return
     _log.info("Of source %s, %s files were taken in.", source_id, len(ended))
-    if any(one.ending is Ending.DONE and not one.value["unchanged"] for one in ended.values()):
-        for project in source.projects.filter(paused=False).order_by("position"):
-            ask_to_run(project)
+    if any(map(_changed_something, ended.values())):
+        ask_to_run_all_of(source_id)
 
 
 def ask_to_look(upload: models.Upload) -> bool:
@@ -198,7 +201,7 @@ def ask_to_take_in(upload: models.Upload) -> bool:
 def look_at_upload(upload_id: int) -> None:
     """Read a report that was brought, and find out what it would change."""
     if (upload := models.Upload.objects.filter(pk=upload_id).first()) is not None:
-        _away_is_later(lambda: uploads.look(upload), lambda: ask_to_look(upload))
+        _ended(lambda: uploads.look(upload), lambda: ask_to_look(upload))
 
 
 @app.task(name="take_in_upload")
@@ -206,22 +209,14 @@ def take_in_upload(upload_id: int) -> None:
     """Take in a report that was brought; then the projects of its source are to be run."""
     if (upload := models.Upload.objects.filter(pk=upload_id).first()) is None:
         return
-    changed = _away_is_later(lambda: uploads.take_in(upload), lambda: ask_to_take_in(upload))
-    if changed:
-        for project in models.Project.objects.filter(source__name=upload.source, paused=False).order_by("position"):
-            ask_to_run(project)
+    ended = _ended(lambda: uploads.take_in(upload), lambda: ask_to_take_in(upload))
+    if ended is not None and _changed_something(ended):
+        ask_to_run_all_of(models.Source.objects.get(name=upload.source).pk)
 
 
-def _away_is_later(do: Callable[[], bool], again: Callable[[], bool]) -> bool:
-    """What ``do`` returns; where the database went away, the work waits in the queue again."""
-    found: list[bool] = []
-
-    def work_() -> work.Ended:
-        found.append(do())
-        return work.Ended({}, "")
-
-    _ended(work_, again)
-    return bool(found and found[0])
+def _changed_something(imported: work.Ended) -> bool:
+    """Whether a report was taken in that was not known before."""
+    return imported.ending is Ending.DONE and not imported.value["unchanged"]
 
 
 @app.periodic(cron="* * * * *", periodic_id=WATCH)
@@ -252,6 +247,7 @@ def look_for_a_round(context: JobContext, timestamp: int) -> None:  # pylint: di
     last = models.Run.objects.filter(kind=ROUND).order_by("-pk").values_list("started", flat=True).first()
     if is_round_due(last, now, every):
         begin_round(now)
+        uploads.sweep(now)
 
 
 def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
@@ -273,17 +269,20 @@ def begin_round(now: datetime) -> None:
     text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."
     models.Run.objects.create(kind=ROUND, started=now, finished=now, outcome=Ending.DONE.word, detail={"text": text})
     Session.objects.filter(expire_date__lt=now).delete()
-    _count_once_a_day(timezone.localdate(now))
-    uploads.sweep(now)
 
 
-def _count_once_a_day(today: date) -> None:
+@app.periodic(cron="*/10 * * * *", periodic_id=COUNT)
+@app.task(name=COUNT, lock=COUNT, queueing_lock=COUNT)
+def count_once_a_day(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
     """Acceptances of risks end with a day, and what they covered counts again."""
-    counted, _ = models.Setting.objects.get_or_create(name="counted")
-    if counted.value != today.isoformat():
-        count_all(today)
-        counted.value = today.isoformat()
-        counted.save(update_fields=["value"])
+    today = timezone.localdate().isoformat()
+    with transaction.atomic():
+        counted, _ = models.Setting.objects.get_or_create(name="counted")
+        if counted.value != today:
+            for number in models.Source.objects.order_by("pk").values_list("pk", flat=True):
+                ask_to_count(number)
+            counted.value = today
+            counted.save(update_fields=["value"])
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

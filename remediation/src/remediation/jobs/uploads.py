@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from ..domain.snapshot import Only
+from ..ending import Ending
 from ..sources.any_report import ReportOptions
-from ..sources.errors import NotUnderstood
 from ..sources.progress import Tell
 from ..sources.report_file import Holds
 from ..store import models
@@ -74,9 +74,9 @@ def options_of(table: Mapping[str, Any]) -> ReportOptions:
     )
 
 
-def look(upload: models.Upload) -> bool:
+def look(upload: models.Upload) -> Ended:
     """Take it in and take that back: what it holds, what is wrong in it and what it would change is kept, and nothing
-    else. Returns True where it can be taken in."""
+    else. It is done where it can be taken in."""
 
     def work(tell: Tell) -> Ended:
         with transaction.atomic():
@@ -87,12 +87,12 @@ def look(upload: models.Upload) -> bool:
     return _done(upload, State.LOOKING, State.LOOKED, work)
 
 
-def take_in(upload: models.Upload) -> bool:
-    """Take it in. Returns whether anything was changed by it."""
-    is_done = _done(upload, State.IMPORTING, State.DONE, lambda tell: _import(upload, tell))
-    if is_done:
+def take_in(upload: models.Upload) -> Ended:
+    """Take it in."""
+    ended = _done(upload, State.IMPORTING, State.DONE, lambda tell: _import(upload, tell))
+    if ended.ending is Ending.DONE:
         report_of(upload).unlink(missing_ok=True)
-    return is_done and not upload.result.get("unchanged")
+    return ended
 
 
 def sweep(now: datetime) -> None:
@@ -112,24 +112,23 @@ def _import(upload: models.Upload, tell: Tell) -> Ended:
     )
 
 
-def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], Ended]) -> bool:
+def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], Ended]) -> Ended:
     """Do a piece of work, and keep how far it is and how it ended. Database errors are the caller's."""
     models.Upload.objects.filter(pk=upload.pk).update(state=begins, told="It begins.", cancel=False)
     try:
         with _watching(upload) as tell:
             ended = work(tell)
-        state, text, result = ends, ended.text, {**ended.value, "understood": True}
+        state = ends
     except Cancelled:
-        state, text, result = State.CANCELLED, "It was stopped. Nothing was changed.", {}
+        state, ended = State.CANCELLED, Ended({}, "It was stopped. Nothing was changed.", Ending.REFUSED)
     except Exception as error:  # pylint: disable=broad-exception-caught  # told to its person, whatever it is
         if isinstance(error, (OperationalError, InterfaceError)):
             raise  # the caller tries again when the database is back
-        text, _ = told(error)
-        is_odd, is_suspicious = isinstance(error, NotUnderstood), isinstance(error, Suspicious)
-        state, result = State.REFUSED, {"understood": not is_odd, "suspicious": is_suspicious}
-    upload.state, upload.told, upload.result = state, text, result
+        text, ending = told(error)
+        state, ended = State.REFUSED, Ended({"suspicious": isinstance(error, Suspicious)}, text, ending)
+    upload.state, upload.told, upload.result = state, ended.text, ended.value
     upload.save(update_fields=["state", "told", "result"])
-    return state == ends
+    return ended
 
 
 @contextmanager

@@ -11,9 +11,6 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from . import models
-from .copy import lock
-
 _VULNERABILITIES = """
 WITH counted AS (
     SELECT vulnerability, count(*) AS alive, min(first_found) AS oldest, max(first_found) AS newest
@@ -104,12 +101,3 @@ def keep_day(source_id: int, day: date, new: int, gone: int) -> None:
     """Keep what is open on a day, after ``count_source``, and how many findings came up and went on it."""
     with connection.cursor() as cursor:
         cursor.execute(_DAY, {"source": source_id, "day": day, "new": new, "gone": gone})
-
-
-def count_all(today: date) -> None:
-    """Count all sources and devices anew: what expires with the day changes what counts."""
-    for source_id in models.Source.objects.order_by("pk").values_list("pk", flat=True):
-        with transaction.atomic():
-            lock(source_id)
-            count_source(source_id, today)
-    count_devices()

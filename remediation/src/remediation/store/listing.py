@@ -157,6 +157,11 @@ def count(listing: Listing, query: Query) -> int:
         return int(cursor.fetchone()[0])
 
 
+def counted(number: int) -> str:
+    """What ``count`` gave, in words: one that has stopped as "10,000+"."""
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
+
+
 def _order(listing: Listing, query: Query) -> tuple[Column, bool]:
     name = query.order or listing.order
     column = listing.column(name.removeprefix("-"))

@@ -17,17 +17,18 @@ from haloitsm_client.tickets.references import line_of
 from haloitsm_client.values.ids import as_id
 
 from ..domain.status import Status, StatusMap
-from ..domain.ticket import OUT, SUPERSEDED, left_alone, pair_of
+from ..domain.ticket import left_alone, pair_of, still_its
 from ..store import audit, models
 from ..store.json_keys import change_keys
 from .asking import asked
 from .cut_off import open_write
 from .instance import Instance
 from .journal import Journal
+from .keeping import TIED, found_by
 from .twins import UNLOOKED
 
 PAUSED, DETACHED, FORGOTTEN = "paused", "detached", "forgotten"
-TYING, NOT_TIED, TIED, TIED_AT = "tying", "not_tied", "tied", "tied_at"
+TYING, NOT_TIED, TIED_AT = "tying", "not_tied", "tied_at"
 _OURS = "remediation:"
 
 
@@ -65,10 +66,9 @@ def detach(row: models.Ticket, by: str) -> None:
     if row.kind == "parent":
         raise NotPossible("This is the ticket of a project, and the others are its children. Pause it instead.")
     told: Mapping[str, str] = row.note.get("told") or {}
-    forgotten = sorted(pair for pair, state in told.items() if state not in (OUT, SUPERSEDED))
+    forgotten = sorted(still_its(told))
     change_keys(row, "note", {DETACHED: by, FORGOTTEN: forgotten}, without=[PAUSED, TYING, NOT_TIED])
-    row.assets, row.vulnerabilities = [], []
-    row.save(update_fields=["assets", "vulnerabilities"])
+    found_by(row, ())
     audit.record(by, "ticket detached", _name(row), findings=len(forgotten))
 
 
@@ -78,7 +78,7 @@ def attach(row: models.Ticket, by: str) -> None:
     # What a new ticket would be made of is not to change in between.
     models.Connection.objects.select_for_update().get(pk=row.project.connection_id)
     told: Mapping[str, str] = row.note.get("told") or {}
-    mine = {pair for pair, state in told.items() if state not in (OUT, SUPERSEDED)}
+    mine = set(still_its(told))
     later = models.Ticket.objects.filter(project=row.project, key=row.key, generation__gt=row.generation)
     others = models.Ticket.objects.filter(
         project__connection=row.project.connection_id,
@@ -91,10 +91,7 @@ def attach(row: models.Ticket, by: str) -> None:
     if set(row.note.get(FORGOTTEN) or ()) != mine:
         raise NotPossible("Somebody has asked for another ticket of its findings meanwhile.")
     change_keys(row, "note", {}, without=[DETACHED, FORGOTTEN])
-    pairs = [pair_of(pair) for pair in mine]
-    row.assets = sorted({asset for asset, _ in pairs})
-    row.vulnerabilities = sorted({vulnerability for _, vulnerability in pairs})
-    row.save(update_fields=["assets", "vulnerabilities"])
+    found_by(row, mine)
     audit.record(by, "ticket attached again", _name(row))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from ..domain.status import StatusMap
-from ..domain.ticket import OUT, SUPERSEDED, pair_of
+from ..domain.ticket import pair_of, still_its
 from ..store import models
 from ..store.json_keys import change_keys
 from .journal import Journal
@@ -23,14 +23,14 @@ SETTLING = "settling"
 RELEASED = "released"
 TAKEN_BACK = "taken_back"
 # What a ticket that findings were tied to is to be told with the next comment.
-_TIED = "tied"
+TIED = "tied"
 
 
 def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
     """The comment of a step with this body was made: what it has told is told."""
     note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
-    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, _TIED} - marks.keys())
+    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, TIED} - marks.keys())
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])
@@ -42,7 +42,12 @@ def keep_told(
 ) -> None:
     """The states of findings that a ticket has told, beside other keys of its note. Pages find it by what it tells."""
     change_keys(row, "note", {"told": dict(told), **note}, without=without)
-    pairs = [pair_of(text) for text, state in told.items() if state not in (OUT, SUPERSEDED)]
+    found_by(row, still_its(told))
+
+
+def found_by(row: models.Ticket, texts: Collection[str]) -> None:
+    """Let pages find a ticket by these findings, and by no others."""
+    pairs = [pair_of(text) for text in texts]
     row.assets = sorted({asset for asset, _ in pairs})
     row.vulnerabilities = sorted({vulnerability for _, vulnerability in pairs})
     row.save(update_fields=["assets", "vulnerabilities"])

@@ -13,6 +13,7 @@ from haloitsm_client import HaloError, NotFound, Unauthorized
 from ..domain.plan import Kind, digest
 from ..store import models
 from .asking import asked, in_words
+from .attention import DETACHED
 from .cut_off import OPEN, CutOff
 from .instance import Instance
 from .journal import Journal
@@ -96,7 +97,7 @@ class OpenComments:
         comments = models.Journal.objects.filter(step__kind=Kind.COMMENT.value)
         newest = comments.filter(ticket=OuterRef("pk")).order_by("-pk").values("pk")[:1]
         tickets = models.Ticket.objects.filter(project=self._project, halo_id__isnull=False)
-        tickets = tickets.exclude(note__has_key="detached")
+        tickets = tickets.exclude(note__has_key=DETACHED)
         entries = comments.filter(pk__in=tickets.annotate(newest=Subquery(newest)).values("newest"))
         found = entries.filter(event__in=OPEN).select_related("ticket", "step").order_by("ticket")
         return [_Open(entry.ticket, entry.step, entry) for entry in found if entry.ticket and entry.step]

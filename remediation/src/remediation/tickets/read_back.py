@@ -11,6 +11,7 @@ from ..domain.plan import STATUSES
 from ..domain.status import ENDED, StatusMap
 from ..store import models
 from ..store.json_keys import change_keys
+from .attention import DETACHED
 from .cut_off import open_write
 from .instance import Instance, Shown
 from .journal import Journal
@@ -42,7 +43,7 @@ def read_back(
     """
     tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
     # What Halo has of a ticket that a person has detached is nothing to the service.
-    known = {row.halo_id: row for row in tickets if row.halo_id and not row.note.get("detached")}
+    known = {row.halo_id: row for row in tickets if row.halo_id and not row.note.get(DETACHED)}
     cursor = connection.settings.get("cursor", "")
     changes = instance.changes(cursor)
     shown = changes.shown

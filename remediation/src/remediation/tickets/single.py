@@ -24,7 +24,7 @@ from ..domain.membership import LISTED, pairs_frame
 from ..domain.plan import Kind
 from ..domain.planning import World, plan
 from ..domain.project import Granularity, Settings
-from ..domain.ticket import OUT, SUPERSEDED, Pair, pair_of, pair_text
+from ..domain.ticket import Pair, pair_of, pair_text, still_its
 from ..store import audit, bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.projects import create_project, with_defaults
@@ -166,8 +166,7 @@ def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, m
     told = {
         pair_of(text): row
         for row in rows.select_related("project__connection").order_by("halo_id")
-        for text, state in (row.note.get("told") or {}).items()
-        if state not in (OUT, SUPERSEDED)
+        for text in still_its(row.note.get("told") or {})
     }
     detached = models.Ticket.objects.filter(**same, note__has_key=DETACHED)
     return told, {pair_of(text) for row in detached for text in row.note.get(FORGOTTEN) or ()}
@@ -208,7 +207,7 @@ def _there(project: models.Project | None, key: str) -> models.Ticket | None:
     if project is None:
         return None
     row = models.Ticket.objects.filter(project=project, key=key, halo_id__isnull=False).order_by("-generation").first()
-    return None if row is None or row.note.get("detached") else row
+    return None if row is None or row.note.get(DETACHED) else row
 
 
 def _world(

@@ -20,6 +20,8 @@ from ..domain.ticket import Pair, Ticket, pair_of
 from ..domain.undo import Shown
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
+from .attention import DETACHED, FORGOTTEN, PAUSED
+from .keeping import TIED
 from .references import parts_of
 
 
@@ -30,7 +32,7 @@ def world_of(project: models.Project, today: date) -> World:
     for row in rows:
         newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
-    forgotten = {row.key for row in newest.values() if row.note.get("detached")}
+    forgotten = {row.key for row in newest.values() if row.note.get(DETACHED)}
     findings = _findings_of_source(project.source_id, today)
     snapshot = models.SnapshotRecord.objects.filter(source=project.source_id).only("taken").order_by("-pk").first()
     return World(
@@ -96,9 +98,9 @@ def ticket_of(row: models.Ticket) -> Ticket:
         missing=bool(note.get("missing")),
         settling=bool(note.get("settling")),
         taken_back=bool(note.get("taken_back")),
-        paused=note.get("paused", ""),
-        detached=note.get("detached", ""),
-        tied=note.get("tied", ""),
+        paused=note.get(PAUSED, ""),
+        detached=note.get(DETACHED, ""),
+        tied=note.get(TIED, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
@@ -128,7 +130,7 @@ def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
     newest: dict[tuple[int, str], models.Ticket] = {}
     for row in rows.exclude(project=project).select_related("project").order_by("-project__position", "generation"):
         newest[row.project_id, row.key] = row
-    for row in (one for one in newest.values() if not one.note.get("detached")):
+    for row in (one for one in newest.values() if not one.note.get(DETACHED)):
         name = f"ticket {row.halo_id or 'to come'} of project {row.project.name}"
         taken |= {pair_of(pair): name for pair, state in _tells(row).items() if state in ALIVE}
     return taken
@@ -137,12 +139,12 @@ def _taken(project: models.Project, findings: pl.DataFrame) -> dict[Pair, str]:
 def _detached(project: models.Project) -> dict[Pair, str]:
     """The findings of detached tickets of any project of the same connection and source, with who detached them."""
     rows = models.Ticket.objects.filter(
-        project__connection=project.connection, project__source=project.source, note__has_key="detached"
+        project__connection=project.connection, project__source=project.source, note__has_key=DETACHED
     )
     return {
-        pair_of(text): f"detached by {row.note['detached']}: ticket {row.halo_id}"
+        pair_of(text): f"detached by {row.note[DETACHED]}: ticket {row.halo_id}"
         for row in rows.order_by("pk")
-        for text in row.note.get("forgotten") or ()
+        for text in row.note.get(FORGOTTEN) or ()
     }
 
 

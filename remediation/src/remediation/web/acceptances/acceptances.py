@@ -17,10 +17,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ...jobs.tasks import ask_to_count, ask_to_run
+from ...jobs.tasks import ask_to_count, ask_to_run_all_of
 from ...store import acceptances, models
 from ...store.versions import ChangedMeanwhile
 from ..listing.listed import listed
+from ..numbers import number_in
 from ..roles import APPROVER, VIEWER, needs
 from .rows import acceptances as listing
 
@@ -144,8 +145,7 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
     version, status, stored = row.version, 200, None
     if request.method == "POST":
         # What somebody else has withdrawn is no version that anybody has seen.
-        text = request.POST.get("version", "")
-        version = int(text) if text.isdecimal() and len(text) < 9 and row.withdrawn is None else 0
+        version = number_in(request.POST.get("version"), 8) if row.withdrawn is None else 0
         try:
             if request.POST.get("withdraw"):
                 return _changed(request, row, None, version)
@@ -189,8 +189,7 @@ def _changed(request: HttpRequest, row: models.RiskAcceptance, until: date | Non
 def _run(source_id: int) -> None:
     """What counts as open changes, and so do tickets. To count takes too long for a page."""
     ask_to_count(source_id)
-    for project in models.Project.objects.filter(source=source_id, paused=False).order_by("position"):
-        ask_to_run(project)
+    ask_to_run_all_of(source_id)
 
 
 def _subjects(given: QueryDict) -> list[Subject]:
@@ -219,11 +218,11 @@ def _subjects(given: QueryDict) -> list[Subject]:
         return [
             Subject(one.source, f"all of {one.host_name or one.ip or one.asset}", asset=one.asset) for one in assets
         ]
-    chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
+    chosen = [number_in(text) for text in given.getlist("chosen")[:MOST]]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     return [Subject(row.source, row.title or row.vulnerability, vulnerability=row.vulnerability) for row in rows]
 
 
 def _one(rows: Any, text: str) -> Any:
-    is_number = text.isdecimal() and len(text) < 19
-    return rows.filter(pk=int(text)).first() if is_number else None
+    number = number_in(text)
+    return rows.filter(pk=number).first() if number else None

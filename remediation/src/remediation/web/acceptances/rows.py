@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from ...store import models
 from ...store.listing import Column, Filter, Listing
+from ..listing.choices import named
 
 # So long before its end an acceptance is marked.
 SOON = timedelta(days=14)
@@ -23,7 +24,6 @@ _WHAT = """concat_ws(', ',
 
 def acceptances(today: date) -> Listing:
     """The list, as it is on a day."""
-    sources = models.Source.objects.order_by("name").values_list("pk", "name")
     return Listing(
         name="acceptances",
         rows="""store_riskacceptance AS accepted
@@ -53,7 +53,7 @@ def acceptances(today: date) -> Listing:
                 "Source",
                 "accepted.source_id = %(source)s::bigint",
                 "choice",
-                [(str(number), name) for number, name in sources],
+                named(models.Source),
             ),
         ),
         order="until",

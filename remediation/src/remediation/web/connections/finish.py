@@ -22,6 +22,7 @@ from ...store.projects import NotMade, create_project
 from ...store.versions import ChangedMeanwhile
 from ...tickets.instance import Instance, Options
 from ...tickets.lists import KINDS, STATUS
+from ..numbers import number_in
 from ..roles import ADMIN, needs
 from . import conflicts
 from .halo_lists import asked, refresh
@@ -83,7 +84,7 @@ def _put(
     request: HttpRequest, draft: models.ConnectionDraft, name: str, settings: dict[str, Any], form: FirstProject
 ) -> HttpResponse:
     """Put the draft in place, with a project where the form is for one."""
-    version, based_on = (_number(request, field) for field in ("version", "based_on"))
+    version, based_on = (number_in(request.POST.get(field), 9) for field in ("version", "based_on"))
     number, who, project = draft.pk, str(request.user.get_username()), None
     try:
         with transaction.atomic():
@@ -193,14 +194,9 @@ def discard(request: HttpRequest, number: int) -> HttpResponse:
     if draft is None:
         return conflicts.gone(request)
     try:
-        remove(draft, _number(request, "version"))
+        remove(draft, number_in(request.POST.get("version"), 9))
     except ChangedMeanwhile:
         messages.error(request, "Somebody else entered something after this was shown to you. Nothing was discarded.")
         return redirect("connections")
     messages.success(request, f"What was entered of {draft.name or 'a new connection'} is discarded.")
     return redirect("connections")
-
-
-def _number(request: HttpRequest, name: str) -> int:
-    text = request.POST.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -20,6 +20,7 @@ from ...store.drafts import begin, keep, note
 from ...store.secrets import KeyTrouble, seal
 from ...store.versions import ChangedMeanwhile
 from ...tickets.lists import STATUS
+from ..numbers import number_in
 from ..roles import ADMIN, needs
 from . import assignment as rules
 from . import conflicts
@@ -263,8 +264,7 @@ def _draft(request: HttpRequest, number: int) -> models.ConnectionDraft | HttpRe
 
 
 def _version(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return number_in(request.POST.get("version"), 9)
 
 
 def _who(request: HttpRequest) -> str:

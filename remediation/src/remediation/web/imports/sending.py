@@ -8,9 +8,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ...jobs import uploads
-from ...jobs.incoming import LARGEST, WrongPart
+from ...jobs.incoming import LARGEST
 from ...store import models
-from ..reports.api import part_of
+from ..numbers import number_in
+from ..reports.api import part_taken
 from ..roles import ANALYST, needs
 
 LONGEST_NAME = 200
@@ -23,7 +24,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     """Begin an upload: ``name`` and ``size`` for parts that follow, answered as JSON; or a whole small ``file``."""
     file = request.FILES.get("file")
     name = (file.name if file else request.POST.get("name", "")) or "report"
-    size = file.size if file else int(request.POST.get("size", "0")) if request.POST.get("size", "").isdecimal() else 0
+    size = file.size if file else number_in(request.POST.get("size"))
     if not size or size > LARGEST:
         if file or "size" not in request.POST:
             messages.error(request, "Choose a file that is not empty.")
@@ -45,15 +46,10 @@ def part(request: HttpRequest, number: int) -> JsonResponse:
         return JsonResponse({"have": uploads.have(upload)})
     if upload.state != State.SENDING:
         return JsonResponse({"error": "This report is whole, or it was stopped."}, status=409)
-    try:
-        start, size = part_of(request)
+
+    def add(start: int, content: bytes, size: int) -> bool:
         if size != upload.size:
             raise ValueError("The size is not the one that was told when it began.")
-        whole = uploads.add_part(upload, start, request.body)
-    except WrongPart as error:
-        return JsonResponse({"error": "There is a gap before this part.", "have": error.have}, status=409)
-    except ValueError as error:
-        return JsonResponse({"error": str(error)}, status=400)
-    except OSError as error:
-        return JsonResponse({"error": f"The report cannot be kept: {error.strerror}."}, status=507)
-    return JsonResponse({"have": start + len(request.body), "whole": whole}, status=202)
+        return uploads.add_part(upload, start, content)
+
+    return part_taken(request, add)

@@ -14,11 +14,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpRespo
 from django.shortcuts import render
 
 from ...store import models
-from ...store.listing import MOST_COUNTED, Column, Filter, Listing, NoSuch, Page, Query, count, every, page
+from ...store.listing import Column, Filter, Listing, NoSuch, Page, Query, count, counted, every, page
 
 # What an export holds at most.
 MOST_EXPORTED = 100_000
-OWN = ("order", "after", "before", "columns", "export", "csrfmiddlewaretoken")
 EMPTY = Page([])
 
 
@@ -84,7 +83,7 @@ def listed(
         listing=listing,
         columns=columns,
         page=found,
-        total=f"{MOST_COUNTED:,}+" if total > MOST_COUNTED else f"{total:,}",
+        total=counted(total),
         order=query.order or listing.order,
         asked=query.filters,
         query=_kept(request.GET),

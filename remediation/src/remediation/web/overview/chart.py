@@ -11,25 +11,22 @@ from ...domain.snapshot import SEVERITIES
 from ..roles import VIEWER, needs
 from .figures import days
 
+
+def _style(text: str, faint: str, *colors: str) -> Style:
+    return Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground=text,
+        foreground_strong=text,
+        foreground_subtle=faint,
+        opacity=".75",
+        colors=colors,
+    )
+
+
 # As in static/style.css.
-LIGHT = Style(
-    background="transparent",
-    plot_background="transparent",
-    foreground="#1c2128",
-    foreground_strong="#1c2128",
-    foreground_subtle="#57606a",
-    opacity=".75",
-    colors=("#8b1a8b", "#b42318", "#8a5300", "#0b57d0", "#57606a"),
-)
-DARK = Style(
-    background="transparent",
-    plot_background="transparent",
-    foreground="#e6edf3",
-    foreground_strong="#e6edf3",
-    foreground_subtle="#9da7b3",
-    opacity=".75",
-    colors=("#f0a0ff", "#ff7b72", "#e3b341", "#79b8ff", "#9da7b3"),
-)
+LIGHT = _style("#1c2128", "#57606a", "#8b1a8b", "#b42318", "#8a5300", "#0b57d0", "#57606a")
+DARK = _style("#e6edf3", "#9da7b3", "#f0a0ff", "#ff7b72", "#e3b341", "#79b8ff", "#9da7b3")
 
 
 @needs(VIEWER)

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from ...domain.snapshot import SEVERITIES
 from ...store import models
-from ...store.listing import MOST_COUNTED, Query, count
+from ...store.listing import Query, count, counted
 from ..vulnerabilities.rows import due_days, vulnerabilities
 
 NEW_DAYS = 7
@@ -45,15 +45,10 @@ def figures() -> list[Figure]:
         ("overdue", {"overdue": "yes"}),
     ):
         number = count(listing, Query({name: [value] for name, value in asked.items()}))
-        found.append(Figure(title, shown(number), f"{page}?{urlencode(asked)}"))
+        found.append(Figure(title, counted(number), f"{page}?{urlencode(asked)}"))
     worst = models.Device.objects.filter(critical__gt=0).count()
     found.append(Figure("devices with a critical one", f"{worst:,}", f"{reverse('devices')}?severity=critical"))
     return found
-
-
-def shown(number: int) -> str:
-    """A count that may have stopped."""
-    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else f"{number:,}"
 
 
 def days() -> list[tuple[date, dict[str, int]]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ...domain.status import ENDED
 from ...jobs.status import status, workers
 from ...store import models
+from ..projects.progress import with_progress
 from ..roles import VIEWER, needs
 from .figures import NEW_DAYS, changed, days, figures
 
@@ -27,13 +27,7 @@ SHOWN = 5
 def overview(request: HttpRequest) -> HttpResponse:
     """The page."""
     now = status(most=SHOWN)
-    is_made, is_closed = Q(tickets__halo_id__isnull=False, tickets__kind="child"), Q(
-        tickets__status__in=[status.value for status in ENDED]
-    )
-    rows = models.Project.objects.annotate(
-        made=Count("tickets", filter=is_made), closed=Count("tickets", filter=is_made & is_closed)
-    )
-    stored = {row.name: row for row in rows}
+    stored = {row.name: row for row in with_progress(models.Project.objects.all())}
     projects = [
         _shown(project, stored[project["project"]]) for project in now["projects"] if project["project"] in stored
     ]

@@ -17,6 +17,7 @@ from ...store.projects import NotMade, create_project, with_defaults
 from ...store.scope_counts import TooMany, count_scope
 from ...store.versions import ChangedMeanwhile, change_version
 from ...tickets.editing import change_settings
+from ..numbers import number_in
 from ..roles import APPROVER, VIEWER, needs
 from .form import ProjectForm, entered, shown_of
 
@@ -50,7 +51,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     row = get_object_or_404(models.Project, slug=slug)
     fixed = row.tickets.exists()
     form = ProjectForm(request.POST or None, initial=entered(row), fixed=fixed)
-    version = int(request.POST.get("version") or row.version) if request.method == "POST" else row.version
+    version = number_in(request.POST.get("version"), 9) if request.method == "POST" else row.version
     if request.method == "POST" and form.is_valid():
         try:
             left = _changed(request, row, version, form)

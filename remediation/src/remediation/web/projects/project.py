@@ -11,9 +11,9 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from ...domain.status import ENDED
 from ...store import models
 from ..roles import VIEWER, needs
+from .progress import with_progress
 from .steps import shown
 
 ROWS = 100
@@ -25,7 +25,7 @@ RUNS = 20
 def project(request: HttpRequest, slug: str) -> HttpResponse:
     """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``; the steps can be filtered by
     ``kind``, ``state`` and ``words``."""
-    row = get_object_or_404(models.Project.objects.select_related("source", "connection"), slug=slug)
+    row = get_object_or_404(with_progress(models.Project.objects.select_related("source", "connection")), slug=slug)
     plan = row.plans.order_by("-pk").first()
     steps = plan.steps.order_by("position") if plan else models.Step.objects.none()
     asked = {name: request.GET.get(name, "").strip() for name in ("kind", "state", "words")}
@@ -36,7 +36,6 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     }
     pages = {name: _page(request, name, rows) for name, rows in lists.items()}
     pages["steps"]["shown"] = shown(pages["steps"]["page"], row)
-    is_made, is_closed = Q(halo_id__isnull=False, kind="child"), Q(status__in=[status.value for status in ENDED])
     known: dict[str, Any] = {
         "project": row,
         "plan": plan,
@@ -44,7 +43,6 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "total": steps.count(),
         "kinds": _counted(steps, "kind"),
         "states": _counted(steps, "state"),
-        **row.tickets.aggregate(made=Count("pk", filter=is_made), closed=Count("pk", filter=is_made & is_closed)),
         **_runs(row),
         **pages,
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ...domain.status import ENDED
 from ...store import models
 from ..roles import VIEWER, needs
+from .progress import with_progress
 
 
 @needs(VIEWER)
@@ -19,11 +19,6 @@ def all_projects(request: HttpRequest) -> HttpResponse:
     """The page: how far each is, when it is due, and whether it is held or paused."""
     newer = models.Plan.objects.filter(project=OuterRef("project"), pk__gt=OuterRef("pk"))
     held = models.Plan.objects.filter(~Exists(newer), project=OuterRef("pk"), held=True, approved_at=None)
-    made = Q(tickets__halo_id__isnull=False, tickets__kind="child")
-    closed = Q(tickets__status__in=[status.value for status in ENDED])
-    rows = (
-        models.Project.objects.select_related("source", "connection")
-        .annotate(made=Count("tickets", filter=made), closed=Count("tickets", filter=made & closed), held=Exists(held))
-        .order_by("position", "pk")
-    )
+    rows = with_progress(models.Project.objects.select_related("source", "connection")).annotate(held=Exists(held))
+    rows = rows.order_by("position", "pk")
     return render(request, "projects/projects.html", {"projects": rows, "today": timezone.localdate().isoformat()})

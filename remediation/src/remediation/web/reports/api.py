@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, JsonResponse
@@ -30,11 +31,20 @@ def api_report(request: HttpRequest, name: str) -> JsonResponse:
     source = source_of(token.strip()) if scheme.lower() == "bearer" else None
     if source is None:
         return JsonResponse({"error": "Send the token of a watched source: Authorization: Bearer TOKEN."}, status=401)
-    try:
-        if request.method == "GET":
+    if request.method == "GET":
+        try:
             return JsonResponse({"have": have(source, name)})
-        start, size = part_of(request)
-        whole = add_part(source, name, start, request.body, size)
+        except ValueError as error:
+            return JsonResponse({"error": str(error)}, status=400)
+    return part_taken(request, lambda start, content, size: add_part(source, name, start, content, size))
+
+
+def part_taken(request: HttpRequest, add: Callable[[int, bytes, int], bool]) -> JsonResponse:
+    """The answer to a part, which ``add`` gets with where it begins and the size of the whole, and says whether that is
+    whole now."""
+    try:
+        start, size = _part(request)
+        whole = add(start, request.body, size)
     except WrongPart as error:
         return JsonResponse({"error": "There is a gap before this part.", "have": error.have}, status=409)
     except ValueError as error:
@@ -44,7 +54,7 @@ def api_report(request: HttpRequest, name: str) -> JsonResponse:
     return JsonResponse({"have": start + len(request.body), "whole": whole}, status=202)
 
 
-def part_of(request: HttpRequest) -> tuple[int, int]:
+def _part(request: HttpRequest) -> tuple[int, int]:
     """Where the part begins, and how large the report is. Raises ValueError."""
     header = request.headers.get("Content-Range")
     if header is None:

@@ -20,9 +20,10 @@ from ...sources.reading import is_read
 from ...store import audit, models
 from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
+from ..numbers import number_in
 from ..roles import ADMIN, ANALYST, VIEWER, needs
+from ..vulnerabilities.rows import DUE, due_days
 
-DUE = "due_days"
 LONGEST_DUE, LONGEST_PAUSE = 3650, 7 * 24 * 60
 
 
@@ -44,7 +45,7 @@ def service(request: HttpRequest) -> HttpResponse:
         "workers": workers(),
         "keep_days": settings.KEEP_DAYS,
         "networks": settings.NETWORKS,
-        "due": _due(),
+        "due": due_days(),
         "token": request.session.pop("token", None),
     }
     return render(request, "service/service.html", known)
@@ -52,16 +53,16 @@ def service(request: HttpRequest) -> HttpResponse:
 
 @needs(ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
-def due_days(request: HttpRequest) -> HttpResponse:
+def change_due_days(request: HttpRequest) -> HttpResponse:
     """A form with the days, by severity. Projects keep their own."""
     row, _ = models.Setting.objects.get_or_create(name=DUE)
-    form = DueForm(request.POST or None, initial=_due())
+    form = DueForm(request.POST or None, initial=due_days())
     differs = False
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                before = _due()
-                change_version(row, int(request.POST.get("version") or 0), value=form.cleaned_data)
+                before = due_days()
+                change_version(row, number_in(request.POST.get("version"), 9), value=form.cleaned_data)
                 changed = audit.changes(before, form.cleaned_data)
                 audit.record(str(request.user), "due days changed", changed=changed)
         except ChangedMeanwhile:
@@ -71,7 +72,7 @@ def due_days(request: HttpRequest) -> HttpResponse:
             messages.success(request, "The days are stored.")
             return redirect("service")
     status = 409 if differs else 400 if form.errors else 200
-    known = {"form": form, "version": row.version, "differs": differs, "stored": _due()}
+    known = {"form": form, "version": row.version, "differs": differs, "stored": due_days()}
     return render(request, "service/due.html", known, status=status)
 
 
@@ -114,11 +115,6 @@ def token(request: HttpRequest, number: int) -> HttpResponse:
         request.session["token"] = {"name": row.name, "token": new_token(row)}
         audit.record(str(request.user), "token made", row.name)
     return redirect("service")
-
-
-def _due() -> dict[str, int]:
-    row = models.Setting.objects.filter(name=DUE).first()
-    return {**DUE_DAYS, **(row.value if row else {})}
 
 
 def _source(row: models.Source) -> dict[str, Any]:

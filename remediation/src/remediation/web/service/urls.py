@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from .service import due_days, read_now, schedule, service, token
+from .service import change_due_days, read_now, schedule, service, token
 
 urlpatterns = [
     path("settings/", service, name="service"),
-    path("settings/due", due_days, name="due-days"),
+    path("settings/due", change_due_days, name="due-days"),
     path("settings/sources/<int:number>/read", read_now, name="read-now"),
     path("settings/sources/<int:number>/schedule", schedule, name="schedule"),
     path("settings/sources/<int:number>/token", token, name="source-token"),

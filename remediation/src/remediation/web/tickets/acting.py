@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from ...jobs.tasks import ask_to_run, ask_to_tie
 from ...store import models
 from ...tickets import attention
+from ..numbers import number_in
 from ..roles import ANALYST, needs
 from .tickets import known_of
 
@@ -72,7 +73,7 @@ def tie(request: HttpRequest, number: int) -> HttpResponse:
     """Tie a ticket's findings to the one of HaloITSM's with the number ``to``."""
     row = get_object_or_404(models.Ticket.objects.select_related("project__connection"), pk=number)
     typed = request.POST.get("to", "").strip().removeprefix("#")
-    wanted = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 11 else 0
+    wanted = number_in(typed, 10)
     if not 0 < wanted <= _MOST:
         known = {**known_of(row), "typed": typed, "tie_error": "Give the number of a ticket in HaloITSM, as in 2107."}
         return render(request, "tickets/ticket.html", known, status=400)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from ...jobs.status import workers
 from ...store import models
 from ...tickets.single import Subject
+from ..numbers import number_in
 from ..projects.steps import words
 from ..roles import VIEWER, needs
 
@@ -53,9 +54,7 @@ def address_of(projects: Mapping[tuple[int, str], models.Project], subjects: lis
 
 def _asked(text: str) -> Asked | None:
     number, _, key = text.partition(":")
-    if not (number.isdecimal() and len(number) < 19):
-        return None
-    project = models.Project.objects.filter(pk=int(number)).select_related("connection").first()
+    project = models.Project.objects.filter(pk=number_in(number)).select_related("connection").first()
     if project is None:
         return None
     row = project.tickets.filter(key=key).order_by("-generation").first()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -15,6 +13,7 @@ from ...domain.project import Granularity
 from ...jobs.tasks import ask_to_run
 from ...store import models
 from ...tickets.single import Subject, offer, pick
+from ..numbers import number_in
 from ..projects.steps import looks
 from ..roles import ANALYST, needs
 from .asked import address_of
@@ -61,18 +60,12 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 
 def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
     """What is asked for, and what each is called."""
-    if number := _number(given, "device"):
+    if number := number_in(given.get("device")):
         device = get_object_or_404(models.Device, pk=number)
         assets = device.assets.select_related("source").order_by("source__name", "asset")
         found = [Subject(one.source, Granularity.ASSET, one.asset) for one in assets]
         return found, [device.name for _ in found]
-    chosen = [int(text) for text in given.getlist("chosen")[:MOST] if text.isdecimal() and len(text) < 19]
-    chosen += [number] if (number := _number(given, "vulnerability")) else []
+    chosen = [number_in(text) for text in (*given.getlist("chosen")[:MOST], given.get("vulnerability"))]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     found = [Subject(row.source, Granularity.VULNERABILITY, row.vulnerability) for row in rows]
     return found, [row.title or row.vulnerability for row in rows]
-
-
-def _number(given: Mapping[str, str], name: str) -> int:
-    text = given.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 19 else 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...domain.status import ENDED, Status
 from ...store import models
 from ...store.listing import Column, Filter, Listing
+from ..listing.choices import YES_NO, named
 
-_YES_NO = (("yes", "yes"), ("no", "no"))
 _ENDED = ", ".join(f"'{status.value}'" for status in Status if status in ENDED)
 # The tickets of what is looked up first, by their indexes. These compare as the database does by itself.
 _TOLD_OF = """ticket.id IN (
@@ -32,7 +32,6 @@ _CVE = _TOLD_OF.format(
 
 def tickets() -> Listing:
     """The list."""
-    names = models.Project.objects.order_by("name").values_list("pk", "name")
     return Listing(
         name="tickets",
         rows="store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id "
@@ -87,17 +86,17 @@ def tickets() -> Listing:
                 "Project",
                 "project.id = %(project)s::bigint",
                 "choice",
-                [(str(number), name) for number, name in names],
+                named(models.Project),
             ),
             Filter("device", "Device", _DEVICE),
             Filter("cve", "CVE", _CVE),
-            Filter("settled", "Settled", f"(ticket.status IN ({_ENDED})) = (%(settled)s = 'yes')", "choice", _YES_NO),
+            Filter("settled", "Settled", f"(ticket.status IN ({_ENDED})) = (%(settled)s = 'yes')", "choice", YES_NO),
             Filter(
                 "missing",
                 "Missing in HaloITSM",
                 "(ticket.note ? 'missing') = (%(missing)s = 'yes')",
                 "choice",
-                _YES_NO,
+                YES_NO,
                 True,
             ),
             Filter(

@@ -6,6 +6,7 @@ from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
 from ...store.listing import Column, Filter, Listing
+from ..listing.choices import YES_NO, named
 
 # As the index on it has it.
 _WORDS = """to_tsvector('simple'::regconfig, COALESCE(COALESCE(title, vulnerability), ''))
@@ -85,21 +86,18 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
             Filter("ticket", "With a ticket", f"{_TOLD} = (%(ticket)s = 'yes')", "choice", YES_NO),
-            Filter("source", "Source", "source_id = %(source)s::bigint", "choice", _sources()),
+            Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),
         order="-severity",
         given={f"due_{name}": days[name] for name in SEVERITIES},
     )
 
 
-YES_NO = (("yes", "yes"), ("no", "no"))
-
-
-def _sources() -> list[tuple[str, str]]:
-    return [(str(number), name) for number, name in models.Source.objects.order_by("name").values_list("pk", "name")]
+# The service's setting.
+DUE = "due_days"
 
 
 def due_days() -> dict[str, int]:
     """After how many days a finding is due that is in no project: what an administrator has set, else as usual."""
-    row = models.Setting.objects.filter(name="due_days").first()
+    row = models.Setting.objects.filter(name=DUE).first()
     return {**DUE_DAYS, **(row.value if row else {})}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -38,16 +39,14 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
     """One vulnerability of one source, with a list of the devices that have it."""
     row = get_object_or_404(models.Vulnerability.objects.select_related("source"), pk=number)
     mine = {"source": row.source_id, "vulnerability": row.vulnerability}
-    solutions = models.Finding.objects.filter(**mine).values_list("solution", flat=True).distinct()[:20]
+    solutions = models.Finding.objects.filter(**mine, solution__isnull=False).values("solution")
     tickets = models.Ticket.objects.filter(
         project__source=row.source_id, vulnerabilities__contains=[row.vulnerability], halo_id__isnull=False
     ).select_related("project")
     others = models.Vulnerability.objects.filter(cves__overlap=row.cves).exclude(pk=row.pk) if row.cves else None
     known: dict[str, Any] = {
         "row": row,
-        "solutions": models.Solution.objects.filter(
-            source=row.source_id, solution__in=[one for one in solutions if one]
-        ),
+        "solutions": models.Solution.objects.filter(source=row.source_id, solution__in=solutions)[:20],
         "tickets": tickets.order_by("-pk")[:NEWEST],
         "history": history(mine),
         "others": others.select_related("source")[:20] if others is not None else [],
@@ -62,12 +61,13 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
     )
 
 
-def history(of: dict[str, object]) -> list[models.Observation]:
+def history(of: dict[str, object]) -> QuerySet[models.Observation]:
     """The newest observations."""
     # By its assets, because the index of the observations begins with them.
     assets = models.Finding.objects.filter(**of).values("asset")
     rows = models.Observation.objects.filter(**of, asset__in=assets)
-    return list(rows.order_by("-pk").select_related("snapshot")[:NEWEST])
+    # A snapshot's frames are the whole of it.
+    return rows.order_by("-pk").select_related("snapshot").defer("snapshot__frames")[:NEWEST]
 
 
 def devices_with(row: models.Vulnerability) -> Listing:
