@@ -77,7 +77,7 @@ class CreateTicketInput(insightconnect_plugin_runtime.Input):
     "customfields": {
       "type": "array",
       "title": "Custom Fields",
-      "description": "Array of custom field objects",
+      "description": "Array of custom field objects, each with the name of the field as HaloITSM's configuration shows it, or its ID, and a value. The value of a list is the number of the choice",
       "items": {
         "type": "object"
       },

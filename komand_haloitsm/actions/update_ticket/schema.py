@@ -63,7 +63,7 @@ class UpdateTicketInput(insightconnect_plugin_runtime.Input):
     "customfields": {
       "type": "array",
       "title": "Custom Fields",
-      "description": "Array of custom field objects to update",
+      "description": "Array of custom field objects to update, each with the name of the field as HaloITSM's configuration shows it, or its ID, and a value. The value of a list is the number of the choice",
       "items": {
         "type": "object"
       },
