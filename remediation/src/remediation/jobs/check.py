@@ -19,6 +19,7 @@ from ..store.sealed import unopened
 from ..store.secrets import key_place
 from ..tickets import run
 from ..tickets.instance import Instance, Options
+from ..tickets.lists import KINDS
 from ..tickets.page_client import page_client
 from .telling import at_a_page, is_lost, told
 
@@ -102,8 +103,7 @@ def check_connection(halo: models.Connection) -> Iterator[Checked]:
     yield _names(f"{what}, closing agent", client, "agent", agents)
 
 
-# What the service reads, as people call it. Which right each needs is the instance's own matter.
-_READ = {"tickettype": "ticket types", "priority": "priorities", "agent": "agents", "team": "teams"}
+# What the service looks up beside KINDS, as people call it. Which right each needs is the instance's own matter.
 _SEARCHED = {"client": "clients", "site": "sites", "user": "users"}
 
 
@@ -124,7 +124,7 @@ def check_typed(halo: models.Connection) -> Iterator[Checked]:
         yield Checked("Sign-in", at_a_page(error), False)
         return
     yield Checked("Sign-in", f"{client.address} accepts the application, and shows it tickets.")
-    for kind, words in {**_READ, **_SEARCHED}.items():
+    for kind, words in {**KINDS, **_SEARCHED}.items():
         one, is_last = _right(client, kind, words)
         yield one
         if is_last:

@@ -16,6 +16,7 @@ from ...store import models
 from ...store.drafts import note
 from ...tickets.lists import KINDS, STATUS, Lists, mandatory_fields, read_lists
 from ...tickets.page_client import page_client
+from ..numbers import number_in
 
 # The client keeps lists for as long.
 LIFETIME = timedelta(minutes=10)
@@ -30,11 +31,10 @@ def connection_of(draft: models.ConnectionDraft) -> models.Connection | None:
     needed = ("resource_server", "auth_server", "client_id")
     if not draft.secret or not all(entered.get(name) for name in needed):
         return None
-    requests = entered.get("requests", "")
     settings = {
         **{name: entered[name] for name in needed},
         "tenant": entered.get("tenant", ""),
-        "requests": int(requests) if requests.isdecimal() and len(requests) < 4 else USUAL_LIMIT,
+        "requests": number_in(entered.get("requests"), 3) or USUAL_LIMIT,
     }
     return models.Connection(name=draft.name, settings=settings, secret=draft.secret)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ...domain.project import Settings
 from ...store import models
 from ...tickets.preview import preview
+from ..numbers import number_in
 
 # So many vulnerabilities are offered, the worst first.
 MOST = 20
@@ -25,8 +26,7 @@ def samples(data: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
 def preview_of(table: Mapping[str, Any], sample: str) -> dict[str, Any]:
     """What tickets would say by these settings, of a vulnerability by its number, else of the worst."""
     rows = models.Vulnerability.objects.filter(alive__gt=0)
-    row = rows.filter(pk=int(sample)).first() if sample.isdecimal() and len(sample) < 18 else None
-    row = row or rows.order_by("-rank", "-pk").first()
+    row = rows.filter(pk=number_in(sample)).first() or rows.order_by("-rank", "-pk").first()
     if row is None:
         return {"preview": None, "sample": None}
     try:
