@@ -25,6 +25,9 @@ from .tokens import TokenIssuer
 from .webhooks import WebhookDisorder, Webhooks
 
 HOST = "127.0.0.1"
+# Flask's routes are compiled from syntax trees. CPython 3.11 counts their depth once for all threads: two that compile
+# at the same time may end in "SystemError: AST constructor recursion depth mismatch".
+_ONE_BUILDS = threading.Lock()
 
 
 class HaloEmulator(Settings):
@@ -68,7 +71,8 @@ class HaloEmulator(Settings):
         """Listens; returns once a client can connect."""
         if self._server is not None:
             return self
-        app = build_app(self._store, self._issuer)
+        with _ONE_BUILDS:
+            app = build_app(self._store, self._issuer)
         gateway = Gateway(
             app, self._request_log, self._faults, self._late_work, self._issuer, self._clock, self._rate_limit
         )
