@@ -94,8 +94,8 @@ def test_what_each_kind_wants(line: Any) -> None:
     refused(line, *words, "insightvm-cloud", says="--region")
     refused(line, *words, "insightvm-cloud", "--region", "mars", says="no region mars")
     refused(line, *words, "insightvm-cloud", "--region", "eu", "--user", "me", says="has no user")
-    refused(line, *words, "tenable-vm", says="access key: --user")
-    refused(line, *words, "insightvm", "--user", "me", says="--url https://console:3780")
+    refused(line, *words, "tenable-vm", says="access key. (--user)")
+    refused(line, *words, "insightvm", "--user", "me", says="as in https://console:3780. (--url")
     assert line(*words, "insightvm-cloud", "--region", "eu").code == 0
     assert models.Source.objects.get().settings["url"] == "https://eu.api.insight.rapid7.com"
     assert line(*words, "tenable-vm", "--user", "key").code == 4

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -36,8 +38,14 @@ def words(line: Any, *more: str, url: str = "http://127.0.0.1:9") -> list[str]:
     ]
 
 
+def certificate() -> str:
+    """One of some authority."""
+    trusted = ssl.create_default_context(cafile=certifi.where())
+    return ssl.DER_cert_to_PEM_cert(trusted.get_ca_certs(binary_form=True)[0])
+
+
 def test_a_source_is_added_with_its_settings(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    line.file("ca.pem", "a certificate")
+    line.file("ca.pem", certificate())
     monkeypatch.chdir(line.folder)
     assert line(*words(line, "--mode", "sql", "--every", "90", "--ca-file", "ca.pem")).code == 0
     source = models.Source.objects.get()
@@ -45,8 +53,8 @@ def test_a_source_is_added_with_its_settings(line: Any, monkeypatch: pytest.Monk
         "url": "http://127.0.0.1:9",
         "user": "u",
         "mode": "sql",
-        "ca_file": str(line.folder / "ca.pem"),
         "every": 90,
+        "ca": certificate(),
     }
     assert "secret of this test" not in source.secret
 
@@ -72,10 +80,11 @@ def test_what_cannot_be_added(line: Any) -> None:
     soap = line(*words(line, "--mode", "soap"))
     assert soap.code == 2 and "'rest'" in soap.err
     refused(line, *words(line, "--ca-file", "/nowhere.pem"), says="cannot be read")
+    refused(line, *words(line, "--ca-file", line.file("no.pem", "x")), says="no certificate in PEM form")
     for url in ("console", "ftp://console", "https://"):
-        refused(line, *words(line, url=url), says="no address of a console")
+        refused(line, *words(line, url=url), says="no address of a scanner")
     ended = line(*words(line, url="https://me:word-in-the-address@console"))
-    assert ended.code == 4 and "--user" in ended.err and "word-in" not in ended.err
+    assert ended.code == 4 and "holds a user" in ended.err and "word-in" not in ended.err
     assert line(*words(line, "--every", "-1")).code == 2
     assert line(*words(line, "--every", "99999999999999")).code == 2
     line("import", line.report("a.csv", "1 v1 s1"), "--source", "c")
@@ -89,7 +98,7 @@ def test_another_console_does_not_take_the_place_of_one_that_was_read(line: Any)
     source = models.Source.objects.get()
     models.SnapshotRecord.objects.create(source=source, taken=timezone.now(), rows=0, findings=0, assets=0)
     for url in (there, "https://console:3781", "https://console"):
-        refused(line, *words(line, url=url), says="say so: --moved")
+        refused(line, *words(line, url=url), says="and --moved for the same one")
     assert models.Source.objects.get().settings["url"] == here
     assert line(*words(line, "--every", "7", url="HTTPS://CONSOLE:3780/")).code == 0
     assert line(*words(line, "--moved", url=there)).code == 0
@@ -98,7 +107,7 @@ def test_another_console_does_not_take_the_place_of_one_that_was_read(line: Any)
 
 @pytest.mark.parametrize("port", ["x", "99999"])
 def test_a_port_that_is_none(line: Any, port: str) -> None:
-    refused(line, *words(line, url=f"https://console:{port}"), says="has a port that is none")
+    refused(line, *words(line, url=f"https://console:{port}"), says="has a port or host that is none")
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -43,6 +43,7 @@ WORDS = {
     "str:token": "x",
     "str:name": "a.csv",
     "str:listing": "vulnerabilities",
+    "str:kind": "insightvm",
 }
 
 

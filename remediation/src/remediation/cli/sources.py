@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, get_args
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import click
 import typer
@@ -29,8 +28,15 @@ USER = (
     "A user that may make reports; with --mode rest, one that sees all assets. Of tenable-vm: the access key, of a "
     "user who may export all vulnerabilities."
 )
-# What other commands have set, or readings: the mark of reports, the time up to which all is known.
-KEPT = ("mark", "since", "whole", "naming")
+# Where a detail of a scanner is given.
+_OPTIONS = {
+    "name": "the first argument",
+    "kind": "--kind",
+    "url": "--url, and --moved for the same one at a new address",
+    "region": "--region",
+    "user": "--user",
+    "ca": "--ca-file",
+}
 COVERAGE = "listed: only what is listed is known. devices: all findings of the devices in it, within the filter given."
 MAP_FORM = "--map host_name=COLUMN"
 MAP = "For a CSV of no known format: FIELD=COLUMN, as in host_name=Server. The source remembers it."
@@ -54,79 +60,23 @@ def add(
 ) -> None:
     """A scanner whose findings are read; of the same name again, with other settings."""
     require_name(name, "source")
-    url = url or _usual_url(kind, region)
-    _refuse_url(url)
-    if bool(user) == (kind == "insightvm-cloud"):
-        raise Refused("A key of InsightVM's cloud has no user." if user else "Give its user, or access key: --user.")
     password = text_of(password_file).strip()
     if not password:
         raise Refused(f"{password_file} is empty.")
-    if ca_file:
-        text_of(ca_file)
+    trusted = text_of(ca_file) if ca_file else ""
     with opened(data):
+        from ..sources.scanner import Details, Unfit, store_scanner, usual_url
         from ..store import models
-        from ..store.secrets import seal
-
-        known = models.Source.objects.filter(name=name).first()
-        if known and known.kind != kind:
-            raise Refused(f"The source {name!r} is {_words_of(known.kind)}. Give the scanner another name.")
-        if not moved:
-            _refuse_other_console(models.Source.objects.filter(name=name, snapshots__isnull=False).first(), url)
-        kept = {key: known.settings[key] for key in KEPT if key in known.settings} if known else {}
-        if known and known.settings.get("user") != user:
-            # Another key may see what the one before did not.
-            kept.pop("since", None)
-        # Absolute, because others read it from other folders.
-        trusted = str(ca_file.absolute()) if ca_file else ""
-        settings = {"url": url, "user": user, "mode": mode, "ca_file": trusted, "every": every, **kept}
-        models.Source.objects.update_or_create(
-            name=name, defaults={"kind": kind, "settings": settings, "secret": seal(password)}
-        )
-        answer(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {url}.")
-
-
-def _words_of(kind: str) -> str:
-    return f"a scanner of kind {kind}" if kind in get_args(Kind) else "a series of files"
-
-
-def _usual_url(kind: str, region: str) -> str:
-    if kind == "tenable-vm":
-        return "https://cloud.tenable.com"
-    if kind == "insightvm-cloud":
-        from ..sources.insightvm_cloud import region_url
+        from ..store.versions import ChangedMeanwhile
 
         try:
-            return region_url(region)
-        except ValueError as error:
-            raise Refused(f"{error} Name it with --region.") from None
-    raise Refused("Give the address of the console: --url https://console:3780.")
-
-
-def _refuse_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.username is not None:
-        raise Refused("The address holds a user. Give it with --user, and the password with --password-file.")
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise Refused(f"{url!r} is no address of a console. Write it as https://console:3780.")
-    try:
-        _place(url)
-    except ValueError:
-        raise Refused(f"{url!r} has a port that is none. Write it as https://console:3780.") from None
-
-
-def _place(url: str) -> tuple[str, int]:
-    """Host and port. Raises ValueError for a port that is none."""
-    parts = urlsplit(url)
-    return (parts.hostname or "").removesuffix("."), parts.port or (80 if parts.scheme == "http" else 443)
-
-
-def _refuse_other_console(known: Any, url: str) -> None:
-    """Consoles number their assets from 1: those of another one would be taken for assets that are known."""
-    if known is not None and _place(known.settings["url"]) != _place(url):
-        raise Refused(
-            f"The source {known.name!r} was read from {known.settings['url']}, and what it said is kept. "
-            "Give another console another name. If it is the same console at a new address, say so: --moved."
-        )
+            details = Details(name, kind, url or usual_url(kind, region), user, mode, every, trusted)
+            store_scanner(details, password, models.Source.objects.filter(name=name).first(), moved=moved)
+        except Unfit as error:
+            raise Refused(f"{error} ({_OPTIONS[error.field]})") from None
+        except ChangedMeanwhile as error:
+            raise Refused(str(error)) from None
+        answer(as_json, {"name": name, "kind": kind}, f"Source {name!r} is {details.url}.")
 
 
 def show(data: Data = None, as_json: AsJson = False) -> None:
@@ -340,20 +290,16 @@ def naming(
     by them from the next file on.
     """
     with opened(data):
-        from ..domain.naming import Naming
         from ..store import models
         from ..store.devices import regroup
-        from ..store.json_keys import change_keys
+        from ..store.source_naming import store_naming
 
         row = one(models.Source.objects, name, "source")
         if suffix is not None or alias is not None:
-            aliases = pairs(alias or (), "--alias OLD=NEW")
-            suffixes = [one for one in suffix or () if one.strip()]
             try:
-                Naming(aliases, tuple(suffixes))
+                store_naming(row, pairs(alias or (), "--alias OLD=NEW"), suffix or ())
             except ValueError as error:
                 raise Refused(str(error)) from None
-            change_keys(row, "settings", {"naming": {"suffixes": suffixes, "aliases": aliases}})
             regroup()
         rules = row.settings.get("naming", {"suffixes": [], "aliases": {}})
         lines = [f"without the domain {one}" for one in rules["suffixes"]]

@@ -85,6 +85,17 @@ def check_source(source: models.Source) -> Checked:
     return Checked(what, f"{source.settings['url']} answers and accepts the user.")
 
 
+def check_typed_source(source: models.Source) -> Checked:
+    """The same of a scanner that somebody types in, for a page: where its address leads is looked at before anything is
+    sent there. Takes up to 20 seconds."""
+    try:
+        require_reachable(source.settings["url"], settings.NETWORKS)
+        log_in(source)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked("Sign-in", at_a_page(error), False)
+    return Checked("Sign-in", f"{source.settings['url']} answers and accepts the user or key.")
+
+
 def check_connection(halo: models.Connection) -> Iterator[Checked]:
     """Whether a Halo instance accepts the application, and has what the connection names. Reads only."""
     what = f"connection {halo.name}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,6 +18,7 @@ from django.conf import settings as of_service
 from django.db import Error, connection
 from django.utils import timezone
 
+from ..data_folder import make_data_folder
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
@@ -34,6 +38,8 @@ CONSOLE, CLOUD, TENABLE = KINDS = ("insightvm", "insightvm-cloud", "tenable-vm")
 Scanner = InsightVmConsole | InsightVmRest | InsightVmCloud | TenableVm
 # An increment does not tell what a person accepts between two scans of an asset, so everything is read this often.
 EVERYTHING_AFTER = timedelta(days=6, hours=12)
+# Seconds for an answer to somebody who waits for it. A scanner is asked four times at most.
+LONGEST_SILENCE = 5.0
 _LOCK = 7_411_005
 
 
@@ -98,7 +104,7 @@ def _notes(errors: pl.DataFrame) -> tuple[str, ...]:
 
 def log_in(source: models.Source) -> None:
     """Logs in to a source that can be asked, without long waits. Raises SourceError and KeyTrouble."""
-    _scanner(source, sleep=lambda seconds: None, request_timeout=15.0).test()
+    _scanner(source, sleep=lambda seconds: None, request_timeout=LONGEST_SILENCE).test()
 
 
 def forget_reading(source: models.Source) -> None:
@@ -108,7 +114,7 @@ def forget_reading(source: models.Source) -> None:
 
 def _scanner(source: models.Source, **options: Any) -> Scanner:
     settings, secret = source.settings, open_(source.secret)
-    options["ca_file"] = settings.get("ca_file") or None
+    options["ca_file"] = _trusted(str(settings.get("ca") or "")) or settings.get("ca_file") or None
     if source.kind == CLOUD:
         return InsightVmCloud(settings["url"], secret, **options)
     if source.kind == TENABLE:
@@ -117,6 +123,21 @@ def _scanner(source: models.Source, **options: Any) -> Scanner:
     if settings.get("mode") == "rest":
         return InsightVmRest(*login, keep=_kept_at(source), **options)
     return InsightVmConsole(*login, **options)
+
+
+def _trusted(certificates: str) -> Path | None:
+    """A file with the certificates in the data folder, named after what is in it; None for none."""
+    if not certificates:
+        return None
+    path = Path(of_service.DATA) / "authorities" / f"{sha256(certificates.encode()).hexdigest()[:16]}.pem"
+    if not path.exists():
+        make_data_folder(path.parent.parent, to_write=True)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        # Whole or not at all: another process may look for it now.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as made:
+            made.write(certificates)
+        os.replace(made.name, path)
+    return path
 
 
 def _since(source: models.Source) -> datetime | None:

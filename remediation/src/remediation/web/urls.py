@@ -16,6 +16,7 @@ AREAS = (
     "imports",
     "connections",
     "service",
+    "sources",
     "audit",
     "accounts",
     "reports",

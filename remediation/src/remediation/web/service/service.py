@@ -17,6 +17,7 @@ from ...jobs.incoming import new_token
 from ...jobs.status import workers
 from ...jobs.tasks import ask_to_read
 from ...sources.reading import is_read
+from ...sources.scanner import NAMES
 from ...store import audit, models
 from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
@@ -42,6 +43,7 @@ def service(request: HttpRequest) -> HttpResponse:
     """All of them, and the links to where the others are."""
     known = {
         "sources": [_source(row) for row in models.Source.objects.order_by("name")],
+        "kinds": NAMES,
         "workers": workers(),
         "keep_days": settings.KEEP_DAYS,
         "networks": settings.NETWORKS,

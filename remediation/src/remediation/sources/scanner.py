@@ -1,0 +1,157 @@
+"""A scanner as somebody adds it: which of its details fit together, and how they are stored."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..domain.names import refused
+from ..store import models
+from ..store.secrets import seal
+from ..store.versions import change_version
+from .insightvm_cloud import region_url
+from .reading import CLOUD, CONSOLE, KINDS, TENABLE
+
+NAMES = {CONSOLE: "InsightVM, a console", CLOUD: "InsightVM, in the cloud", TENABLE: "Tenable Vulnerability Management"}
+TENABLE_URL = "https://cloud.tenable.com"
+# What other commands have set, or readings: the mark of reports, the time up to which all is known.
+_KEPT = ("mark", "since", "whole", "skew", "naming")
+
+
+class Unfit(ValueError):
+    """A detail that does not fit. ``field`` is the name of the detail; the text is for the person who gave it."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Details:
+    """``user`` is the access key of Tenable, and empty for the cloud. ``mode`` is sql or rest, for a console.
+    ``every``: minutes between two readings, 0 for each round. ``ca``: certificates in PEM form of the authority that
+    signed the scanner's; empty where the usual ones are to be trusted."""
+
+    name: str
+    kind: str
+    url: str
+    user: str = ""
+    mode: str = "sql"
+    every: int = 0
+    ca: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """As a source keeps them."""
+        return {"url": self.url, "user": self.user, "mode": self.mode, "every": self.every, "ca": self.ca}
+
+
+def usual_url(kind: str, region: str) -> str:
+    """The address of a scanner for which none was given. Raises Unfit."""
+    if kind == TENABLE:
+        return TENABLE_URL
+    if kind != CLOUD:
+        raise Unfit("url", "Give the address of the console, as in https://console:3780.")
+    if not region:
+        raise Unfit("region", "Give the region of the cloud, or its address.")
+    try:
+        return region_url(region)
+    except ValueError as error:
+        raise Unfit("region", str(error)) from None
+
+
+def require_fit(details: Details) -> None:
+    """Raises Unfit for the first detail that cannot be."""
+    if why := refused(details.name):
+        raise Unfit("name", f"This cannot be a name: {why}.")
+    if details.kind not in KINDS:
+        raise Unfit("kind", f"{details.kind!r} is no kind of scanner that can be read.")
+    _refuse_url(details.url)
+    if bool(details.user) == (details.kind == CLOUD):
+        raise Unfit(
+            "user", "A key of InsightVM's cloud has no user." if details.user else "Give its user, or access key."
+        )
+    if details.ca:
+        try:
+            ssl.create_default_context(cadata=details.ca)
+        except (ssl.SSLError, ValueError):
+            raise Unfit("ca", "This is no certificate in PEM form, which begins with BEGIN CERTIFICATE.") from None
+
+
+def store_scanner(
+    details: Details, secret: str, known: models.Source | None, *, moved: bool = False, version: int | None = None
+) -> models.Source:
+    """Store a new scanner, or other details of the one that is ``known``. An empty ``secret`` keeps the stored one, which
+    is for the same place and user only. ``moved``: it is the same scanner at a new address. ``version`` is the one that
+    the person has seen, where changes of somebody else are not to be written over.
+
+    Raises Unfit, ChangedMeanwhile, and KeyTrouble where nothing can be sealed.
+    """
+    require_fit(details)
+    if known is None:
+        if not secret:
+            raise Unfit("secret", "Give the password or key.")
+        return models.Source.objects.create(
+            name=details.name, kind=details.kind, settings=details.settings(), secret=seal(secret)
+        )
+    if known.kind != details.kind:
+        what = "a scanner of another kind" if known.kind in KINDS else "a series of files"
+        raise Unfit("name", f"The source {known.name!r} is {what}. Give the scanner another name.")
+    if not secret and not is_same_place(known.settings, details):
+        raise Unfit(
+            "secret",
+            "Give the password or key again: the stored one was given for another address or user, and is sent nowhere "
+            "else.",
+        )
+    if not moved:
+        _refuse_other_scanner(known, details.url)
+    kept = {key: known.settings[key] for key in _KEPT if key in known.settings}
+    if known.settings.get("user") != details.user:
+        # Another key may see what the one before did not.
+        kept.pop("since", None)
+    sealed = seal(secret) if secret else known.secret
+    change_version(
+        known,
+        known.version if version is None else version,
+        settings={**details.settings(), **kept},
+        secret=sealed,
+    )
+    return known
+
+
+def is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
+    """Whether details name the address and the user that a source's settings have."""
+    known = str(settings.get("url") or "")
+    return bool(known) and _place(known) == _place(details.url) and settings.get("user", "") == details.user
+
+
+def _refuse_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None:
+            raise Unfit("url", "The address holds a user. Give user and password apart from it.")
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise Unfit("url", f"{url!r} is no address of a scanner. Write it as https://console:3780.")
+        _place(url)
+    except Unfit:
+        raise
+    except ValueError:
+        raise Unfit("url", f"{url!r} has a port or host that is none. Write it as https://console:3780.") from None
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Host and port. Raises ValueError for a port that is none."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").removesuffix("."), parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _refuse_other_scanner(known: models.Source, url: str) -> None:
+    """Consoles number their assets from 1: those of another one would be taken for assets that are known."""
+    if _place(known.settings["url"]) != _place(url) and known.snapshots.exists():
+        raise Unfit(
+            "url",
+            f"The source {known.name!r} was read from {known.settings['url']}, and what it said is kept. Give another "
+            "scanner another name. If it is the same one at a new address, say so.",
+        )
