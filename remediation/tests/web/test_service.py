@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -11,6 +12,7 @@ from django.test import Client
 from remediation.jobs.incoming import source_of
 from remediation.store import models
 from remediation.store.intake import take_in
+from remediation.store.secrets import seal
 from tests.jobs.conftest import waiting_jobs
 
 from ..store.scans import scan
@@ -64,3 +66,26 @@ def test_a_token_is_shown_once(source: models.Source, as_role: Callable[[str], C
     assert source_of(token) == source
     assert token not in text_of(admin.get("/settings/"))
     assert token not in str(list(models.AuditEntry.objects.values_list("detail", flat=True)))
+
+
+def test_keys_are_changed_and_forgotten(
+    source: models.Source, as_role: Callable[[str], Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REMEDIATION_KEY")
+    monkeypatch.setattr("django.conf.settings.DATA", tmp_path)
+    models.Source.objects.update(secret=seal("a secret of this test"))
+    admin = as_role("admin")
+    assert "1 secrets are sealed with the first key" in text_of(
+        admin.post("/settings/keys", {"do": "rotate"}, follow=True)
+    )
+    key = (tmp_path / "key").read_text()
+    page = admin.get("/settings/keys").content.decode()
+    assert "Forget the older keys" in page and not any(part in page for part in key.split())
+    assert "Only the first key is kept" in text_of(admin.post("/settings/keys", {"do": "forget"}, follow=True))
+    assert "Forget the older keys" not in admin.get("/settings/keys").content.decode()
+    (tmp_path / "key").write_text("rubbish")
+    assert "holds no key" in text_of(admin.get("/settings/keys"))
+    assert list(models.AuditEntry.objects.values_list("what", flat=True)) == [
+        "secrets sealed anew",
+        "older keys forgotten",
+    ]

@@ -111,13 +111,10 @@ def store_scanner(
     if known.settings.get("user") != details.user:
         # Another key may see what the one before did not.
         kept.pop("since", None)
-    sealed = seal(secret) if secret else known.secret
-    change_version(
-        known,
-        known.version if version is None else version,
-        settings={**details.settings(), **kept},
-        secret=sealed,
-    )
+    # The stored secret is not written again: it may be sealed anew meanwhile.
+    fields: dict[str, Any] = {"secret": seal(secret)} if secret else {}
+    fields["settings"] = {**details.settings(), **kept}
+    change_version(known, known.version if version is None else version, **fields)
     return known
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.apps import apps
+from django.db import models
 
 from .secrets import KeyTrouble, has_key, key_place, open_, require_key
 
@@ -10,21 +13,26 @@ from .secrets import KeyTrouble, has_key, key_place, open_, require_key
 MARK = "sealed by store.secrets"
 
 
+def sealed_columns() -> Iterator[tuple[type[models.Model], str]]:
+    """Each table and column that holds sealed texts, empty where there is none."""
+    for model in apps.get_models():
+        for field in model._meta.fields:  # pylint: disable=protected-access  # Django documents it
+            if field.db_comment == MARK:
+                yield model, field.name
+
+
 def unopened() -> tuple[int, dict[str, str]]:
     """How many secrets there are, and why some cannot be opened, by what they belong to: "source console"."""
     # pylint: disable=protected-access  # Django documents both
     count, trouble = 0, {}
-    for model in apps.get_models():
-        for field in model._meta.fields:
-            if field.db_comment != MARK:
-                continue
-            for row in model._default_manager.exclude(**{field.name: ""}).order_by("pk"):
-                count += 1
-                try:
-                    open_(getattr(row, field.name))
-                except KeyTrouble as error:
-                    name = getattr(row, "name", row.pk)
-                    trouble[f"{model._meta.verbose_name} {name}"] = str(error)
+    for model, column in sealed_columns():
+        for row in model._default_manager.exclude(**{column: ""}).order_by("pk"):
+            count += 1
+            try:
+                open_(getattr(row, column))
+            except KeyTrouble as error:
+                name = getattr(row, "name", row.pk)
+                trouble[f"{model._meta.verbose_name} {name}"] = str(error)
     return count, trouble
 
 

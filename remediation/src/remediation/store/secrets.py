@@ -55,7 +55,42 @@ def require_key() -> None:
 
 def has_key() -> bool:
     """Whether there is a key, of whatever use it is."""
-    return bool(os.environ.get("REMEDIATION_KEY")) or _file().exists()
+    return is_given() or _file().exists()
+
+
+def is_given() -> bool:
+    """Whether REMEDIATION_KEY gives the keys, and no file does."""
+    return bool(os.environ.get("REMEDIATION_KEY"))
+
+
+def count_keys() -> int:
+    """How many keys there are. Raises KeyTrouble for one that is none."""
+    _keys()
+    return len(_parts())
+
+
+def sealed_by(sealed: str) -> int | None:
+    """The place of the key that a text was sealed with, 0 for the first; None where no key fits. Raises KeyTrouble."""
+    _keys()
+    for place, part in enumerate(_parts()):
+        try:
+            Fernet(part).decrypt(sealed.encode())
+            return place
+        except InvalidToken:
+            continue
+    return None
+
+
+def add_key() -> None:
+    """Put a new key before those in the key file. Raises KeyTrouble and OSError."""
+    require_key()
+    _write([Fernet.generate_key().decode(), *_parts()])
+
+
+def keep_first_key() -> None:
+    """Leave only the first key in the key file. Raises KeyTrouble and OSError."""
+    _keys()
+    _write(_parts()[:1])
 
 
 def derived(purpose: str) -> list[str]:
@@ -112,15 +147,25 @@ def _make_unless_there(path: Path) -> None:
         make_data_folder(path.parent, to_write=True)
     except OSError as error:
         raise KeyTrouble(f"There is no key yet. Set REMEDIATION_KEY, or see that one can be made. {error}") from None
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
-    made = Path(name)
-    with os.fdopen(number, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    made = _made(path, [Fernet.generate_key().decode()])
     try:
         os.link(made, path)
     except FileExistsError:
         pass
     finally:
         made.unlink()
+
+
+def _write(keys: list[str]) -> None:
+    """Put keys into the key file, all of them or none."""
+    os.replace(_made(_file(), keys), _file())
+
+
+def _made(path: Path, keys: list[str]) -> Path:
+    """A new file beside a path, with keys that only its owner can read."""
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
+    with os.fdopen(number, "w", encoding="ascii") as file:
+        file.writelines(f"{key}\n" for key in keys)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)
