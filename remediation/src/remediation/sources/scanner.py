@@ -83,9 +83,11 @@ def require_fit(details: Details) -> None:
 def store_scanner(
     details: Details, secret: str, known: models.Source | None, *, moved: bool = False, version: int | None = None
 ) -> models.Source:
-    """Store a new scanner, or other details of the one that is ``known``. An empty ``secret`` keeps the stored one, which
-    is for the same place and user only. ``moved``: it is the same scanner at a new address. ``version`` is the one that
-    the person has seen, where changes of somebody else are not to be written over.
+    """Store a new scanner, or other details of the one that is ``known``.
+
+    An empty ``secret`` keeps the stored one, which is for the same place and user only. ``moved``: it is the same
+    scanner at a new address. ``version`` is the one that the person has seen, where changes of somebody else are not to
+    be written over.
 
     Raises Unfit, ChangedMeanwhile, and KeyTrouble where nothing can be sealed.
     """

@@ -41,8 +41,9 @@ def sealed() -> Sealed:
 
 @transaction.atomic
 def rotate() -> Sealed:
-    """Make a new key, unless REMEDIATION_KEY gives it, and seal every secret anew with the first key. The older ones stay
-    and open what a backup holds. What no key opens stays as it is.
+    """Make a new key, unless REMEDIATION_KEY gives it, and seal every secret anew with the first key.
+
+    The older keys stay, and open what a backup holds. What no key opens stays as it is.
 
     Raises KeyTrouble. Ended at any moment, it can be called again.
     """
@@ -52,7 +53,8 @@ def rotate() -> Sealed:
     for row, name in _all(locked=True):
         before = getattr(row, name)
         if secrets.sealed_by(before) is not None:
-            type(row)._default_manager.filter(pk=row.pk).update(**{name: secrets.seal(secrets.open_(before))})
+            rows = type(row)._default_manager  # pylint: disable=protected-access  # Django's own name for it
+            rows.filter(pk=row.pk).update(**{name: secrets.seal(secrets.open_(before))})
     return sealed()
 
 
@@ -68,8 +70,8 @@ def forget_older() -> None:
     found = sealed()
     if found.older or found.lost:
         raise KeyInUse(
-            f"{found.older} secrets are sealed with an older key, and {found.lost} are opened by none. Seal all of them "
-            "anew first, and enter again those that cannot be opened."
+            f"{found.older} secrets are sealed with an older key, and {found.lost} are opened by none. Seal all of "
+            "them anew first, and enter again those that cannot be opened."
         )
     secrets.keep_first_key()
 
@@ -77,7 +79,8 @@ def forget_older() -> None:
 def _all(locked: bool = False) -> Iterator[tuple[models.Model, str]]:
     """Each row with a secret, and in which column."""
     for model, name in sealed_columns():
-        rows: models.QuerySet[Any] = model._default_manager.exclude(**{name: ""}).order_by("pk")
+        of_model = model._default_manager  # pylint: disable=protected-access  # Django's own name for it
+        rows: models.QuerySet[Any] = of_model.exclude(**{name: ""}).order_by("pk")
         for row in rows.select_for_update() if locked else rows:
             yield row, name
 
