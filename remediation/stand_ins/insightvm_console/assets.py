@@ -62,7 +62,7 @@ WHERE asset_id = %(asset)s AND dim_vulnerability.nexpose_id = %(vulnerability)s
 """
 
 VULNERABILITY: LiteralString = """
-SELECT dim_vulnerability.*, ARRAY(
+SELECT dim_vulnerability.*, htmlToText(description) AS description_text, ARRAY(
     SELECT DISTINCT reference FROM dim_vulnerability_reference
     WHERE dim_vulnerability_reference.vulnerability_id = dim_vulnerability.vulnerability_id AND source = 'CVE'
     ORDER BY reference
@@ -274,6 +274,7 @@ def _vulnerability(row: DictRow) -> dict[str, Any]:
     return _told(
         id=row["nexpose_id"],
         title=row["title"],
+        description={"html": row["description"], "text": row["description_text"]} if row["description"] else None,
         severity=row["severity"],
         severityScore=row["severity_score"],
         riskScore=row["riskscore"],

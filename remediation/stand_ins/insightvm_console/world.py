@@ -139,14 +139,18 @@ class World:
         needs_credentials: bool = True,
         risk: float = 100.0,
         exploits: int = 0,
+        description: str | None = None,
     ) -> None:
-        """Know a vulnerability; scores from 0 to 10, risk from 0 to 1000. One solution for all platforms is ours."""
+        """Know a vulnerability; scores from 0 to 10, risk from 0 to 1000. One solution for all platforms is ours.
+
+        ``description`` is HTML, as the vendor's are.
+        """
         with self._verb() as cursor:
             added = cursor.execute(
                 "INSERT INTO dim_vulnerability"
-                " (nexpose_id, title, severity_score, severity, riskscore, cvss_v3_score, exploits, malware_kits)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, 0) RETURNING vulnerability_id",
-                (key, title, severity_score, _severity_word(severity_score), risk, cvss, exploits),
+                " (nexpose_id, title, severity_score, severity, riskscore, cvss_v3_score, exploits, description,"
+                " malware_kits) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0) RETURNING vulnerability_id",
+                (key, title, severity_score, _severity_word(severity_score), risk, cvss, exploits, description),
             )
             number = _one(added)
             cursor.executemany(

@@ -169,6 +169,7 @@ class World:
                 "plugin": {
                     "id": plugin.number,
                     "name": plugin.name,
+                    "description": f"{plugin.name} was found on the remote host.",
                     "family": plugin.family,
                     "solution": plugin.solution,
                     "cvss3_base_score": plugin.cvss3,

@@ -7,8 +7,9 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
+DESCRIPTION = 'Of many\nlines, "quoted" & <b>not bold</b>.'
 SEEN, FIRST = "2026-11-20T18:00:00Z", "2026-10-01T06:00:00Z"
 
 
@@ -72,7 +73,7 @@ def nessus_csv(items: Iterable[Item] = SCAN) -> str:
             "Port": item.port,
             "Name": item.name,
             "Synopsis": "A hole.",
-            "Description": 'Of many\r\nlines, "quoted".',
+            "Description": DESCRIPTION,
             "Solution": "Install the update.",
             "See Also": "",
             "Plugin Output": "\n output \n",
@@ -136,6 +137,7 @@ def explore_csv(items: Iterable[Item] = SCAN) -> str:
                 "asset.name": item.host.partition(".")[0],
                 "definition.cve": ", ".join(item.cves),
                 "definition.cvss3.base_score": item.cvss3,
+                "definition.description": DESCRIPTION,
                 "definition.family": "Windows",
                 "definition.id": item.plugin,
                 "definition.name": item.name,
@@ -172,6 +174,7 @@ def tenable_sc_csv(items: Iterable[Item] = SCAN) -> str:
                 "DNS Name": item.host,
                 "NetBIOS Name": "WORKGROUP\\" + item.host.partition(".")[0].upper(),
                 "Steps to Remediate": "Install the update.",
+                "Description": DESCRIPTION,
                 "CVSS V3 Base Score": item.cvss3,
                 "CVE": ",".join(item.cves),
                 "First Discovered": "Oct 1, 2026 06:00:00 UTC",
@@ -218,6 +221,7 @@ def nessus_xml(items: Iterable[Item] = SCAN) -> str:
                 parts.append(
                     f'<ReportItem port="{item.port}" svc_name="x" protocol="tcp" severity="{numbers[item.severity]}" '
                     f'pluginID="{item.plugin}" pluginName={quoteattr(item.name)} pluginFamily="Windows">{cves}{score}'
+                    f"<description>{escape(DESCRIPTION)}</description>"
                     "<solution>Install the update.</solution></ReportItem>"
                 )
         parts.append("</ReportHost>")

@@ -22,7 +22,7 @@ from remediation.sources.errors import SourceError
 from remediation.sources.report_file import Holds
 from remediation.sources.row_errors import told
 
-from .one_scan import FORMATS, SCAN, explore_csv, nessus_csv, nessus_xml, text, weekly_csv
+from .one_scan import DESCRIPTION, FORMATS, SCAN, explore_csv, nessus_csv, nessus_xml, text, weekly_csv
 
 TAKEN = datetime(2026, 11, 21, tzinfo=timezone.utc)
 Read = Callable[..., ReadReport]
@@ -58,6 +58,13 @@ def test_the_same_scan_is_the_same_in_every_format(read: Read, name: str) -> Non
     assert gist(report) == gist(read(nessus_csv()))
     assert len(gist(report)) == 5 and report.snapshot.proof is Proof.NOTHING
     assert read(FORMATS[name](), holds=Holds.DEVICES).snapshot.proof is Proof.DEVICES
+
+
+@pytest.mark.parametrize("name", ["nessus-csv", "tenable-explore", "tenable-sc", "nessus"])
+def test_what_a_report_tells_of_a_vulnerability_is_kept_once_and_as_text(read: Read, name: str) -> None:
+    found = read(FORMATS[name]()).snapshot
+    assert dict(found.descriptions.rows()) == dict.fromkeys({item.plugin for item in SCAN}, DESCRIPTION)
+    assert read(FORMATS["short nessus-csv"]()).snapshot.descriptions.is_empty()
 
 
 def test_a_kind_that_a_person_names_counts(read: Read) -> None:

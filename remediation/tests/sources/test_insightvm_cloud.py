@@ -102,6 +102,7 @@ def test_a_finding_as_the_service_tells_it(cloud: Cloud, read: Read) -> None:
     assert row(rows, host_name=WEB01, vulnerability="msft-cve-2026-10001") == {
         **web01,
         **{"vulnerability": "msft-cve-2026-10001", "title": "Microsoft CVE-2026-10001", "severity": "critical"},
+        "description": "Invented.",
         **{"cvss3": "9.8", "cvss2": "10", "risk": "823.5", "exploits": "2", "cves": "CVE-2026-10001"},
         **{"solution": "msft-kb5099999-rollup", "solution_name": "2026-11 Cumulative Update (KB5099999)"},
         **{"solution_fix": "<p>Download and apply the patch</p>", "solution_type": "rollup"},
@@ -109,6 +110,7 @@ def test_a_finding_as_the_service_tells_it(cloud: Cloud, read: Read) -> None:
     assert row(rows, host_name=WEB01, port="8443") == {
         **web01,
         **{"vulnerability": "tlsv1_0-enabled", "title": "TLS version 1.0 is enabled", "severity": "moderate"},
+        "description": "Invented.",
         # A score of 0 without a vector is none, and does not hide the older score.
         **{"cvss2": "4.3", "risk": "100", "exploits": "0", "port": "8443", "protocol": "TCP"},
         **{"solution": "disable-tls-1-0", "solution_name": "Disable TLS 1.0", "solution_type": "workaround"},

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import requests
 
-from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.sources import errors
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.insightvm_rest import InsightVmRest
@@ -43,6 +43,8 @@ def row(frame: Any, **wanted: str) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", MODES)
 def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, mode: Any) -> None:
     console.approve(console.except_(WEB01, "tlsv1_0-enabled"))
+    console.add_vulnerability("told", "Told", 9, description="<p>Lets <b>all</b> in.</p>", needs_credentials=False)
+    console.find(4, "told")
     console.scan()
     found = mode(console.url, console.user, console.password, sleep=lambda seconds: None).snapshot()
     for frame, schema in (
@@ -50,9 +52,11 @@ def test_the_frames_have_the_names_and_types_of_a_snapshot(console: Console, mod
         (found.assets, ASSETS),
         (found.coverage, COVERAGE),
         (found.exceptions, EXCEPTIONS),
+        (found.descriptions, DESCRIPTIONS),
     ):
         assert frame.height > 0
         assert list(frame.schema.items()) == list(schema.items())
+    assert dict(found.descriptions.rows())["told"].strip() == "Lets all in.", "plain text"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -305,7 +309,7 @@ def test_a_compressed_output_is_the_same(console: Console, snapshot: Take, packe
 def test_a_report_is_asked_for_with_growing_pauses(console: Console, snapshot: Take, time: Any) -> None:
     console.polls_until_ready = 7
     snapshot()
-    assert time.pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] * 3
+    assert time.pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] * 4
 
 
 def test_a_slow_report_is_given_up_and_deleted(console: Console, time: Any) -> None:
@@ -328,7 +332,7 @@ def test_the_snapshot_is_taken_by_our_clock_where_the_console_tells_no_time(cons
 def test_no_report_is_left(console: Console, snapshot: Take) -> None:
     snapshot()
     assert console.reports == []
-    assert [method for method, _ in console.requests].count("DELETE") == 3
+    assert [method for method, _ in console.requests].count("DELETE") == 4
 
 
 FAULTS: dict[str, tuple[dict[str, Any], type[errors.SourceError]]] = {

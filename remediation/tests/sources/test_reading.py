@@ -31,10 +31,10 @@ def test_reports_that_a_killed_reading_has_left_are_deleted_and_no_others(
         patch.setattr(insightvm_console, "_delete", lambda *_: None)
         reading_of(row)
         reading_of(other)
-    assert len(console.reports) == 6
+    assert len(console.reports) == 8
     reading_of(row)
     mark = models.Source.objects.get(name="other").settings["mark"]
-    assert len(console.reports) == 3 and all(mark in name for name in console.reports)
+    assert len(console.reports) == 4 and all(mark in name for name in console.reports)
 
 
 def test_one_process_at_a_time_reads_a_source(console: Console, store: str) -> None:

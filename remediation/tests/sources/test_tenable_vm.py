@@ -94,6 +94,7 @@ def test_the_rows_are_all_that_the_scanner_has(tenable: Tenable, source: Make) -
         "scan_started": stamp(scan.scan_started),
         "vulnerability": "10001",
         "title": "KB5099999: Windows Server (November 2026)",
+        "description": "KB5099999: Windows Server (November 2026) was found on the remote host.",
         "severity": "critical",
         "family": "Windows : Microsoft Bulletins",
         "cvss3": "9.8",

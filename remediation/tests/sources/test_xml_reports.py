@@ -44,7 +44,8 @@ NEXPOSE = """<?xml version="1.0"?>
 <vulnerability id="os-hole" title="A hole" severity="8" cvssScore="9.3" riskScore="612.5"><exploits><exploit id="1"/>
 <exploit id="2"/></exploits><references><reference source="CVE">CVE-2026-1000</reference>
 <reference source="BID">7</reference></references><solution><ContainerBlockElement><Paragraph>Install the
-update.</Paragraph></ContainerBlockElement></solution></vulnerability>
+update.</Paragraph></ContainerBlockElement></solution><description><Paragraph>It lets
+all in.</Paragraph></description></vulnerability>
 <vulnerability id="TLS-hole" title="Another" severity="4"/>
 </VulnerabilityDefinitions></NexposeReport>
 """
@@ -163,6 +164,7 @@ def test_a_nexpose_export(file: Any) -> None:
         **asset,
         **{"line": 8, "vulnerability": "os-hole", "title": "A hole", "severity": "Critical", "cvss2": "9.3"},
         **{"risk": "612.5", "exploits": "2", "cves": "CVE-2026-1000", "solution_fix": "Install the update."},
+        **{"description": "It lets all in."},
         **{"first_found": "20261001T010000000"},
     }
     told = {"line": 13, "vulnerability": "tls-hole", "title": "Another", "severity": "Severe"}

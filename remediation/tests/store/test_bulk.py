@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
-from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import bulk, models
 from remediation.store.intake import take_in
 
@@ -288,6 +288,17 @@ def test_a_vulnerability_has_the_worst_that_is_told_of_it_in_any_order(source: i
     assert read.schema == bulk.VULNERABILITY_ROWS
     assert read.rows() == [("cve-1", "A hole", "critical", None, 7.5, 700.0, None, None, 1, ["CVE-2026-1"])]
     assert bulk.write_vulnerabilities(source, snapshot(findings=rows[::-1])) == 0
+
+
+def test_a_description_stays_where_a_later_snapshot_tells_none_and_makes_no_vulnerability(source: int) -> None:
+    told = pl.DataFrame({"vulnerability": ["cve-1", "never-found"], "description": [HOSTILE, "x"]}, DESCRIPTIONS)
+    taken = snapshot(findings=[FINDING])
+    assert bulk.write_vulnerabilities(source, replace(taken, descriptions=told)) == 1
+    assert bulk.write_vulnerabilities(source, taken) == 0
+    assert list(models.Vulnerability.objects.values_list("vulnerability", "description")) == [("cve-1", HOSTILE)]
+    other = told.with_columns(pl.lit("another").alias("description"))
+    assert bulk.write_vulnerabilities(source, replace(taken, descriptions=other)) == 1
+    assert models.Vulnerability.objects.get().description == "another"
 
 
 def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> None:

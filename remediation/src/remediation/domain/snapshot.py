@@ -84,6 +84,9 @@ EXCEPTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 # Findings that the source itself calls fixed, and since when; None where it does not tell.
 FIXED: dict[str, pl.DataType | type[pl.DataType]] = {"asset": pl.String, "vulnerability": pl.String, "fixed": UTC_TIME}
 
+# What the source tells of vulnerabilities in sentences, as plain text. No fact, so never compared.
+DESCRIPTIONS: dict[str, pl.DataType | type[pl.DataType]] = {"vulnerability": pl.String, "description": pl.String}
+
 
 class Proof(Enum):
     """What the absence of a finding proves, by the kind of source.
@@ -134,6 +137,7 @@ class Snapshot:
     """Frames with the columns above. ``rows`` counts what was read, ``taken`` is when, by the source's own clock.
 
     ``only`` is the filter that its report was made with: the absence of what the filter leaves out proves nothing.
+    ``descriptions`` are not kept with it, and another text is no news.
     """
 
     taken: datetime
@@ -145,6 +149,7 @@ class Snapshot:
     rows: int = 0
     fixed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FIXED))
     only: Only = Only()
+    descriptions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DESCRIPTIONS))
 
 
 # Ordered, the worst first.

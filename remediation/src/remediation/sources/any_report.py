@@ -110,7 +110,8 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     header = header_of(path)
     form = BY_COLUMNS[kind]
     chosen = _chosen(header, form, options.mapping)
-    table = read_delimited(path, {name for names in chosen.values() for name in names}, tell)
+    once = {name: by for name in chosen.get("description", ()) for by in _naming(chosen)}
+    table = read_delimited(path, {name for names in chosen.values() for name in names}, tell, once)
     tell("the rows are made findings")
     body, headers = _without_headers(table.rows, chosen)
     body, totals = without_totals(body, [name for column in KEYS for name in chosen.get(column, ())])
@@ -125,6 +126,11 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     return ReadReport(
         kind, snapshot, errors, table.blank + headers, table.duplicate, totals + table.totals, table.not_utf8
     )
+
+
+def _naming(chosen: Mapping[str, list[str]]) -> list[str]:
+    """The column that names the vulnerability, if one does in every row; else all texts have to be kept."""
+    return next(([names[0]] for column in ("vulnerability", "title") if len(names := chosen.get(column, [])) == 1), [])
 
 
 def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict[str, list[str]]:

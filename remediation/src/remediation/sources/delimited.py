@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +51,16 @@ def header_of(path: Path) -> list[str]:
     return read_header(*begin_of(path)).names
 
 
-def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tell = unheard) -> Delimited:
+def read_delimited(
+    path: Path,
+    columns: Collection[str] | None = None,
+    tell: Tell = unheard,
+    once: Mapping[str, str] | None = None,
+) -> Delimited:
     """The rows of a file; of ``columns`` those that the header has are kept in memory.
+
+    Of a column in ``once``, long texts that the other column names, not every cell is kept: one for each cell of the
+    other column at least, and null in the rest.
 
     Names are stripped of blanks; one without a name is "column 7", a repeated one gets " (2)", and so does "line". A
     duplicate is equal in all columns, those not kept included. Raises NotUnderstood for what is no such text (a NUL, no
@@ -63,7 +71,9 @@ def read_delimited(path: Path, columns: Collection[str] | None = None, tell: Tel
         text = utf8.path
         begin, whole = begin_of(text)
         header = read_header(begin, whole)
-        kept = _Kept([place for place, name in enumerate(header.names) if columns is None or name in columns])
+        places = {name: place for place, name in enumerate(header.names) if columns is None or name in columns}
+        named = {str(places[name]): str(places[by]) for name, by in (once or {}).items() if {name, by} <= places.keys()}
+        kept = _Kept(list(places.values()), named)
         size = text.stat().st_size
         at = len(begin[: header.characters].encode()) + (len(BOM_UTF8) if marked_encoding(text) else 0)
         for part, done in _parts(text, header, at):
@@ -109,10 +119,12 @@ def _lines_in(content: bytes) -> int:
 
 
 class _Kept:
-    """What is kept of the parts, one after the other: the columns at these places of the header."""
+    """What is kept of the parts, one after the other: the columns at these places of the header. ``once``: as above, by
+    place."""
 
-    def __init__(self, places: list[int]) -> None:
+    def __init__(self, places: list[int], once: Mapping[str, str]) -> None:
         self._places = places
+        self._once = once
         self._frames = [pl.DataFrame(schema={**{str(place): pl.String for place in places}, **_BESIDE})]
         self.errors: list[RowError] = []
         self.blank = self.totals = 0
@@ -131,14 +143,16 @@ class _Kept:
             self.short = part.short
         self.count += said.height
         hashes = said.drop(LINE).hash_rows().alias(_HASH)
-        self._frames.append(said.select(*(str(place) for place in self._places), LINE, hashes))
+        first = {name: pl.when(pl.col(by).is_first_distinct()).then(name) for name, by in self._once.items()}
+        cells = [first.get(str(place), pl.col(str(place))).alias(str(place)) for place in self._places]
+        self._frames.append(said.select(*cells, LINE, hashes))
 
     def distinct(self, header: list[str]) -> tuple[pl.DataFrame, int]:
         """The rows less those that say what one before says, and how many these are."""
         rows = pl.concat(self._frames)
         again = rows.filter(pl.col(_HASH).is_duplicated())
         # Different rows of one hash, one pair in 2^64, are told apart by the columns that are kept.
-        lost = again.filter(~pl.struct(pl.all().exclude(LINE)).is_first_distinct())[LINE]
+        lost = again.filter(~pl.struct(pl.all().exclude(LINE, *self._once)).is_first_distinct())[LINE]
         if lost.len():
             rows = rows.filter(~pl.col(LINE).is_in(lost.implode()))
         rows = rows.drop(_HASH)

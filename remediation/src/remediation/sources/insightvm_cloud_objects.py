@@ -26,7 +26,7 @@ FINDING = (
     *("first_found", "last_found", "reintroduced"),
 )
 REMEDY = ("remedy", "solution_name", "solution_fix", "solution_type")
-DEFINITION = ("vulnerability", "title", "severity", "cvss3", "cvss2", "risk", "exploits", "cves")
+DEFINITION = ("vulnerability", "title", "severity", "cvss3", "cvss2", "risk", "exploits", "cves", "description")
 
 # Official words. What has one of these is no finding; what was skipped or is unknown is no proof of that.
 NOT_VULNERABLE = {"NOT_VULNERABLE", "NOT_VULN_DONT_STORE", "OVERRIDDEN_VULN_VERS", "SUPERSEDED"}
@@ -95,7 +95,7 @@ def definition(part: Part) -> Row:
     scores = (_score(part, "cvss_v3"), _score(part, "cvss_v2"), _number(part, "risk_score"))
     return (
         *(part.key("id").strip(), _text(part, "title"), _text(part, "severity"), *scores),
-        *(exploits, _text(part, "cves")),
+        *(exploits, _text(part, "cves"), _text(part, "description")),
     )
 
 

@@ -1,6 +1,6 @@
-"""InsightVM by its console: three SQL reports make a snapshot.
+"""InsightVM by its console: four SQL reports make a snapshot.
 
-The coverage comes first, then the findings, then the exceptions. A scan that ends in between leaves a finding unsettled
+The coverage comes first, then the findings, then the exceptions, then what is told of vulnerabilities. A scan that ends in between leaves a finding unsettled
 at worst, and an exception that is approved in between is never taken for a fix.
 """
 
@@ -88,6 +88,7 @@ class InsightVmConsole:
             covered, taken = self._rows(http, "coverage", rows_of.COVERAGE_COLUMNS)
             found, _ = self._rows(http, "findings", rows_of.FINDINGS_COLUMNS)
             excepted, _ = self._rows(http, "exceptions", rows_of.EXCEPTIONS_COLUMNS)
+            described, _ = self._rows(http, "descriptions", rows_of.DESCRIPTIONS_COLUMNS)
             self.skew = http.skew
         return Snapshot(
             taken=taken,
@@ -97,6 +98,7 @@ class InsightVmConsole:
             coverage=rows_of.coverage(covered),
             exceptions=rows_of.exceptions(excepted),
             rows=found.height,
+            descriptions=rows_of.descriptions(described),
         )
 
     def _rows(self, http: ConsoleHttp, title: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, datetime]:

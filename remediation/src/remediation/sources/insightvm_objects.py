@@ -111,7 +111,7 @@ def found(finding: Part) -> Found:
 
 
 def vulnerability(told: Part) -> dict[str, Any]:
-    """What a snapshot's findings say of a vulnerability of ``/vulnerabilities/{id}``."""
+    """What a snapshot says of a vulnerability of ``/vulnerabilities/{id}``."""
     scores = told.part("cvss")
     cvss = [scores.part(name).number("score", *BOUNDS["cvss_v3_score"]) for name in ("v3", "v2")]
     score = told.number("severityScore", *BOUNDS["severity_score"])
@@ -124,6 +124,7 @@ def vulnerability(told: Part) -> dict[str, Any]:
         "risk": told.number("riskScore", *BOUNDS["riskscore"]),
         "exploits": told.whole("exploits", most=int(BOUNDS["exploits"][1])),
         "cves": told.texts("cves"),
+        "description": told.part("description").text("text"),
     }
 
 

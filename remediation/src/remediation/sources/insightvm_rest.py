@@ -23,10 +23,11 @@ from urllib.parse import quote
 
 import polars as pl
 
-from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from ..domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from . import insightvm_objects as objects
 from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
+from .descriptions import described
 from .errors import NoRightToAssets, NotThere, NotUnderstood, SourceBusy, TooMuch, Unsteady
 from .http_answer import LATER, Meanings, time_of
 from .insightvm_objects import Found, Listed
@@ -233,6 +234,7 @@ class _Reading:
             coverage=_frame(COVERAGE, (_coverage_row(one, scans) for one in there)),
             exceptions=_frame(EXCEPTIONS, _exception_rows(read)),
             rows=sum(one.is_open for asset in read.values() for one in asset.found),
+            descriptions=described(_frame(DESCRIPTIONS, vulnerabilities)),
         )
 
     def _telling(self, what: str) -> Tell:

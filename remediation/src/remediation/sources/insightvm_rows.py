@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, SEVERITIES, UTC_TIME, severity_of_score
+from ..domain.snapshot import (
+    ASSETS,
+    COVERAGE,
+    DESCRIPTIONS,
+    EXCEPTIONS,
+    FINDINGS,
+    SEVERITIES,
+    UTC_TIME,
+    severity_of_score,
+)
+from .descriptions import described
 from .errors import NotUnderstood
 
 SCAN = ("last_scan_id", "scan_started", "scan_finished", "credential_status")
@@ -25,6 +35,7 @@ EXCEPTIONS_COLUMNS = (
     *("asset_id", "vulnerability_key", "exception_id", "exception_status", "exception_reason", "expiration_date"),
     *("submitted_by", "reviewed_by"),
 )
+DESCRIPTIONS_COLUMNS = ("vulnerability_key", "vulnerability_description")
 
 Kind = pl.DataType | type[pl.DataType]
 
@@ -47,6 +58,7 @@ NAMES = {
     "status": "exception_status",
     "reason": "exception_reason",
     "expires": "expiration_date",
+    "description": "vulnerability_description",
 }
 # A snapshot's column that is made of others.
 MADE_OF = {
@@ -95,6 +107,11 @@ def coverage(rows: pl.DataFrame) -> pl.DataFrame:
 def exceptions(rows: pl.DataFrame) -> pl.DataFrame:
     """The exceptions with their status, in the source's own words. Only an approved one excepts."""
     return _framed(rows, EXCEPTIONS)
+
+
+def descriptions(rows: pl.DataFrame) -> pl.DataFrame:
+    """What is told of vulnerabilities, of those of which anything is."""
+    return described(_framed(rows, DESCRIPTIONS))
 
 
 def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:

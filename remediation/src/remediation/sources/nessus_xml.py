@@ -37,7 +37,7 @@ _TEXTS = {
     "epss_score": "epss",
     "exploit_available": "exploits",
 }
-_CVE, _RISK = "cve", "risk_factor"
+_CVE, _RISK, _DESCRIPTION = "cve", "risk_factor", "description"
 _ATTRIBUTES = {
     "pluginID": "vulnerability",
     "pluginName": "title",
@@ -72,7 +72,9 @@ class _Nessus:
 
     def __init__(self) -> None:
         numbers = {LINE: pl.Int64, _HOST: pl.Int64}
-        self.rows = Rows(*_ATTRIBUTES.values(), *_TEXTS.values(), "severity", "cves", "state", kinds=numbers)
+        self.rows = Rows(
+            *_ATTRIBUTES.values(), *_TEXTS.values(), _DESCRIPTION, "severity", "cves", "state", kinds=numbers
+        )
         told = ("host_name", "ip", "mac", "os", "scan_started", "scan_finished")
         self._hosts = Rows(*told, kinds={_HOST: pl.Int64})
         self._host: dict[str, str] | None = None
@@ -82,11 +84,15 @@ class _Nessus:
         self._tag = ""
         self._item: dict[str, Any] | None = None
         self._cves = Values()
+        # The plugins whose description was read. It is the same with each of their items.
+        self._described: set[str | None] = set()
 
     def started(self, name: str, attributes: dict[str, str], line: int) -> bool:
         if self._item is not None:
             if name in ("ReportItem", "ReportHost"):
                 raise misplaced(name, line)
+            if name == _DESCRIPTION:
+                return self._item["vulnerability"] not in self._described
             return name in _TEXTS or name in (_CVE, _RISK)
         if name == "ReportItem":
             if self._host is None:
@@ -131,6 +137,9 @@ class _Nessus:
         elif name == _RISK:
             # The severity is what the scan counts by; a policy or a person may have changed it.
             item["severity"] = item["severity"] or text
+        elif name == _DESCRIPTION and text:
+            item[_DESCRIPTION] = text
+            self._described.add(item["vulnerability"])
         elif name in _TEXTS:
             item[_TEXTS[name]] = text
 

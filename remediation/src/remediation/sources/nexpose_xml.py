@@ -32,6 +32,8 @@ _DEFINED = {"title": "title", "cvssScore": "cvss2", "cvssV3Score": "cvss3", "ris
 _SCAN = {"id": "scan", "startTime": "scan_started", "endTime": "scan_finished"}
 # An asset that did not answer was not assessed, and a scan that was stopped did not assess all that it names.
 _ASSESSED, _WHOLE = ("", "alive"), ("", "finished")
+# What no definition and no text holds.
+_NOT_WITHIN = ("vulnerability", "node", "test")
 # The number of a node in the file.
 _NODE = "node"
 # Ends a line. XML allows it in no text.
@@ -58,7 +60,9 @@ class _Nexpose:
         told = ("vulnerability", "scan", "first_found", "accepted", "port", "protocol", "state")
         self.rows = Rows(*told, kinds={LINE: pl.Int64, **numbers})
         self._nodes = Rows("asset_id", "host_name", "ip", "mac", "os", "sites", kinds=numbers)
-        self._definitions = Rows("vulnerability", *_DEFINED.values(), "severity", "exploits", "cves", "solution_fix")
+        self._definitions = Rows(
+            "vulnerability", *_DEFINED.values(), "severity", "exploits", "cves", "solution_fix", "description"
+        )
         self._scans = Rows(*_SCAN.values())
         self._all_whole = True
         self._node: dict[str, Any] | None = None
@@ -92,6 +96,8 @@ class _Nexpose:
         return False
 
     def nested(self, name: str, attributes: dict[str, str], text: str, /) -> str:
+        if name in _NOT_WITHIN:
+            raise misplaced(name, self._line)
         if name == "URLLink":
             url = attributes.get("LinkURL") or attributes.get("href", "")
             if url in text:
@@ -183,16 +189,21 @@ class _Nexpose:
         self._node = None
 
     def _start_within_definition(self, name: str, attributes: dict[str, str], line: int) -> bool:
-        if name in ("vulnerability", "node", "test"):
+        if name in _NOT_WITHIN:
             raise misplaced(name, line)
+        self._line = line
         self._exploits += name == "exploit"
-        return name == "solution" or (name == "reference" and attributes.get("source", "").upper() == "CVE")
+        return name in ("solution", "description") or (
+            name == "reference" and attributes.get("source", "").upper() == "CVE"
+        )
 
     def _end_within_definition(self, definition: dict[str, Any], name: str, text: str) -> None:
         if name == "reference" and text:
             self._cves.add(text)
         elif name == "solution":
             definition["solution_fix"] = _lines(text)
+        elif name == "description":
+            definition["description"] = _lines(text)
         elif name == "vulnerability":
             exploits = str(self._exploits) if self._exploits else None
             self._definitions.add({**definition, "cves": self._cves.text(), "exploits": exploits})

@@ -38,6 +38,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("title", "plugin.name", "vulnerability"),
     ),
     "severity": ("severity", "risk", "risk factor", "definition.severity", "severity level"),
+    "description": (
+        *("description", "definition.description", "vulnerability description", "plugin.description", "synopsis"),
+        "definition.synopsis",
+    ),
     "family": ("plugin family", "family", "definition.family"),
     "cvss3": (
         *("cvss v3.0 base score", "cvss v3 base score", "cvss3 base score", "definition.cvss3.base_score"),

@@ -17,6 +17,8 @@ COLUMNS: tuple[str, ...] = (
     *("scan", "scan_started", "scan_finished", "assessed", "credentials"),
     # The source's own id of the vulnerability: a plugin's number, InsightVM's natural id.
     *("vulnerability", "title"),
+    # What the source tells of the vulnerability, as plain text. One row of each vulnerability is enough.
+    "description",
     # The source's own word, in any case: Critical, High, Medium, Low, None, Info, Severe, Moderate.
     "severity",
     # The family of a plugin, which often names the vendor.

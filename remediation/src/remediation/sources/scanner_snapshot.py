@@ -25,6 +25,7 @@ from ..domain.snapshot import (
 )
 from . import cells
 from .asset_keys import with_assets
+from .descriptions import described
 from .row_errors import ROW_ERRORS, no_errors
 from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 
@@ -62,6 +63,8 @@ def snapshot_of_rows(
     fixed.
     """
     read = _with_keys(scanner_rows(rows))
+    descriptions = described(read)
+    read = read.drop("description")
     errors = [_without_key(read, columns or {})]
     read = read.filter(_has_asset() & _has_vulnerability())
     judged, wrong = _judged(read, columns or {})
@@ -81,6 +84,7 @@ def snapshot_of_rows(
         fixed=_typed(findings.filter(~pl.col("is_open") & pl.col("accepted").is_null()), FIXED).sort(KEY),
         only=only,
         rows=rows.height,
+        descriptions=descriptions,
     )
     return snapshot, pl.concat(errors).sort(LINE, nulls_last=True)
 

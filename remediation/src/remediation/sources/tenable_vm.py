@@ -299,6 +299,7 @@ def row_of(finding: Part) -> dict[str, str | None]:
         "scan_started": scan.text("started_at"),
         "vulnerability": plugin.key("id"),
         "title": plugin.text("name"),
+        "description": plugin.text("description"),
         "severity": finding.text("severity"),
         "family": plugin.text("family"),
         "cvss3": plugin.word("cvss3_base_score") or plugin.word("cvss4_base_score"),

@@ -219,7 +219,7 @@ def read_vulnerabilities(source_id: int) -> pl.DataFrame:
 
 def write_vulnerabilities(source_id: int, snapshot: Snapshot) -> int:
     """Write what a snapshot says of vulnerabilities. What it does not tell (null) stays. Returns how many changed."""
-    rows = vulnerability_rows(snapshot.findings)
+    rows = vulnerability_rows(snapshot.findings).join(snapshot.descriptions, on="vulnerability", how="left")
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 
 

@@ -144,6 +144,7 @@ class Vulnerability(models.Model):
     epss = models.FloatField(null=True, db_comment="0 to 1, as the source tells it")
     exploits = models.IntegerField(null=True)
     cves = texts()
+    description = models.TextField(null=True, db_comment="the source's own, as plain text")
     rank = models.GeneratedField(
         expression=Case(
             *(When(severity=name, then=Value(len(SEVERITIES) - 1 - place)) for place, name in enumerate(SEVERITIES)),

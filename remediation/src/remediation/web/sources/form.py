@@ -15,7 +15,7 @@ from ...store import models
 
 LONGEST_PAUSE = 7 * 24 * 60
 _MODES = [
-    ("sql", "By three reports, which tell when and with which credentials each asset was scanned"),
+    ("sql", "By four reports, which tell when and with which credentials each asset was scanned"),
     ("rest", "Asset after asset, for a user who may make no reports: slow, and nothing missing counts as remediated"),
 ]
 # What each kind is asked for, and what its fields are called there.
