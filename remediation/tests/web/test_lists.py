@@ -135,6 +135,27 @@ def test_devices_with_the_most_of_the_worst_come_first(person: Client, source: m
     assert "CVE-2026-1" in page and "console, other" in page, "one line for one CVE of two sources"
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("name=db.exa", ["db.example"]),
+        ("name=10.0.0.7", ["web.example"]),
+        ("name=10.0", ["web.example"]),
+        ("name=web+db", []),
+        ("name='%26|!():*\\", []),
+        ("tag=DMZ", ["web.example"]),
+        ("tag=Ann", ["db.example"]),
+        ("tag=Nobody", []),
+    ],
+)
+def test_devices_are_found_by_how_their_names_and_addresses_begin_and_by_tags(
+    person: Client, source: models.Source, asked: str, found: list[str]
+) -> None:
+    models.Asset.objects.filter(host_name="web.example").update(ip="10.0.0.7", sites=["HQ", "DMZ"])
+    models.Asset.objects.filter(host_name="db.example").update(owner_tags=["Ann"])
+    assert rows(person, f"/devices/?{asked}") == found
+
+
 def test_a_view_is_kept_and_is_its_owners(
     person: Client, source: models.Source, as_role
 ) -> None:  # type: ignore[no-untyped-def]

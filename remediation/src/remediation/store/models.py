@@ -12,7 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Func, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -87,6 +87,13 @@ class Device(models.Model):
     none = models.IntegerField(default=0, db_default=0)
     assessed = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [GinIndex(SearchVector("name", config="simple"), name="device_words", fastupdate=False)]
+
+
+# Of an asset. The order is that of web.devices.rows.
+_TAGS = ("sites", "owner_tags", "location_tags", "criticality_tags", "custom_tags")
+
 
 class Asset(models.Model):
     """What one source calls one machine, and how it was assessed last."""
@@ -118,6 +125,12 @@ class Asset(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "asset"], name="asset_once")]
+        indexes = [
+            GinIndex(SearchVector("host_name", "ip", config="simple"), name="asset_words", fastupdate=False),
+            GinIndex(
+                Func(*_TAGS, template="(%(expressions)s)", arg_joiner=" || "), name="asset_tags", fastupdate=False
+            ),
+        ]
 
 
 # The orders of pages. The expressions are those of web.vulnerabilities.rows.

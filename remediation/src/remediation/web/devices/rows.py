@@ -8,14 +8,17 @@ from ...store.listing import Column, Filter, Listing
 # Worst first: any critical one before all high ones, and so on.
 _WORST = "(device.critical::float8 * 1e12 + device.high::float8 * 1e8 + device.medium::float8 * 1e4 + device.low)"
 _SOURCE = "JOIN store_source AS source ON source.id = asset.source_id"
-_NAMED = """strpos(lower(device.name), lower(%(name)s)) > 0 OR device.id IN (
-    SELECT device_id FROM store_asset AS asset
-    WHERE asset.ip = %(name)s OR strpos(lower(asset.host_name), lower(%(name)s)) > 0
+# The expressions are those of the indexes.
+_NAMED = """device.id IN (
+    SELECT id FROM store_device WHERE to_tsvector('simple'::regconfig, COALESCE(name, '')) @@ to_tsquery('simple', %(name)s)
+    UNION ALL
+    SELECT device_id FROM store_asset
+    WHERE to_tsvector('simple'::regconfig, COALESCE(host_name, '') || ' ' || COALESCE(ip, ''))
+        @@ to_tsquery('simple', %(name)s)
 )"""
 _TAGGED = """device.id IN (
-    SELECT device_id FROM store_asset AS asset WHERE %(tag)s = ANY(
-        asset.sites || asset.owner_tags || asset.location_tags || asset.criticality_tags || asset.custom_tags
-    )
+    SELECT device_id FROM store_asset
+    WHERE (sites || owner_tags || location_tags || criticality_tags || custom_tags) @> ARRAY[%(tag)s]
 )"""
 _HAS = " OR ".join(f"('{name}' = ANY(%(severity)s) AND device.{name} > 0)" for name in SEVERITIES)
 _OPEN = " + ".join(f"device.{name}" for name in SEVERITIES)
@@ -47,7 +50,7 @@ DEVICES = Listing(
         ),
     ),
     filters=(
-        Filter("name", "Name or address", _NAMED),
+        Filter("name", "Name or address", _NAMED, "words"),
         Filter("severity", "Has", _HAS, "choices", [(name, name.capitalize()) for name in SEVERITIES]),
         Filter("tag", "Site, owner or tag", _TAGGED),
     ),
