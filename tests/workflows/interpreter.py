@@ -95,7 +95,11 @@ class Job:
 
     def _pattern_match(self, node: str, step: Json, _: str) -> str:
         regex = "".join(
-            re.escape(part["value"]) if part["type"] == "text" else f"(?P<{part['value']['ident']}>{part['value']['regex']})"
+            (
+                re.escape(part["value"])
+                if part["type"] == "text"
+                else f"(?P<{part['value']['ident']}>{part['value']['regex']})"
+            )
             for part in step["parameters"]["expressions"]
         )
         match = re.search(regex, self.text(step["parameters"]["input"]))

@@ -1,7 +1,7 @@
 """Build the bundles in workflows/, or check that they are what would be built and that they hold together.
 
-    python -m tools.workflows            writes them (make workflows)
-    python -m tools.workflows --check    exit 1 where one is not as it would be built, or is not sound
+python -m tools.workflows            writes them (make workflows)
+python -m tools.workflows --check    exit 1 where one is not as it would be built, or is not sound
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def is_same(name: str, old: bytes, new: bytes) -> bool:
 def differences(folder: Path, files: dict[str, bytes]) -> list[str]:
     """The files of a folder that are not as they would be built, missing or too many."""
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    different = [name for name in files.keys() & there.keys() if not is_same(name, there[name].read_bytes(), files[name])]
+    different = [
+        name for name in files.keys() & there.keys() if not is_same(name, there[name].read_bytes(), files[name])
+    ]
     return sorted([*different, *(files.keys() ^ there.keys())])
 
 

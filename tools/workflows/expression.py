@@ -1,4 +1,4 @@
-"""The condition of a decision: from text, ``{{[Step].[found]}} == true AND ...``, to the tree that a workflow file holds.
+"""The condition of a decision: from text, ``{{[Step].[found]}} == true``, to the tree that a workflow file holds.
 
 Known are AND and OR, comparisons, ``length(...)`` and ``is_defined(...)``, variables, texts, numbers, true and false.
 All of these stand in published workflows, and the tree has their shape.

@@ -1,4 +1,4 @@
-"""A picture of a workflow's steps, drawn from its file. It says so itself, since it is no screenshot of InsightConnect."""
+"""A picture of a workflow's steps, drawn from its file, which it says itself: it is no screenshot of InsightConnect."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def main() -> int:
     bundles = sorted(path.parent for path in (ROOT / "workflows").glob(f"*/{SPEC}"))
     for folder in bundles:
         spec = KomandPluginSpec(str(folder), SPEC)
-        found = {name: problem for name, problem in ((name, judge(rule, spec)) for name, rule in run.items()) if problem}
+        found = {
+            name: problem for name, problem in ((name, judge(rule, spec)) for name, rule in run.items()) if problem
+        }
         for name, problem in found.items():
             known = name in NOT_SATISFIED
             print(f"{'not satisfied' if known else 'FAILED'}: {folder.name}: {name}: {problem}")
