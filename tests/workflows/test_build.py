@@ -46,8 +46,9 @@ def test_a_changed_missing_or_additional_file_is_a_difference(bundles, tmp_path)
     assert command.differences(tmp_path, files) == ["help.md", "notes.txt", bundle.PICTURE, "workflow.spec.yaml"]
 
 
-def test_the_command_says_what_is_wrong(monkeypatch, tmp_path, capsys):
+def test_the_command_says_what_is_wrong(bundles, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(command, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "build", lambda: iter([(NAMES[0], *bundles[NAMES[0]])]))
     assert command.main(["--check"]) == 1
     assert f"FAILED: {NAMES[0]}: help.md is not what make workflows writes" in capsys.readouterr().out
     assert command.main([]) == 0 and command.main(["--check"]) == 0

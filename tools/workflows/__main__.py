@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tools.tree import ROOT
+from tools.tree import ROOT, read_spec
 from tools.workflows import bundle
 from tools.workflows.description import every_description
 from tools.workflows.icon import Json, icon
@@ -27,10 +27,10 @@ FOLDER = ROOT / "workflows"
 
 def build() -> Iterator[tuple[str, Json, dict[str, bytes]]]:
     """Of each workflow its name, the content of its file, and the files of its folder."""
-    plugins, facts = all_plugins(), read_facts("insightconnect")
+    plugins, facts, spec = all_plugins(), read_facts("insightconnect"), read_spec()
     for description in every_description():
         content = icon(description, plugins, facts)
-        yield description["name"], content, bundle.bundle(description, content)
+        yield description["name"], content, bundle.bundle(description, content, spec)
 
 
 def _pixels(content: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tools.tree import ROOT, read_spec
+from tools.tree import ROOT
 from tools.workflows.description import Description
 from tools.workflows.icon import Json
 from tools.workflows.picture import draw
@@ -28,12 +28,12 @@ _NOT_IMPORTED = (
 )
 
 
-def bundle(description: Description, content: Json) -> dict[str, bytes]:
-    """The files of a workflow's folder by name, as bytes."""
+def bundle(description: Description, content: Json, plugin: Mapping[str, object]) -> dict[str, bytes]:
+    """The files of a workflow's folder by name, as bytes; ``plugin`` is this plugin's specification."""
     name = description["name"]
     texts = {
         f"{name}.icon": json.dumps(content, indent=1, ensure_ascii=False) + "\n",
-        "workflow.spec.yaml": _spec(description),
+        "workflow.spec.yaml": _spec(description, plugin),
         "help.md": _help(description, content),
     }
     return {
@@ -51,8 +51,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def _spec(described: Description) -> str:
-    plugin, name = read_spec(), described["name"]
+def _spec(described: Description, plugin: Mapping[str, object]) -> str:
+    name = described["name"]
     keywords = [*described["keywords"], *(["parameters"] if "parameters" in described else [])]
     spec: dict[str, Any] = {
         "extension": "workflow",
