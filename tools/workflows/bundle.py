@@ -18,8 +18,8 @@ from tools.workflows.picture import draw
 PICTURE = "screenshots/workflow.png"
 _REPOSITORY = "https://github.com/rapid7/insightconnect-workflows"
 _IMPORT = (
-    "Import the `.icon` file under Workflows > Add Workflow > Import in InsightConnect.",
-    "Choose the connections and, where it asks, the orchestrator.",
+    "Import the HaloITSM plugin in the version below, since Rapid7's library does not have it.",
+    "Import the `.icon` file with the Import Workflow wizard of InsightConnect, and choose the connections there.",
 )
 # No product of Rapid7 was at hand, so this belongs into every help.
 _NOT_IMPORTED = (
