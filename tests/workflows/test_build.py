@@ -102,6 +102,15 @@ def test_facts_are_read_from_a_clone(tmp_path):
 @pytest.mark.parametrize(
     "change, told",
     [
+        (
+            {
+                "steps": [
+                    {"decision": "A", "branches": [{"edge": "x", "steps": [{"into": "J", "values": {}}]}]},
+                    {"join": "J", "types": {"Priority": "integer"}},
+                ]
+            },
+            "not every branch brings the values of J: Priority",
+        ),
         ({"steps": [{"action": "A", "run": "haloitsm.get_ticket", "input": {}}]}, "whether the job fails or goes on"),
         ({"steps": [{"artifact": "A", "content": "{{[Nobody].[x]}}"}]}, "has no step 'Nobody'"),
         ({"steps": [{"action": "A", "run": "haloitsm.fly", "input": {}}]}, "haloitsm.fly is not known"),

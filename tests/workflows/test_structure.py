@@ -233,6 +233,13 @@ def refer_to_an_item_outside(broken):
     broken.given("Find Open Tickets")["external_reference"] = inner
 
 
+def refer_to_an_item_after_its_loop(broken):
+    loop, after = broken.step("Each Ticket"), broken.step("Tickets Not Searched")["nodeId"]
+    broken.edge("Tickets Searched", "Tickets Not Searched")["toNodeId"] = ""
+    broken.graph["edges"][loop["parameters"]["nextEdgeId"]]["toNodeId"] = after
+    broken.given("Tickets Not Searched")["content"] = broken.tag("Each Ticket", "$item", "id")
+
+
 def refer_to_what_the_items_do_not_have(broken):
     broken.given("Close Ticket")["ticket_id"] = broken.tag("Each Ticket", "$item", "number")
 
@@ -284,6 +291,7 @@ BROKEN = [
     (FOUND, begin_the_loop_outside, "is not in the loop"),
     (FOUND, forget_what_follows_the_loop, "are not one into the loop and one that follows it"),
     (REMEDIATED, refer_to_an_item_outside, "'Each Ticket' does not come before it on every way"),
+    (REMEDIATED, refer_to_an_item_after_its_loop, "but is not in step 'Each Ticket'"),
     (REMEDIATED, refer_to_what_the_items_do_not_have, "which step 'Each Ticket' does not give"),
     ("Update_InsightIDR_Investigations_from_HaloITSM_Tickets", give_a_value_that_is_not_offered, "none of OPEN, INV"),
 ]

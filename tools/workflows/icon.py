@@ -218,6 +218,8 @@ class _Workflow:
 
     def _join(self, step: Description, rest: list[Description], parent: str) -> None:
         sources = self._into.get(step["join"], {})
+        if not all(values.keys() == step["types"].keys() for values in sources.values()):
+            raise ValueError(f"not every branch brings the values of {step['join']}: {', '.join(step['types'])}")
         properties = {
             name: {"description": f'Emitted variable "{name}"', "order": place, "title": name, "type": kind}
             for place, (name, kind) in enumerate(step["types"].items(), start=1)
@@ -229,7 +231,7 @@ class _Workflow:
                 "inputBuilderSchemas": None,
                 "name": name,
                 "type": kind,
-                "variables": {edge: values.get(name, "") for edge, values in sources.items()},
+                "variables": {edge: values[name] for edge, values in sources.items()},
             }
             for name, kind in step["types"].items()
         ]

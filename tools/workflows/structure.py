@@ -156,6 +156,8 @@ class _Steps:
             return "which is no step"
         if source not in known.before:
             return f"but {self._ways.called(source)} does not come before it on every way"
+        if reference.path[:1] == ("$item",) and source not in known.inside:
+            return f"but is not in {self._ways.called(source)}"
         if last != "$success" and source not in known.succeeded:
             return f"but {self._ways.called(source)} may have failed on the way"
         if self._type_at(reference) is None:

@@ -11,13 +11,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Known:
-    """What is certain on the way to a step: the steps that ran before it, and those of them that succeeded."""
+    """What is certain on the way to a step.
 
-    before: frozenset[str]
-    succeeded: frozenset[str]
+    The steps that ran before it, those of them that succeeded, and the loops that it is in.
+    """
+
+    before: frozenset[str] = frozenset()
+    succeeded: frozenset[str] = frozenset()
+    inside: frozenset[str] = frozenset()
 
     def __and__(self, other: Known) -> Known:
-        return Known(self.before & other.before, self.succeeded & other.succeeded)
+        return Known(self.before & other.before, self.succeeded & other.succeeded, self.inside & other.inside)
 
 
 class Ways:
@@ -51,7 +55,7 @@ class Ways:
 
     def graph_problems(self) -> Iterator[str]:
         """Nodes without a step and the other way round, edges that lead nowhere or out of their loop."""
-        for node in self.nodes.keys() ^ self.steps.keys():
+        for node in sorted(self.nodes.keys() ^ self.steps.keys()):
             yield f"{self.called(node)} is not both a node and a step"
         for name, items in (("id", self.nodes), ("nodeId", self.steps), ("id", self.edges)):
             yield from (f"{key!r} has the {name} {item[name]!r}" for key, item in items.items() if item[name] != key)
@@ -120,7 +124,7 @@ class Ways:
 
     def walk_problems(self) -> Iterator[str]:
         """Goes every way, and learns what is certain before each step. A step comes after all that lead to it."""
-        waiting = {node: Known(frozenset(), frozenset()) for node in self.nodes if self._is(node, "trigger")}
+        waiting = {node: Known() for node in self.nodes if self._is(node, "trigger")}
         while waiting:
             node, known = waiting.popitem()
             self.known[node] = known
@@ -130,7 +134,7 @@ class Ways:
                 ways = [one["id"] for one in self._into(target)] if target else []
                 if ways and all(way in self.on_edge for way in ways):
                     waiting[target] = _common([self.on_edge[way] for way in ways])
-        for node in self.nodes.keys() - self.known.keys():
+        for node in sorted(self.nodes.keys() - self.known.keys()):
             yield f"no way leads from the trigger to {self.called(node)}, or it goes round in circles"
 
     def _after(self, node: str, edge: Json) -> Known:
@@ -139,7 +143,8 @@ class Ways:
         if step["type"] == "automated_decision":
             case = next(case for case in step["parameters"]["stepControlParams"] if case["edgeId"] == edge["id"])
             succeeded |= set(said_to_succeed(case["expression"]))
-        return Known(known.before | {node}, succeeded)
+        inside = known.inside | {node} if edge["parentNodeId"] == node else known.inside
+        return Known(known.before | {node}, succeeded, inside)
 
 
 def _common(ways: list[Known]) -> Known:
