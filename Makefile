@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate workflows check-workflows style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -91,6 +91,13 @@ plugin: ## write the plugin's own folder, as it would stand in Rapid7's reposito
 
 validate: ## run all of Rapid7's rules on that folder, with the look-ups that leave the machine answered locally
 	@$(call in,rapid7)python -m tools.validate
+
+workflows: ## write the workflows that InsightConnect can import to workflows/, from their descriptions there
+	@$(call in,develop)python -m tools.workflows
+
+check-workflows: ## fail where one is not what its description makes, does not hold together or breaks a rule of Rapid7
+	@$(call in,develop)python -m tools.workflows --check
+	@$(call in,rapid7)python -m tools.workflows.rules
 
 style: ## black and prospector as Rapid7's repository runs them, for the service with a profile of its own
 	@$(call in,style)black --version && failed=; \

@@ -260,3 +260,33 @@ def test_the_key_is_in_no_log(halo, connection, caplog):
     caplog.set_level("INFO")
     create(connection)
     assert "POST /Tickets -> 201" in caplog.text and not re.search("ABC123|Seen twice|Beaconing", caplog.text)
+
+
+def reached(connection, **wanted):
+    found = run_action(connection, "search_tickets", **{"external_reference": KEY, **wanted})
+    assert found["count"] == len(found["tickets"])
+    return [ticket["id"] for ticket in found["tickets"]]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["key kept", "key not kept"])
+def test_a_search_finds_what_carries_the_key_and_nothing_that_only_looks_like_it(halo, kept):
+    halo.keeps_external_id = kept
+    made = create(connected(connection_to(halo)))["ticket"]["id"]
+    create(connected(connection_to(halo)), KEY + "4")
+    foreign = halo.log_ticket(summary=KEY, details=f"Mine.\n\nReference: {KEY}", user_id=52)["id"]
+    assert foreign not in reached(connected(connection_to(halo))) == [made]
+    assert reached(connected(connection_to(halo)), external_reference="INV-none") == []
+
+
+def test_the_other_filters_hold_for_what_carries_the_key(halo, connection):
+    twins = [made_before(halo), made_before(halo)]
+    assert reached(connection) == twins and reached(connection, max_results=1) == twins[:1]
+    assert reached(connection, summary_contains="something else") == []
+    run_action(connection, "update_ticket", ticket_id=twins[0], agent_id=3)
+    run_action(connection, "close_ticket", ticket_id=twins[0])
+    assert reached(connection) == twins and reached(connection, open_only=True) == twins[1:]
+
+
+def test_a_search_by_key_makes_no_ticket(halo, connection):
+    before = set(halo.tickets)
+    assert reached(connection) == [] and set(halo.tickets) == before

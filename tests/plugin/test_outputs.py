@@ -64,6 +64,7 @@ WHOLE_INPUTS = {
         "client_id": 12,
         "user_id": 52,
         "open_only": True,
+        "external_reference": "INV-1",
     },
     "add_comment": {
         "ticket_id": 2102,

@@ -39,6 +39,7 @@ class SearchTickets(insightconnect_plugin_runtime.Action):
             open_only=given_flag(params, Input.OPEN_ONLY, default=False),
         )
         max_results = given_number(params, Input.MAX_RESULTS, default=50, lowest=1, highest=10_000)
-        tickets = self.connection.client.search_tickets(wanted, max_results=max_results)
+        reference = given_text(params, Input.EXTERNAL_REFERENCE)
+        tickets = self.connection.client.search_tickets(wanted, max_results=max_results, reference=reference)
         described = [ticket_output(ticket, self.connection.client) for ticket in tickets]
         return {Output.TICKETS: described, Output.COUNT: len(described)}

@@ -12,6 +12,7 @@ class Input:
     CLIENT_ID = "client_id"
     CREATED_AFTER = "created_after"
     CREATED_BEFORE = "created_before"
+    EXTERNAL_REFERENCE = "external_reference"
     MAX_RESULTS = "max_results"
     OPEN_ONLY = "open_only"
     PRIORITY_ID = "priority_id"
@@ -60,6 +61,12 @@ class SearchTicketsInput(insightconnect_plugin_runtime.Input):
       "title": "Created Before",
       "description": "Filter tickets created before this date (ISO 8601)",
       "order": 7
+    },
+    "external_reference": {
+      "type": "string",
+      "title": "External Reference",
+      "description": "Only the tickets that Create Ticket made for this External Reference, the oldest first. The other filters apply to them as well",
+      "order": 13
     },
     "max_results": {
       "type": "integer",

@@ -235,10 +235,13 @@ class HaloClient:
         """A ticket. Raises HaloError, NotFound when there is none, Unauthorized when the agent may not see it."""
         return self._reader.get(ticket_id, details=include_details)
 
-    def search_tickets(self, wanted: TicketFilter | Fields, max_results: int = 50) -> list[Ticket]:
+    def search_tickets(
+        self, wanted: TicketFilter | Fields, max_results: int = 50, reference: str | None = None
+    ) -> list[Ticket]:
         """Up to ``max_results`` tickets that match, newest first, read in pages of 100. Raises HaloError.
 
-        ``wanted`` is a TicketFilter, or Halo's own list parameters.
+        ``wanted`` is a TicketFilter, or Halo's own list parameters. With ``reference`` only the tickets that carry this
+        external reference are looked at, the oldest first, which is the one that counts (see find_references).
         Open and closed tickets alike: where the instance's list leaves closed ones out, they are asked for expressly as
         long as there is room among the results. With ``open_only``, those that are known to be closed are left out.
         """
@@ -246,6 +249,10 @@ class HaloClient:
             wanted = TicketFilter.from_halo(wanted)
         query, only_closed = wanted.query(), {"closed_only": "true"}
         team = self.lookups.name("team", wanted.team_id)
+        if reference is not None:
+            closing = self.lookups.closing() if wanted.open_only else None
+            carrying = self.find_references([reference]).get(reference, [])
+            return [ticket for ticket in carrying if wanted.matches(ticket, team, closing)][:max_results]
         if wanted.open_only:
             return self._reader.matching(wanted, query, team, max_results, self.lookups.closing())
         closes = None if wanted.status_id is None else self.lookups.closed(wanted.status_id)
