@@ -217,9 +217,14 @@ def read_vulnerabilities(source_id: int) -> pl.DataFrame:
     return copy.select("SELECT * FROM store_vulnerability WHERE source_id = %s", [source_id], VULNERABILITY_ROWS)
 
 
-def write_vulnerabilities(source_id: int, snapshot: Snapshot) -> int:
-    """Write what a snapshot says of vulnerabilities. What it does not tell (null) stays. Returns how many changed."""
+def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFrame | None = None) -> int:
+    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them. What is not told (null) stays.
+
+    Returns how many changed.
+    """
     rows = vulnerability_rows(snapshot.findings).join(snapshot.descriptions, on="vulnerability", how="left")
+    if counted is not None:
+        rows = rows.join(counted, on="vulnerability", how="left").with_columns(pl.col("alive").fill_null(0))
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 
 

@@ -16,7 +16,7 @@ from ..domain.report_filter import passing
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
-from .counts import count_source, keep_day
+from .counts import counting, keep_day
 from .devices import regroup
 from .retention import empty_old_frames
 
@@ -82,12 +82,12 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         observed = observe(snapshot, _judged(source, snapshot), bulk.read_scanned(source.pk))
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
-        bulk.write_vulnerabilities(source.pk, snapshot)
         bulk.write_solutions(source.pk, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
         kinds = dict(observed.observations["kind"].value_counts().iter_rows())
-        count_source(source.pk, timezone.localdate())
+        with counting(source.pk, timezone.localdate()) as counted:
+            bulk.write_vulnerabilities(source.pk, snapshot, counted)
         keep_day(source.pk, snapshot.taken.date(), _sum(kinds, CAME), _sum(kinds, WENT))
         # Devices are of all sources, and those are not locked here.
         transaction.on_commit(regroup)

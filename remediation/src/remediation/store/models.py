@@ -225,7 +225,6 @@ class Finding(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["source", "solution"], name="finding_solution"),
-            models.Index(fields=["source", "state"], name="finding_state"),
             models.Index(fields=["source", "vulnerability", "asset"], name="finding_vulnerability"),
         ]
 
