@@ -92,7 +92,7 @@ class Device(models.Model):
 
 
 # Of an asset. The order is that of web.devices.rows.
-_TAGS = ("sites", "owner_tags", "location_tags", "criticality_tags", "custom_tags")
+_TAGS = tuple(map(F, ("sites", "owner_tags", "location_tags", "criticality_tags", "custom_tags")))
 
 
 class Asset(models.Model):

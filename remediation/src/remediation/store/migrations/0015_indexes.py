@@ -28,11 +28,11 @@ class Migration(migrations.Migration):
             model_name="asset",
             index=django.contrib.postgres.indexes.GinIndex(
                 models.Func(
-                    "sites",
-                    "owner_tags",
-                    "location_tags",
-                    "criticality_tags",
-                    "custom_tags",
+                    models.F("sites"),
+                    models.F("owner_tags"),
+                    models.F("location_tags"),
+                    models.F("criticality_tags"),
+                    models.F("custom_tags"),
                     arg_joiner=" || ",
                     template="(%(expressions)s)",
                 ),
