@@ -14,8 +14,8 @@ _OWN = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class OpenIdProvider:
-    """``issuer`` has no slash at its end. ``name`` is what the button says. With ``makes_viewers``, whom the provider knows
-    and nobody here does is made a viewer."""
+    """``issuer`` has no slash at its end. ``name`` is what the button says. With ``makes_viewers``, whom the provider
+    knows and nobody here does is made a viewer."""
 
     issuer: str
     client_id: str

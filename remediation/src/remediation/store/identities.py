@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from . import audit, models
-from .roles import VIEWER, give_role
+from .roles import VIEWER
 
 _LOCK = 7_411_006
 
@@ -39,7 +39,7 @@ class Taken(Exception):
 @transaction.atomic
 def user_of(claims: Claims, *, makes_viewers: bool) -> User | None:
     """The user who is tied to the subject; else the one with the same e-mail address, who is tied to it now; else, with
-    ``makes_viewers``, a new viewer; else None.
+    ``makes_viewers``, a new viewer; else None. The very first user, who is an administrator, is not made so.
 
     Nobody who is tied to another subject of the provider is found by an address: it may have got a new owner.
     """
@@ -49,7 +49,7 @@ def user_of(claims: Claims, *, makes_viewers: bool) -> User | None:
         return known.user
     same = list(User.objects.filter(email__iexact=claims.email)[:2]) if claims.email else []
     if not same:
-        return _new_viewer(claims) if makes_viewers else None
+        return _new_viewer(claims) if makes_viewers and User.objects.exists() else None
     if len(same) > 1 or identity_of(same[0], claims.issuer):
         return None
     _tie(same[0], claims.issuer, claims.subject, by=same[0].username, email=claims.email)
@@ -94,8 +94,7 @@ def set_email(user: User, email: str, by: str) -> None:
 def _new_viewer(claims: Claims) -> User:
     user = User(username=_free_name(claims), email=claims.email)
     user.set_unusable_password()
-    user.save()
-    give_role(user, VIEWER)
+    user.save()  # in no group: a viewer
     audit.record(user.username, "user added", user.username, role=VIEWER, by="single sign-on")
     _tie(user, claims.issuer, claims.subject, by=user.username)
     return user

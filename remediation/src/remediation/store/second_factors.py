@@ -23,7 +23,7 @@ SETTING = "second factor"
 
 def of(user: AbstractBaseUser | AnonymousUser) -> models.SecondFactor | None:
     """Somebody's second factor."""
-    return models.SecondFactor.objects.filter(user_id=user.pk).first()
+    return models.SecondFactor.objects.filter(user_id=user.pk or 0).first()
 
 
 def locked(user: User) -> models.SecondFactor | None:

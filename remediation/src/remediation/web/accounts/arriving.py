@@ -1,4 +1,4 @@
-"""The way in: after the first step, which is a password or a provider's word, and before the last, the second factor."""
+"""The way in: after the first step, a password or a provider's word, and before the last, the second factor."""
 
 from __future__ import annotations
 

