@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
 from remediation.store import models, second_factors
+from remediation.store.sealed import unopened
 from remediation.store.secrets import open_
 from remediation.web.accounts import arriving
 from remediation.web.accounts.signing_in import FREE
@@ -262,6 +263,7 @@ def test_a_secret_that_somebody_else_saw_in_this_browser_is_not_used(user: User,
 def test_without_the_key_a_recovery_code_lets_in(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     app, codes = set_up(signed_in(user))
     monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())
+    assert list(unopened()[1]) == ["second factor anna"]
     came = browser()
     came.post("/sign-in/", GIVEN)
     assert "lost the key of its secrets" in code_page(came, app.code())

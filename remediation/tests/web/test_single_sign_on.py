@@ -37,7 +37,9 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 def configured(monkeypatch: pytest.MonkeyPatch, running: Provider, **more: str) -> None:
     given = {"ISSUER": running.url, "CLIENT_ID": running.client_id, "CLIENT_SECRET": running.client_secret, **more}
     variables = {f"REMEDIATION_OIDC_{name}": value for name, value in given.items()}
-    monkeypatch.setattr("django.conf.settings.OPEN_ID", from_environment({**variables, "REMEDIATION_OIDC_NAME": "Acme"}))
+    monkeypatch.setattr(
+        "django.conf.settings.OPEN_ID", from_environment({**variables, "REMEDIATION_OIDC_NAME": "Acme"})
+    )
 
 
 @pytest.fixture
@@ -76,7 +78,9 @@ def audited() -> list[tuple[str, str, str]]:
     return list(models.AuditEntry.objects.order_by("pk").values_list("who", "what", "of"))
 
 
-def test_the_button_leads_to_the_provider_and_back_to_the_page(stranger: Client, provider: Provider, anna: User) -> None:
+def test_the_button_leads_to_the_provider_and_back_to_the_page(
+    stranger: Client, provider: Provider, anna: User
+) -> None:
     page = stranger.get("/sign-in/", {"next": "/devices/"})
     assert "Sign in with Acme" in text_of(page)
     assert 'href="/sign-in/provider/?next=/devices/"' in page.content.decode()
@@ -130,7 +134,9 @@ def test_who_has_no_user_here_stays_outside_and_is_told_whom_to_ask(
         provider.person = {**ANNA, **person}
         page = signed_in(stranger)
         assert page.status_code == 403 and not is_in(stranger), person
-        assert "Ask an administrator" in text_of(page) and "subject 7" in text_of(page) and told in text_of(page), person
+        assert (
+            "Ask an administrator" in text_of(page) and "subject 7" in text_of(page) and told in text_of(page)
+        ), person
     assert User.objects.count() == 1 and not models.Identity.objects.exists() and not audited()
 
 
