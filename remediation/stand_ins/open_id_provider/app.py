@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -47,40 +48,11 @@ def build_app(provider: Provider) -> Flask:
 
     @app.get("/authorize")
     def authorize() -> Any:
-        asked = request.args.to_dict()
-        # A browser is sent to no address that is not registered.
-        if asked.get("client_id") != provider.client_id or asked.get("redirect_uri") != provider.redirect_uri:
-            abort(400, "The client is not known, or not at this address.")
-        if asked.get("response_type") != "code" or "openid" not in asked.get("scope", "").split():
-            abort(400, "The code flow of OpenID Connect is expected.")
-        if asked.get("code_challenge_method") != "S256" or not all(asked.get(n) for n in ("code_challenge", "nonce")):
-            abort(400, "A challenge and a nonce are expected.")
-        answer = {"state": provider.state or asked["state"]}
-        if provider.denies:
-            answer |= {"error": provider.denies, "error_description": "The person said <no>."}
-        else:
-            answer["code"] = secrets.token_urlsafe()
-            codes[answer["code"]] = asked
-        return redirect(f"{provider.redirect_uri}?{urlencode(answer)}")
+        return sent_back(provider, codes)
 
     @app.post("/token")
     def token() -> Any:
-        known = request.authorization
-        if known is None or (known.username, known.password) != (provider.client_id, provider.client_secret):
-            return jsonify(error="invalid_client"), 401
-        asked = codes.pop(request.form.get("code", ""), None)
-        digest = sha256(request.form.get("code_verifier", "").encode()).digest()
-        if (
-            request.form.get("grant_type") != "authorization_code"
-            or asked is None
-            or asked["redirect_uri"] != request.form.get("redirect_uri")
-            or asked["code_challenge"] != _encoded(digest)
-        ):
-            return jsonify(error="invalid_grant"), 400
-        access = secrets.token_urlsafe()
-        tokens.add(access)
-        signed = id_token(provider, asked["nonce"])
-        return jsonify(access_token=access, token_type="Bearer", expires_in=GOOD_FOR, id_token=signed)
+        return traded(provider, codes, tokens)
 
     @app.get("/keys")
     def keys() -> Response:
@@ -93,6 +65,56 @@ def build_app(provider: Provider) -> Flask:
         return jsonify({**provider.person, **provider.page})
 
     return app
+
+
+def sent_back(provider: Provider, codes: dict[str, dict[str, str]]) -> Any:
+    """Where the browser goes, with a code for the person who came with it."""
+    asked = request.args.to_dict()
+    if why := wrong_in(asked, provider):
+        abort(400, why)
+    answer = {"state": provider.state or asked["state"]}
+    if provider.denies:
+        answer |= {"error": provider.denies, "error_description": "The person said <no>."}
+    else:
+        answer["code"] = secrets.token_urlsafe()
+        codes[answer["code"]] = asked
+    return redirect(f"{provider.redirect_uri}?{urlencode(answer)}")
+
+
+def traded(provider: Provider, codes: dict[str, dict[str, str]], tokens: set[str]) -> Any:
+    """The tokens for a code, which is good once."""
+    known = request.authorization
+    if known is None or (known.username, known.password) != (provider.client_id, provider.client_secret):
+        return jsonify(error="invalid_client"), 401
+    asked = codes.pop(request.form.get("code", ""), None)
+    if asked is None or not is_answer_to(asked, request.form):
+        return jsonify(error="invalid_grant"), 400
+    access = secrets.token_urlsafe()
+    tokens.add(access)
+    signed = id_token(provider, asked["nonce"])
+    told = {"access_token": access, "token_type": "Bearer", "expires_in": GOOD_FOR, "id_token": signed}  # nosec B105
+    return jsonify(told)
+
+
+def wrong_in(asked: Mapping[str, str], provider: Provider) -> str:
+    """Why a browser that comes with this is not sent back. To an address that is not registered none ever is."""
+    if asked.get("client_id") != provider.client_id or asked.get("redirect_uri") != provider.redirect_uri:
+        return "The client is not known, or not at this address."
+    if asked.get("response_type") != "code" or "openid" not in asked.get("scope", "").split():
+        return "The code flow of OpenID Connect is expected."
+    if asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge") or not asked.get("nonce"):
+        return "A challenge and a nonce are expected."
+    return ""
+
+
+def is_answer_to(asked: Mapping[str, str], form: Mapping[str, str]) -> bool:
+    """Whether a client that sends this form is the one that has asked: it alone knows what the challenge is made of."""
+    challenge = _encoded(sha256(form.get("code_verifier", "").encode()).digest())
+    return (
+        form.get("grant_type") == "authorization_code"
+        and form.get("redirect_uri") == asked["redirect_uri"]
+        and challenge == asked["code_challenge"]
+    )
 
 
 def id_token(provider: Provider, nonce: str) -> str:

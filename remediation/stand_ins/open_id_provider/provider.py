@@ -26,7 +26,7 @@ class Provider(Loopback):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.client_id = "remediation"
-        self.client_secret = "a secret of the client: %&"
+        self.client_secret = "a secret of the client: %&"  # nosec B105
         self.redirect_uri = "http://localhost/sign-in/provider/done/"
         self.key = own_key()
         # What is said of whoever comes.
