@@ -256,7 +256,9 @@ def test_a_secret_that_somebody_else_saw_in_this_browser_is_not_used(user: User,
     shared = browser()
     shared.post("/sign-in/", {**GIVEN, "username": "ben"})
     seen = App(shared.get("/sign-in/set-up/").content.decode()).secret
+    known = shared.cookies["sessionid"].value
     shared.post("/sign-in/", GIVEN)
+    assert shared.cookies["sessionid"].value != known, "who knows the session from before has no part in it"
     assert App(shared.get("/sign-in/set-up/").content.decode()).secret != seen
 
 
