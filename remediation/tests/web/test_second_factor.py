@@ -204,11 +204,15 @@ def test_an_administrator_removes_it_for_who_has_lost_it(as_role: Callable[[str]
     page = f"/users/{user.pk}/sign-in/"
     admin = as_role("admin")
     assert "An authenticator app, set up" in text_of(admin.get(page))
+    assert sorted(re.findall(r"<td>(yes|no)</td>", admin.get("/users/").content.decode())) == ["no", "yes"]
+    waiting = browser()
+    waiting.post("/sign-in/", GIVEN)
     assert as_role("approver").post(f"{page}change", {"factor": "remove"}).status_code == 403
     admin.post(f"{page}change", {"factor": "remove"})
     assert not models.SecondFactor.objects.exists()
     entry = models.AuditEntry.objects.order_by("-pk")[0]
     assert (entry.who, entry.what, entry.of) == ("admin", "second factor removed", "anna")
+    assert waiting.get("/sign-in/code/").status_code == 410
     came = browser()
     came.post("/sign-in/", GIVEN)
     assert is_in(came)

@@ -73,7 +73,7 @@ def tie(user: User, issuer: str, subject: str, by: str) -> None:
 
 @transaction.atomic
 def untie(user: User, issuer: str, by: str) -> None:
-    """Let nobody come in by the provider as this user, until they are tied again."""
+    """Tie a user to nobody at the provider. Whoever has their e-mail address there is tied again by coming in."""
     known = identity_of(user, issuer)
     if known is not None:
         known.delete()

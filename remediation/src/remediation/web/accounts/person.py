@@ -57,7 +57,7 @@ def change_person(request: HttpRequest, number: int) -> HttpResponse:
     try:
         if issuer:
             identities.untie(user, issuer, who)
-            messages.success(request, f"Nobody comes in by single sign-on as {user.username} any more.")
+            messages.success(request, f"{user.username} is not tied any more.")
         elif request.POST.get("factor") == "remove":
             second_factors.remove(user, who)
             messages.success(request, f"The second factor of {user.username} is removed.")

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ...domain.one_time_code import app_address
-from ...store import second_factors
+from ...store import models, second_factors
 from ...store.secrets import KeyTrouble, open_, seal
 from ..roles import ANYBODY, VIEWER, needs
 from .arriving import arriving, mark_passed, sign_in
@@ -40,9 +40,11 @@ class CodeField(forms.CharField):
 
 
 class CodeForm(forms.Form):
-    """The code that is asked for after the first step. A valid form has used it up."""
+    """The code that is asked for after the first step. A valid form has used it up, and ``factor`` is whose it was."""
 
     code = CodeField(help_text="Of the app, or one of your recovery codes.")
+
+    factor: models.SecondFactor | None = None
 
     def __init__(self, user: User, *args: Any) -> None:
         super().__init__(*args)
@@ -52,9 +54,9 @@ class CodeForm(forms.Form):
         """Raises ValidationError."""
         code: str = self.cleaned_data["code"]
         with transaction.atomic():
-            factor = second_factors.locked(self.user)  # so that guesses come one after the other
+            self.factor = second_factors.locked(self.user)  # so that guesses come one after the other
             require_no_pause(self.user.username, timezone.now())
-            is_good = factor is not None and self._is_good(factor, code)
+            is_good = self.factor is not None and self._is_good(self.factor, code)
             if is_good:
                 forget_wrong(self.user.username)
             else:
@@ -64,7 +66,7 @@ class CodeForm(forms.Form):
         return code
 
     @staticmethod
-    def _is_good(factor: Any, code: str) -> bool:
+    def _is_good(factor: models.SecondFactor, code: str) -> bool:
         try:
             return second_factors.use_up(factor, code, timezone.now())
         except KeyTrouble:
@@ -97,13 +99,14 @@ class SetUpForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_not_required
 def sign_in_code(request: HttpRequest) -> HttpResponse:
-    """The code, from somebody who has done the first step; 410 where that was too long ago."""
+    """The code, from somebody who has done the first step; 410 where that was too long ago, or where an administrator
+    has removed their second factor meanwhile."""
     who = arriving(request, timezone.now())
-    if who is None:
+    if who is None or second_factors.of(who.user) is None:
         return _too_late(request)
     form = CodeForm(who.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        sign_in(request, who.user, second_factors.of(who.user))
+        sign_in(request, who.user, form.factor)
         return redirect(who.target)
     return render(request, "accounts/sign_in_code.html", {"form": form})
 
