@@ -222,7 +222,7 @@ class Estate:
                     flaw.inside,
                     flaw.risk,
                     flaw.exploits,
-                    f"<p>{flaw.title}. Whoever reaches the service can make use of it.</p><p>{fix.summary} mends it.</p>",
+                    f"<p>{flaw.title}. Whoever reaches it can make use of it.</p><p>{fix.summary} mends it.</p>",
                 )
         number = 10
         for group in GROUPS:

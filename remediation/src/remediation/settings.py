@@ -11,6 +11,14 @@ REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Pr
 REMEDIATION_NETWORKS   private addresses or networks at which administrators may point the service from its pages, with
                        commas between (default: none; public ones need no permission)
 
+REMEDIATION_OIDC_ISSUER              the address of an OpenID provider by which people may sign in; it is registered
+                                     there with the address of the pages and /sign-in/provider/done/ behind it
+REMEDIATION_OIDC_CLIENT_ID           as what the provider knows the service
+REMEDIATION_OIDC_CLIENT_SECRET       the secret for that, or, with _FILE at the end, a file that holds it
+REMEDIATION_OIDC_NAME                the provider's name on the page for signing in (default: single sign-on)
+REMEDIATION_OIDC_NEW                 viewer: whom the provider knows and nobody here does is made a viewer (default:
+                                     nobody comes in for whom there is no user)
+
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
 
@@ -25,7 +33,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from . import log
+from . import log, open_id_provider
 from .data_folder import data_folder
 
 DATA = data_folder()
@@ -127,6 +135,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "remediation.web.accounts.admitted.admitted",
     # Every page is for people who have signed in, except those that say otherwise.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -155,6 +164,7 @@ STATICFILES_DIRS = [_WEB / "static"]
 WHITENOISE_USE_FINDERS = True
 # How long a link with which somebody sets a password is good, in seconds.
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60
+OPEN_ID = open_id_provider.from_environment(os.environ)
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "overview"
 _VALIDATORS = "django.contrib.auth.password_validation"

@@ -1,4 +1,4 @@
-"""``user add``: who may sign in, and that a password is in no output."""
+"""``user``: who may sign in, and that a password is in no output."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+
+from remediation.store import models
 
 PASSWORD = "a long enough password"
 
@@ -89,3 +91,15 @@ def test_the_terminal_is_asked_twice(second: str, code: int | None, store: str, 
     assert User.objects.exists() is (code == 0)
     if code is not None:
         assert os.waitstatus_to_exitcode(status) == code
+
+
+def test_a_second_factor_is_removed_when_nobody_can_sign_in_any_more(line: Any) -> None:
+    user = User.objects.create(username="anna")
+    models.SecondFactor.objects.create(user=user, secret="sealed", used=0)
+    ended = line("user", "remove-second-factor", "anna")
+    assert ended.code == 0 and "no second factor any more" in ended.out
+    assert not models.SecondFactor.objects.exists()
+    assert models.AuditEntry.objects.get().what == "second factor removed"
+    for name, said in (("anna", "has no second factor"), ("ben", "There is no user named 'ben'")):
+        ended = line("user", "remove-second-factor", name)
+        assert ended.code == 4 and said in ended.err

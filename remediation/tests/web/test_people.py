@@ -34,7 +34,7 @@ def test_who_guesses_has_to_wait_wherever_it_is_tried_and_whether_the_name_is_kn
 
     for _ in range(FREE):
         assert "correct username and password" in tried("wrong")
-    assert "Too many wrong passwords for this name. Try again in" in tried(
+    assert "Too many wrong passwords or codes for this name. Try again in" in tried(
         PASSWORD, name.upper() if name != "anna" else name
     )
     assert models.WrongPassword.objects.count() == FREE, "what is not tried does not count"

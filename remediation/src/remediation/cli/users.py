@@ -1,4 +1,4 @@
-"""The command ``user add``."""
+"""The commands ``user add`` and ``user remove-second-factor``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
+from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, opened, text_of
 
@@ -44,6 +45,21 @@ def add(
             give_role(user, role)
         what = "the first administrator" if is_first else "an administrator" if administrator else f"a user: {role}"
         answer(as_json, {"name": name, "administrator": user.is_superuser}, f"{name!r} is {what}.")
+
+
+def remove_second_factor(name: str, data: Data = None, as_json: AsJson = False) -> None:
+    """For somebody who has lost the app and the recovery codes, also where no administrator can sign in any more."""
+    with opened(data):
+        from django.contrib.auth.models import User
+
+        from ..store import second_factors
+
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise Refused(f"There is no user named {name!r}.")
+        if not second_factors.remove(user, approver()):
+            raise Refused(f"{name!r} has no second factor.")
+        answer(as_json, {"name": name}, f"{name!r} has no second factor any more.")
 
 
 def _password(file: Path | None) -> str:

@@ -1,7 +1,7 @@
 """InsightVM by its console: four SQL reports make a snapshot.
 
-The coverage comes first, then the findings, then the exceptions, then what is told of vulnerabilities. A scan that ends in between leaves a finding unsettled
-at worst, and an exception that is approved in between is never taken for a fix.
+The coverage comes first, then the findings, then the exceptions, then what is told of vulnerabilities. A scan that ends
+in between leaves a finding unsettled at worst, and an exception that is approved in between is never taken for a fix.
 """
 
 from __future__ import annotations

@@ -522,10 +522,40 @@ class Upload(models.Model):
 
 
 class WrongPassword(models.Model):
-    """A sign-in that failed, until one of the same name succeeds. The name may be nobody's."""
+    """A password or a code that was wrong, until somebody of the same name signs in. The name may be nobody's."""
 
     name = models.TextField(db_index=True, db_comment="in lower case, cut")
     at = models.DateTimeField(db_default=Now())
+
+
+class SecondFactor(models.Model):
+    """What somebody shows beside a password. A new set-up is a new row."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor")
+    secret = models.TextField(db_comment="sealed by store.secrets")
+    used = models.BigIntegerField(db_comment="of the newest code that was used: its 30 seconds, counted since 1970")
+    recovery = texts()  # SHA-256 of each recovery code that is left
+    made = models.DateTimeField(default=timezone.now)
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        return self.user.username
+
+
+class Identity(models.Model):
+    """Who a user is at an OpenID provider."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities")
+    issuer = models.TextField(db_comment="the provider's address, without a slash at its end")
+    subject = models.TextField(db_comment="the provider's name for a person: never changed, never another's")
+    made = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once"),
+            models.UniqueConstraint(fields=["user", "issuer"], name="identity_of_user_once"),
+        ]
 
 
 class AuditEntry(models.Model):

@@ -44,7 +44,8 @@ def require_key_of_all() -> dict[str, str]:
         raise KeyTrouble(
             f"The key is gone: {key_place()} is missing, and {count} secrets are sealed with it "
             f"({', '.join(trouble)}). Restore it, or set REMEDIATION_KEY. If it is lost for good, "
-            "enter each of them again, with remediation connect and remediation source add: that makes a new key."
+            "enter each of them again, with remediation connect and remediation source add: that makes a new key. "
+            "Second factors end with remediation user remove-second-factor."
         )
     require_key()
     return trouble

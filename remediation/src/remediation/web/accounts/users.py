@@ -51,9 +51,10 @@ def users(request: HttpRequest) -> HttpResponse:
             audit.record(str(request.user), "user added", user.username, role=form.cleaned_data["role"])
         _give_link(request, user)
         return redirect("users")
+    everybody = User.objects.order_by("username").select_related("second_factor").prefetch_related("groups")
     known = {
         "form": form,
-        "users": [(user, role_of(user)) for user in User.objects.order_by("username").prefetch_related("groups")],
+        "users": [(user, role_of(user)) for user in everybody],
         "roles": NAMES.items(),
         "link": request.session.pop(LINK, None),
     }

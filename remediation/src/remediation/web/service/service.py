@@ -18,7 +18,7 @@ from ...jobs.status import workers
 from ...jobs.tasks import ask_to_read
 from ...sources.reading import is_read
 from ...sources.scanner import NAMES
-from ...store import audit, models
+from ...store import audit, models, second_factors
 from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
 from ..numbers import number_in
@@ -48,6 +48,8 @@ def service(request: HttpRequest) -> HttpResponse:
         "keep_days": settings.KEEP_DAYS,
         "networks": settings.NETWORKS,
         "due": due_days(),
+        "is_required": second_factors.is_required(),
+        "provider": settings.OPEN_ID,
         "token": request.session.pop("token", None),
     }
     return render(request, "service/service.html", known)
@@ -116,6 +118,19 @@ def token(request: HttpRequest, number: int) -> HttpResponse:
     with transaction.atomic():
         request.session["token"] = {"name": row.name, "token": new_token(row)}
         audit.record(str(request.user), "token made", row.name)
+    return redirect("service")
+
+
+@needs(ADMIN)
+@require_POST
+def require_second_factor(request: HttpRequest) -> HttpResponse:
+    """Whether everybody needs a second factor: ``required`` is yes or no. Who has none is signed out by it."""
+    required = request.POST.get("required") == "yes"
+    if required and second_factors.of(request.user) is None:
+        messages.error(request, "Set up your own second factor first: you would be signed out.")
+        return redirect("second-factor")
+    second_factors.require(required, str(request.user))
+    messages.success(request, "It is required now." if required else "It is left to each now.")
     return redirect("service")
 
 
