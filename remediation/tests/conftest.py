@@ -26,6 +26,9 @@ from remediation.store.embedded import EmbeddedPostgres
 from remediation.tickets import lease
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
+# No test, and no process that one starts, asks the real feeds.
+os.environ.update(REMEDIATION_KEV_URL="off", REMEDIATION_EPSS_URL="off")
+settings.FEEDS.update(kev="", epss="")
 django.setup()
 
 # The same cases in every run, so that no run fails for luck; HALOITSM_HYPOTHESIS=explore looks for new ones.

@@ -17,6 +17,7 @@ from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
 from .counts import count_source, keep_day
+from .cves import tell_vulnerabilities
 from .devices import regroup
 from .retention import empty_old_frames
 
@@ -83,6 +84,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         record = bulk.save_snapshot(source.pk, snapshot, content)
         bulk.write_assets(source.pk, snapshot)
         bulk.write_vulnerabilities(source.pk, snapshot)
+        tell_vulnerabilities(source.pk)
         bulk.write_solutions(source.pk, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
