@@ -1,4 +1,4 @@
-"""Stand-ins for CISA's catalogue (KEV) and FIRST's scores (EPSS) on loopback: neither is theirs, and all data is invented.
+"""Stand-ins for CISA's catalogue (KEV) and FIRST's scores (EPSS) on loopback. Neither is theirs; all data is invented.
 
 How sure we are that the real ones do the same:
 
@@ -53,8 +53,8 @@ class Exploited:
 @dataclass
 class Faults:
     """What goes wrong, of both feeds: how many requests are answered with ``status``, and with which Retry-After; how
-    many are cut off in the middle. ``contents``: what an answer is instead, by path. ``redirect``: where all requests are
-    sent on to. ``tells_etag``: not all do."""
+    many are cut off in the middle. ``contents``: what an answer is instead, by path. ``redirect``: where all requests
+    are sent on to. ``tells_etag``: not all do."""
 
     failing: int = 0
     status: int = 503

@@ -1,7 +1,8 @@
 """``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
 
-60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one held
-run, and feeds that know the CVEs. Everything is made by the service's own commands, over HTTP, and lies in a temporary folder.
+60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one
+held run, and feeds that know the CVEs. Everything is made by the service's own commands, over HTTP, and lies in a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _tell_of_cves(feeds: CveFeeds) -> None:
     for fix in FIXES:
         for flaw in (one for one in flaws(fix) if one.cves):
             share = flaw.score / 10
-            feeds.scores |= dict.fromkeys(flaw.cves, (share**6, share))
+            feeds.scores |= dict.fromkeys(flaw.cves, (0.97 * share**6, share))
             if flaw.score >= 9:
                 known = "Known" if flaw.key.endswith("0") else "Unknown"
                 due = Exploited(feeds.day - timedelta(days=3), feeds.day + timedelta(days=18), known)

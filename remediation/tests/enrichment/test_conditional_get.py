@@ -34,9 +34,7 @@ def test_what_has_not_changed_is_not_sent_again(feeds: CveFeeds, pauses: list[fl
     assert second.content and second.mark != first.mark
 
 
-def test_a_redirect_to_the_file_of_the_day_is_followed_with_the_condition(
-    feeds: CveFeeds, pauses: list[float]
-) -> None:
+def test_a_redirect_to_the_file_of_the_day_is_followed_with_the_condition(feeds: CveFeeds, pauses: list[float]) -> None:
     first = get(feeds.epss_url, pauses)
     assert get(feeds.epss_url, pauses, first.mark).content is None
     day = f"/epss_scores-{feeds.day}.csv.gz"

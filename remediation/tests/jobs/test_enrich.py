@@ -38,7 +38,9 @@ def vulnerability(store: str) -> models.Vulnerability:
     return row
 
 
-def test_both_are_due_once_a_day_and_what_is_off_never(store: str, feeds: CveFeeds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_are_due_once_a_day_and_what_is_off_never(
+    store: str, feeds: CveFeeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = clock.now()
     assert due_feeds(now) == ["kev", "epss"]
     assert {name: ended.ending for name, ended in read_feeds().items()} == {"kev": 0, "epss": 0}
@@ -94,9 +96,7 @@ def test_the_clock_asks_for_what_is_due_once(store: str, feeds: CveFeeds) -> Non
 
 
 @pytest.mark.usefixtures("no_round")
-def test_a_worker_reads_them(
-    worker: Callable[[], Any], environment: dict[str, str], feeds: CveFeeds
-) -> None:
+def test_a_worker_reads_them(worker: Callable[[], Any], environment: dict[str, str], feeds: CveFeeds) -> None:
     environment |= {"REMEDIATION_KEV_URL": feeds.kev_url, "REMEDIATION_EPSS_URL": feeds.epss_url}
     tasks.ask_to_enrich()
     worker()

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from django.db import connection
 
 from remediation.enrichment.epss import ROWS as EPSS
 from remediation.enrichment.kev import ROWS as KEV
@@ -59,6 +60,16 @@ def test_what_leaves_one_feed_keeps_what_the_other_tells() -> None:
     assert known("CVE-2026-1111") == (None, None, None, None, None, None, LATER)
 
 
+@pytest.mark.usefixtures("store")
+def test_many_rows_are_written_in_seconds_where_the_figures_of_the_table_are_old() -> None:
+    kev(("CVE-2026-1111", ADDED, DUE, True))
+    with connection.cursor() as cursor:
+        # Loops over both tables take minutes.
+        cursor.execute("SET statement_timeout = '20s'")
+    many = [(f"CVE-2026-{number}", 0.5, 0.5) for number in range(10_000, 50_000)]
+    assert epss(*many) == 40_000
+
+
 def told(of: str) -> tuple[Any, ...]:
     return models.Vulnerability.objects.values_list("kev", "kev_due", "kev_ransomware", "feed_epss", "epss").get(
         vulnerability=of
@@ -104,9 +115,7 @@ def test_what_comes_after_the_feeds_were_read_is_told_at_once(store: str) -> Non
     epss(("CVE-2026-1111", 0.9, 0.99))
     row = models.Source.objects.create(name="console", kind="insightvm")
     snapshot = scan({"web": ["critical-1"]}, READ)
-    snapshot.findings.replace_column(
-        snapshot.findings.get_column_index("cves"), pl.Series("cves", [["CVE-2026-1111"]])
-    )
+    snapshot.findings.replace_column(snapshot.findings.get_column_index("cves"), pl.Series("cves", [["CVE-2026-1111"]]))
     take_in(row, snapshot)
     assert told("critical-1") == (True, DUE, True, 0.9, None)
 

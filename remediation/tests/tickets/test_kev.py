@@ -31,7 +31,9 @@ def due(scene: Scene, key: str) -> str:
     return str(scene.ticket(key)["deadlinedate"])[:10]
 
 
-@pytest.mark.parametrize(("days", "expected"), [(5, 5), (90, 30)], ids=["KEV's is earlier", "the severity's is earlier"])
+@pytest.mark.parametrize(
+    ("days", "expected"), [(5, 5), (90, 30)], ids=["KEV's is earlier", "the severity's is earlier"]
+)
 def test_the_due_date_is_kevs_where_it_is_earlier(scene: Scene, days: int, expected: int) -> None:
     in_kev(TODAY + timedelta(days=days))
     scene.scan("a1 v1 s1", "a2 other s2")

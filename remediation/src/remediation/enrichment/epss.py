@@ -1,8 +1,8 @@
 """FIRST's scores (EPSS) of all CVEs on one day: how likely each is exploited within 30 days, as a CSV file in gzip.
 
 Seen in published files and in what many programs read, and not in a specification: the first line is a comment with
-``model_version`` and ``score_date``, the second is the header, then comes a line for each CVE. The time in ``score_date``
-has changed its form over the years and is passed over. There were some 300,000 CVEs in 2025, and FIRST publishes the
+``model_version`` and ``score_date``, the second is the header, then comes a line for each CVE. The time in
+``score_date`` has changed its form over the years and is passed over. There were some 300,000 CVEs in 2025, and FIRST publishes the
 file once a day. A mirror may serve it unpacked.
 """
 
@@ -28,7 +28,9 @@ ROWS = {"cve": pl.String, "epss": pl.Float64, "epss_percentile": pl.Float64}
 _HEADER = b"cve,epss,percentile"
 _COMMENT = re.compile(r"#(?=.*\bmodel_version:(?P<model>[^,\s]+))(?=.*\bscore_date:(?P<day>\d{4}-\d\d-\d\d))")
 _GZIP = b"\x1f\x8b"
-_OTHER = "Nothing was changed. Check that the address is that of FIRST's scores of all CVEs, or of a whole copy of them."
+_OTHER = (
+    "Nothing was changed. Check that the address is that of FIRST's scores of all CVEs, or of a whole copy of them."
+)
 
 
 def parse(content: bytes) -> Facts:

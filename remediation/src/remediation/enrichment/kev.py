@@ -1,8 +1,8 @@
 """CISA's catalogue of known exploited vulnerabilities (KEV), as JSON.
 
 Official, by the schema that CISA publishes beside it: all names, ``count``, which members there have to be, and the
-form of dates and CVEs. ``knownRansomwareCampaignUse`` may be missing; ``Known`` and ``Unknown`` are its two values. More
-members have come over the years, and are passed over. Seen in copies of several years: no CVE is listed twice.
+form of dates and CVEs. ``knownRansomwareCampaignUse`` may be missing; ``Known`` and ``Unknown`` are its two values.
+More members have come over the years, and are passed over. That no CVE is listed twice is a guess.
 """
 
 from __future__ import annotations

@@ -54,9 +54,7 @@ class NotBelieved(SourceError):
     """A feed that is older than what is known of it, or much shorter."""
 
 
-def read_feed(
-    kind: Kind, address: str, now: datetime, sleep: Callable[[float], None], *, accept: bool = False
-) -> Read:
+def read_feed(kind: Kind, address: str, now: datetime, sleep: Callable[[float], None], *, accept: bool = False) -> Read:
     """Read a feed at an address, and keep what it tells. ``accept``: one that is older or shorter is real.
 
     Raises SourceError, and then nothing is changed.
@@ -86,7 +84,9 @@ def keep_failure(kind: Kind, error: str, due: datetime) -> None:
 
 
 def _require_believed(kind: Kind, row: models.Feed, facts: Facts) -> None:
-    real = "Nothing was changed. Look at what answers there. If it is real, take it in with: remediation enrich --accept"
+    real = (
+        "Nothing was changed. Look at what answers there. If it is real, take it in with: remediation enrich --accept"
+    )
     if row.day is not None and facts.day < row.day:
         raise NotBelieved(f"What answers is {kind.title} of {facts.day}, and that of {row.day} is known.", real)
     if facts.rows.height < FEWEST * row.rows:

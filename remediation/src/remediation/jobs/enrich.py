@@ -46,9 +46,9 @@ def _read(kind: Kind, accept: bool, sleep: Callable[[float], None]) -> Ended:
     now = timezone.now()
     try:
         read = read_feed(kind, settings.FEEDS[kind.name], now, sleep, accept=accept)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the other feed has its turn
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise
         text, ending = told(error)
         wait = timedelta(seconds=error.seconds) if isinstance(error, AskedToWait) else RETRY
         keep_failure(kind, text, now + max(wait, RETRY))

@@ -26,8 +26,8 @@ def status(most: int | None = None) -> dict[str, Any]:
     ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it stays so until a person does something, which
     is not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of
     each source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
-    (``wrong``). ``feeds`` are as in ``feeds``, those that are on. Of each connection: its name (``connection``), and the ``requests`` to its Halo
-    (``tickets.budget.Budget.shown``).
+    (``wrong``). ``feeds`` are those that are on, as ``feeds()`` has them. Of each connection: its name (``connection``), and
+    the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
     """
     projects = [_of_project(row, most) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
@@ -38,9 +38,11 @@ def status(most: int | None = None) -> dict[str, Any]:
 
 
 def feeds() -> list[dict[str, Any]]:
-    """The feeds about CVEs: name (``feed``), ``title``, ``address`` ("": it is off), when it was last ``read``, of which
-    date (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "" where it did
-    not)."""
+    """The feeds about CVEs, JSON-able.
+
+    Of each: its name (``feed``), ``title`` and ``address`` ("": it is off), when it was last ``read``, of which date
+    (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "" where it did not).
+    """
     known = models.Feed.objects.in_bulk()
     return [_of_feed(kind.title, known.get(kind.name) or models.Feed(name=kind.name)) for kind in KINDS]
 

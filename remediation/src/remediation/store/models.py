@@ -175,7 +175,9 @@ class Vulnerability(models.Model):
     oldest = models.DateTimeField(null=True, db_comment="when the first of them was found")
     newest = models.DateTimeField(null=True, db_comment="when the last of them was found first")
     # The worst that the feeds tell of its CVEs: store.cves.
-    kev = models.BooleanField(default=False, db_default=False, db_comment="whether CISA's catalogue has one of its CVEs")
+    kev = models.BooleanField(
+        default=False, db_default=False, db_comment="whether CISA's catalogue has one of its CVEs"
+    )
     kev_due = models.DateField(null=True, db_comment="the earliest that CISA sets for one of them")
     kev_ransomware = models.BooleanField(
         default=False, db_default=False, db_comment="whether CISA knows that ransomware uses one of them"

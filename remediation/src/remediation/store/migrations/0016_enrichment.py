@@ -8,73 +8,100 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0013_tickets'),
+        ("store", "0013_tickets"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Cve',
+            name="Cve",
             fields=[
-                ('cve', models.TextField(db_collation='C', primary_key=True, serialize=False)),
-                ('kev_added', models.DateField(null=True)),
-                ('kev_due', models.DateField(null=True)),
-                ('kev_ransomware', models.BooleanField(db_comment='whether CISA knows that ransomware uses it', null=True)),
-                ('kev_of', models.DateField(null=True)),
-                ('epss', models.FloatField(db_comment='0 to 1', null=True)),
-                ('epss_percentile', models.FloatField(db_comment='0 to 1', null=True)),
-                ('epss_of', models.DateField(null=True)),
-                ('read', models.DateTimeField(db_comment='when something of it was read that was news, by our clock')),
+                ("cve", models.TextField(db_collation="C", primary_key=True, serialize=False)),
+                ("kev_added", models.DateField(null=True)),
+                ("kev_due", models.DateField(null=True)),
+                (
+                    "kev_ransomware",
+                    models.BooleanField(db_comment="whether CISA knows that ransomware uses it", null=True),
+                ),
+                ("kev_of", models.DateField(null=True)),
+                ("epss", models.FloatField(db_comment="0 to 1", null=True)),
+                ("epss_percentile", models.FloatField(db_comment="0 to 1", null=True)),
+                ("epss_of", models.DateField(null=True)),
+                ("read", models.DateTimeField(db_comment="when something of it was read that was news, by our clock")),
             ],
         ),
         migrations.CreateModel(
-            name='Feed',
+            name="Feed",
             fields=[
-                ('name', models.TextField(db_comment='kev or epss', primary_key=True, serialize=False)),
-                ('address', models.TextField(db_comment='of which etag and modified are', default='')),
-                ('etag', models.TextField(default='')),
-                ('modified', models.TextField(default='')),
-                ('day', models.DateField(db_comment="the feed's own date", null=True)),
-                ('release', models.TextField(db_comment='what the feed calls its edition or its model', default='')),
-                ('rows', models.IntegerField(db_comment='how many CVEs it held', default=0)),
-                ('read', models.DateTimeField(db_comment='when it was last read, or had not changed, by our clock', null=True)),
-                ('due', models.DateTimeField(db_comment='when it is to be read again; null: at once', null=True)),
-                ('error', models.TextField(db_comment='why the last try failed; empty: it did not', default='')),
+                ("name", models.TextField(db_comment="kev or epss", primary_key=True, serialize=False)),
+                ("address", models.TextField(db_comment="of which etag and modified are", default="")),
+                ("etag", models.TextField(default="")),
+                ("modified", models.TextField(default="")),
+                ("day", models.DateField(db_comment="the feed's own date", null=True)),
+                ("release", models.TextField(db_comment="what the feed calls its edition or its model", default="")),
+                ("rows", models.IntegerField(db_comment="how many CVEs it held", default=0)),
+                (
+                    "read",
+                    models.DateTimeField(
+                        db_comment="when it was last read, or had not changed, by our clock", null=True
+                    ),
+                ),
+                ("due", models.DateTimeField(db_comment="when it is to be read again; null: at once", null=True)),
+                ("error", models.TextField(db_comment="why the last try failed; empty: it did not", default="")),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='vulnerability',
-            name='vulnerability_by_epss',
+            model_name="vulnerability",
+            name="vulnerability_by_epss",
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='feed_epss',
-            field=models.FloatField(db_comment='0 to 1, the highest that FIRST gives one of them', null=True),
+            model_name="vulnerability",
+            name="feed_epss",
+            field=models.FloatField(db_comment="0 to 1, the highest that FIRST gives one of them", null=True),
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='kev',
-            field=models.BooleanField(db_comment="whether CISA's catalogue has one of its CVEs", db_default=False, default=False),
+            model_name="vulnerability",
+            name="kev",
+            field=models.BooleanField(
+                db_comment="whether CISA's catalogue has one of its CVEs", db_default=False, default=False
+            ),
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='kev_due',
-            field=models.DateField(db_comment='the earliest that CISA sets for one of them', null=True),
+            model_name="vulnerability",
+            name="kev_due",
+            field=models.DateField(db_comment="the earliest that CISA sets for one of them", null=True),
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='kev_ransomware',
-            field=models.BooleanField(db_comment='whether CISA knows that ransomware uses one of them', db_default=False, default=False),
+            model_name="vulnerability",
+            name="kev_ransomware",
+            field=models.BooleanField(
+                db_comment="whether CISA knows that ransomware uses one of them", db_default=False, default=False
+            ),
         ),
         migrations.AddIndex(
-            model_name='vulnerability',
-            index=models.Index(django.db.models.functions.comparison.Coalesce('epss', 'feed_epss', models.Value(-1.0)), models.F('id'), condition=models.Q(('alive__gt', 0)), name='vulnerability_by_epss'),
+            model_name="vulnerability",
+            index=models.Index(
+                django.db.models.functions.comparison.Coalesce("epss", "feed_epss", models.Value(-1.0)),
+                models.F("id"),
+                condition=models.Q(("alive__gt", 0)),
+                name="vulnerability_by_epss",
+            ),
         ),
         migrations.AddIndex(
-            model_name='vulnerability',
-            index=models.Index(django.db.models.functions.comparison.Coalesce('kev_due', models.Value(datetime.date(1, 1, 1))), models.F('id'), condition=models.Q(('alive__gt', 0)), name='vulnerability_by_kev'),
+            model_name="vulnerability",
+            index=models.Index(
+                django.db.models.functions.comparison.Coalesce("kev_due", models.Value(datetime.date(1, 1, 1))),
+                models.F("id"),
+                condition=models.Q(("alive__gt", 0)),
+                name="vulnerability_by_kev",
+            ),
         ),
         migrations.AddIndex(
-            model_name='vulnerability',
-            index=models.Index(models.F('rank'), models.F('id'), condition=models.Q(('alive__gt', 0), ('kev', True)), name='vulnerability_in_kev'),
+            model_name="vulnerability",
+            index=models.Index(
+                models.F("rank"),
+                models.F("id"),
+                condition=models.Q(("alive__gt", 0), ("kev", True)),
+                name="vulnerability_in_kev",
+            ),
         ),
     ]
