@@ -147,9 +147,10 @@ def test_addresses_that_are_asked(address: str) -> None:
 
 
 def test_no_redirect_leads_away_from_https_and_none_goes_on_for_ever(feeds: CveFeeds, pauses: list[float]) -> None:
-    feeds.faults.redirect = "http://mirror.example/other"
-    with pytest.raises(NotUnderstood, match="https"):
-        get(feeds.kev_url, pauses)
+    for elsewhere in ("http://mirror.example/other", "//[::1"):
+        feeds.faults.redirect = elsewhere
+        with pytest.raises(NotUnderstood, match="https"):
+            get(feeds.kev_url, pauses)
     feeds.faults.redirect = KEV
     feeds.requests.clear()
     with pytest.raises(NotUnderstood, match="status 302"):

@@ -98,12 +98,20 @@ def _get_once(address: str, what: str, known: Mark, largest: int) -> Answer:
         status, headers, content = _sent(address, what, known, largest)
         if status not in REDIRECTS:
             break
-        address = urljoin(address, headers.get("Location", ""))
+        address = _joined(address, headers.get("Location", ""))
     if status == 304 and known.headers():
         return Answer(None, known)
     if status != 200:
         raise _refusal(status, headers, what, urlsplit(address).hostname or "")
     return Answer(content, Mark(headers.get("ETag", ""), headers.get("Last-Modified", "")))
+
+
+def _joined(address: str, location: str) -> str:
+    """Where a redirect leads, "" where it is no address."""
+    try:
+        return urljoin(address, location)
+    except ValueError:
+        return ""
 
 
 def _sent(address: str, what: str, known: Mark, largest: int) -> tuple[int, Mapping[str, str], bytes]:

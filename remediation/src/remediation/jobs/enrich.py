@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from ..enrichment.conditional_get import AskedToWait
 from ..enrichment.reading import KINDS, Kind, keep_failure, read_feed
-from ..ending import Ending
 from ..store import models
 from ..store.cves import tell_all_vulnerabilities
 from .telling import told
@@ -55,4 +54,4 @@ def _read(kind: Kind, accept: bool, sleep: Callable[[float], None]) -> Ended:
         return Ended({"error": text}, text, ending)
     news = "not changed since it was read last" if read.changed is None else f"{read.changed:,} changed"
     value = {"of": read.day.isoformat(), "cves": read.rows, "changed": read.changed or 0}
-    return Ended(value, f"{kind.title} of {read.day}: {read.rows:,} CVEs, {news}.", Ending.DONE)
+    return Ended(value, f"{kind.title} of {read.day}: {read.rows:,} CVEs, {news}.")

@@ -26,8 +26,8 @@ def status(most: int | None = None) -> dict[str, Any]:
     ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it stays so until a person does something, which
     is not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of
     each source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
-    (``wrong``). ``feeds`` are those that are on, as ``feeds()`` has them. Of each connection: its name (``connection``), and
-    the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
+    (``wrong``). ``feeds`` are those that are on, as ``feeds()`` has them. Of each connection: its name
+    (``connection``), and the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
     """
     projects = [_of_project(row, most) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]

@@ -300,7 +300,9 @@ def read_due_feeds() -> None:
             _log.info("The feed %s was read: %s.", name, ended.ending.word)
         return work.Ended({}, "")
 
-    _ended(read, lambda: ask_to_enrich(pause=PAUSE))
+    ended = _ended(read, lambda: ask_to_enrich(pause=PAUSE))
+    if ended is not None and ended.ending is not Ending.DONE:
+        _log.error("What the feeds tell was not put beside the vulnerabilities. %s", ended.text)
 
 
 @app.periodic(cron="*/10 * * * *", periodic_id=FEEDS)
