@@ -10,8 +10,8 @@ REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Pr
                        (default: this machine's 127.0.0.1 and ::1)
 REMEDIATION_NETWORKS   private addresses or networks at which administrators may point the service from its pages, with
                        commas between (default: none; public ones need no permission)
-REMEDIATION_KEV_URL    where CISA's catalogue of exploited vulnerabilities is read once a day, as JSON (default: at CISA);
-                       off: nowhere
+REMEDIATION_KEV_URL    where CISA's catalogue of exploited vulnerabilities is read once a day, as JSON (default: at
+                       CISA); off: nowhere
 REMEDIATION_EPSS_URL   the same for FIRST's scores of all CVEs, as a CSV file
 
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 
@@ -147,12 +150,35 @@ def test_addresses_that_are_asked(address: str) -> None:
 
 
 def test_no_redirect_leads_away_from_https_and_none_goes_on_for_ever(feeds: CveFeeds, pauses: list[float]) -> None:
-    for elsewhere in ("http://mirror.example/other", "//[::1"):
-        feeds.faults.redirect = elsewhere
-        with pytest.raises(NotUnderstood, match="https"):
-            get(feeds.kev_url, pauses)
+    feeds.faults.redirect = "http://mirror.example/other"
+    with pytest.raises(NotUnderstood, match="https"):
+        get(feeds.kev_url, pauses)
     feeds.faults.redirect = KEV
     feeds.requests.clear()
     with pytest.raises(NotUnderstood, match="status 302"):
         get(feeds.kev_url, pauses)
     assert len(feeds.requests) == 1 + MOST_REDIRECTS
+
+
+class Nowhere(BaseHTTPRequestHandler):
+    """Redirects to what is no address, which the stand-in refuses to send; from /large with more than anybody takes."""
+
+    def do_GET(self) -> None:  # pylint: disable=invalid-name  # the base's way
+        self.send_response(302)
+        self.send_header("Location", "//[::1")
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(b"x" * (64 << 20 if self.path == "/large" else 0))
+
+    def log_message(self, *_: object) -> None:  # pylint: disable=arguments-differ
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("path", "error"), [("/kev.json", NotUnderstood), ("/large", TooMuch)])
+def test_a_redirect_to_no_address_is_refused_and_bounded(
+    pauses: list[float], path: str, error: type[SourceError]
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Nowhere) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(error):
+            get(f"http://127.0.0.1:{server.server_port}{path}", pauses)

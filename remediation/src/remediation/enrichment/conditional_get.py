@@ -106,6 +106,17 @@ def _get_once(address: str, what: str, known: Mark, largest: int) -> Answer:
     return Answer(content, Mark(headers.get("ETag", ""), headers.get("Last-Modified", "")))
 
 
+class _Session(requests.Session):
+    """Sees no redirect, because requests would read all that comes with one, and knows no password of a .netrc file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None."""
+
+
 def _joined(address: str, location: str) -> str:
     """Where a redirect leads, "" where it is no address."""
     try:
@@ -118,17 +129,10 @@ def _sent(address: str, what: str, known: Mark, largest: int) -> tuple[int, Mapp
     host = urlsplit(address).hostname
     began = False
     try:
-        response = requests.get(
-            address,
-            headers=known.headers(),
-            # No password of a .netrc file.
-            auth=lambda request: request,
-            timeout=TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-        )
-        began = True
-        return response.status_code, response.headers, whole(response, largest)
+        with _Session() as session:
+            response = session.get(address, headers=known.headers(), timeout=TIMEOUT, stream=True)
+            began = True
+            return response.status_code, response.headers, whole(response, largest)
     except requests.exceptions.SSLError:
         raise CertificateRefused(
             f"The certificate of {host}, which serves {what}, is not trusted.",

@@ -2,8 +2,8 @@
 
 Seen in published files and in what many programs read, and not in a specification: the first line is a comment with
 ``model_version`` and ``score_date``, the second is the header, then comes a line for each CVE. The time in
-``score_date`` has changed its form over the years and is passed over. There were some 300,000 CVEs in 2025, and FIRST publishes the
-file once a day. A mirror may serve it unpacked.
+``score_date`` has changed its form over the years and is passed over. There were some 300,000 CVEs in 2025, and FIRST
+publishes the file once a day. A mirror may serve it unpacked.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def feeds() -> list[dict[str, Any]]:
     """The feeds about CVEs, JSON-able.
 
     Of each: its name (``feed``), ``title`` and ``address`` ("": it is off), when it was last ``read``, of which date
-    (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "" where it did not).
+    (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "": it did not).
     """
     known = models.Feed.objects.in_bulk()
     return [_of_feed(kind.title, known.get(kind.name) or models.Feed(name=kind.name)) for kind in KINDS]
