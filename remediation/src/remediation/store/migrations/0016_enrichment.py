@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0013_tickets"),
+        ("store", "0015_device_words"),
     ]
 
     operations = [
