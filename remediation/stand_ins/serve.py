@@ -1,7 +1,8 @@
 """``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
 
-60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state and one
-held run. Everything is made by the service's own commands, over HTTP, and lies in a temporary folder.
+60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one
+held run, and feeds that know the CVEs. Everything is made by the service's own commands, over HTTP, and lies in a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import typer
 
 from halo_emulator import HaloEmulator
 
+from stand_ins.cve_feeds import CveFeeds, Exploited
 from stand_ins.demo import DemoFailed, Play, running
-from stand_ins.estate import Estate
+from stand_ins.estate import FIXES, Estate, flaws
 from stand_ins.insightvm_console import Console
 from stand_ins.weekly_report import weekly_report
 
@@ -68,6 +70,7 @@ class Story(Play):
         self.estate.build()
         self.console.scan()
         self._connect()
+        self.service("enrich")
         self._week(0)
         self.estate.patched("openssl-3")
         self.estate.patched("win-2026-11", 0.4)
@@ -141,10 +144,25 @@ class Story(Play):
                 self.halo.change_ticket(ticket["id"], status_id=status, agent_id=3)
 
 
+def _tell_of_cves(feeds: CveFeeds) -> None:
+    """Scores for all CVEs of the estate by its severity, and the worst of them in the catalogue."""
+    for fix in FIXES:
+        for flaw in (one for one in flaws(fix) if one.cves):
+            share = flaw.score / 10
+            feeds.scores |= dict.fromkeys(flaw.cves, (0.97 * share**6, share))
+            if flaw.score >= 9:
+                known = "Known" if flaw.key.endswith("0") else "Unknown"
+                due = Exploited(feeds.day - timedelta(days=3), feeds.day + timedelta(days=18), known)
+                feeds.exploited |= dict.fromkeys(flaw.cves, due)
+
+
 @contextmanager
 def world(folder: Path) -> Iterator[Story]:
     """The stand-ins, running, with the world made in the service's data folder ``folder / "data"``."""
-    with running(folder) as (console, halo):
+    today = datetime.now(timezone.utc).date()
+    with running(folder) as (console, halo), CveFeeds(today) as feeds:
+        _tell_of_cves(feeds)
+        os.environ |= {"REMEDIATION_KEV_URL": feeds.kev_url, "REMEDIATION_EPSS_URL": feeds.epss_url}
         story = Story(console, halo, folder)
         story.tell()
         yield story

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -24,8 +25,12 @@ from hypothesis import settings as properties
 from remediation import settings
 from remediation.store.embedded import EmbeddedPostgres
 from remediation.tickets import lease
+from stand_ins.cve_feeds import CveFeeds, Exploited
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
+# No test, and no process that one starts, asks the real feeds.
+os.environ.update(REMEDIATION_KEV_URL="off", REMEDIATION_EPSS_URL="off")
+settings.FEEDS.update(kev="", epss="")
 django.setup()
 
 # The same cases in every run, so that no run fails for luck; HALOITSM_HYPOTHESIS=explore looks for new ones.
@@ -167,3 +172,16 @@ def django_on(address: str) -> Iterator[None]:
         connection.close()
         connection.settings_dict.clear()
         connection.settings_dict.update(before)
+
+
+@pytest.fixture
+def feeds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CveFeeds]:
+    """Two CVEs in the catalogue, of which one has a score, and a score of a third. The service's settings name them."""
+    with CveFeeds(date(2026, 11, 20)) as running:
+        running.exploited = {
+            "CVE-2026-1111": Exploited(date(2026, 11, 1), date(2026, 11, 22), "Known"),
+            "CVE-2025-123456": Exploited(date(2025, 3, 1), date(2026, 12, 24)),
+        }
+        running.scores = {"CVE-2026-1111": (0.97, 0.999), "CVE-2026-2222": (0.01, 0.5)}
+        monkeypatch.setattr("django.conf.settings.FEEDS", {"kev": running.kev_url, "epss": running.epss_url})
+        yield running

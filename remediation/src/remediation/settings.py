@@ -10,6 +10,9 @@ REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Pr
                        (default: this machine's 127.0.0.1 and ::1)
 REMEDIATION_NETWORKS   private addresses or networks at which administrators may point the service from its pages, with
                        commas between (default: none; public ones need no permission)
+REMEDIATION_KEV_URL    where CISA's catalogue of exploited vulnerabilities is read once a day, as JSON (default: at
+                       CISA); off: nowhere
+REMEDIATION_EPSS_URL   the same for FIRST's scores of all CVEs, as a CSV file
 
 REMEDIATION_OIDC_ISSUER              the address of an OpenID provider by which people may sign in; it is registered
                                      there with the address of the pages and /sign-in/provider/done/ behind it
@@ -98,6 +101,14 @@ def networks(text: str) -> list[IPv4Network | IPv6Network]:
         ) from None
 
 
+# The addresses of both publishers. CISA's is official. FIRST's was seen in many programs, and redirects to the file of
+# the day.
+FEEDS = {
+    "kev": os.environ.get("REMEDIATION_KEV_URL")
+    or "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+    "epss": os.environ.get("REMEDIATION_EPSS_URL") or "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
+}
+FEEDS = {name: "" if address == "off" else address for name, address in FEEDS.items()}
 KEEP_DAYS = days("REMEDIATION_KEEP_DAYS", 400)
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

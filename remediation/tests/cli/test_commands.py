@@ -18,6 +18,7 @@ from remediation.domain.status import Status
 from remediation.sources.errors import Unreachable
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.store import models
+from stand_ins.cve_feeds import CveFeeds
 from remediation.tickets.instance import Instance, Options
 from remediation.tickets.run import client_of
 
@@ -349,3 +350,23 @@ def test_a_source_that_was_never_read_is_a_reason(line: Any, halo: HaloEmulator)
     (item,) = line("plan", "p", "--json").json["not_done"]
     assert (item["key"], item["reason"]) == ("project", "its source has not been read yet")
     assert line("status").code == 3
+
+
+def test_enrich_reads_both_feeds_and_says_what_of(line: Any, halo: HaloEmulator, feeds: CveFeeds) -> None:
+    ended = line("enrich")
+    assert ended.code == 0
+    assert "CISA's catalogue (KEV) of 2026-11-20: 2 CVEs, 2 changed." in ended.out
+    whole = {"of": "2026-11-20", "cves": 2, "changed": 0}
+    assert line("enrich", "--json").json == {"kev": whole, "epss": whole}
+    assert "CISA's catalogue (KEV): of 2026-11-20, last read" in line("status").out
+    feeds.exploited.clear()
+    refused = line("enrich")
+    assert refused.code == 4 and "lists no vulnerability" in refused.out and "not changed" in refused.out
+    status = line("status")
+    assert status.code == 3 and "lists no vulnerability" in status.out
+
+
+def test_enrich_says_where_both_are_off(line: Any, halo: HaloEmulator) -> None:
+    ended = line("enrich")
+    assert ended.code == 4 and "REMEDIATION_KEV_URL" in ended.err
+    assert line("status", "--json").json["feeds"] == []

@@ -285,8 +285,9 @@ def test_a_vulnerability_has_the_worst_that_is_told_of_it_in_any_order(source: i
     ]
     bulk.write_vulnerabilities(source, snapshot(findings=rows))
     read = bulk.read_vulnerabilities(source)
-    assert read.schema == bulk.VULNERABILITY_ROWS
-    assert read.rows() == [("cve-1", "A hole", "critical", None, 7.5, 700.0, None, None, 1, ["CVE-2026-1"])]
+    assert read.schema == bulk.ENRICHED_ROWS
+    worst = ("cve-1", "A hole", "critical", None, 7.5, 700.0, None, None, 1, ["CVE-2026-1"], False, None)
+    assert read.rows() == [worst]
     assert bulk.write_vulnerabilities(source, snapshot(findings=rows[::-1])) == 0
 
 

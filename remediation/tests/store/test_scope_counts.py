@@ -36,6 +36,7 @@ SCOPES = some.fixed_dictionaries(
         "min_risk": some.sampled_from([0.0, 100.0]),
         "min_epss": some.sampled_from([0.0, 0.5]),
         "exploitable": some.booleans(),
+        "kev": some.booleans(),
     },
 )
 
@@ -63,7 +64,8 @@ def test_both_take_in_the_same(
         models.Asset.objects.filter(pk=row.pk).update(sites=sites, owner_tags=owners)
     for row, cvss, other in zip(models.Vulnerability.objects.order_by("pk"), scores, scores[::-1]):
         changes = {"cvss": cvss, "risk": other, "epss": other, "exploits": None if cvss is None else int(cvss > 1)}
-        models.Vulnerability.objects.filter(pk=row.pk).update(**changes)
+        told = {"feed_epss": cvss, "kev": (other or 0) > 1}
+        models.Vulnerability.objects.filter(pk=row.pk).update(**changes, **told)
     wanted = Settings.from_table({"scope": scope, "min_severity": severity, "granularity": granularity.value})
     membership = Membership(wanted, believed(read_findings(source.pk), wanted), (), {}, DAY)
     rows = membership.wanted_rows()

@@ -151,6 +151,17 @@ def test_a_project_with_tickets_keeps_its_source(project: models.Project, as_rol
     assert row.source is not None and row.source.name == "console" and row.settings["granularity"] == "solution"
 
 
+def test_what_cisas_catalogue_asks_for_is_kept_by_the_form(
+    project: models.Project, as_role: Callable[[str], Client]
+) -> None:
+    project.settings = {"scope": {"kev": True}, "raise_for": ["kev"]}
+    project.save()
+    lead = as_role("approver")
+    assert lead.post("/projects/dmz/change", filled(lead, "/projects/dmz/change", owner="Ana")).status_code == 302
+    settings = models.Project.objects.get().settings
+    assert (settings["owner"], settings["scope"]["kev"], settings["raise_for"]) == ("Ana", True, ["kev"])
+
+
 def test_a_held_plan_is_approved_by_who_may_and_only_as_it_was_shown(
     connection: models.Connection, source: models.Source, halo: HaloEmulator, as_role: Callable[[str], Client]
 ) -> None:

@@ -1,13 +1,14 @@
-"""The commands ``run`` and ``status``."""
+"""The commands ``run``, ``enrich`` and ``status``."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from ..ending import Ending
+from .ending import Refused
 from .opened import AsJson, Data, answer, opened, quiet
 
 
@@ -29,6 +30,28 @@ def run(data: Data = None, as_json: AsJson = False) -> None:
         raise typer.Exit(done.ending)
 
 
+def enrich(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="A feed that is older or much shorter than before is real.")
+    ] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read CISA's catalogue (KEV) and FIRST's scores (EPSS) now, and put them beside the vulnerabilities.
+
+    A worker does so once a day by itself.
+    """
+    with opened(data):
+        from ..jobs.enrich import read_feeds
+
+        done = read_feeds(accept=accept)
+        if not done:
+            raise Refused("Both feeds are off: REMEDIATION_KEV_URL and REMEDIATION_EPSS_URL.")
+        value = {name: ended.value for name, ended in done.items()}
+        answer(as_json, value, "\n".join(ended.text for ended in done.values()))
+        raise typer.Exit(Ending.worst(ended.ending for ended in done.values()))
+
+
 def status(data: Data = None, as_json: AsJson = False) -> None:
     """Whether anything is wrong or waits; exit code 0 only when nothing does."""
     with opened(data):
@@ -48,6 +71,9 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         for source in value["sources"]:
             read = f"last read {source['read']}" if source["read"] else "not read yet"
             lines.append(f"{source['source']}: {source['wrong'] or read}")
+        for feed in value["feeds"]:
+            read = f"of {feed['of']}, last read {feed['read']}" if feed["read"] else "not read yet"
+            lines.append(f"{feed['title']}: {feed['wrong'] or read}")
         lines += [_requests_line(one["connection"], one["requests"]) for one in value["connections"]]
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:

@@ -5,32 +5,59 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from ..ending import Ending
+from ..enrichment.reading import KINDS
 from ..store import models
 from ..tickets.budget import Budget
 from .rescue import SILENCE
 
 
 def status(most: int | None = None) -> dict[str, Any]:
-    """All ``projects``, ``sources`` and ``connections``, JSON-able, and whether nothing is wrong or waits (``ok``).
+    """All ``projects``, ``sources``, ``feeds`` and ``connections``, JSON-able, and whether nothing is wrong or waits
+    (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
     text for each step that is ``waiting``, or for the first ``most``, and their number (``waits``), what is
     ``not_done``, each with ``key``, ``reason`` and ``needs_person`` (it stays so until a person does something, which
     is not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of
     each source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
-    (``wrong``). Of each connection: its name (``connection``), and the ``requests`` to its Halo
-    (``tickets.budget.Budget.shown``).
+    (``wrong``). ``feeds`` are those that are on, as ``feeds()`` has them. Of each connection: its name
+    (``connection``), and the ``requests`` to its Halo (``tickets.budget.Budget.shown``).
     """
     projects = [_of_project(row, most) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
-    well = not any(map(_waits, projects)) and not any(one["wrong"] for one in sources)
+    read = [one for one in feeds() if one["address"]]
+    well = not any(map(_waits, projects)) and not any(one["wrong"] for one in (*sources, *read))
     connections = [_of_connection(row) for row in models.Connection.objects.order_by("name")]
-    return {"projects": projects, "sources": sources, "connections": connections, "ok": well}
+    return {"projects": projects, "sources": sources, "feeds": read, "connections": connections, "ok": well}
+
+
+def feeds() -> list[dict[str, Any]]:
+    """The feeds about CVEs, JSON-able.
+
+    Of each: its name (``feed``), ``title`` and ``address`` ("": it is off), when it was last ``read``, of which date
+    (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "": it did not).
+    """
+    known = models.Feed.objects.in_bulk()
+    return [_of_feed(kind.title, known.get(kind.name) or models.Feed(name=kind.name)) for kind in KINDS]
+
+
+def _of_feed(title: str, row: models.Feed) -> dict[str, Any]:
+    return {
+        "feed": row.name,
+        "title": title,
+        "address": settings.FEEDS[row.name],
+        "read": row.read.isoformat() if row.read else None,
+        "of": row.day.isoformat() if row.day else None,
+        "release": row.release,
+        "cves": row.rows,
+        "wrong": row.error,
+    }
 
 
 def _waits(project: dict[str, Any]) -> bool:

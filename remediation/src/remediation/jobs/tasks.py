@@ -28,11 +28,11 @@ from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
-from . import uploads, work
+from . import enrich, uploads, work
 from .incoming import forget_unfinished
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH, COUNT = "round", "watch", "count"
+ROUND, WATCH, COUNT, FEEDS = "round", "watch", "count", "feeds"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -283,6 +283,34 @@ def count_once_a_day(timestamp: int) -> None:  # pylint: disable=unused-argument
                 ask_to_count(number)
             counted.value = today
             counted.save(update_fields=["value"])
+
+
+def ask_to_enrich(*, pause: int = 0) -> bool:
+    """Put the reading of the feeds that are due into the queue; False where it waits there already."""
+    return _ask("enrich", lock="enrich", once="enrich", pause=pause)
+
+
+@app.task(name="enrich")
+def read_due_feeds() -> None:
+    """Read the feeds about CVEs that are due."""
+
+    def read() -> work.Ended:
+        done = enrich.read_feeds(enrich.due_feeds(timezone.now()))
+        for name, ended in done.items():
+            _log.info("The feed %s was read: %s.", name, ended.ending.word)
+        return work.Ended({}, "")
+
+    ended = _ended(read, lambda: ask_to_enrich(pause=PAUSE))
+    if ended is not None and ended.ending is not Ending.DONE:
+        _log.error("What the feeds tell was not put beside the vulnerabilities. %s", ended.text)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id=FEEDS)
+@app.task(name=FEEDS, lock=FEEDS, queueing_lock=FEEDS)
+def look_for_due_feeds(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for the reading of the feeds where one is due: once a day, and after a failure sooner."""
+    if enrich.due_feeds(timezone.now()):
+        ask_to_enrich()
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

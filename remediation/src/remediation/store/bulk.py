@@ -51,6 +51,9 @@ VULNERABILITY_ROWS: dict[str, Any] = {
     name: FINDINGS[name]
     for name in ("vulnerability", "title", "severity", "family", "cvss", "risk", "vpr", "epss", "exploits", "cves")
 }
+# With what the feeds tell of its CVEs. Their EPSS counts where the source tells none.
+ENRICHED_ROWS: dict[str, Any] = {**VULNERABILITY_ROWS, "kev": pl.Boolean, "kev_due": pl.Date}
+_ENRICHED = ", ".join("coalesce(epss, feed_epss) AS epss" if name == "epss" else name for name in ENRICHED_ROWS)
 SOLUTION_ROWS: dict[str, Any] = {
     name: FINDINGS[name]
     for name in ("solution", "solution_name", "solution_fix", "solution_type", "solution_url", "solution_estimate")
@@ -73,7 +76,7 @@ def write_ledger(source_id: int, delta: pl.DataFrame) -> int:
 def read_findings(source_id: int) -> pl.DataFrame:
     """The ledger with what is known of each row's asset, vulnerability and solution beside it.
 
-    Columns: LEDGER, and those of ASSET_ROWS, VULNERABILITY_ROWS and SOLUTION_ROWS that LEDGER has not. A severity that
+    Columns: LEDGER, and those of ASSET_ROWS, ENRICHED_ROWS and SOLUTION_ROWS that LEDGER has not. A severity that
     the source does not tell is "none".
     """
     return _whole(
@@ -116,15 +119,15 @@ def read_alive(source_id: int, column: str, value: str, most: int) -> pl.DataFra
     same = f"{_ALIVE} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
     ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608
 
-    def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any]) -> pl.DataFrame:
-        query = f"SELECT * FROM {table} WHERE source_id = %s AND {key} = ANY(%s)"  # nosec B608
+    def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any], told: str = "*") -> pl.DataFrame:
+        query = f"SELECT {told} FROM {table} WHERE source_id = %s AND {key} = ANY(%s)"  # nosec B608
         return copy.select(query, [source_id, wanted.drop_nulls().unique().to_list()], schema)
 
     short = {name.removeprefix("solution_"): kind for name, kind in SOLUTION_ROWS.items()}
     return _whole(
         ledger,
         named("store_asset", "asset", ledger["asset"], ASSET_ROWS),
-        named("store_vulnerability", "vulnerability", ledger["vulnerability"], VULNERABILITY_ROWS),
+        named("store_vulnerability", "vulnerability", ledger["vulnerability"], ENRICHED_ROWS, _ENRICHED),
         named("store_solution", "solution", ledger["solution"], short).rename(dict(zip(short, SOLUTION_ROWS))),
     )
 
@@ -213,8 +216,9 @@ def _uncover(source_id: int, covered: pl.DataFrame, newest: datetime | None) -> 
 
 
 def read_vulnerabilities(source_id: int) -> pl.DataFrame:
-    """The vulnerabilities that the source ever found, with the columns of VULNERABILITY_ROWS."""
-    return copy.select("SELECT * FROM store_vulnerability WHERE source_id = %s", [source_id], VULNERABILITY_ROWS)
+    """The vulnerabilities that the source ever found, with the columns of ENRICHED_ROWS."""
+    query = f"SELECT {_ENRICHED} FROM store_vulnerability WHERE source_id = %s"  # nosec B608
+    return copy.select(query, [source_id], ENRICHED_ROWS)
 
 
 def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFrame | None = None) -> int:

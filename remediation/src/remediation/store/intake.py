@@ -17,6 +17,7 @@ from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
 from . import bulk, models
 from .counts import counting, keep_day
+from .cves import tell_vulnerabilities
 from .devices import regroup
 from .retention import empty_old_frames
 
@@ -88,6 +89,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         kinds = dict(observed.observations["kind"].value_counts().iter_rows())
         with counting(source.pk, timezone.localdate()) as counted:
             bulk.write_vulnerabilities(source.pk, snapshot, counted)
+        tell_vulnerabilities(source.pk)
         keep_day(source.pk, snapshot.taken.date(), _sum(kinds, CAME), _sum(kinds, WENT))
         # Devices are of all sources, and those are not locked here.
         transaction.on_commit(regroup)

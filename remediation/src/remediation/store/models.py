@@ -5,6 +5,7 @@ A null text is one that the source does not tell; an empty one is what it told.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -128,7 +129,7 @@ class Asset(models.Model):
         indexes = [
             GinIndex(SearchVector("host_name", "ip", config="simple"), name="asset_words", fastupdate=False),
             GinIndex(
-                Func(*_TAGS, template="(%(expressions)s)", arg_joiner=" || "), name="asset_tags", fastupdate=False
+                Func(*_TAGS, arg_joiner=" || ", template="(%(expressions)s)"), name="asset_tags", fastupdate=False
             ),
         ]
 
@@ -139,7 +140,9 @@ _ORDERS: dict[str, F | Coalesce] = {
     "alive": F("alive"),
     "oldest": F("oldest"),
     "newest": F("newest"),
-    **{name: Coalesce(name, Value(-1.0)) for name in ("cvss", "vpr", "epss", "risk")},
+    **{name: Coalesce(name, Value(-1.0)) for name in ("cvss", "vpr", "risk")},
+    "epss": Coalesce("epss", "feed_epss", Value(-1.0)),
+    "kev": Coalesce("kev_due", Value(date.min)),
 }
 
 
@@ -171,6 +174,15 @@ class Vulnerability(models.Model):
     alive = models.IntegerField(default=0, db_default=0, db_comment="on how many assets it is")
     oldest = models.DateTimeField(null=True, db_comment="when the first of them was found")
     newest = models.DateTimeField(null=True, db_comment="when the last of them was found first")
+    # The worst that the feeds tell of its CVEs: store.cves.
+    kev = models.BooleanField(
+        default=False, db_default=False, db_comment="whether CISA's catalogue has one of its CVEs"
+    )
+    kev_due = models.DateField(null=True, db_comment="the earliest that CISA sets for one of them")
+    kev_ransomware = models.BooleanField(
+        default=False, db_default=False, db_comment="whether CISA knows that ransomware uses one of them"
+    )
+    feed_epss = models.FloatField(null=True, db_comment="0 to 1, the highest that FIRST gives one of them")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
@@ -186,7 +198,41 @@ class Vulnerability(models.Model):
                 models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
                 for name, by in _ORDERS.items()
             ),
+            # They are few among many, and are asked for with any other order.
+            models.Index(F("rank"), F("id"), name="vulnerability_in_kev", condition=models.Q(alive__gt=0, kev=True)),
         ]
+
+
+class Cve(models.Model):
+    """What CISA's catalogue (KEV) and FIRST's scores (EPSS) tell of a CVE. Null is what they do not tell.
+
+    ``kev_of`` and ``epss_of`` are the feeds' own dates when they first told what stands here.
+    """
+
+    cve = key_text(primary_key=True)
+    kev_added = models.DateField(null=True)
+    kev_due = models.DateField(null=True)
+    kev_ransomware = models.BooleanField(null=True, db_comment="whether CISA knows that ransomware uses it")
+    kev_of = models.DateField(null=True)
+    epss = models.FloatField(null=True, db_comment="0 to 1")
+    epss_percentile = models.FloatField(null=True, db_comment="0 to 1")
+    epss_of = models.DateField(null=True)
+    read = models.DateTimeField(db_comment="when something of it was read that was news, by our clock")
+
+
+class Feed(models.Model):
+    """What was read of a feed about CVEs, and how the last try ended."""
+
+    name = models.TextField(primary_key=True, db_comment="kev or epss")
+    address = models.TextField(default="", db_comment="of which etag and modified are")
+    etag = models.TextField(default="")
+    modified = models.TextField(default="")
+    day = models.DateField(null=True, db_comment="the feed's own date")
+    release = models.TextField(default="", db_comment="what the feed calls its edition or its model")
+    rows = models.IntegerField(default=0, db_comment="how many CVEs it held")
+    read = models.DateTimeField(null=True, db_comment="when it was last read, or had not changed, by our clock")
+    due = models.DateTimeField(null=True, db_comment="when it is to be read again; null: at once")
+    error = models.TextField(default="", db_comment="why the last try failed; empty: it did not")
 
 
 class Solution(models.Model):

@@ -86,14 +86,19 @@ def _conditions(settings: Settings) -> tuple[str, str, dict[str, Any]]:
             "OR lower(asset) LIKE ANY(%(patterns)s))"
         )
         given["patterns"] = [_like(pattern.lower()) for pattern in scope.assets]
-    for column, least in (("cvss", scope.min_cvss), ("risk", scope.min_risk), ("epss", scope.min_epss)):
+    epss = "coalesce(epss, feed_epss)"
+    for name, column, least in (
+        ("cvss", "cvss", scope.min_cvss),
+        ("risk", "risk", scope.min_risk),
+        ("epss", epss, scope.min_epss),
+    ):
         if least:
-            vulnerabilities.append(f"{column} >= %({column})s")
-            given[column] = least
+            vulnerabilities.append(f"{column} >= %({name})s")
+            given[name] = least
     if scope.exploitable:
         vulnerabilities.append("exploits > 0")
     if scope.kev:
-        vulnerabilities.append("false")  # no source tells it, and no feed is read yet
+        vulnerabilities.append("kev")
     return " AND ".join(assets), " AND ".join(vulnerabilities), given
 
 

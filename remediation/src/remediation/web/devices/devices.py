@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from ...domain.ledger import ALIVE
+from ...jobs.status import feeds
 from ...store import models
 from ...store.device_findings import findings_of_device
 from ..listing.listed import listed
@@ -30,12 +31,16 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
     row = get_object_or_404(models.Device, pk=number)
     assets = list(row.assets.select_related("source").order_by("source__name", "asset"))
     lines = findings_of_device(row.pk).to_dicts()
+    cves = models.Cve.objects.in_bulk([line["cve"] for line in lines if line["cve"]])
+    for line in lines:
+        line["facts"] = cves.get(line["cve"])
     numbers = sorted({number for line in lines for number in line["tickets"]})
     known = {
         "row": row,
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "assets": assets,
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
+        "feeds": {one["feed"]: one for one in feeds()},
         "closed": [line for line in lines if not set(line["states"]) & set(ALIVE)],
         "tickets": models.Ticket.objects.filter(
             halo_id__in=numbers, project__source__in={one.source_id for one in assets}

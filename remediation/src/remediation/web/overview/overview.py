@@ -36,6 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     known: dict[str, Any] = {
         "ok": now["ok"],
         "projects": projects,
+        "feeds": [feed for feed in now["feeds"] if feed["wrong"]],
         "workers": workers(),
         "figures": figures(),
         "days": days(),

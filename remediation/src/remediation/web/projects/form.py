@@ -27,6 +27,7 @@ _KINDS = [
 ]
 _RAISES = [
     (Raise.EXPLOIT.value, "an exploit is known"),
+    (Raise.KEV.value, "it is in CISA's catalogue (KEV)"),
     (Raise.EPSS.value, "EPSS is high"),
     (Raise.CRITICALITY.value, "an asset is critical by its tag"),
 ]
@@ -35,7 +36,7 @@ _PLAIN = (
     "owner", "priority", "min_severity", "granularity", "epss_from", "mass_least", "most_creates",
     "reopen_linked", "resolve_unreported",
 )  # fmt: skip
-_LISTS, _LEAST = ("sites", "tags", "assets"), ("min_cvss", "min_risk", "min_epss")
+_LISTS, _LEAST, _FLAGS = ("sites", "tags", "assets"), ("min_cvss", "min_risk", "min_epss"), ("exploitable", "kev")
 
 
 class ProjectForm(forms.Form):
@@ -67,6 +68,7 @@ class ProjectForm(forms.Form):
     min_risk = forms.FloatField(required=False, min_value=0, label="Risk from")
     min_epss = forms.FloatField(required=False, min_value=0, max_value=1, label="EPSS from")
     exploitable = forms.BooleanField(required=False, label="Only where an exploit is known")
+    kev = forms.BooleanField(required=False, label="Only what is in CISA's catalogue (KEV)")
     granularity = forms.ChoiceField(choices=_GRANULARITIES, label="One ticket for", initial="solution")
     kind = forms.ChoiceField(choices=_KINDS, required=False, label="Later findings")
     raise_for = forms.MultipleChoiceField(
@@ -112,7 +114,7 @@ class ProjectForm(forms.Form):
         scope: dict[str, Any] = {
             name: [line.strip() for line in given[name].splitlines() if line.strip()] for name in _LISTS
         }
-        scope |= {name: given[name] or 0.0 for name in _LEAST} | {"exploitable": given["exploitable"]}
+        scope |= {name: given[name] or 0.0 for name in _LEAST} | {name: given[name] for name in _FLAGS}
         return {
             **{name: given[name] for name in _PLAIN},
             "due": given["due"].isoformat() if given["due"] else None,
@@ -142,7 +144,7 @@ def shown_of(table: Mapping[str, Any]) -> dict[str, Any]:
         **{name: whole[name] for name in _PLAIN},
         **{name: "\n".join(scope[name]) for name in _LISTS},
         **{name: scope[name] or None for name in _LEAST},
-        "exploitable": scope["exploitable"],
+        **{name: scope[name] for name in _FLAGS},
         "due": settings.due,
         "kind": "static" if settings.static else "dynamic" if settings.dynamic else "",
         "raise_for": whole["raise_for"],

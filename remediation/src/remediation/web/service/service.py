@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ...domain.project import DUE_DAYS
 from ...jobs.incoming import new_token
-from ...jobs.status import workers
-from ...jobs.tasks import ask_to_read
+from ...jobs.status import feeds, workers
+from ...jobs.tasks import ask_to_enrich, ask_to_read
 from ...sources.reading import is_read
 from ...sources.scanner import NAMES
 from ...store import audit, models, second_factors
@@ -44,6 +45,7 @@ def service(request: HttpRequest) -> HttpResponse:
     known = {
         "sources": [_source(row) for row in models.Source.objects.order_by("name")],
         "kinds": NAMES,
+        "feeds": [{**one, "read": one["read"] and datetime.fromisoformat(one["read"])} for one in feeds()],
         "workers": workers(),
         "keep_days": settings.KEEP_DAYS,
         "networks": settings.NETWORKS,
@@ -90,6 +92,16 @@ def read_now(request: HttpRequest, number: int) -> HttpResponse:
     else:
         waits = not ask_to_read(row.pk)
         messages.success(request, "A reading waits in the queue already." if waits else "A reading is asked for.")
+    return redirect("service")
+
+
+@needs(ADMIN)
+@require_POST
+def read_feeds_now(request: HttpRequest) -> HttpResponse:
+    """Ask for a reading of the feeds about CVEs."""
+    models.Feed.objects.update(due=None)
+    waits = not ask_to_enrich()
+    messages.success(request, "A reading waits in the queue already." if waits else "A reading is asked for.")
     return redirect("service")
 
 

@@ -34,6 +34,17 @@ _TICKETS = """(
 )"""
 
 
+# Of which date a feed is.
+_DAY = "(SELECT day FROM store_feed WHERE name = '{}')"
+# What CISA sets for the worst of its CVEs, with the date of the catalogue.
+_KEV = f"""CASE WHEN kev THEN 'due ' || kev_due || CASE WHEN kev_ransomware THEN ', ransomware known' ELSE '' END
+    || ' (CISA, ' || {_DAY.format("kev")} || ')' END"""
+# The source's own counts before FIRST's. As the index on it has it.
+EPSS = "coalesce(epss, feed_epss)"
+_EPSS_BY = f"""CASE WHEN epss IS NOT NULL THEN 'the source'
+    WHEN feed_epss IS NOT NULL THEN 'FIRST, ' || {_DAY.format("epss")} END"""
+
+
 def score(name: str, title: str, *, shown: bool = False) -> Column:
     """A column with a score that a source may not tell."""
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
@@ -53,7 +64,10 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Column("cves", "CVEs", "cves", "texts"),
             score("cvss", "CVSS", shown=True),
             score("vpr", "VPR"),
-            score("epss", "EPSS"),
+            Column("kev", "KEV", _KEV, order="coalesce(kev_due, '0001-01-01'::date)", order_type="date"),
+            Column("kev_due", "KEV due", "kev_due", "day", shown=False),
+            Column("epss", "EPSS", EPSS, "number", "coalesce(epss, feed_epss, -1.0)"),
+            Column("epss_by", "EPSS by", _EPSS_BY),
             score("risk", "Risk"),
             Column("exploits", "Exploits", "exploits", "number", shown=False),
             Column("alive", "Devices", "alive", "number", "alive", "int"),
@@ -81,7 +95,8 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             ),
             Filter("least_cvss", "CVSS from", "cvss >= %(least_cvss)s", "number", more=True),
             Filter("least_vpr", "VPR from", "vpr >= %(least_vpr)s", "number", more=True),
-            Filter("least_epss", "EPSS from", "epss >= %(least_epss)s", "number", more=True),
+            Filter("least_epss", "EPSS from", f"{EPSS} >= %(least_epss)s", "number", more=True),
+            Filter("kev", "In KEV", "kev = (%(kev)s = 'yes')", "choice", YES_NO),
             Filter("exploit", "Exploit known", "(exploits > 0) = (%(exploit)s = 'yes')", "choice", YES_NO, True),
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),

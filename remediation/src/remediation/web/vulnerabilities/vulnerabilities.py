@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from ...jobs.status import feeds
 from ...store import models
 from ...store.listing import Column, Filter, Listing
 from ..listing.listed import listed
@@ -49,6 +50,8 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         "solutions": models.Solution.objects.filter(source=row.source_id, solution__in=solutions)[:20],
         "tickets": tickets.order_by("-pk")[:NEWEST],
         "history": history(mine),
+        "feeds": {one["feed"]: one for one in feeds()},
+        "cves": models.Cve.objects.filter(cve__in=[cve.strip().upper() for cve in row.cves]).order_by("cve"),
         "others": others.select_related("source")[:20] if others is not None else [],
     }
     return listed(

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0015_indexes"),
+        ("store", "0016_enrichment"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
