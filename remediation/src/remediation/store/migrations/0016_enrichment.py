@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0015_device_words"),
+        ("store", "0015_indexes"),
     ]
 
     operations = [
