@@ -181,3 +181,17 @@ def test_times_are_the_readers(person: Client, source: models.Source) -> None:
     for zone in ("Nowhere/None", "../../etc/passwd", "\0", "x" * 5000):
         person.cookies["zone"] = zone
         assert "Times are in UTC." in person.get("/devices/").content.decode()
+
+
+def test_a_page_of_a_vulnerability_tells_what_it_is_and_links_only_to_web_addresses(
+    person: Client, source: models.Source
+) -> None:
+    row = models.Vulnerability.objects.get(vulnerability="critical-1")
+    models.Vulnerability.objects.filter(pk=row.pk).update(description="Lets <b>all</b> in.\nReally.")
+    solutions = models.Solution.objects.filter(solution="fix critical-1")
+    for url, linked in (("https://vendor.example/kb?a=1&b=2", True), ("javascript:alert(1)", False), ("//x", False)):
+        assert solutions.update(url=url) == 1
+        page = person.get(f"/vulnerabilities/{row.pk}/").content.decode()
+        assert (f'href="{html.escape(url)}"' in page) is linked and html.escape(url) in page
+    assert "Lets &lt;b&gt;all&lt;/b&gt; in." in page
+    assert 'href="https://www.cve.org/CVERecord?id=CVE-2026-2"' in page

@@ -89,6 +89,12 @@ def here(context: Mapping[str, Any], path: str) -> SafeString:
 
 
 @register.filter
+def is_web_address(text: str | None) -> bool:
+    """Whether a text of somebody else's can be followed as a link: no script, no file."""
+    return bool(text) and str(text).strip().lower().startswith(("https://", "http://"))
+
+
+@register.filter
 def notices(request: HttpRequest) -> list[Any]:
     """What was done by the form before this page, said once."""
     return list(get_messages(request))
