@@ -340,6 +340,10 @@ class Connection(models.Model):
     settings = models.JSONField(default=dict)
     secret = models.TextField(default="", db_comment="sealed by store.secrets")
     version = version()
+    # Where Halo's webhooks come in: tickets.webhook.
+    webhook_address = models.TextField(default="", db_comment="SHA-256 of the end of its address; empty: there is none")
+    webhook_secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    webhook_heard = models.DateTimeField(null=True, db_comment="when one was believed last, to a minute")
 
 
 class ConnectionDraft(models.Model):

@@ -15,6 +15,7 @@ AREAS = (
     "projects",
     "imports",
     "connections",
+    "webhooks",
     "service",
     "sources",
     "audit",
