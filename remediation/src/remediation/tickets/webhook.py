@@ -1,7 +1,7 @@
 """Halo's webhooks: where they come in, whether one is Halo's, and of which tickets of ours it tells.
 
-A webhook says "look at this ticket" and is believed in nothing else. One that is lost costs time only, because every run
-asks Halo what has changed since the last one; one that is doubled or forged costs a run that finds nothing.
+A webhook says "look at this ticket" and is believed in nothing else. One that is lost costs time only, because every
+run asks Halo what has changed since the last one; one that is doubled or forged costs a run that finds nothing.
 """
 
 from __future__ import annotations

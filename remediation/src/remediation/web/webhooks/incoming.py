@@ -28,8 +28,8 @@ PAUSE = 2
 def halo_webhook(request: HttpRequest, token: str) -> JsonResponse:
     """Asks for runs of the projects whose tickets are named: 200 when that is in the database, ``runs`` of them new.
 
-    401 for an address or a proof that is none, 413 for more than LARGEST bytes, 400 for no webhook's JSON. No content is
-    logged.
+    401 for an address or a proof that is none, 413 for more than LARGEST bytes, 400 for no webhook's JSON. No content
+    is logged.
     """
     try:
         too_long = int(request.headers.get("Content-Length") or 0) > LARGEST
