@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Sum
+from django.db.models import Sum
 from django.urls import reverse
 
 from ...domain.snapshot import SEVERITIES
@@ -32,20 +32,16 @@ class Figure:
 
 def figures() -> list[Figure]:
     """Vulnerabilities by severity, new ones and overdue ones, and devices with critical ones."""
-    ranks = models.Vulnerability.objects.filter(alive__gt=0).values_list("rank").annotate(of=Count("pk"))
-    by_rank = dict(ranks)
     page, listing = reverse("vulnerabilities"), vulnerabilities(due_days())
-    found = [
-        Figure(f"{name} vulnerabilities", f"{by_rank[rank]:,}", f"{page}?{urlencode({'severity': name})}", name)
-        for rank, name in zip(range(len(SEVERITIES) - 1, -1, -1), SEVERITIES)
-        if by_rank.get(rank)
-    ]
-    for title, asked in (
-        (f"new in {NEW_DAYS} days", {"new": str(NEW_DAYS)}),
-        ("overdue", {"overdue": "yes"}),
+    found = []
+    for title, name, value, kind in (
+        *((f"{severity} vulnerabilities", "severity", severity, severity) for severity in SEVERITIES),
+        (f"new in {NEW_DAYS} days", "new", str(NEW_DAYS), ""),
+        ("overdue", "overdue", "yes", ""),
     ):
-        number = count(listing, Query({name: [value] for name, value in asked.items()}))
-        found.append(Figure(title, counted(number), f"{page}?{urlencode(asked)}"))
+        number = count(listing, Query({name: [value]}))
+        if number or not kind:
+            found.append(Figure(title, counted(number), f"{page}?{urlencode({name: value})}", kind))
     worst = models.Device.objects.filter(critical__gt=0).count()
     found.append(Figure("devices with a critical one", f"{worst:,}", f"{reverse('devices')}?severity=critical"))
     return found
