@@ -87,8 +87,9 @@ def test_a_stored_secret_is_sent_nowhere_else_and_the_later_of_two_is_told(admin
     shown = {name: values[0] for name, values in fields_of(admin.get(address).content.decode()).items()}
     console.requests.clear()
     for do in ("test", "save"):
-        away = admin.post(address, {**shown, "url": "https://127.0.0.2:3780", "do": do})
-        assert away.status_code == 400 and "is sent nowhere else" in text_of(away)
+        for url in ("https://127.0.0.2:3780", console.url.replace("https://", "http://")):
+            away = admin.post(address, {**shown, "url": url, "do": do})
+            assert away.status_code == 400 and "is sent nowhere else" in text_of(away)
     assert admin.post(address, {**shown, "every": "30", "do": "save"}).status_code == 302
     source.refresh_from_db()
     assert source.settings["every"] == 30 and read_source(source).value["findings"], "with the secret of before"
@@ -96,6 +97,17 @@ def test_a_stored_secret_is_sent_nowhere_else_and_the_later_of_two_is_told(admin
     assert late.status_code == 409 and "Somebody else changed this" in text_of(late)
     source.refresh_from_db()
     assert source.settings["every"] == 30
+
+
+def test_a_schedule_that_was_changed_meanwhile_is_not_written_over(admin: Client, console: Console) -> None:
+    admin.post(ADD, {**typed(console), "do": "save"})
+    source = models.Source.objects.get()
+    address = f"/settings/sources/{source.pk}/"
+    shown = {name: values[0] for name, values in fields_of(admin.get(address).content.decode()).items()}
+    admin.post(f"{address}schedule", {"every": "15"})
+    assert admin.post(address, {**shown, "do": "save"}).status_code == 409
+    source.refresh_from_db()
+    assert source.settings["every"] == 15
 
 
 def test_another_console_under_a_known_name(admin: Client, console: Console) -> None:

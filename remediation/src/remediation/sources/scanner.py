@@ -121,9 +121,12 @@ def store_scanner(
 
 
 def is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
-    """Whether details name the address and the user that a source's settings have."""
+    """Whether details name the address and the user that a source's settings have, and no secret that went over HTTPS
+    would go in the open."""
     known = str(settings.get("url") or "")
-    return bool(known) and _place(known) == _place(details.url) and settings.get("user", "") == details.user
+    if not known or (urlsplit(known).scheme == "https" and urlsplit(details.url).scheme != "https"):
+        return False
+    return _place(known) == _place(details.url) and settings.get("user", "") == details.user
 
 
 def _refuse_url(url: str) -> None:
