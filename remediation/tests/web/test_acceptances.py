@@ -124,6 +124,17 @@ def test_a_device_that_there_is_none_of_is_told_at_its_field(
     assert not models.RiskAcceptance.objects.exists()
 
 
+def test_a_form_that_is_sent_twice_accepts_once(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    approver, given = as_role("approver"), {**GIVEN, "vulnerability": number_of("critical-1")}
+    for _ in range(2):
+        assert approver.post("/acceptances/new", given).status_code == 302
+    accepted = models.RiskAcceptance.objects.get()
+    assert models.AuditEntry.objects.filter(what="risk accepted").count() == 1
+    approver.post(f"/acceptances/{accepted.pk}/", {"withdraw": "yes", "version": accepted.version})
+    approver.post("/acceptances/new", given)
+    assert models.RiskAcceptance.objects.filter(withdrawn=None).count() == 1, "what was withdrawn is accepted anew"
+
+
 def test_nothing_named(source: models.Source, as_role: Callable[[str], Client]) -> None:
     for query in ("", "vulnerability=999", "chosen=x", "solution=99999999999999999999"):
         assert as_role("approver").get(f"/acceptances/new?{query}").status_code == 302
