@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from remediation.jobs.work import read_source
+from remediation.sources.scanner import Details, Unfit, store_scanner
 from remediation.store import models
 from remediation.store.intake import take_in
 from stand_ins.insightvm_console import Console
@@ -113,6 +114,8 @@ def test_a_schedule_that_was_changed_meanwhile_is_not_written_over(admin: Client
 def test_another_console_under_a_known_name(admin: Client, console: Console) -> None:
     admin.post(ADD, {**typed(console), "do": "save"})
     assert "a source of that name already" in text_of(admin.post(ADD, {**typed(console), "do": "save"}))
+    with pytest.raises(Unfit, match="a source of that name already"):  # what two forms at once come to
+        store_scanner(Details("console", "insightvm", console.url, "user"), "a secret", None)
     source = models.Source.objects.get()
     read_source(source)
     given = {**typed(console), "version": str(source.version), "url": "https://127.0.0.2:3780", "do": "save"}
