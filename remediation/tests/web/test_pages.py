@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,19 @@ def test_an_error_shows_nothing_of_itself(user: User, monkeypatch: pytest.Monkey
     client.force_login(user)
     page = client.get("/")
     assert page.status_code == 500 and b"Something went wrong here" in page.content and b"hunter2" not in page.content
+
+
+@pytest.mark.parametrize(
+    ("address", "given"),
+    [
+        ("/views/devices/", {"name": "a\0b"}),
+        ("/imports/begin", {"name": "a\0b", "size": "10"}),
+        ("/projects/preview", {"of": "a\0b"}),
+        ("/users/1/sign-in/change", {"untie": "a\0b"}),
+    ],
+)
+def test_a_form_with_a_nul_is_refused(address: str, given: dict[str, str], as_role: Callable[[str], Client]) -> None:
+    assert as_role("admin").post(address, given).status_code == 400
 
 
 def test_the_style_is_served_from_here(store: str) -> None:
