@@ -58,6 +58,13 @@ def test_the_overview_shows_what_waits_and_why(person: Client, project: models.P
     assert "sealed" not in text and "an id" not in text
 
 
+def test_the_overview_shows_all_lines_of_how_a_run_ended(person: Client, project: models.Project) -> None:
+    models.Run.objects.update(detail={"text": "It is held.\nThe <first> reason.\nThe second reason."})
+    page = person.get("/").content.decode()
+    assert "2 more lines" in page and "The &lt;first&gt; reason.</span>" in page and "The second reason." in page
+    assert "{{" not in page
+
+
 def test_texts_of_others_are_no_markup(person: Client, project: models.Project) -> None:
     for address in ("/", "/projects/dmz/"):
         page = person.get(address).content
