@@ -219,6 +219,10 @@ def test_a_form_with_a_nul_is_refused(address: str, given: dict[str, str], as_ro
     assert as_role("admin").post(address, given).status_code == 400
 
 
+def test_a_ticket_that_was_asked_for_is_found_without_a_nul(person: Client, project: models.Project) -> None:
+    assert "there is a ticket" in person.get("/tickets/asked", {"of": f"{project.pk}:s\x001"}).content.decode()
+
+
 def test_the_style_is_served_from_here(store: str) -> None:
     page = Client(headers={"host": "localhost"}).get("/static/style.css")
     assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/css")
