@@ -142,4 +142,12 @@ def test_names_of_machines(as_role: Callable[[str], Client], store: str) -> None
     given = {"suffixes": " corp.example \n\n", "aliases": "web = www.example"}
     assert admin.post(address, given).status_code == 302
     assert models.Asset.objects.values("device").distinct().count() == 1
-    assert fields_of(admin.get(address).content.decode(), "suffixes")["suffixes"] == ["corp.example"]
+    page = fields_of(admin.get(address).content.decode(), "suffixes")
+    assert page["suffixes"] == ["corp.example"]
+    assert admin.post(address, {**given, "suffixes": "other.example", "version": page["version"]}).status_code == 302
+    late = admin.post(address, {**given, "version": page["version"]})
+    assert late.status_code == 409 and "Somebody else changed this" in text_of(late)
+    many = "\n".join(f"d{number}.example" for number in range(9_000))
+    assert "at most 50000 characters" in text_of(admin.post(address, {**given, "suffixes": many}))
+    rows[0].refresh_from_db()
+    assert rows[0].settings["naming"]["suffixes"] == ["other.example"]
