@@ -174,11 +174,11 @@ def _user(request: HttpRequest) -> User:
 def _set_up_form(request: HttpRequest, user: User) -> SetUpForm:
     """With the same secret, however often the page is loaded; with a new one where its key was forgotten meanwhile."""
     known = request.session.get(_NEW)
-    secret = ""
+    secret = None
     if known is not None and known["user"] == user.pk:
         with suppress(KeyTrouble):
             secret = open_(known["sealed"])
-    if not secret:
+    if secret is None:
         secret = second_factors.new_secret()
         request.session[_NEW] = {"user": user.pk, "sealed": seal(secret)}
     return SetUpForm(user, secret, request.POST or None)

@@ -63,7 +63,7 @@ def users(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def _added(by: str, name: str, role: str) -> User:
-    """Raises IntegrityError where somebody adds one of that name at the same moment, or the same form was sent twice."""
+    """Raises IntegrityError where somebody adds one of that name at the same moment, as by a second click."""
     user = User(username=name)
     user.set_unusable_password()
     user.save()

@@ -55,8 +55,8 @@ class NamesForm(forms.Form):
 @needs(ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_names(request: HttpRequest, number: int) -> HttpResponse:
-    """Stores the rules, and puts the machines of all sources together by them at once. Who saves later than somebody else
-    is told."""
+    """Stores the rules, and puts the machines of all sources together by them at once. Who saves later than somebody
+    else is told."""
     row = get_object_or_404(models.Source, pk=number)
     version, status = number_in(request.POST.get("version"), 9) or row.version, 200
     form = NamesForm(request.POST or None, initial=_entered(row.settings.get("naming") or {}))
