@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -53,6 +54,8 @@ def test_a_risk_is_accepted_renewed_and_withdrawn(source: models.Source, as_role
     assert approver.post("/acceptances/new", given).status_code == 302
     assert waiting_jobs() == [f"count-{source.pk}", f"project-{project.pk}"]
     assert alive() == {"critical-1": 2, "low-9": 1}
+    shown = viewer.get(f"/vulnerabilities/{number}/").content.decode()
+    assert len(re.findall(r"<td[^>]*>\s*excepted\s*</td>", shown)) == 2
     count_source(source.pk)
     assert alive() == {"critical-1": 0, "low-9": 1}
     assert models.Device.objects.get(name="db.example").critical == 0
