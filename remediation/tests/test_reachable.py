@@ -16,6 +16,10 @@ NAMES = {
     "half.example": ["93.184.216.34", "192.168.1.1"],
     "cloud.example": ["169.254.169.254"],
     "mapped.example": ["::ffff:169.254.169.254"],
+    "nat64.example": ["64:ff9b::a9fe:a9fe"],
+    "nat64-inside.example": ["64:ff9b::10.2.2.3"],
+    "nat64-public.example": ["64:ff9b::93.184.216.34"],
+    "6to4.example": ["2002:a9fe:a9fe::1"],
     "self.example": ["127.0.0.1"],
     "self6.example": ["::1"],
     "local6.example": ["fe80::1%eth0"],
@@ -25,7 +29,15 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("url", ["https://halo.example/api", "http://inside.example:8080", "https://self.example"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://halo.example/api",
+        "http://inside.example:8080",
+        "https://self.example",
+        "https://nat64-public.example",
+    ],
+)
 def test_what_may_be_asked(url: str) -> None:
     require_reachable(url, ALLOWED, lambda host: NAMES[host])
 
@@ -38,6 +50,9 @@ def test_what_may_be_asked(url: str) -> None:
         ("self6.example", "not public"),
         ("cloud.example", "never asked"),
         ("mapped.example", "never asked"),
+        ("nat64.example", "never asked"),
+        ("nat64-inside.example", "not public"),
+        ("6to4.example", "never asked"),
         ("local6.example", "never asked"),
         ("aws6.example", "never asked"),
         ("none.example", "no machine"),

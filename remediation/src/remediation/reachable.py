@@ -16,6 +16,11 @@ Network = IPv4Network | IPv6Network
 # Alibaba's and Oracle's metadata services answer at addresses that look public or private; those of others are
 # link-local, or in fd00:ec2::/32.
 METADATA = [ip_network(text) for text in ("100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::/32")]
+# Where addresses of version 6 have one of version 4 in them, and how many bits are behind it: mapped ones, NAT64
+# (RFC 6052), and 6to4 (RFC 3056), which older versions of Python take for public whatever is in them.
+WITH_IPV4 = [
+    (ip_network(text), place) for text, place in (("::ffff:0:0/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+]
 
 
 class NotReachable(ValueError):
@@ -38,11 +43,18 @@ def require_reachable(url: str, allowed: Iterable[Network], resolve: Callable[[s
     host = _host(url)
     networks = list(allowed)
     for text in resolve(host):
-        address = ip_address(text.partition("%")[0])
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if why := _refusal(address, networks):
+        if why := _refusal(_in_ipv4(ip_address(text.partition("%")[0])), networks):
             raise NotReachable(f"{host} is at {why}.")
+
+
+def _in_ipv4(address: Address) -> Address:
+    """The address of version 4 to which one of version 6 leads through a gateway or by itself; else the same one."""
+    if not isinstance(address, IPv6Address):
+        return address
+    for network, place in WITH_IPV4:
+        if address in network:
+            return IPv4Address(int(address) >> place & 0xFFFFFFFF)
+    return address
 
 
 def _host(url: str) -> str:

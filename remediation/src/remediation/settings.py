@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "remediation.web.roles.roles",
+    "remediation.web.no_nul.no_nul",
     "remediation.web.reader.reader",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

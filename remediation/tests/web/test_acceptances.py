@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -53,6 +54,8 @@ def test_a_risk_is_accepted_renewed_and_withdrawn(source: models.Source, as_role
     assert approver.post("/acceptances/new", given).status_code == 302
     assert waiting_jobs() == [f"count-{source.pk}", f"project-{project.pk}"]
     assert alive() == {"critical-1": 2, "low-9": 1}
+    shown = viewer.get(f"/vulnerabilities/{number}/").content.decode()
+    assert len(re.findall(r"<td[^>]*>\s*excepted\s*</td>", shown)) == 2
     count_source(source.pk)
     assert alive() == {"critical-1": 0, "low-9": 1}
     assert models.Device.objects.get(name="db.example").critical == 0
@@ -122,6 +125,17 @@ def test_a_device_that_there_is_none_of_is_told_at_its_field(
     text = text_of(as_role("approver").post("/acceptances/new", {**given, "on": "twin"}))
     assert "several of this name: db, web" in text or "several of this name: web, db" in text
     assert not models.RiskAcceptance.objects.exists()
+
+
+def test_a_form_that_is_sent_twice_accepts_once(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    approver, given = as_role("approver"), {**GIVEN, "vulnerability": number_of("critical-1")}
+    for _ in range(2):
+        assert approver.post("/acceptances/new", given).status_code == 302
+    accepted = models.RiskAcceptance.objects.get()
+    assert models.AuditEntry.objects.filter(what="risk accepted").count() == 1
+    approver.post(f"/acceptances/{accepted.pk}/", {"withdraw": "yes", "version": accepted.version})
+    approver.post("/acceptances/new", given)
+    assert models.RiskAcceptance.objects.filter(withdrawn=None).count() == 1, "what was withdrawn is accepted anew"
 
 
 def test_nothing_named(source: models.Source, as_role: Callable[[str], Client]) -> None:

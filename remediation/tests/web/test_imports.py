@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from remediation.jobs import uploads
 from remediation.jobs.tasks import look_at_upload, take_in_upload
 from remediation.store import models
+from remediation.web.imports import imports
 from tests.jobs.conftest import report, waiting_jobs
 
 from .test_connections import text_of
@@ -216,6 +217,30 @@ def test_it_is_stopped_where_its_person_says_so(analyst: Client, monkeypatch: py
     assert (upload.state, upload.told) == ("cancelled", "It was stopped. Nothing was changed.")
     assert not models.Source.objects.exists()
     assert analyst.get(f"/imports/{upload.pk}/progress").headers["HX-Refresh"] == "true"
+
+
+def test_it_is_stopped_while_it_waits_in_the_queue_and_can_be_asked_for_again(analyst: Client) -> None:
+    upload = looked(analyst, sent(analyst, weekly()))
+    analyst.post(f"/imports/{upload.pk}/confirm")
+    analyst.post(f"/imports/{upload.pk}/cancel")
+    take_in_upload(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, models.Source.objects.count()) == ("cancelled", 0)
+    analyst.post(f"/imports/{upload.pk}/", {"source": "weekly", "coverage": "listed"})
+    look_at_upload(upload.pk)
+    assert taken_in(analyst, upload).state == "done"
+
+
+def test_of_two_words_that_come_at_once_one_takes_it_in(analyst: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = looked(analyst, sent(analyst, weekly()))
+    stale = models.Upload.objects.get(pk=upload.pk)
+    assert taken_in(analyst, upload).state == "done"
+    # The second one has read it before the first one stored anything.
+    monkeypatch.setattr(imports, "get_object_or_404", lambda *_, **__: stale)
+    analyst.post(f"/imports/{upload.pk}/confirm")
+    analyst.post(f"/imports/{upload.pk}/", {"source": "weekly", "coverage": "listed"})
+    upload.refresh_from_db()
+    assert upload.state == "done" and models.AuditEntry.objects.filter(what="report taken in").count() == 1
 
 
 def test_what_nobody_takes_in_is_forgotten(analyst: Client, tmp_path: Path) -> None:

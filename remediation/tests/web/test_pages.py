@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def test_the_overview_shows_what_waits_and_why(person: Client, project: models.P
     assert "2026-11-20 01:00 project Patch <DMZ> held 0 done, 0 failed, 2 waiting." in text
     assert "halo https://halo.example/api 1 0 of 120" in text
     assert "sealed" not in text and "an id" not in text
+
+
+def test_the_overview_shows_all_lines_of_how_a_run_ended(person: Client, project: models.Project) -> None:
+    models.Run.objects.update(detail={"text": "It is held.\nThe <first> reason.\nThe second reason."})
+    page = person.get("/").content.decode()
+    assert "2 more lines" in page and "The &lt;first&gt; reason.</span>" in page and "The second reason." in page
+    assert "{{" not in page
 
 
 def test_texts_of_others_are_no_markup(person: Client, project: models.Project) -> None:
@@ -196,6 +204,23 @@ def test_an_error_shows_nothing_of_itself(user: User, monkeypatch: pytest.Monkey
     client.force_login(user)
     page = client.get("/")
     assert page.status_code == 500 and b"Something went wrong here" in page.content and b"hunter2" not in page.content
+
+
+@pytest.mark.parametrize(
+    ("address", "given"),
+    [
+        ("/views/devices/", {"name": "a\0b"}),
+        ("/imports/begin", {"name": "a\0b", "size": "10"}),
+        ("/projects/preview", {"of": "a\0b"}),
+        ("/users/1/sign-in/change", {"untie": "a\0b"}),
+    ],
+)
+def test_a_form_with_a_nul_is_refused(address: str, given: dict[str, str], as_role: Callable[[str], Client]) -> None:
+    assert as_role("admin").post(address, given).status_code == 400
+
+
+def test_a_ticket_that_was_asked_for_is_found_without_a_nul(person: Client, project: models.Project) -> None:
+    assert "there is a ticket" in person.get("/tickets/asked", {"of": f"{project.pk}:s\x001"}).content.decode()
 
 
 def test_the_style_is_served_from_here(store: str) -> None:

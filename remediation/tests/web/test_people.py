@@ -14,6 +14,7 @@ from django.utils import timezone
 from remediation.store import models
 from remediation.store.roles import LastAdministrator, give_role, role_of, set_active
 from remediation.web.accounts.signing_in import FREE, LONGEST, pause_after, seconds_left
+from remediation.web.accounts.users import UserForm
 
 from .conftest import PASSWORD
 from .test_connections import text_of
@@ -61,6 +62,17 @@ def test_somebody_is_added_and_sets_a_password_by_a_link_that_works_once(as_role
     assert signed_in.status_code == 302
     assert role_of(User.objects.get(username="Zoë")) == "analyst"
     assert admin.post("/users/", {"name": "zoë", "role": "viewer"}).status_code == 400
+
+
+def test_of_two_forms_with_one_name_that_come_at_once_one_adds_somebody(
+    as_role: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if each had looked before the other one stored.
+    monkeypatch.setattr(UserForm, "clean_name", lambda form: form.cleaned_data["name"])
+    admin, given = as_role("admin"), {"name": "Zoë", "role": "analyst"}
+    assert admin.post("/users/", given).status_code == 302
+    late = admin.post("/users/", given)
+    assert late.status_code == 400 and "a user of that name already" in text_of(late)
 
 
 def test_roles_act_at_once_and_are_audited(as_role: Callable[[str], Client]) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from remediation.jobs.work import read_source
+from remediation.sources.scanner import Details, Unfit, store_scanner
 from remediation.store import models
 from remediation.store.intake import take_in
 from stand_ins.insightvm_console import Console
@@ -87,8 +88,9 @@ def test_a_stored_secret_is_sent_nowhere_else_and_the_later_of_two_is_told(admin
     shown = {name: values[0] for name, values in fields_of(admin.get(address).content.decode()).items()}
     console.requests.clear()
     for do in ("test", "save"):
-        away = admin.post(address, {**shown, "url": "https://127.0.0.2:3780", "do": do})
-        assert away.status_code == 400 and "is sent nowhere else" in text_of(away)
+        for url in ("https://127.0.0.2:3780", console.url.replace("https://", "http://")):
+            away = admin.post(address, {**shown, "url": url, "do": do})
+            assert away.status_code == 400 and "is sent nowhere else" in text_of(away)
     assert admin.post(address, {**shown, "every": "30", "do": "save"}).status_code == 302
     source.refresh_from_db()
     assert source.settings["every"] == 30 and read_source(source).value["findings"], "with the secret of before"
@@ -98,9 +100,22 @@ def test_a_stored_secret_is_sent_nowhere_else_and_the_later_of_two_is_told(admin
     assert source.settings["every"] == 30
 
 
+def test_a_schedule_that_was_changed_meanwhile_is_not_written_over(admin: Client, console: Console) -> None:
+    admin.post(ADD, {**typed(console), "do": "save"})
+    source = models.Source.objects.get()
+    address = f"/settings/sources/{source.pk}/"
+    shown = {name: values[0] for name, values in fields_of(admin.get(address).content.decode()).items()}
+    admin.post(f"{address}schedule", {"every": "15"})
+    assert admin.post(address, {**shown, "do": "save"}).status_code == 409
+    source.refresh_from_db()
+    assert source.settings["every"] == 15
+
+
 def test_another_console_under_a_known_name(admin: Client, console: Console) -> None:
     admin.post(ADD, {**typed(console), "do": "save"})
     assert "a source of that name already" in text_of(admin.post(ADD, {**typed(console), "do": "save"}))
+    with pytest.raises(Unfit, match="a source of that name already"):  # what two forms at once come to
+        store_scanner(Details("console", "insightvm", console.url, "user"), "a secret", None)
     source = models.Source.objects.get()
     read_source(source)
     given = {**typed(console), "version": str(source.version), "url": "https://127.0.0.2:3780", "do": "save"}
@@ -127,4 +142,12 @@ def test_names_of_machines(as_role: Callable[[str], Client], store: str) -> None
     given = {"suffixes": " corp.example \n\n", "aliases": "web = www.example"}
     assert admin.post(address, given).status_code == 302
     assert models.Asset.objects.values("device").distinct().count() == 1
-    assert fields_of(admin.get(address).content.decode(), "suffixes")["suffixes"] == ["corp.example"]
+    page = fields_of(admin.get(address).content.decode(), "suffixes")
+    assert page["suffixes"] == ["corp.example"]
+    assert admin.post(address, {**given, "suffixes": "other.example", "version": page["version"]}).status_code == 302
+    late = admin.post(address, {**given, "version": page["version"]})
+    assert late.status_code == 409 and "Somebody else changed this" in text_of(late)
+    many = "\n".join(f"d{number}.example" for number in range(9_000))
+    assert "at most 50000 characters" in text_of(admin.post(address, {**given, "suffixes": many}))
+    rows[0].refresh_from_db()
+    assert rows[0].settings["naming"]["suffixes"] == ["other.example"]

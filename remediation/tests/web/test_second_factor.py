@@ -266,6 +266,16 @@ def test_a_secret_that_somebody_else_saw_in_this_browser_is_not_used(user: User,
     assert App(shared.get("/sign-in/set-up/").content.decode()).secret != seen
 
 
+def test_what_was_begun_before_the_older_keys_were_forgotten_begins_anew(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(user)
+    client.get("/second-factor/")
+    monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())
+    app, _ = set_up(client)
+    assert is_in(client) and app.secret
+
+
 def test_without_the_key_a_recovery_code_lets_in(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     app, codes = set_up(signed_in(user))
     monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())

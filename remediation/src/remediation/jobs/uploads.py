@@ -114,7 +114,7 @@ def _import(upload: models.Upload, tell: Tell) -> Ended:
 
 def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], Ended]) -> Ended:
     """Do a piece of work, and keep how far it is and how it ended. Database errors are the caller's."""
-    models.Upload.objects.filter(pk=upload.pk).update(state=begins, told="It begins.", cancel=False)
+    models.Upload.objects.filter(pk=upload.pk).update(state=begins, told="It begins.")
     try:
         with _watching(upload) as tell:
             ended = work(tell)

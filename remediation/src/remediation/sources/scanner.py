@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db import IntegrityError, transaction
+
 from ..domain.names import refused
 from ..store import models
 from ..store.secrets import seal
@@ -95,9 +97,13 @@ def store_scanner(
     if known is None:
         if not secret:
             raise Unfit("secret", "Give the password or key.")
-        return models.Source.objects.create(
-            name=details.name, kind=details.kind, settings=details.settings(), secret=seal(secret)
-        )
+        try:
+            with transaction.atomic():
+                return models.Source.objects.create(
+                    name=details.name, kind=details.kind, settings=details.settings(), secret=seal(secret)
+                )
+        except IntegrityError:
+            raise Unfit("name", "There is a source of that name already.") from None
     if known.kind != details.kind:
         what = "a scanner of another kind" if known.kind in KINDS else "a series of files"
         raise Unfit("name", f"The source {known.name!r} is {what}. Give the scanner another name.")
@@ -121,9 +127,12 @@ def store_scanner(
 
 
 def is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
-    """Whether details name the address and the user that a source's settings have."""
+    """Whether details name the address and the user that a source's settings have, and no secret that went over HTTPS
+    would go in the open."""
     known = str(settings.get("url") or "")
-    return bool(known) and _place(known) == _place(details.url) and settings.get("user", "") == details.user
+    if not known or (urlsplit(known).scheme == "https" and urlsplit(details.url).scheme != "https"):
+        return False
+    return _place(known) == _place(details.url) and settings.get("user", "") == details.user
 
 
 def _refuse_url(url: str) -> None:

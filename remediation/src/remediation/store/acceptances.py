@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ..domain.acceptance import Acceptance
@@ -17,6 +18,8 @@ from . import audit, models
 from .copy import lock
 from .counts import count_devices, count_source
 from .versions import change_version
+
+_LOCK = 7_411_008
 
 
 def holding(sources: Collection[int], today: date) -> list[models.RiskAcceptance]:
@@ -41,16 +44,26 @@ def accept(
     until: date,
     by: str,
 ) -> models.RiskAcceptance:
-    """Accept the risk of what all that is given have in common, up to and on a day. At least one is given."""
-    row = models.RiskAcceptance.objects.create(
-        source=source,
-        asset=asset or None,
-        solution=solution or None,
-        vulnerability=vulnerability or None,
-        reason=reason,
-        approver=by,
-        expires=until,
-    )
+    """Accept the risk of what all that is given have in common, up to and on a day. At least one is given.
+
+    What the same person has accepted in the same words already, and not withdrawn, is not accepted once more: a form
+    that is sent twice would leave one that still holds when the other is withdrawn.
+    """
+    given: dict[str, Any] = {
+        "source": source,
+        "asset": asset or None,
+        "solution": solution or None,
+        "vulnerability": vulnerability or None,
+        "reason": reason,
+        "approver": by,
+        "expires": until,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    same = models.RiskAcceptance.objects.filter(**given, withdrawn=None).first()
+    if same is not None:
+        return same
+    row = models.RiskAcceptance.objects.create(**given)
     day = until.isoformat()
     audit.record(by, "risk accepted", subject_of(row), acceptance=row.pk, source=source.name, until=day, reason=reason)
     return row

@@ -47,17 +47,19 @@ FROM now WHERE old.id = now.id
   AND (old.critical, old.high, old.medium, old.low, old.none)
       IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none)
 """
-_COUNTED = """
-CREATE TEMPORARY TABLE counted_finding ON COMMIT DROP AS
-SELECT asset, vulnerability, first_found FROM store_finding AS finding
-WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed') AND NOT EXISTS (
+# Whether the risk of a row of ``finding``, of one source, is accepted on a day.
+ACCEPTED = """EXISTS (
     SELECT FROM store_riskacceptance AS accepted
     WHERE accepted.source_id = %(source)s AND withdrawn IS NULL AND expires >= %(today)s
       AND coalesce(accepted.asset = finding.asset, true)
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
-)
-"""
+)"""
+_COUNTED = f"""
+CREATE TEMPORARY TABLE counted_finding ON COMMIT DROP AS
+SELECT asset, vulnerability, first_found FROM store_finding AS finding
+WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed') AND NOT {ACCEPTED}
+"""  # nosec B608: a constant
 _DEVICES = """
 WITH now AS (
     SELECT store_device.id, coalesce(sum(asset.critical), 0) AS critical, coalesce(sum(asset.high), 0) AS high,

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from . import audit, models
 from .roles import VIEWER
 
-_LOCK = 7_411_006
+_LOCK = 7_411_007
 
 
 @dataclass(frozen=True)

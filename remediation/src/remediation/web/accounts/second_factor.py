@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import segno
@@ -171,11 +172,16 @@ def _user(request: HttpRequest) -> User:
 
 
 def _set_up_form(request: HttpRequest, user: User) -> SetUpForm:
-    """With the same secret, however often the page is loaded."""
+    """With the same secret, however often the page is loaded; with a new one where its key was forgotten meanwhile."""
     known = request.session.get(_NEW)
-    if known is None or known["user"] != user.pk:
-        known = request.session[_NEW] = {"user": user.pk, "sealed": seal(second_factors.new_secret())}
-    return SetUpForm(user, open_(known["sealed"]), request.POST or None)
+    secret = None
+    if known is not None and known["user"] == user.pk:
+        with suppress(KeyTrouble):
+            secret = open_(known["sealed"])
+    if secret is None:
+        secret = second_factors.new_secret()
+        request.session[_NEW] = {"user": user.pk, "sealed": seal(secret)}
+    return SetUpForm(user, secret, request.POST or None)
 
 
 def _set_up_page(request: HttpRequest, form: SetUpForm, *, is_required: bool) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,6 +21,7 @@ from ...store.roles import LastAdministrator, give_role, role_of, set_active
 from ..roles import ADMIN, NAMES, ROLES, VIEWER, needs
 
 LINK = "link for a password"
+TAKEN = "There is a user of that name already."
 
 
 class UserForm(forms.Form):
@@ -33,7 +34,7 @@ class UserForm(forms.Form):
         """Raises ValidationError for a name that somebody has."""
         name: str = self.cleaned_data["name"]
         if User.objects.filter(username__iexact=name).exists():
-            raise ValidationError("There is a user of that name already.")
+            raise ValidationError(TAKEN)
         return name
 
 
@@ -43,14 +44,13 @@ def users(request: HttpRequest) -> HttpResponse:
     """All people, and a form for one more, who gets a link to set a password with."""
     form = UserForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            user = User(username=form.cleaned_data["name"])
-            user.set_unusable_password()
-            user.save()
-            give_role(user, form.cleaned_data["role"])
-            audit.record(str(request.user), "user added", user.username, role=form.cleaned_data["role"])
-        _give_link(request, user)
-        return redirect("users")
+        try:
+            user = _added(str(request.user), form.cleaned_data["name"], form.cleaned_data["role"])
+        except IntegrityError:
+            form.add_error("name", TAKEN)
+        else:
+            _give_link(request, user)
+            return redirect("users")
     everybody = User.objects.order_by("username").select_related("second_factor").prefetch_related("groups")
     known = {
         "form": form,
@@ -59,6 +59,17 @@ def users(request: HttpRequest) -> HttpResponse:
         "link": request.session.pop(LINK, None),
     }
     return render(request, "accounts/users.html", known, status=400 if form.errors else 200)
+
+
+@transaction.atomic
+def _added(by: str, name: str, role: str) -> User:
+    """Raises IntegrityError where somebody adds one of that name at the same moment, as by a second click."""
+    user = User(username=name)
+    user.set_unusable_password()
+    user.save()
+    give_role(user, role)
+    audit.record(by, "user added", name, role=role)
+    return user
 
 
 @needs(ADMIN)

@@ -45,11 +45,10 @@ def one_import(request: HttpRequest, number: int) -> HttpResponse:
     recognised, columns = _recognised(upload)
     form = ReportForm(request.POST or None, columns=columns, initial=_entered(upload))
     if request.method == "POST" and form.is_valid() and upload.state in CAN_LOOK:
+        said = {"source": form.cleaned_data["source"].strip(), "options": form.options(), "result": {}}
         with transaction.atomic():
-            upload.source, upload.options = form.cleaned_data["source"].strip(), form.options()
-            upload.state, upload.told, upload.result = State.LOOKING, "It waits in the queue.", {}
-            upload.save()
-            ask_to_look(upload)
+            if _begun(upload, State.LOOKING, **said):
+                ask_to_look(upload)
         return redirect("import", upload.pk)
     known = {"form": form, "recognised": recognised, "columns": columns, **_shown(upload)}
     return render(request, "imports/import.html", known, status=400 if form.errors else 200)
@@ -80,13 +79,18 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
         messages.error(request, "It is not ready to be taken in: look at it first.")
         return redirect("import", number)
     with transaction.atomic():
-        upload.options = {**upload.options, "accept": accept}
-        upload.state, upload.told = State.IMPORTING, "It waits in the queue."
-        upload.save(update_fields=["options", "state", "told"])
-        what = "report taken in, coverage accepted" if accept else "report taken in"
-        audit.record(str(request.user), what, upload.source, file=upload.name, coverage=upload.options.get("coverage"))
-        ask_to_take_in(upload)
+        if _begun(upload, State.IMPORTING, options={**upload.options, "accept": accept}):
+            what, coverage = "report taken in", upload.options.get("coverage")
+            what = f"{what}, coverage accepted" if accept else what
+            audit.record(str(request.user), what, upload.source, file=upload.name, coverage=coverage)
+            ask_to_take_in(upload)
     return redirect("import", number)
+
+
+def _begun(upload: models.Upload, state: str, **fields: Any) -> bool:
+    """Move it on from the state that it was read in; False where somebody, or a second click, was faster."""
+    rows = models.Upload.objects.filter(pk=upload.pk, state=upload.state)
+    return bool(rows.update(state=state, told="It waits in the queue.", cancel=False, **fields))
 
 
 @needs(ANALYST)

@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,7 +23,7 @@ from ...sources.scanner import NAMES
 from ...store import audit, models, second_factors
 from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
-from ..numbers import number_in
+from ..numbers import DIGITS, number_in
 from ..roles import ADMIN, ANALYST, VIEWER, needs
 from ..vulnerabilities.rows import DUE, due_days
 
@@ -111,12 +112,15 @@ def schedule(request: HttpRequest, number: int) -> HttpResponse:
     """How many minutes are at least between two readings of a source."""
     row = get_object_or_404(models.Source, pk=number)
     text = request.POST.get("every", "")
-    if not text.isdecimal() or int(text) > LONGEST_PAUSE:
+    # No number has more digits, and Python refuses to read one of thousands.
+    if not text.isdecimal() or len(text) > DIGITS or int(text) > LONGEST_PAUSE:
         messages.error(request, f"Give a number of minutes, {LONGEST_PAUSE} at most; 0: in each round.")
         return redirect("service")
     with transaction.atomic():
         before = row.settings.get("every", 0)
         change_keys(row, "settings", {"every": int(text)})
+        # Whoever has the scanner's form open has seen the pause of before.
+        models.Source.objects.filter(pk=row.pk).update(version=F("version") + 1)
         audit.record(str(request.user), "schedule changed", row.name, every=[before, int(text)])
     messages.success(request, f"{row.name} is read every {text} minutes at most.")
     return redirect("service")

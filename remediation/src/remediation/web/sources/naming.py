@@ -14,7 +14,12 @@ from django.views.decorators.http import require_http_methods
 from ...store import audit, models
 from ...store.devices import regroup
 from ...store.source_naming import store_naming
+from ...store.versions import ChangedMeanwhile, change_version
+from ..numbers import number_in
 from ..roles import ADMIN, needs
+
+# Characters. Twice as many were seen to work.
+LONGEST = 50_000
 
 
 class NamesForm(forms.Form):
@@ -23,6 +28,8 @@ class NamesForm(forms.Form):
     suffixes = forms.CharField(
         label="Domains that are left out of host names",
         required=False,
+        # All of them are one regular expression, which has a largest size: each comparison of names would fail.
+        max_length=LONGEST,
         widget=forms.Textarea({"rows": 3}),
         help_text="One in a line, as in corp.example.com: web01.corp.example.com and web01 are one device then.",
     )
@@ -48,23 +55,30 @@ class NamesForm(forms.Form):
 @needs(ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_names(request: HttpRequest, number: int) -> HttpResponse:
-    """Stores the rules, and puts the machines of all sources together by them at once."""
+    """Stores the rules, and puts the machines of all sources together by them at once. Who saves later than somebody
+    else is told."""
     row = get_object_or_404(models.Source, pk=number)
+    version, status = number_in(request.POST.get("version"), 9) or row.version, 200
     form = NamesForm(request.POST or None, initial=_entered(row.settings.get("naming") or {}))
     if request.method == "POST" and form.is_valid():
         before = row.settings.get("naming") or {}
         try:
             with transaction.atomic():
+                change_version(row, version)
                 store_naming(row, form.cleaned_data["aliases"], form.cleaned_data["suffixes"].splitlines())
                 changed = audit.changes(before, row.settings["naming"])
                 audit.record(str(request.user), "rules of names changed", row.name, changed=changed)
         except ValueError as error:
             form.add_error(None, str(error))
+        except ChangedMeanwhile as error:
+            form.add_error(None, f"{error} Load the page again to see it.")
+            status = 409
         else:
             regroup()
             messages.success(request, f"The machines of {row.name} are named by these rules from now on.")
             return redirect("service")
-    return render(request, "sources/naming.html", {"form": form, "source": row}, status=400 if form.errors else 200)
+    known = {"form": form, "source": row, "version": version}
+    return render(request, "sources/naming.html", known, status=400 if form.errors and status == 200 else status)
 
 
 def _entered(rules: dict[str, Any]) -> dict[str, str]:

@@ -53,7 +53,7 @@ def address_of(projects: Mapping[tuple[int, str], models.Project], subjects: lis
 
 
 def _asked(text: str) -> Asked | None:
-    number, _, key = text.partition(":")
+    number, _, key = text.replace("\0", "").partition(":")
     project = models.Project.objects.filter(pk=number_in(number)).select_related("connection").first()
     if project is None:
         return None

@@ -8,10 +8,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ...domain.ledger import State
 from ...jobs.status import feeds
 from ...store import models
+from ...store.counts import ACCEPTED
 from ...store.listing import Column, Filter, Listing
 from ..listing.listed import listed
 from ..roles import VIEWER, needs
@@ -93,7 +96,8 @@ def devices_with(row: models.Vulnerability) -> Listing:
             Column("device", "", "asset.device_id", shown=False),
             Column("ip", "Address", "asset.ip"),
             Column("os", "System", "asset.os"),
-            Column("state", "State", "finding.state"),
+            # It is on these devices, and not among those that are counted.
+            Column("state", "State", f"CASE WHEN {ACCEPTED} THEN '{State.EXCEPTED.value}' ELSE finding.state END"),
             Column("first_found", "First found", "finding.first_found", "day"),
             Column("last_found", "Last seen", "finding.last_found", "time"),
             Column("owner", "Owner", "asset.owner_tags", "texts"),
@@ -102,5 +106,5 @@ def devices_with(row: models.Vulnerability) -> Listing:
             Filter("host", "Device", "strpos(lower(asset.host_name), lower(%(host)s)) > 0 OR asset.ip = %(host)s"),
         ),
         order="name",
-        given={"source": row.source_id, "vulnerability": row.vulnerability},
+        given={"source": row.source_id, "vulnerability": row.vulnerability, "today": timezone.localdate()},
     )
