@@ -199,7 +199,10 @@ class Served:
 
 
 def main(words: list[str]) -> int:
-    """Make the world and serve it until Ctrl-C. ``words`` are options of ``serve``."""
+    """Make the world and serve it until Ctrl-C. ``words`` are options of ``serve``, without its data folder."""
+    if any(word.partition("=")[0] == "--data" for word in words):
+        typer.echo("The demo's world lies in a temporary folder, and goes with it: leave out --data.")
+        return 2
     folder = Path(tempfile.mkdtemp(prefix="remediation-demo-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -19,6 +19,7 @@ from remediation.store import models
 from remediation.web.imports import imports
 from tests.jobs.conftest import report, waiting_jobs
 
+from .form_in_page import fields_of
 from .test_connections import text_of
 
 WEEKLY = "Hostname,CVE,Severity,Vulnerability Name\n{}"
@@ -55,8 +56,13 @@ def looked(client: Client, upload: models.Upload, **said: Any) -> models.Upload:
     return upload
 
 
+def confirmed(client: Client, upload: models.Upload, **said: str) -> None:
+    now = models.Upload.objects.get(pk=upload.pk)
+    client.post(f"/imports/{upload.pk}/confirm", {"seen": imports.seen_of(now), **said})
+
+
 def taken_in(client: Client, upload: models.Upload, **said: str) -> models.Upload:
-    client.post(f"/imports/{upload.pk}/confirm", said)
+    confirmed(client, upload, **said)
     take_in_upload(upload.pk)
     upload.refresh_from_db()
     return upload
@@ -221,7 +227,7 @@ def test_it_is_stopped_where_its_person_says_so(analyst: Client, monkeypatch: py
 
 def test_it_is_stopped_while_it_waits_in_the_queue_and_can_be_asked_for_again(analyst: Client) -> None:
     upload = looked(analyst, sent(analyst, weekly()))
-    analyst.post(f"/imports/{upload.pk}/confirm")
+    confirmed(analyst, upload)
     analyst.post(f"/imports/{upload.pk}/cancel")
     take_in_upload(upload.pk)
     upload.refresh_from_db()
@@ -234,13 +240,25 @@ def test_it_is_stopped_while_it_waits_in_the_queue_and_can_be_asked_for_again(an
 def test_of_two_words_that_come_at_once_one_takes_it_in(analyst: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = looked(analyst, sent(analyst, weekly()))
     stale = models.Upload.objects.get(pk=upload.pk)
+    seen = {"seen": imports.seen_of(stale)}
     assert taken_in(analyst, upload).state == "done"
     # The second one has read it before the first one stored anything.
     monkeypatch.setattr(imports, "get_object_or_404", lambda *_, **__: stale)
-    analyst.post(f"/imports/{upload.pk}/confirm")
+    analyst.post(f"/imports/{upload.pk}/confirm", seen)
     analyst.post(f"/imports/{upload.pk}/", {"source": "weekly", "coverage": "listed"})
     upload.refresh_from_db()
     assert upload.state == "done" and models.AuditEntry.objects.filter(what="report taken in").count() == 1
+
+
+def test_what_was_looked_at_in_another_way_meanwhile_is_not_taken_in_unseen(analyst: Client) -> None:
+    upload = looked(analyst, sent(analyst, weekly()))
+    seen = {"seen": fields_of(analyst.get(f"/imports/{upload.pk}/").content.decode(), "seen")["seen"][0]}
+    looked(analyst, upload, coverage="devices")
+    answer = analyst.post(f"/imports/{upload.pk}/confirm", seen, follow=True)
+    assert "in another way since" in text_of(answer)
+    upload.refresh_from_db()
+    assert upload.state == "looked" and not models.Source.objects.exists()
+    assert taken_in(analyst, upload).state == "done"
 
 
 def test_what_nobody_takes_in_is_forgotten(analyst: Client, tmp_path: Path) -> None:

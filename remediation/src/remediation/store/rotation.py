@@ -11,7 +11,7 @@ from django.db import connection, models, transaction
 from . import secrets
 from .sealed import sealed_columns
 
-_LOCK = 7_411_007
+_LOCK = 7_411_006
 
 
 @dataclass(frozen=True)

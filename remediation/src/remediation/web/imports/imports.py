@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -68,8 +71,14 @@ def progress(request: HttpRequest, number: int) -> HttpResponse:
 @needs(ANALYST)
 @require_POST
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
-    """Take it in as it was looked at. With ``accept``, an approver's word that coverage that shrank is real."""
+    """Take it in as it was looked at. With ``accept``, an approver's word that coverage that shrank is real.
+
+    ``seen`` is what the page showed: somebody else may have had it looked at in another way since.
+    """
     upload = get_object_or_404(models.Upload, pk=number)
+    if request.POST.get("seen") != seen_of(upload):
+        messages.error(request, "It was looked at in another way since this was shown to you. See what it changes now.")
+        return redirect("import", number)
     accept = request.POST.get("accept") == "yes"
     if accept and not is_at_least(request.role, APPROVER):  # type: ignore[attr-defined]  # of the middleware
         messages.error(request, "Only an approver accepts coverage that shrank.")
@@ -79,7 +88,8 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
         messages.error(request, "It is not ready to be taken in: look at it first.")
         return redirect("import", number)
     with transaction.atomic():
-        if _begun(upload, State.IMPORTING, options={**upload.options, "accept": accept}):
+        as_seen = models.Upload.objects.filter(source=upload.source, options=upload.options)
+        if _begun(upload, State.IMPORTING, as_seen, options={**upload.options, "accept": accept}):
             what, coverage = "report taken in", upload.options.get("coverage")
             what = f"{what}, coverage accepted" if accept else what
             audit.record(str(request.user), what, upload.source, file=upload.name, coverage=coverage)
@@ -87,9 +97,15 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("import", number)
 
 
-def _begun(upload: models.Upload, state: str, **fields: Any) -> bool:
+def seen_of(upload: models.Upload) -> str:
+    """What its person said of it, when it was looked at, as a form sends it back."""
+    said = json.dumps([upload.source, upload.options], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _begun(upload: models.Upload, state: str, among: QuerySet[models.Upload] | None = None, **fields: Any) -> bool:
     """Move it on from the state that it was read in; False where somebody, or a second click, was faster."""
-    rows = models.Upload.objects.filter(pk=upload.pk, state=upload.state)
+    rows = (models.Upload.objects.all() if among is None else among).filter(pk=upload.pk, state=upload.state)
     return bool(rows.update(state=state, told="It waits in the queue.", cancel=False, **fields))
 
 
@@ -117,6 +133,7 @@ def errors(_: HttpRequest, number: int) -> HttpResponseBase:
 def _shown(upload: models.Upload) -> dict[str, Any]:
     return {
         "upload": upload,
+        "seen": seen_of(upload),
         "at_work": upload.state in AT_WORK,
         "can_look": upload.state in CAN_LOOK,
         "errors_there": uploads.errors_of(upload).is_file(),
