@@ -50,6 +50,9 @@ class Source(models.Model):
     created = models.DateTimeField(default=timezone.now)
     version = version()
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class SnapshotRecord(models.Model):
     """What a source said at one time, unfiltered and whole, so that any two can be compared."""
@@ -340,6 +343,9 @@ class Connection(models.Model):
     settings = models.JSONField(default=dict)
     secret = models.TextField(default="", db_comment="sealed by store.secrets")
     version = version()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ConnectionDraft(models.Model):

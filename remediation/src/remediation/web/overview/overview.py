@@ -71,7 +71,8 @@ def _connections(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
     used = {one["connection"]: one["requests"] for one in known}
     rows = models.Connection.objects.annotate(count=Count("projects")).order_by("name")
     return [
-        {"name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)} for row in rows
+        {"pk": row.pk, "name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)}
+        for row in rows
     ]
 
 
