@@ -43,15 +43,25 @@ class ProjectForm(forms.Form):
     """What a lead enters. Names are not changed later where tickets show them: HaloITSM's stay as they are."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    source = forms.ModelChoiceField(models.Source.objects.order_by("name"), label="Source of its findings")
+    source = forms.ModelChoiceField(
+        models.Source.objects.order_by("name"), label="Source of its findings", empty_label="Choose a source"
+    )
     connection = forms.ModelChoiceField(
-        models.Connection.objects.order_by("name"), label="HaloITSM connection of its tickets"
+        models.Connection.objects.order_by("name"),
+        label="HaloITSM connection of its tickets",
+        empty_label="Choose a connection",
     )
     owner = forms.CharField(max_length=200, required=False, help_text="Who leads it. Tickets name them.")
     priority = forms.CharField(max_length=100, required=False, help_text="A word that tickets show, as in High.")
-    due = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}), help_text="No ticket is due later than this.")
+    due = forms.DateField(
+        required=False, widget=forms.DateInput({"type": "date"}), help_text="No ticket is due later than this."
+    )
     min_severity = forms.ChoiceField(choices=_SEVERITIES, label="Least severity", initial="low")
-    sites = forms.CharField(required=False, widget=forms.Textarea({"rows": 2}), help_text="One to a line. A device in any of them is taken in; empty: all.")
+    sites = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="One to a line. A device in any of them is taken in; empty: all.",
+    )
     tags = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
@@ -64,9 +74,15 @@ class ProjectForm(forms.Form):
         label="Devices",
         help_text="Names or addresses, one to a line, with * for any part: web*.example.com, 10.0.0.*",
     )
-    min_cvss = forms.FloatField(required=False, min_value=0, max_value=10, label="CVSS from", help_text="0 to 10. Empty: any.")
-    min_risk = forms.FloatField(required=False, min_value=0, label="Risk from", help_text="The scanner's own score. Empty: any.")
-    min_epss = forms.FloatField(required=False, min_value=0, max_value=1, label="EPSS from", help_text="0 to 1. Empty: any.")
+    min_cvss = forms.FloatField(
+        required=False, min_value=0, max_value=10, label="CVSS from", help_text="0 to 10. Empty: any."
+    )
+    min_risk = forms.FloatField(
+        required=False, min_value=0, label="Risk from", help_text="The scanner's own score. Empty: any."
+    )
+    min_epss = forms.FloatField(
+        required=False, min_value=0, max_value=1, label="EPSS from", help_text="0 to 1. Empty: any."
+    )
     exploitable = forms.BooleanField(required=False, label="Only where an exploit is known", label_suffix="")
     kev = forms.BooleanField(required=False, label="Only what is in CISA's catalogue (KEV)", label_suffix="")
     granularity = forms.ChoiceField(choices=_GRANULARITIES, label="One ticket for", initial="solution")

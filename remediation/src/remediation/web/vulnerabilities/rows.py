@@ -67,7 +67,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Column("kev", "KEV", _KEV, order="coalesce(kev_due, '0001-01-01'::date)", order_type="date"),
             Column("kev_due", "KEV due", "kev_due", "day", shown=False),
             Column("epss", "EPSS", EPSS, "number", "coalesce(epss, feed_epss, -1.0)"),
-            Column("epss_by", "EPSS by", _EPSS_BY, shown=False),
+            Column("epss_by", "EPSS by", _EPSS_BY),
             score("risk", "Risk"),
             Column("exploits", "Exploits", "exploits", "number", shown=False),
             Column("alive", "Devices", "alive", "number", "alive", "int"),
