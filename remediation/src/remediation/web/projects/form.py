@@ -66,7 +66,8 @@ class ProjectForm(forms.Form):
         required=False,
         widget=forms.Textarea({"rows": 2}),
         label="Tags",
-        help_text="Owner, criticality, location or other tags, one to a line. A device with any of them is taken in; empty: all.",
+        help_text="Owner, criticality, location or other tags, one to a line. A device with any of them is taken in; "
+        "empty: all.",
     )
     assets = forms.CharField(
         required=False,

@@ -53,8 +53,8 @@ class ScannerForm(forms.Form):
         label="How it is read",
         choices=_MODES,
         initial="sql",
-        help_text="Reports tell when and with which credentials each asset was scanned. Asset by asset is for a user who "
-        "may make no reports: it is slow, and nothing that is missing counts as remediated.",
+        help_text="Reports tell when and with which credentials each asset was scanned. Asset by asset is for a user "
+        "who may make no reports: it is slow, and nothing that is missing counts as remediated.",
     )
     ca = forms.CharField(
         label="Certificate of the authority",
