@@ -71,8 +71,7 @@ def _connections(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
     used = {one["connection"]: one["requests"] for one in known}
     rows = models.Connection.objects.annotate(count=Count("projects")).order_by("name")
     return [
-        {"pk": row.pk, "name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)}
-        for row in rows
+        {"name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)} for row in rows
     ]
 
 
