@@ -22,12 +22,13 @@ from stand_ins.serve import Served, world
 CHROMIUM = os.environ.get("REMEDIATION_CHROMIUM") or "/usr/bin/chromium"
 # Of a world that ends with the command, made anew each time.
 PASSWORD = secrets.token_urlsafe(16)
+MISSING = "/no-such-page/"
 LOOKS = [(f"{width} {scheme}", width, scheme) for width in (1280, 375) for scheme in ("light", "dark")]
 
 
 def crawled(page: Page, address: str) -> Iterator[str]:
     """Goes to each kind of page that links lead to, beginning at the overview, and gives its address: of those that
-    differ in a number or in a project's short name only, the first."""
+    differ in a number only, the first."""
     waiting, known = ["/"], {"/"}
     while waiting:
         path = waiting.pop(0)
@@ -37,7 +38,7 @@ def crawled(page: Page, address: str) -> Iterator[str]:
         yield path
         for link in page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))"):
             there = link.partition("#")[0]
-            kind = re.sub(r"/projects/(?!new)[^/]+", "/projects/NAME", re.sub(r"\d+", "1", there.partition("?")[0]))
+            kind = re.sub(r"\d+", "1", there.partition("?")[0])
             if (
                 there.startswith("/")
                 and not there.endswith((".csv", ".svg"))
@@ -60,6 +61,22 @@ def signed_in(browser: Browser, address: str, user: str, password: str, width: i
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{address}/")
     return page
+
+
+def begin(page: Page, address: str, report: Path) -> None:
+    """Begin what only then has pages: a change of the connection, an accepted risk, and the import of a report."""
+    page.goto(f"{address}/connections/")
+    page.locator("tbody th a").first.click()
+    page.get_by_role("button", name="Change the connection").click()
+    page.goto(f"{address}/vulnerabilities/")
+    page.locator(".listing tbody th a").first.click()
+    page.get_by_role("link", name="Accept the risk", exact=True).click()
+    page.get_by_label("Why").fill("The machines are replaced in March.")
+    page.get_by_role("button", name="Accept the risk").click()
+    page.goto(f"{address}/imports/")
+    page.set_input_files("input[type=file]", report)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(re.compile(r"/imports/\d+/$"))
 
 
 def sheet(pictures: list[tuple[str, str]]) -> str:
@@ -86,26 +103,36 @@ def main(words: list[str]) -> int:
             story.service("user", "add", "ana", "--administrator", "--password-file", str(folder / "password"))
             served = Served(folder / "served.log")
             try:
-                taken = take(served.address, target)
+                taken = take(served.address, target, folder / "weekly.csv")
             finally:
                 served.stop()
     typer.echo(f"{len(taken)} pictures, and all of them on {target / 'sheet.png'}")
     return 0
 
 
-def take(address: str, target: Path) -> list[tuple[str, str]]:
+def take(address: str, target: Path, report: Path) -> list[tuple[str, str]]:
     """Take the pictures. Returns their files and what they show."""
     taken = []
+
+    def draw(page: Page, path: str, look: str) -> None:
+        file = f"{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'overview'}-{look.replace(' ', '-')}.png"
+        page.screenshot(path=target / file, full_page=True)
+        taken.append((file, f"{path} {look}"))
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        first = signed_in(browser, address, "ana", PASSWORD, *LOOKS[0][1:])
+        begin(first, address, report)
+        first.context.close()
         for look, width, scheme in LOOKS:
             page = signed_in(browser, address, "ana", PASSWORD, width, scheme)
             for path in crawled(page, address):
-                file = (
-                    f"{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'overview'}-{look.replace(' ', '-')}.png"
-                )
-                page.screenshot(path=target / file, full_page=True)
-                taken.append((file, f"{path} {look}"))
+                draw(page, path, look)
+            page.goto(f"{address}{MISSING}")
+            draw(page, MISSING, look)
+            page.context.clear_cookies()
+            page.goto(f"{address}/sign-in/")
+            draw(page, "/sign-in/", look)
             page.context.close()
         (target / "sheet.html").write_text(sheet(sorted(taken)), encoding="utf-8")
         overview = browser.new_page(viewport={"width": 2400, "height": 1000})

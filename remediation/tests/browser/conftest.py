@@ -84,7 +84,7 @@ def people(chromium: Browser, served: Served) -> str:
         other.goto(link)
         other.get_by_label("New password:", exact=True).fill(PASSWORD)
         other.get_by_label("New password confirmation").fill(PASSWORD)
-        other.get_by_role("button", name="Store it").click()
+        other.get_by_role("button", name="Save").click()
         other.context.close()
     page.close()
     return served.address

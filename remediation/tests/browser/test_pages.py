@@ -165,7 +165,7 @@ def test_the_wizard_from_nothing_to_the_first_tickets(page_of: PageOf, halo: Hal
     before = len(halo.tickets)
     page.get_by_role("button", name="Save and enable").click()
     expect(page.get_by_role("heading", name=re.compile("First of the second"))).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("create", exact=True).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Make a ticket", exact=True).first).to_be_visible(timeout=60_000)
     assert len(halo.tickets) == before, "the first plan is shown, and nothing is made"
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(re.compile(r"project, .*: done"))).to_be_visible(timeout=60_000)

@@ -72,7 +72,7 @@ def test_each_page_is_for_the_roles_that_it_names(
             refused = answer.status_code == 403
             may = wanted[way] == ANYBODY or is_at_least(role, wanted[way])
             assert refused is not may, (pattern.name, method, answer.status_code)
-            assert not refused or b"This is for the role" in answer.content
+            assert not refused or b"This needs the role" in answer.content
 
 
 def test_a_page_that_names_no_role_is_for_nobody(

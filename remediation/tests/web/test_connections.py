@@ -509,7 +509,7 @@ def test_a_connection_that_somebody_else_changed(complete: Client, halo: HaloEmu
     assert complete.post(f"/connections/{connection.pk}/change/").headers["Location"] == address("details")
     send(complete, "template", client="Northwind Clinics")
     page = complete.get(address("enable"))
-    assert "client nothing Northwind Clinics" in text_of(page)
+    assert "client not set Northwind Clinics" in text_of(page)
     other = {**connection.settings, "requester": "Alice Brandt", "skew": 7}
     models.Connection.objects.update(settings=other, version=connection.version + 1)
     late = complete.post(address("enable"), {**shown(page, "based_on"), "do": "save"})

@@ -46,13 +46,16 @@ def test_the_overview_of_nothing_says_how_to_begin(person: Client) -> None:
 def test_the_overview_shows_what_waits_and_why(person: Client, project: models.Project) -> None:
     text = text_of(person, "/")
     assert "Something is wrong, held or waiting." in text
-    assert "Tickets: 1. Waiting: 2. Not done: 1. Held until somebody approves it" in text
+    assert "Tickets: 1. Waiting: 2. Not done: 1. Held until somebody approves it: look at the plan ." in text
     assert (
         "create s2/1/create/0123456789: held until <somebody> approves" in text
         and "create s3/1/create/0123456789: another one" in text
     )
     assert "s9: below the <filter>" in text
-    assert "console insightvm 4 findings on 3 assets, taken 2026-11-20 01:00 done 4 findings on 3 assets." in text
+    assert (
+        "console InsightVM, a console 4 findings on 3 assets, taken 2026-11-20 01:00 done 4 findings on 3 assets."
+        in text
+    )
     assert "2026-11-20 01:00 project Patch <DMZ> held 0 done, 0 failed, 2 waiting." in text
     assert "halo https://halo.example/api 1 0 of 120" in text
     assert "sealed" not in text and "an id" not in text
@@ -104,9 +107,9 @@ def test_a_project_shows_each_step_with_its_reason_and_result(person: Client, pr
     text = text_of(person, "/projects/dmz/")
     plan = models.Plan.objects.get()
     assert f"Plan {plan.pk}, made 2026-11-20 01:00 . Held until somebody approves it" in text
-    assert "comment ticket 2107, s1 new assets. Done : comment 5" in text
-    assert "create s2 a new solution. Waiting : held until <somebody> approves" in text
-    assert "create s3 another one. Planned" in text
+    assert "Comment ticket 2107, s1 New assets. Done : comment 5" in text
+    assert "Make a ticket s2 A new solution. Waiting : held until <somebody> approves" in text
+    assert "Make a ticket s3 Another one. Planned" in text
     assert "s9: below the <filter>" in text
     assert "2107 Apply <b>s1</b> In Progress s1" in text
     assert "about to be made Apply s2 not mapped s2" in text
@@ -246,6 +249,6 @@ def test_no_word_makes_a_page_wide_and_a_box_shows_that_there_is_more() -> None:
     css = (Path(settings.STATICFILES_DIRS[0]) / "style.css").read_text(encoding="utf-8")
     rules = {name.strip(): rule for name, rule in re.findall(r"^([^{}@/\n]+){([^}]*)}", css, re.MULTILINE)}
     assert "overflow-wrap: anywhere" in rules["body"]
-    assert "overflow-wrap: anywhere" in rules["th, td"] and "min-width" in rules["th, td"]
+    assert all(part in rules["th, td"] for part in ("overflow-wrap: break-word", "min-width", "max-width"))
     assert "overflow-x: auto" in rules[".wide"] and rules[".wide"].count("no-repeat local") == 2
     assert rules[".wide"].count("var(--shade), transparent") == 2

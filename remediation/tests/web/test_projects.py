@@ -52,6 +52,7 @@ def test_a_project_is_made_paused_and_its_first_plan_is_shown(
     lead = as_role("approver")
     given = filled(lead, "/projects/new", name="Patch <b>")
     assert given["owner"] == ["by default"]
+    assert f">{source.name}</option>" in lead.get("/projects/new").content.decode()
     made = lead.post("/projects/new", given)
     assert made.status_code == 302, text_of(made)
     row = models.Project.objects.get()
@@ -63,7 +64,7 @@ def test_a_project_is_made_paused_and_its_first_plan_is_shown(
     page = lead.get(made.headers["Location"])
     assert "Patch &lt;b&gt;" in page.content.decode() and "<b>" not in page.content.decode()
     text = text_of(page)
-    assert "create fix-web" in text and "Summary" in text and "web.corp.example" in text
+    assert "Make a ticket fix-web" in text and "Summary" in text and "web.corp.example" in text
     assert len(halo.tickets) == before, "a plan writes nothing"
     lead.post(f"/projects/{row.slug}/pause", {"paused": "no"})
     assert f"project-{row.pk}" in waiting_jobs()

@@ -191,7 +191,7 @@ def test_a_tickets_page_tells_all_of_it(
     assert "<img" not in page and "&lt;img src=x&gt;" in page
     host = halo.resource_server.removesuffix("/api")
     assert f'href="{host}/tickets?id={row.halo_id}"' in page
-    for word in ("web.example", "2 open", "done", "create", "Summary"):
+    for word in ("web.example", "2 open", "done", "Make a ticket", "Summary"):
         assert word in page, word
     listing = viewer.get("/tickets/?kind=child&status=Not+Started").content.decode()
     assert f"/tickets/{row.pk}/" in listing

@@ -50,6 +50,9 @@ class Source(models.Model):
     created = models.DateTimeField(default=timezone.now)
     version = version()
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class SnapshotRecord(models.Model):
     """What a source said at one time, unfiltered and whole, so that any two can be compared."""
@@ -344,6 +347,9 @@ class Connection(models.Model):
     webhook_address = models.TextField(default="", db_comment="SHA-256 of the end of its address; empty: there is none")
     webhook_secret = models.TextField(default="", db_comment="sealed by store.secrets")
     webhook_heard = models.DateTimeField(null=True, db_comment="when one was believed last, to a minute")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ConnectionDraft(models.Model):

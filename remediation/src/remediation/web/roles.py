@@ -45,7 +45,8 @@ def roles(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
         request.role = role_of(request.user)  # type: ignore[attr-defined]  # for views and templates
         if not is_at_least(request.role, wanted[way]):  # type: ignore[attr-defined]  # as above
             raise PermissionDenied(
-                f"This is for the role {NAMES[wanted[way]]} and those above it. Yours is {NAMES[request.role]}."  # type: ignore[attr-defined]
+                f"This needs the role {NAMES[wanted[way]]}{'' if wanted[way] == ADMIN else ' or a higher one'}. "
+                f"Yours is {NAMES[request.role]}. An administrator can give you another."  # type: ignore[attr-defined]
             )
 
     with_role.process_view = process_view  # type: ignore[attr-defined]  # Django asks a middleware for it

@@ -13,12 +13,22 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ..domain.plan import Kind
 from ..domain.snapshot import SEVERITIES
+from ..sources.scanner import NAMES
 
 register = template.Library()
 NOTHING = "–"
 # Of a long list in a cell, so many are shown.
 FEW = 3
+STEPS = {
+    Kind.CREATE_PARENT.value: "Make the project's ticket",
+    Kind.CREATE.value: "Make a ticket",
+    Kind.COMMENT.value: "Comment",
+    Kind.SET_STATUS.value: "Set the status",
+    Kind.REOPEN.value: "Reopen",
+    Kind.FOLLOW.value: "Follow another solution",
+}
 CURRENT = format_html(' aria-current="{}"', "page")
 
 
@@ -36,6 +46,18 @@ def severity(value: str | None) -> str:
     """A severity as a word with a mark of its own, not by colour alone."""
     word = value if value in SEVERITIES else SEVERITIES[-1]
     return format_html('<span class="severity {}">{}</span>', word, word.capitalize())
+
+
+@register.filter
+def step_kind(value: str) -> str:
+    """What a step does, in words."""
+    return STEPS.get(value, value)
+
+
+@register.filter
+def source_kind(value: str) -> str:
+    """What a source is: a scanner by its product, else files by their format."""
+    return NAMES.get(value, f"report files ({value})")
 
 
 @register.filter

@@ -159,6 +159,7 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
     known = {
         "row": row,
         "subject": acceptances.subject_of(row),
+        "title": _title(row),
         "form": form,
         "version": version,
         "stored": stored,
@@ -169,6 +170,16 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
         )[:50],
     }
     return render(request, "acceptances/acceptance.html", known, status=status)
+
+
+def _title(row: models.RiskAcceptance) -> str:
+    """What the source calls what is accepted, "" where it does not say."""
+    found = (
+        models.Vulnerability.objects.filter(source=row.source_id, vulnerability=row.vulnerability).values_list("title")
+        if row.vulnerability
+        else models.Solution.objects.filter(source=row.source_id, solution=row.solution).values_list("name")
+    ).first()
+    return found[0] or "" if found else ""
 
 
 def _changed(request: HttpRequest, row: models.RiskAcceptance, until: date | None, version: int) -> HttpResponse:
@@ -211,7 +222,7 @@ def _subjects(given: QueryDict) -> list[Subject]:
             )
         ]
     if solution:
-        words = f"all that this would mend: {solution.name or solution.solution}"
+        words = f"all that this would fix: {solution.name or solution.solution}"
         return [Subject(solution.source, words, solution=solution.solution)]
     assets = [asset] if asset else device.assets.select_related("source").order_by("source__name") if device else []
     if assets:

@@ -165,7 +165,7 @@ def _changes(draft: models.ConnectionDraft, settings: dict[str, Any]) -> list[tu
     found = []
     for key, (before, after) in audit.changes(_flat(stored), _flat(whole)).items():
         if before or after:
-            found.append((key.replace("_", " "), _words(before), _words(after)))
+            found.append((_name(key), _words(before), _words(after)))
     if draft.connection and draft.connection.secret != draft.secret:
         found.append(("client secret", "the stored one", "the one that you entered"))
     return found
@@ -178,12 +178,19 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _name(key: str) -> str:
+    """A setting as the page of the ticket template calls it."""
+    for ours, words in (("child_", "a solution's ticket: "), ("parent_", "the project's ticket: "), ("_", " ")):
+        key = key.replace(ours, words)
+    return key
+
+
 def _words(value: Any) -> str:
     if isinstance(value, list):
-        return "; ".join(_words(one) for one in value) or "nothing"
+        return "; ".join(_words(one) for one in value) or "not set"
     if isinstance(value, dict):
         return ", ".join(f"{key} {one}" for key, one in value.items() if one)
-    return "nothing" if value in (None, "") else str(value)
+    return "not set" if value in (None, "") else str(value)
 
 
 @needs(ADMIN)

@@ -114,7 +114,11 @@ class TicketTemplate(forms.Form):
             help_text="Assigned where HaloITSM closes no ticket that nobody is assigned to.",
         )
         self.fields["private"] = forms.BooleanField(
-            label="Comments are private", required=False, initial=True, help_text="End users do not see them."
+            label="Comments are private",
+            label_suffix="",
+            required=False,
+            initial=True,
+            help_text="End users do not see them.",
         )
         for severity in SEVERITIES:
             usual = PRIORITY_NAMES[severity]

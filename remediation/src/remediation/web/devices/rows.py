@@ -29,8 +29,12 @@ def _of_assets(aggregate: str, more: str = "") -> str:
     return f"(SELECT {aggregate} FROM store_asset AS asset {more} WHERE asset.device_id = device.id)"  # nosec B608
 
 
+# Shown, because by these the list is in its order at first.
+_SHOWN = SEVERITIES[:2]
+
+
 def _number(name: str) -> Column:
-    return Column(name, name.capitalize(), f"device.{name}", "number", f"device.{name}", "int", False)
+    return Column(name, name.capitalize(), f"device.{name}", "number", f"device.{name}", "int", name in _SHOWN)
 
 
 DEVICES = Listing(
@@ -39,7 +43,7 @@ DEVICES = Listing(
     key="device.id",
     columns=(
         Column("name", "Device", "device.name", order='lower(device.name) COLLATE "C"', order_type="text"),
-        Column("worst", "Open findings", _OPEN, "number", _WORST),
+        Column("worst", "Open findings, worst first", _OPEN, "number", _WORST),
         *map(_number, SEVERITIES),
         Column("ips", "Addresses", _of_assets("array_agg(DISTINCT ip) FILTER (WHERE ip IS NOT NULL)"), "texts"),
         Column("os", "System", _of_assets("max(os)")),

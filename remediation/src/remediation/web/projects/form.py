@@ -43,32 +43,49 @@ class ProjectForm(forms.Form):
     """What a lead enters. Names are not changed later where tickets show them: HaloITSM's stay as they are."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    source = forms.ModelChoiceField(models.Source.objects.order_by("name"), label="Source of its findings")
-    connection = forms.ModelChoiceField(
-        models.Connection.objects.order_by("name"), label="HaloITSM connection of its tickets"
+    source = forms.ModelChoiceField(
+        models.Source.objects.order_by("name"), label="Source of its findings", empty_label="Choose a source"
     )
-    owner = forms.CharField(max_length=200, required=False, help_text="Who leads it, for texts of tickets.")
-    priority = forms.CharField(max_length=100, required=False, help_text="A word for texts of tickets.")
-    due = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}), help_text="No ticket is due later.")
-    min_severity = forms.ChoiceField(choices=_SEVERITIES, label="Severity", initial="low")
-    sites = forms.CharField(required=False, widget=forms.Textarea({"rows": 2}), help_text="One in a line; any of them.")
+    connection = forms.ModelChoiceField(
+        models.Connection.objects.order_by("name"),
+        label="HaloITSM connection of its tickets",
+        empty_label="Choose a connection",
+    )
+    owner = forms.CharField(max_length=200, required=False, help_text="Who leads it. Tickets name them.")
+    priority = forms.CharField(max_length=100, required=False, help_text="A word that tickets show, as in High.")
+    due = forms.DateField(
+        required=False, widget=forms.DateInput({"type": "date"}), help_text="No ticket is due later than this."
+    )
+    min_severity = forms.ChoiceField(choices=_SEVERITIES, label="Least severity", initial="low")
+    sites = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="One to a line. A device in any of them is taken in; empty: all.",
+    )
     tags = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
         label="Tags",
-        help_text="Owner, criticality, location or other tags, one in a line; any of them.",
+        help_text="Owner, criticality, location or other tags, one to a line. A device with any of them is taken in; "
+        "empty: all.",
     )
     assets = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
         label="Devices",
-        help_text="Names or addresses, one in a line, with * for any part: web*.example.com, 10.0.0.*",
+        help_text="Names or addresses, one to a line, with * for any part: web*.example.com, 10.0.0.*",
     )
-    min_cvss = forms.FloatField(required=False, min_value=0, max_value=10, label="CVSS from")
-    min_risk = forms.FloatField(required=False, min_value=0, label="Risk from")
-    min_epss = forms.FloatField(required=False, min_value=0, max_value=1, label="EPSS from")
-    exploitable = forms.BooleanField(required=False, label="Only where an exploit is known")
-    kev = forms.BooleanField(required=False, label="Only what is in CISA's catalogue (KEV)")
+    min_cvss = forms.FloatField(
+        required=False, min_value=0, max_value=10, label="CVSS from", help_text="0 to 10. Empty: any."
+    )
+    min_risk = forms.FloatField(
+        required=False, min_value=0, label="Risk from", help_text="The scanner's own score. Empty: any."
+    )
+    min_epss = forms.FloatField(
+        required=False, min_value=0, max_value=1, label="EPSS from", help_text="0 to 1. Empty: any."
+    )
+    exploitable = forms.BooleanField(required=False, label="Only where an exploit is known", label_suffix="")
+    kev = forms.BooleanField(required=False, label="Only what is in CISA's catalogue (KEV)", label_suffix="")
     granularity = forms.ChoiceField(choices=_GRANULARITIES, label="One ticket for", initial="solution")
     kind = forms.ChoiceField(choices=_KINDS, required=False, label="Later findings")
     raise_for = forms.MultipleChoiceField(
@@ -84,11 +101,15 @@ class ProjectForm(forms.Form):
         initial=30,
         label="Wait for an approver if more than this share would be resolved, in %",
     )
-    mass_least = forms.IntegerField(min_value=1, initial=20, label="and at least so many tickets")
+    mass_least = forms.IntegerField(min_value=1, initial=20, label="... and at least this many tickets")
     most_creates = forms.IntegerField(min_value=0, initial=100, label="Or if more tickets than this would be made")
-    reopen_linked = forms.BooleanField(required=False, label="What comes back gets a new ticket that names the old one")
+    reopen_linked = forms.BooleanField(
+        required=False, label="What comes back gets a new ticket that names the old one", label_suffix=""
+    )
     resolve_unreported = forms.BooleanField(
-        required=False, label="Two reports in a row without a finding count as done, where absence proves nothing"
+        required=False,
+        label="Two reports in a row without a finding count as done, where absence proves nothing",
+        label_suffix="",
     )
 
     def __init__(self, *args: Any, fixed: bool = False, **more: Any) -> None:

@@ -15,8 +15,8 @@ from ...store import models
 
 LONGEST_PAUSE = 7 * 24 * 60
 _MODES = [
-    ("sql", "By four reports, which tell when and with which credentials each asset was scanned"),
-    ("rest", "Asset after asset, for a user who may make no reports: slow, and nothing missing counts as remediated"),
+    ("sql", "By reports (usual)"),
+    ("rest", "Asset by asset, without reports"),
 ]
 # What each kind is asked for, and what its fields are called there.
 _FIELDS = {
@@ -43,13 +43,19 @@ class ScannerForm(forms.Form):
     """The details of a scanner of one kind. ``known`` is the stored source that is changed, None for a new one."""
 
     name = forms.CharField(max_length=200, strip=False, help_text="What people call this scanner.")
-    region = forms.ChoiceField(choices=[("", ""), *((one, one) for one in REGIONS)], required=False)
+    region = forms.ChoiceField(choices=[("", "Choose"), *((one, one) for one in REGIONS)], required=False)
     url = forms.CharField(label="Address", max_length=500)
     user = forms.CharField(max_length=200)
     secret = forms.CharField(
         required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}, render_value=False)
     )
-    mode = forms.ChoiceField(label="How it is read", choices=_MODES, initial="sql")
+    mode = forms.ChoiceField(
+        label="How it is read",
+        choices=_MODES,
+        initial="sql",
+        help_text="Reports tell when and with which credentials each asset was scanned. Asset by asset is for a user "
+        "who may make no reports: it is slow, and nothing that is missing counts as remediated.",
+    )
     ca = forms.CharField(
         label="Certificate of the authority",
         required=False,
@@ -62,9 +68,9 @@ class ScannerForm(forms.Form):
         min_value=0,
         max_value=LONGEST_PAUSE,
         initial=0,
-        help_text="At least so many; 0: in each round.",
+        help_text="0: whenever the workers go round.",
     )
-    moved = forms.BooleanField(label="It is the same scanner, at a new address", required=False)
+    moved = forms.BooleanField(label="It is the same scanner, at a new address", label_suffix="", required=False)
 
     def __init__(self, *arguments: Any, kind: str, known: models.Source | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
