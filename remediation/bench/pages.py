@@ -46,7 +46,8 @@ _LISTS = {
     "a vulnerability": "/vulnerabilities/{vulnerability}/",
     "devices": "/devices/",
     "devices by name": "/devices/?order=name",
-    "devices with a name": "/devices/?name=host77",
+    "the device of a name": "/devices/?name=host77.corp",
+    "devices with a name": "/devices/?name=host",
     "devices with a tag": "/devices/?tag=team-7",
     "a device": "/devices/{device}/",
 }

@@ -106,6 +106,7 @@ def test_what_is_no_webhook_of_this_halo_asks_for_nothing(web: models.Project, a
     assert sent(to=url[:-1] + "%ff", headers=proof) == sent(to=url.rpartition("/")[0] + "/x", headers=proof) == 401
     assert sent(headers=proof, data=b"{") == sent(headers=proof, data=b"[1]") == 400
     assert sent(headers=proof, data=b" " * (1 << 20) + b"{}") == 413
+    assert sent(headers=proof, files={"file": b"x"}) in (400, 401), "a form"
     assert requests.get(url, headers=proof, timeout=20).status_code == 405
     assert sent(headers=proof, json={**event, "object_id": 999_999}) == 200, "a ticket of somebody else"
     models.Project.objects.update(paused=True)

@@ -21,6 +21,7 @@ def test_counts_follow_scans_and_acceptances(store: str) -> None:
     source = models.Source.objects.create(name="console", kind="insightvm")
     take_in(source, scan({"a": ["high-1", "low-1"], "b": ["high-1", "critical-1"]}, DAY))
     assert alive() == {"high-1": 2, "low-1": 1, "critical-1": 1}
+    assert models.Source.objects.values_list("critical", "high", "medium", "low", "none").get() == (1, 1, 0, 1, 0)
     take_in(source, scan({"a": ["low-1"], "b": ["high-1", "critical-1"]}, DAY + timedelta(days=1)))
     assert alive() == {"high-1": 1, "low-1": 1, "critical-1": 1}
     device = models.Device.objects.get(name="b.example")
@@ -35,6 +36,7 @@ def test_counts_follow_scans_and_acceptances(store: str) -> None:
         source=source, solution="fix high-1", reason="", approver="", expires=today
     )
     recount(source.pk, today)
+    assert models.Source.objects.get().high == 0
     assert alive()["high-1"] == 0 and models.Device.objects.get(name="b.example").high == 0
     recount(source.pk, today + timedelta(days=1))
     assert alive()["high-1"] == 1, "it has expired"

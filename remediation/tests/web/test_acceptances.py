@@ -66,7 +66,9 @@ def test_a_risk_is_accepted_renewed_and_withdrawn(source: models.Source, as_role
     address = f"/acceptances/{accepted.pk}/"
     assert "Withdraw" not in viewer.get(address).content.decode()
     models.Vulnerability.objects.filter(vulnerability="critical-1").update(title="Old <library>")
-    assert "Old <library> (vulnerability critical-1)" in text_of(viewer.get(address)).replace("( ", "(").replace(" )", ")")
+    assert "Old <library> (vulnerability critical-1)" in text_of(viewer.get(address)).replace("( ", "(").replace(
+        " )", ")"
+    )
     later = UNTIL + timedelta(days=90)
     assert approver.post(address, {"until": "2020-01-01", "version": 1}).status_code == 400
     assert approver.post(address, {"until": later.isoformat(), "version": 1}).status_code == 302

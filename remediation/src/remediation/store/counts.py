@@ -1,4 +1,5 @@
-"""How many findings are open on what: kept beside vulnerabilities, assets and devices, so that a page counts nothing.
+"""How many findings are open on what: kept beside vulnerabilities, assets and devices, so that a page counts nothing;
+and how many vulnerabilities are, beside their source.
 
 A finding counts while it is open or unconfirmed and no acceptance of a risk covers it today. A finding is one
 vulnerability of one source on one asset, so two scanners that see the same count as two.
@@ -55,6 +56,16 @@ ACCEPTED = """EXISTS (
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
 )"""
+_SOURCE = """
+WITH now AS (
+    SELECT count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,
+           count(*) FILTER (WHERE rank = 2) AS medium, count(*) FILTER (WHERE rank = 1) AS low,
+           count(*) FILTER (WHERE rank = 0) AS none
+    FROM store_vulnerability WHERE source_id = %(source)s AND alive > 0
+)
+UPDATE store_source SET critical = now.critical, high = now.high, medium = now.medium, low = now.low, none = now.none
+FROM now WHERE id = %(source)s
+"""
 _COUNTED = f"""
 CREATE TEMPORARY TABLE counted_finding ON COMMIT DROP AS
 SELECT asset, vulnerability, first_found FROM store_finding AS finding
@@ -110,6 +121,7 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
         yield copy.select(_BY_VULNERABILITY, (), COUNTED)
         cursor.execute(_VULNERABILITIES, given)
         cursor.execute(_ASSETS, given)
+        cursor.execute(_SOURCE, given)
         cursor.execute("DROP TABLE counted_finding")
 
 

@@ -49,6 +49,12 @@ class Source(models.Model):
     secret = models.TextField(default="", db_comment="sealed by store.secrets")
     created = models.DateTimeField(default=timezone.now)
     version = version()
+    # How many of its vulnerabilities of each severity are on a device: store.counts.
+    critical = models.IntegerField(default=0, db_default=0)
+    high = models.IntegerField(default=0, db_default=0)
+    medium = models.IntegerField(default=0, db_default=0)
+    low = models.IntegerField(default=0, db_default=0)
+    none = models.IntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return self.name

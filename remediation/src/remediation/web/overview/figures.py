@@ -33,15 +33,15 @@ class Figure:
 def figures() -> list[Figure]:
     """Vulnerabilities by severity, new ones and overdue ones, and devices with critical ones."""
     page, listing = reverse("vulnerabilities"), vulnerabilities(due_days())
-    found = []
-    for title, name, value, kind in (
-        *((f"{severity} vulnerabilities", "severity", severity, severity) for severity in SEVERITIES),
-        (f"new in {NEW_DAYS} days", "new", str(NEW_DAYS), ""),
-        ("overdue", "overdue", "yes", ""),
-    ):
+    stored = models.Source.objects.aggregate(**{name: Sum(name) for name in SEVERITIES})
+    found = [
+        Figure(f"{name} vulnerabilities", f"{stored[name]:,}", f"{page}?{urlencode({'severity': name})}", name)
+        for name in SEVERITIES
+        if stored[name]
+    ]
+    for title, name, value in ((f"new in {NEW_DAYS} days", "new", str(NEW_DAYS)), ("overdue", "overdue", "yes")):
         number = count(listing, Query({name: [value]}))
-        if number or not kind:
-            found.append(Figure(title, counted(number), f"{page}?{urlencode({name: value})}", kind))
+        found.append(Figure(title, counted(number), f"{page}?{urlencode({name: value})}"))
     worst = models.Device.objects.filter(critical__gt=0).count()
     found.append(Figure("devices with a critical one", f"{worst:,}", f"{reverse('devices')}?severity=critical"))
     return found

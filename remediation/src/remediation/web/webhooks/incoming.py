@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse, RawPostDataException
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -36,6 +36,9 @@ def halo_webhook(request: HttpRequest, token: str) -> JsonResponse:
         body = b"" if too_long else request.body
     except (ValueError, RequestDataTooBig):
         too_long, body = True, b""
+    except RawPostDataException:
+        # A form, which no webhook is, was read as one before.
+        too_long, body = False, b""
     if too_long:
         return JsonResponse({"error": f"A webhook has {LARGEST >> 20} MiB at most."}, status=413)
     connection = sender_of(token, body, request.headers)
