@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -34,15 +36,16 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "rest": plan.not_done if plan else [],
         "tickets": row.tickets.order_by("pk"),
     }
-    pages = {name: _page(request, name, rows) for name, rows in lists.items()}
+    counted = list(steps.order_by("kind", "state").values_list("kind", "state").annotate(of=Count("pk")))
+    pages = {name: _page(request, name, rows, _known(counted, asked, name)) for name, rows in lists.items()}
     pages["steps"]["shown"] = shown(pages["steps"]["page"], row)
     known: dict[str, Any] = {
         "project": row,
         "plan": plan,
         "asked": asked,
-        "total": steps.count(),
-        "kinds": _counted(steps, "kind"),
-        "states": _counted(steps, "state"),
+        "total": sum(of for _, _, of in counted),
+        "kinds": _sums((kind, of) for kind, _, of in counted),
+        "states": _sums((state, of) for _, state, of in counted),
         **_runs(row),
         **pages,
     }
@@ -82,13 +85,30 @@ def _asked_for(steps: QuerySet[models.Step], asked: dict[str, str]) -> QuerySet[
     return steps
 
 
-def _counted(steps: QuerySet[models.Step], column: str) -> list[tuple[str, int]]:
-    return list(steps.order_by(column).values_list(column).annotate(of=Count("pk")))
+def _sums(parts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    sums: Counter[str] = Counter()
+    for name, of in parts:
+        sums[name] += of
+    return sorted(sums.items())
 
 
-def _page(request: HttpRequest, name: str, rows: Any) -> dict[str, Any]:
-    """A page of a list, and the addresses of the pages before and after it, which keep the other lists in place."""
-    page = Paginator(rows, ROWS).get_page(request.GET.get(name))
+def _known(counted: list[tuple[str, str, int]], asked: dict[str, str], name: str) -> int | None:
+    """How many rows a list has, where what is counted tells: the steps, unless they are searched for words."""
+    if name != "steps" or asked["words"]:
+        return None
+    return sum(of for kind, state, of in counted if asked["kind"] in ("", kind) and asked["state"] in ("", state))
+
+
+def _page(request: HttpRequest, name: str, rows: Any, count: int | None) -> dict[str, Any]:
+    """A page of a list, and the addresses of the pages before and after it, which keep the other lists in place.
+
+    ``count`` is of how many rows, where that is known.
+    """
+    paginator = Paginator(rows, ROWS)
+    if count is not None:
+        # Django asks the database only where it is not set.
+        paginator.count = count
+    page = paginator.get_page(request.GET.get(name))
     before = page.previous_page_number() if page.has_previous() else None
     after = page.next_page_number() if page.has_next() else None
     links = {word: _address(request, name, number) for word, number in (("before", before), ("after", after)) if number}
