@@ -36,7 +36,10 @@ _TICKETS = """(
 
 # By the number that the index has.
 _RANKS = " ".join(f"WHEN '{name}' THEN {len(SEVERITIES) - 1 - place}" for place, name in enumerate(SEVERITIES))
-_GRADED = f"rank = ANY(ARRAY(SELECT CASE named {_RANKS} END FROM unnest(%(severity)s::text[]) AS named))"  # nosec B608: constants
+_GRADED = (
+    f"rank = ANY(ARRAY(SELECT CASE named {_RANKS} END"  # nosec B608: constants
+    " FROM unnest(%(severity)s::text[]) AS named))"
+)
 # Of which date a feed is.
 _DAY = "(SELECT day FROM store_feed WHERE name = '{}')"
 # What CISA sets for the worst of its CVEs, with the date of the catalogue.
