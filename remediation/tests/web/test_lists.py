@@ -194,4 +194,6 @@ def test_a_page_of_a_vulnerability_tells_what_it_is_and_links_only_to_web_addres
         page = person.get(f"/vulnerabilities/{row.pk}/").content.decode()
         assert (f'href="{html.escape(url)}"' in page) is linked and html.escape(url) in page
     assert "Lets &lt;b&gt;all&lt;/b&gt; in." in page
+    history = page[page.index('id="history"') :]
+    assert ">web.example</a>" in history and ">db.example</a>" in history
     assert 'href="https://www.cve.org/CVERecord?id=CVE-2026-2"' in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -52,7 +53,7 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         "row": row,
         "solutions": models.Solution.objects.filter(source=row.source_id, solution__in=solutions)[:20],
         "tickets": tickets.order_by("-pk")[:NEWEST],
-        "history": history(mine),
+        "history": _named(history(mine), row.source_id),
         "feeds": {one["feed"]: one for one in feeds()},
         "cves": models.Cve.objects.filter(cve__in=[cve.strip().upper() for cve in row.cves]).order_by("cve"),
         "others": others.select_related("source")[:20] if others is not None else [],
@@ -65,6 +66,14 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         empty="No device has it now.",
         **known,
     )
+
+
+def _named(rows: Iterable[models.Observation], source: int) -> list[tuple[models.Observation, models.Asset | None]]:
+    """Each with its asset, as far as the source knows it still."""
+    newest = list(rows)
+    known = models.Asset.objects.filter(source=source, asset__in={one.asset for one in newest})
+    by_key = {one.asset: one for one in known}
+    return [(one, by_key.get(one.asset)) for one in newest]
 
 
 def history(of: dict[str, object]) -> QuerySet[models.Observation]:
