@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import json
 import io
 import re
 from collections.abc import Iterator
@@ -118,8 +119,6 @@ def test_exports_hold_what_is_shown_and_no_formula(person: Client, source: model
     ]
     page = person.get("/devices/?columns=name&columns=critical&export=json")
     assert page.headers["Content-Type"] == "application/json"
-    import json
-
     assert json.loads(b"".join(page.streaming_content)) == [  # type: ignore[attr-defined]
         {"name": "web.example", "critical": 1},
         {"name": "db.example", "critical": 1},
@@ -181,6 +180,20 @@ def test_times_are_the_readers(person: Client, source: models.Source) -> None:
     for zone in ("Nowhere/None", "../../etc/passwd", "\0", "x" * 5000):
         person.cookies["zone"] = zone
         assert "Times are in UTC." in person.get("/devices/").content.decode()
+
+
+def test_chosen_rows_are_exported_and_no_others(as_role, source: models.Source) -> None:  # type: ignore[no-untyped-def]
+    analyst = as_role("analyst")
+    chosen = list(
+        models.Vulnerability.objects.filter(vulnerability__in=["low-9", "high-2"]).values_list("pk", flat=True)
+    )
+    asked = "&".join(f"chosen={number}" for number in chosen)
+    page = analyst.get(f"/vulnerabilities/?{asked}&export=json&columns=title")
+    titles = {one["title"] for one in json.loads(b"".join(page.streaming_content))}
+    assert titles == {"low-9", "=HYPERLINK(1)"}
+    assert b'name="export" value="csv"' in analyst.get("/vulnerabilities/").content
+    for wrong in ("x", "-1", "9" * 19, "1;--"):
+        assert analyst.get("/vulnerabilities/", {"chosen": wrong}).status_code == 400
 
 
 def test_a_page_of_a_vulnerability_tells_what_it_is_and_links_only_to_web_addresses(

@@ -42,8 +42,8 @@ class Column:
 @dataclass(frozen=True)
 class Filter:
     """``sql`` is a condition with ``%(NAME)s`` for what is asked for. ``kind``: text, number, choice, choices
-    (``sql`` gets a list) or words (``sql`` gets what to_tsquery takes). A ``number`` is checked before the
-    database sees it. ``more``: it is shown on demand.
+    (``sql`` gets a list), rows (a list of numbers of rows, which people choose in the list itself) or words (``sql``
+    gets what to_tsquery takes). A ``number`` is checked before the database sees it. ``more``: it is shown on demand.
     """
 
     name: str
@@ -60,6 +60,10 @@ class Filter:
             raise NoSuch(f"{self.title} is {unknown[0]!r}, and there is no such choice.")
         if self.kind == "choices":
             return list(asked)
+        if self.kind == "rows":
+            if unknown := [one for one in asked if not (one.isascii() and one.isdecimal() and len(one) <= 18)]:
+                raise NoSuch(f"{self.title} is {unknown[0]!r}, and has to be numbers of rows.")
+            return list(map(int, asked))
         if self.kind == "words":
             # As a query for texts with all of these words, or with ones that begin so.
             return " & ".join(f"'{_quoted(word)}':*" for word in asked[0].split())

@@ -38,7 +38,7 @@ class Shown:
     @property
     def filters(self) -> list[Filter]:
         """Those that are always shown."""
-        return [one for one in self.listing.filters if not one.more]
+        return [one for one in self.listing.filters if not one.more and one.kind != "rows"]
 
     @property
     def more_filters(self) -> list[Filter]:
