@@ -268,6 +268,9 @@ def test_any_json_makes_events_that_are_well_formed(snapshots, newest_old_id, wa
             assert bool(steps) == (seen is None or has_moved(seen, now, watermark))
             for step in steps:
                 assert step.event is None or step.event.event_id.startswith("7-")
-                assert step.event is None or all(type(number) is int for number in step.event.outputs.values())
+                told = dict(step.event.outputs) if step.event else {}
+                changed = told.pop("changed_fields", [])
+                assert all(type(number) is int for number in told.values())
+                assert type(changed) is list and all(type(name) is str for name in changed)
                 seen = step.seen
             assert decide(seen, now, actions) == [], "the same snapshot makes something again"
