@@ -13,6 +13,8 @@ from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
+from ..store.one_at_a_time import Lock
+
 # Seconds. A worker says every BEAT that it lives, and counts as dead after SILENCE. Dead ones are looked for every
 # PAUSE.
 BEAT = 2.0
@@ -20,7 +22,7 @@ SILENCE = 8.0
 PAUSE = 5.0
 # A job whose workers died this often is given up. The next round asks for the work anew.
 MOST_ATTEMPTS = 5
-_LOCK = 7_411_003
+_LOCK = Lock.STALLED_JOBS
 
 _log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from ..data_folder import make_data_folder
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
+from ..store.one_at_a_time import Lock
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
@@ -40,7 +41,7 @@ Scanner = InsightVmConsole | InsightVmRest | InsightVmCloud | TenableVm
 EVERYTHING_AFTER = timedelta(days=6, hours=12)
 # Seconds for an answer to somebody who waits for it. A scanner is asked four times at most.
 LONGEST_SILENCE = 5.0
-_LOCK = 7_411_005
+_LOCK = Lock.READING
 
 
 class NotAsked(SourceError):

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from ..domain.names import refused
 from ..store import models
+from ..store.json_keys import change_keys
 from ..store.secrets import seal
 from ..store.versions import change_version
 from .insightvm_cloud import region_url
@@ -19,8 +20,6 @@ from .reading import CLOUD, CONSOLE, KINDS, TENABLE
 
 NAMES = {CONSOLE: "InsightVM, a console", CLOUD: "InsightVM, in the cloud", TENABLE: "Tenable Vulnerability Management"}
 TENABLE_URL = "https://cloud.tenable.com"
-# What other commands have set, or readings: the mark of reports, the time up to which all is known.
-_KEPT = ("mark", "since", "whole", "skew", "naming")
 
 
 class Unfit(ValueError):
@@ -94,9 +93,11 @@ def store_scanner(
     Raises Unfit, ChangedMeanwhile, and KeyTrouble where nothing can be sealed.
     """
     require_fit(details)
+    if known is not None and known.kind != details.kind:
+        what = "a scanner of another kind" if known.kind in KINDS else "a series of files"
+        raise Unfit("name", f"The source {known.name!r} is {what}. Give the scanner another name.")
+    require_secret(details, secret, known)
     if known is None:
-        if not secret:
-            raise Unfit("secret", "Give the password or key.")
         try:
             with transaction.atomic():
                 return models.Source.objects.create(
@@ -104,29 +105,35 @@ def store_scanner(
                 )
         except IntegrityError:
             raise Unfit("name", "There is a source of that name already.") from None
-    if known.kind != details.kind:
-        what = "a scanner of another kind" if known.kind in KINDS else "a series of files"
-        raise Unfit("name", f"The source {known.name!r} is {what}. Give the scanner another name.")
-    if not secret and not is_same_place(known.settings, details):
+    if not moved:
+        _refuse_other_scanner(known, details.url)
+    # Another key may see what the one before did not.
+    forgotten = ["ca_file"] if known.settings.get("user") == details.user else ["ca_file", "since"]
+    with transaction.atomic():
+        # The stored secret is not written again: it may be sealed anew meanwhile.
+        change_version(
+            known, known.version if version is None else version, **({"secret": seal(secret)} if secret else {})
+        )
+        # What readings and other commands have set stays.
+        change_keys(known, "settings", details.settings(), without=forgotten)
+    return known
+
+
+def require_secret(details: Details, secret: str, known: models.Source | None) -> None:
+    """Raises Unfit where a secret has to be given: for a new scanner, and for another address or user."""
+    if secret:
+        return
+    if known is None:
+        raise Unfit("secret", "Give the password or key.")
+    if not _is_same_place(known.settings, details):
         raise Unfit(
             "secret",
             "Give the password or key again: the stored one was given for another address or user, and is sent nowhere "
             "else.",
         )
-    if not moved:
-        _refuse_other_scanner(known, details.url)
-    kept = {key: known.settings[key] for key in _KEPT if key in known.settings}
-    if known.settings.get("user") != details.user:
-        # Another key may see what the one before did not.
-        kept.pop("since", None)
-    # The stored secret is not written again: it may be sealed anew meanwhile.
-    fields: dict[str, Any] = {"secret": seal(secret)} if secret else {}
-    fields["settings"] = {**details.settings(), **kept}
-    change_version(known, known.version if version is None else version, **fields)
-    return known
 
 
-def is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
+def _is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
     """Whether details name the address and the user that a source's settings have, and no secret that went over HTTPS
     would go in the open."""
     known = str(settings.get("url") or "")

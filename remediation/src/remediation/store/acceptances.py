@@ -10,16 +10,15 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from ..domain.acceptance import Acceptance
 from . import audit, models
 from .copy import lock
 from .counts import count_devices, count_source
+from .one_at_a_time import Lock, one_at_a_time
 from .versions import change_version
-
-_LOCK = 7_411_008
 
 
 def holding(sources: Collection[int], today: date) -> list[models.RiskAcceptance]:
@@ -58,8 +57,7 @@ def accept(
         "approver": by,
         "expires": until,
     }
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    one_at_a_time(Lock.ACCEPTANCES)
     same = models.RiskAcceptance.objects.filter(**given, withdrawn=None).first()
     if same is not None:
         return same

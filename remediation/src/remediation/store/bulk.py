@@ -18,6 +18,7 @@ from ..domain.observe import SCANNED
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
 from . import copy, models
 from .copy import lock
+from .cves import EPSS
 from .packing import content_hash, pack, unpack
 
 __all__ = [
@@ -53,7 +54,7 @@ VULNERABILITY_ROWS: dict[str, Any] = {
 }
 # With what the feeds tell of its CVEs. Their EPSS counts where the source tells none.
 ENRICHED_ROWS: dict[str, Any] = {**VULNERABILITY_ROWS, "kev": pl.Boolean, "kev_due": pl.Date}
-_ENRICHED = ", ".join("coalesce(epss, feed_epss) AS epss" if name == "epss" else name for name in ENRICHED_ROWS)
+_ENRICHED = ", ".join(f"{EPSS} AS epss" if name == "epss" else name for name in ENRICHED_ROWS)
 SOLUTION_ROWS: dict[str, Any] = {
     name: FINDINGS[name]
     for name in ("solution", "solution_name", "solution_fix", "solution_type", "solution_url", "solution_estimate")

@@ -13,6 +13,8 @@ from psycopg import sql
 
 from . import copy, models
 
+# Of a vulnerability. The source's own counts before FIRST's.
+EPSS = "coalesce(epss, feed_epss)"
 _UPDATE = """
 UPDATE store_cve AS old SET ({columns}, {of}, read) = ROW({new}, %(day)s, %(read)s)
 FROM {incoming} AS new WHERE old.cve = new.cve AND ROW({new}) IS DISTINCT FROM ROW({old})

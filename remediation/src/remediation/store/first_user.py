@@ -9,12 +9,12 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.core.signing import BadSignature, TimestampSigner
-from django.db import connection, transaction
+from django.db import transaction
 
+from .one_at_a_time import Lock, one_at_a_time
 from .secrets import derived
 
 VALID = timedelta(minutes=15)
-_LOCK = 7_411_004
 _PURPOSE = "first user"
 
 
@@ -45,8 +45,7 @@ def require_valid(given: str) -> None:
 @transaction.atomic
 def create(given: str, user: User) -> None:
     """Save a user as the first one, an administrator. Raises NoLongerValid, and KeyTrouble."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])  # two may have opened the link
+    one_at_a_time(Lock.FIRST_USER)  # two may have opened the link
     require_valid(given)
     user.is_superuser = True
     user.save()

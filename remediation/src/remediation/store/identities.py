@@ -13,12 +13,11 @@ from hashlib import sha256
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from . import audit, models
+from .one_at_a_time import Lock, one_at_a_time
 from .roles import VIEWER
-
-_LOCK = 7_411_007
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ def user_of(claims: Claims, *, makes_viewers: bool) -> User | None:
 
     Nobody who is tied to another subject of the provider is found by an address: it may have got a new owner.
     """
-    _one_at_a_time()
+    # Two sign-ins of the same new person would make two users.
+    one_at_a_time(Lock.IDENTITIES)
     known = models.Identity.objects.filter(issuer=claims.issuer, subject=claims.subject).first()
     if known is not None:
         return known.user
@@ -64,7 +64,8 @@ def identity_of(user: User, issuer: str) -> models.Identity | None:
 @transaction.atomic
 def tie(user: User, issuer: str, subject: str, by: str) -> None:
     """Tie a user to a subject, instead of the one before. Raises Taken."""
-    _one_at_a_time()
+    # Two sign-ins of the same new person would make two users.
+    one_at_a_time(Lock.IDENTITIES)
     if models.Identity.objects.filter(issuer=issuer, subject=subject).exclude(user=user).exists():
         raise Taken("Another user is tied to this subject.")
     untie(user, issuer, by)
@@ -83,7 +84,8 @@ def untie(user: User, issuer: str, by: str) -> None:
 @transaction.atomic
 def set_email(user: User, email: str, by: str) -> None:
     """Give a user an e-mail address, or none. Raises Taken."""
-    _one_at_a_time()
+    # Two sign-ins of the same new person would make two users.
+    one_at_a_time(Lock.IDENTITIES)
     if email and User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
         raise Taken("Another user has this e-mail address.")
     before, user.email = user.email, email
@@ -116,9 +118,3 @@ def _free_name(claims: Claims) -> str:
 def _tie(user: User, issuer: str, subject: str, by: str, **detail: str) -> None:
     models.Identity.objects.create(user=user, issuer=issuer, subject=subject)
     audit.record(by, "single sign-on tied", user.username, issuer=issuer, subject=subject, **detail)
-
-
-def _one_at_a_time() -> None:
-    """Two sign-ins of the same new person would make two users."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

@@ -8,7 +8,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-_LOCK = 7_411_002
+from .one_at_a_time import Lock
+
+_LOCK = Lock.MIGRATIONS
 # Seconds between two looks at whether another process is done.
 _PAUSE = 0.2
 

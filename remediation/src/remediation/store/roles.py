@@ -9,10 +9,11 @@ They are Django's groups of the same names. A superuser is an administrator, and
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
-from django.db import connection, transaction
+from django.db import transaction
+
+from .one_at_a_time import Lock, one_at_a_time
 
 VIEWER, ANALYST, APPROVER, ADMIN = ROLES = ("viewer", "analyst", "approver", "admin")
-_LOCK = 7_411_005
 
 
 class LastAdministrator(Exception):
@@ -40,7 +41,8 @@ def is_at_least(held: str, wanted: str) -> bool:
 @transaction.atomic
 def give_role(user: User, role: str) -> None:
     """Give somebody a role instead of the one before. Raises LastAdministrator."""
-    _one_at_a_time()
+    # Two who take each other's role away at once would leave nobody.
+    one_at_a_time(Lock.ROLES)
     user.groups.remove(*Group.objects.filter(name__in=ROLES))
     user.groups.add(Group.objects.get_or_create(name=role)[0])
     user.is_superuser = False
@@ -51,16 +53,11 @@ def give_role(user: User, role: str) -> None:
 @transaction.atomic
 def set_active(user: User, active: bool) -> None:
     """Let somebody sign in, or not any more: from the next request on. Raises LastAdministrator."""
-    _one_at_a_time()
+    # Two who take each other's role away at once would leave nobody.
+    one_at_a_time(Lock.ROLES)
     user.is_active = active
     user.save(update_fields=["is_active"])
     _require_an_administrator()
-
-
-def _one_at_a_time() -> None:
-    """Two who take each other's role away at once would leave nobody."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _require_an_administrator() -> None:

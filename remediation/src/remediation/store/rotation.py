@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import transaction
 
 from . import secrets
-from .sealed import sealed_columns
-
-_LOCK = 7_411_006
+from .one_at_a_time import Lock, one_at_a_time
+from .sealed import sealed_rows
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class KeyInUse(ValueError):
 
 def sealed() -> Sealed:
     """What the keys of today seal. Raises KeyTrouble where there is no key of use."""
-    states = [secrets.sealed_by(getattr(row, name)) for row, name in _all()]
+    states = [secrets.sealed_by(getattr(row, name)) for row, name in sealed_rows()]
     return Sealed(
         len(states), sum(place is not None and place > 0 for place in states), states.count(None), secrets.count_keys()
     )
@@ -47,14 +44,14 @@ def rotate() -> Sealed:
 
     Raises KeyTrouble. Ended at any moment, it can be called again.
     """
-    _one_at_a_time()
+    one_at_a_time(Lock.KEYS)
     if not secrets.is_given():
         secrets.add_key()
-    for row, name in _all(locked=True):
-        before = getattr(row, name)
-        if secrets.sealed_by(before) is not None:
+    for row, name in sealed_rows(locked=True):
+        anew = secrets.sealed_anew(getattr(row, name))
+        if anew is not None:
             rows = type(row)._default_manager  # pylint: disable=protected-access  # Django's own name for it
-            rows.filter(pk=row.pk).update(**{name: secrets.seal(secrets.open_(before))})
+            rows.filter(pk=row.pk).update(**{name: anew})
     return sealed()
 
 
@@ -64,7 +61,7 @@ def forget_older() -> None:
 
     Raises KeyInUse where one is needed, and where REMEDIATION_KEY gives them; KeyTrouble where there is none of use.
     """
-    _one_at_a_time()
+    one_at_a_time(Lock.KEYS)
     if secrets.is_given():
         raise KeyInUse("The keys are in REMEDIATION_KEY. Take the older ones out there, and start the service again.")
     found = sealed()
@@ -74,17 +71,3 @@ def forget_older() -> None:
             "them anew first, and enter again those that cannot be opened."
         )
     secrets.keep_first_key()
-
-
-def _all(locked: bool = False) -> Iterator[tuple[models.Model, str]]:
-    """Each row with a secret, and in which column."""
-    for model, name in sealed_columns():
-        of_model = model._default_manager  # pylint: disable=protected-access  # Django's own name for it
-        rows: models.QuerySet[Any] = of_model.exclude(**{name: ""}).order_by("pk")
-        for row in rows.select_for_update() if locked else rows:
-            yield row, name
-
-
-def _one_at_a_time() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

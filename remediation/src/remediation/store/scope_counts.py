@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, transaction
 from ..domain.project import Granularity, Settings
 from ..domain.scope import TAGS
 from ..domain.snapshot import SEVERITIES
+from .cves import EPSS
 
 # Seconds after which counting is given up: others wait for the database too.
 PATIENCE = 3
@@ -86,11 +87,10 @@ def _conditions(settings: Settings) -> tuple[str, str, dict[str, Any]]:
             "OR lower(asset) LIKE ANY(%(patterns)s))"
         )
         given["patterns"] = [_like(pattern.lower()) for pattern in scope.assets]
-    epss = "coalesce(epss, feed_epss)"
     for name, column, least in (
         ("cvss", "cvss", scope.min_cvss),
         ("risk", "risk", scope.min_risk),
-        ("epss", epss, scope.min_epss),
+        ("epss", EPSS, scope.min_epss),
     ):
         if least:
             vulnerabilities.append(f"{column} >= %({name})s")

@@ -13,26 +13,26 @@ from .secrets import KeyTrouble, has_key, key_place, open_, require_key
 MARK = "sealed by store.secrets"
 
 
-def sealed_columns() -> Iterator[tuple[type[models.Model], str]]:
-    """Each table and column that holds sealed texts, empty where there is none."""
+def sealed_rows(*, locked: bool = False) -> Iterator[tuple[models.Model, str]]:
+    """Each row that holds a sealed text, and in which column; ``locked`` until the transaction ends, if wanted."""
+    # pylint: disable=protected-access  # Django documents both
     for model in apps.get_models():
-        for field in model._meta.fields:  # pylint: disable=protected-access  # Django documents it
-            if field.db_comment == MARK:
-                yield model, field.name
+        for column in (field.name for field in model._meta.fields if field.db_comment == MARK):
+            rows: models.QuerySet[models.Model] = model._default_manager.exclude(**{column: ""}).order_by("pk")
+            for row in rows.select_for_update() if locked else rows:
+                yield row, column
 
 
 def unopened() -> tuple[int, dict[str, str]]:
     """How many secrets there are, and why some cannot be opened, by what they belong to: "source console"."""
-    # pylint: disable=protected-access  # Django documents both
     count, trouble = 0, {}
-    for model, column in sealed_columns():
-        for row in model._default_manager.exclude(**{column: ""}).order_by("pk"):
-            count += 1
-            try:
-                open_(getattr(row, column))
-            except KeyTrouble as error:
-                name = getattr(row, "name", row.pk)
-                trouble[f"{model._meta.verbose_name} {name}"] = str(error)
+    for row, column in sealed_rows():
+        count += 1
+        try:
+            open_(getattr(row, column))
+        except KeyTrouble as error:
+            kind = row._meta.verbose_name  # pylint: disable=protected-access  # Django documents it
+            trouble[f"{kind} {getattr(row, 'name', row.pk)}"] = str(error)
     return count, trouble
 
 

@@ -48,7 +48,7 @@ def open_(sealed: str) -> str:
 
 def require_key() -> None:
     """Make the key where there is none yet. Raises KeyTrouble where it cannot be used."""
-    if not os.environ.get("REMEDIATION_KEY"):
+    if not is_given():
         _make_unless_there(_file())
     _keys()
 
@@ -79,6 +79,14 @@ def sealed_by(sealed: str) -> int | None:
         except InvalidToken:
             continue
     return None
+
+
+def sealed_anew(sealed: str) -> str | None:
+    """What was sealed, sealed with the first key; None where no key fits. Raises KeyTrouble."""
+    try:
+        return _keys().rotate(sealed.encode()).decode("ascii")
+    except InvalidToken:
+        return None
 
 
 def add_key() -> None:
@@ -121,7 +129,7 @@ def _file() -> Path:
 
 def key_place() -> str:
     """Where the key is, or would be, in words."""
-    return "REMEDIATION_KEY" if os.environ.get("REMEDIATION_KEY") else f"the file {_file()}"
+    return "REMEDIATION_KEY" if is_given() else f"the file {_file()}"
 
 
 def _file_text(path: Path) -> str:

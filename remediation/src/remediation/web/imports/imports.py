@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -88,8 +87,7 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
         messages.error(request, "It is not ready to be taken in: look at it first.")
         return redirect("import", number)
     with transaction.atomic():
-        as_seen = models.Upload.objects.filter(source=upload.source, options=upload.options)
-        if _begun(upload, State.IMPORTING, as_seen, options={**upload.options, "accept": accept}):
+        if _begun(upload, State.IMPORTING, options={**upload.options, "accept": accept}):
             what, coverage = "report taken in", upload.options.get("coverage")
             what = f"{what}, coverage accepted" if accept else what
             audit.record(str(request.user), what, upload.source, file=upload.name, coverage=coverage)
@@ -103,9 +101,10 @@ def seen_of(upload: models.Upload) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _begun(upload: models.Upload, state: str, among: QuerySet[models.Upload] | None = None, **fields: Any) -> bool:
-    """Move it on from the state that it was read in; False where somebody, or a second click, was faster."""
-    rows = (models.Upload.objects.all() if among is None else among).filter(pk=upload.pk, state=upload.state)
+def _begun(upload: models.Upload, state: str, **fields: Any) -> bool:
+    """Move it on from what it was when it was read; False where somebody, or a second click, was faster."""
+    read = {"state": upload.state, "source": upload.source, "options": upload.options}
+    rows = models.Upload.objects.filter(pk=upload.pk, **read)
     return bool(rows.update(state=state, told="It waits in the queue.", cancel=False, **fields))
 
 

@@ -25,9 +25,10 @@ from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
 from ..numbers import DIGITS, number_in
 from ..roles import ADMIN, ANALYST, VIEWER, needs
+from ..sources.form import LONGEST_PAUSE
 from ..vulnerabilities.rows import DUE, due_days
 
-LONGEST_DUE, LONGEST_PAUSE = 3650, 7 * 24 * 60
+LONGEST_DUE = 3650
 
 
 class DueForm(forms.Form):

@@ -10,7 +10,7 @@ from django.conf import settings
 from ...reachable import NotReachable, require_reachable
 from ...sources.insightvm_cloud import REGIONS
 from ...sources.reading import CLOUD, CONSOLE, TENABLE
-from ...sources.scanner import TENABLE_URL, Details, Unfit, is_same_place, require_fit, usual_url
+from ...sources.scanner import TENABLE_URL, Details, Unfit, require_fit, require_secret, usual_url
 from ...store import models
 
 LONGEST_PAUSE = 7 * 24 * 60
@@ -103,25 +103,14 @@ class ScannerForm(forms.Form):
             details = Details(cleaned["name"], self.kind, url, **{name: cleaned[name] for name in names})
             require_fit(details)
             require_reachable(url, settings.NETWORKS)
+            require_secret(details, cleaned["secret"], self.known)
         except Unfit as error:
             self.add_error(error.field, str(error))
         except NotReachable as error:
             self.add_error("url", str(error))
         else:
             cleaned["details"] = details
-            self._require_secret(details)
         return cleaned
-
-    def _require_secret(self, details: Details) -> None:
-        if self.cleaned_data["secret"]:
-            return
-        if self.known is None:
-            self.add_error("secret", "Give it.")
-        elif not is_same_place(self.known.settings, details):
-            self.add_error(
-                "secret",
-                "Give it again: the stored one was given for another address or user, and is sent nowhere else.",
-            )
 
 
 def of_source(source: models.Source) -> dict[str, Any]:

@@ -69,8 +69,6 @@ def _typed(form: ScannerForm, row: models.Source | None) -> models.Source:
 
 def _stored(request: HttpRequest, form: ScannerForm, row: models.Source | None, version: int) -> HttpResponse:
     details, secret = form.cleaned_data["details"], form.cleaned_data["secret"]
-    if row is None and models.Source.objects.filter(name=details.name).exists():
-        raise Unfit("name", "There is a source of that name already.")
     before = dict(row.settings) if row else {}
     with transaction.atomic():
         stored = store_scanner(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
+from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
@@ -45,8 +46,6 @@ _DAY = "(SELECT day FROM store_feed WHERE name = '{}')"
 # What CISA sets for the worst of its CVEs, with the date of the catalogue.
 _KEV = f"""CASE WHEN kev THEN 'due ' || kev_due || CASE WHEN kev_ransomware THEN ', ransomware known' ELSE '' END
     || ' (CISA, ' || {_DAY.format("kev")} || ')' END"""
-# The source's own counts before FIRST's. As the index on it has it.
-EPSS = "coalesce(epss, feed_epss)"
 _EPSS_BY = f"""CASE WHEN epss IS NOT NULL THEN 'the source'
     WHEN feed_epss IS NOT NULL THEN 'FIRST, ' || {_DAY.format("epss")} END"""
 
