@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remediation.domain.naming import Naming
 from remediation.domain.snapshot import Only, Proof
+from remediation.sources import cells
 from remediation.sources.any_report import KINDS, ReadReport, ReportOptions, kind_of, read_any
 from remediation.sources.errors import SourceError
 from remediation.sources.report_file import Holds
@@ -149,6 +150,7 @@ def _read_text_bytes(content: bytes) -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=5), st.sampled_from([",", ";", "\t"]))
+@example(["NULL", "nullify", "n/a "], ",")
 def test_any_titles_are_kept_as_they_are(titles: list[str], delimiter: str) -> None:
     rows = [
         {"hostname": f"host{place}", "plugin_id": str(place), "title": title.replace("\0", "")}
@@ -159,9 +161,10 @@ def test_any_titles_are_kept_as_they_are(titles: list[str], delimiter: str) -> N
     except UnicodeEncodeError:  # half of a pair of surrogates is no text
         return
     kept = dict(report.snapshot.findings.select("vulnerability", "title").iter_rows())
-    # Line ends of any kind and blanks around are not part of a title.
+    # Line ends of any kind and blanks around are not part of a title, and a word for nothing is none.
     assert {key: " ".join((value or "").split()) for key, value in kept.items()} == {
-        row["plugin_id"]: " ".join(row["title"].split()) for row in rows
+        row["plugin_id"]: "" if row["title"].strip().lower() in cells.NOTHING else " ".join(row["title"].split())
+        for row in rows
     }
 
 
