@@ -98,6 +98,18 @@ def test_a_file_is_dropped_looked_at_and_taken_in(page_of: PageOf, tmp_path: Pat
     expect(page.get_by_text(re.compile("30000 new"))).to_be_visible()
     page.get_by_role("button", name="Take it in").click()
     expect(page.get_by_role("link", name=re.compile("New vulnerabilities of kiosks"))).to_be_visible(timeout=60_000)
+    # An approver makes a project of it, and sees its first plan; nothing is made of that yet.
+    lead = page_of("approver")
+    lead.get_by_role("link", name="Projects", exact=True).click()
+    lead.get_by_role("link", name="New project").click()
+    lead.get_by_label("Name:").fill("Kiosks")
+    lead.get_by_label("Source of its findings:").select_option("kiosks")
+    lead.get_by_label("HaloITSM connection of its tickets:").select_option("HaloITSM")
+    lead.get_by_role("button", name="Make it, and show its first plan").click()
+    expect(lead.get_by_role("heading", name="Kiosks", level=1)).to_be_visible()
+    expect(lead.get_by_text("Make a ticket", exact=True).first).to_be_visible(timeout=120_000)
+    expect(lead.get_by_text(re.compile("Kiosk flaw")).first).to_be_visible()
+    expect(lead.get_by_role("button", name="Resume")).to_be_visible()
 
 
 def test_by_keyboard_alone(page_of: PageOf, people: str) -> None:
