@@ -32,7 +32,7 @@ from . import enrich, uploads, work
 from .incoming import forget_unfinished
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH, COUNT, FEEDS = "round", "watch", "count", "feeds"
+ROUND, WATCH, COUNT, FEEDS, INVESTIGATIONS = "round", "watch", "count", "feeds", "investigations"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -253,6 +253,15 @@ def look_for_a_round(context: JobContext, timestamp: int) -> None:  # pylint: di
 def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
     """Whether a round is to begin, when the last one began at ``last``. A time that is yet to come is no beginning."""
     return last is None or not -SLACK <= now - last < every - SLACK
+
+
+@app.periodic(cron="* * * * *", periodic_id=INVESTIGATIONS)
+@app.task(name=INVESTIGATIONS, lock=INVESTIGATIONS, queueing_lock=INVESTIGATIONS)
+def look_for_investigations(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for the run of each source of investigations that was looked at as long ago as its interval says."""
+    for source in models.InvestigationSource.objects.filter(project__paused=False).select_related("project"):
+        if is_round_due(source.looked, timezone.now(), timedelta(minutes=source.settings["every"])):
+            ask_to_run(source.project)
 
 
 @transaction.atomic

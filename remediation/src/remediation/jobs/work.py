@@ -26,7 +26,8 @@ from ..store.intake import take_in
 from ..store.json_keys import change_keys
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
-from ..tickets.run import ProjectRun, waiting_reasons
+from ..investigations.run import run_of
+from ..tickets.run import waiting_reasons
 from .telling import told
 
 Say = Callable[[str], None]
@@ -96,7 +97,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     with _recorded("project", project=project) as record:
-        made, outcome = ProjectRun(project, say=_watched(project, say)).apply(approved)
+        made, outcome = run_of(project, say=_watched(project, say)).apply(approved)
         value, ending = applied(made, outcome)
         text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
         lines = [text, *(f"  {item['key']}: {item['reason']}" for item in value["not_done"])]
@@ -108,7 +109,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
 def plan_project(project: models.Project) -> Ended:
     """Read Halo back and plan a project. Nothing is carried out. Raises HaloError, HaloAway and NotInHalo."""
     with _recorded("plan", project=project) as record:
-        made, stored = ProjectRun(project).plan()
+        made, stored = run_of(project).plan()
         value = {"id": stored.pk, "steps": len(made.steps), "held": bool(made.held)}
         return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
 
@@ -119,7 +120,7 @@ def tie_ticket(ticket: models.Ticket) -> Ended:
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     try:
-        return Ended({}, ProjectRun(ticket.project).tie(ticket))
+        return Ended({}, run_of(ticket.project).tie(ticket))
     except NotPossible as error:
         return Ended({}, str(error), Ending.REFUSED)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +15,6 @@ from django.conf import settings as of_service
 from django.db import Error, connection
 from django.utils import timezone
 
-from ..data_folder import make_data_folder
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
@@ -26,6 +22,7 @@ from ..store.one_at_a_time import Lock
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
+from .authorities import file_of
 from .errors import SourceBusy, SourceError
 from .insightvm_cloud import InsightVmCloud
 from .insightvm_console import InsightVmConsole
@@ -115,7 +112,7 @@ def forget_reading(source: models.Source) -> None:
 
 def _scanner(source: models.Source, **options: Any) -> Scanner:
     settings, secret = source.settings, open_(source.secret)
-    options["ca_file"] = _trusted(str(settings.get("ca") or "")) or settings.get("ca_file") or None
+    options["ca_file"] = file_of(str(settings.get("ca") or "")) or settings.get("ca_file") or None
     if source.kind == CLOUD:
         return InsightVmCloud(settings["url"], secret, **options)
     if source.kind == TENABLE:
@@ -124,21 +121,6 @@ def _scanner(source: models.Source, **options: Any) -> Scanner:
     if settings.get("mode") == "rest":
         return InsightVmRest(*login, keep=_kept_at(source), **options)
     return InsightVmConsole(*login, **options)
-
-
-def _trusted(certificates: str) -> Path | None:
-    """A file with the certificates in the data folder, named after what is in it; None for none."""
-    if not certificates:
-        return None
-    path = Path(of_service.DATA) / "authorities" / f"{sha256(certificates.encode()).hexdigest()[:16]}.pem"
-    if not path.exists():
-        make_data_folder(path.parent.parent, to_write=True)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        # Whole or not at all: another process may look for it now.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as made:
-            made.write(certificates)
-        os.replace(made.name, path)
-    return path
 
 
 def _since(source: models.Source) -> datetime | None:

@@ -11,6 +11,7 @@ AREAS = (
     "vulnerabilities",
     "devices",
     "tickets",
+    "investigations",
     "acceptances",
     "projects",
     "imports",
