@@ -1,4 +1,4 @@
-"""An investigation of InsightIDR, its alerts and its comments, as plain data. Pure."""
+"""Investigations of InsightIDR, as the service knows them. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class State(str, Enum):
-    """What InsightIDR calls the status of an investigation (in Rapid7's own plugin)."""
+    """What an investigation can be. Official: InsightIDR has these four."""
 
     OPEN = "OPEN"
     INVESTIGATING = "INVESTIGATING"
@@ -18,8 +18,12 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Investigation:
-    """``state`` is None where ``state_word`` is a word that nobody knows. ``assignee`` is an e-mail address in lower
-    case, empty for nobody. ``rrn`` is its name everywhere in Rapid7's platform."""
+    """An investigation. ``rrn`` names it for ever.
+
+    ``state`` is None where ``state_word``, which is InsightIDR's own, is none of the four. ``priority``,
+    ``disposition`` and ``source`` are InsightIDR's words too, and may be ones that no description has. ``assignee`` is
+    an e-mail address in lower case, "" for nobody. ``responsibility`` is CUSTOMER, MDR or "". ``created`` is in UTC.
+    """
 
     rrn: str
     title: str
@@ -36,7 +40,7 @@ class Investigation:
 
 @dataclass(frozen=True)
 class Alert:
-    """One of an investigation's alerts."""
+    """An alert of an investigation. ``source`` is what raised it, in words. ``created`` is None where it is untold."""
 
     title: str
     type: str
@@ -46,7 +50,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment of one investigation. ``who`` is its author's name."""
+    """A comment on an investigation. ``rrn`` is its own. ``who`` is the name of a person, a key or the product."""
 
     rrn: str
     body: str

@@ -1,4 +1,7 @@
-"""Why InsightIDR did not do, or did not tell, what it was asked for. None of them holds a key or the text of a ticket."""
+"""Why InsightIDR did not do, or did not tell, what it was asked for.
+
+None of them holds the key or the text of a comment.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ UNKNOWN_USER = "unknown_user"
 class IdrError(Exception):
     """InsightIDR refuses, or is not understood: asking again would change nothing.
 
-    ``cause`` says what happened, ``assistance`` what to do. ``request`` is the method and the path. ``status`` is the
-    answer's, 0 where there was none. ``said`` is what InsightIDR said about it, "" for nothing. ``kind`` is UNKNOWN_USER
-    or "".
+    ``cause`` says what happened, ``assistance`` what to do. ``request`` is the method and the path, ""
+    where nothing was sent. ``status`` is the answer's, 0 where there was none. ``said`` is what InsightIDR said about
+    it, "" for nothing. ``kind`` is UNKNOWN_USER or "".
     """
 
     def __init__(
-        self, cause: str, assistance: str, *, request: str, status: int = 0, said: str = "", kind: str = ""
+        self, cause: str, assistance: str, *, request: str = "", status: int = 0, said: str = "", kind: str = ""
     ) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -26,13 +29,14 @@ class IdrError(Exception):
         self.kind = kind
 
     def __str__(self) -> str:
-        answer = f" (status {self.status})" if self.status else ""
         said = f' It says: "{self.said}".' if self.said else ""
-        return f"{self.cause}{said} The request was {self.request}{answer}. {self.assistance}"
+        answer = f" (status {self.status})" if self.status else ""
+        request = f" The request was {self.request}{answer}." if self.request else ""
+        return f"{self.cause}{said}{request} {self.assistance}"
 
 
 class IdrAway(IdrError):
-    """InsightIDR is busy, fails, is not reached, or changes too fast to be read: later may be better. Nothing was done."""
+    """InsightIDR is busy, fails, is not reached, or changes while it is read: later may be better. Nothing was done."""
 
 
 class WriteUnknown(IdrError):

@@ -1,9 +1,9 @@
 """InsightIDR: its investigations, their alerts and comments, by the API that Rapid7 calls a preview.
 
 **Lists that move.** A page is known by its number only, so what enters or leaves a list between two pages moves the
-rest, and something is told twice or not at all. Investigations are therefore asked for by the time of their creation, which
-never changes: each page begins where the one before ended. Alerts and comments have no such filter. Where they take more
-than one page, they are read until two readings agree.
+rest, and something is told twice or not at all. Investigations are therefore asked for by the time of their creation,
+which never changes: each page begins where the one before ended. Alerts and comments have no such filter. Where they
+take more than one page, they are read until two readings agree.
 
 **What writes prove.** Each write is one request. It has succeeded where the answer shows the investigation as it should
 be. Whatever may have been done and is not known raises WriteUnknown, and is never sent again from here.
@@ -49,14 +49,22 @@ def base_address(where: str) -> str:
     text = where.strip().rstrip("/")
     if text in REGIONS:
         return f"https://{text}.api.insight.rapid7.com"
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
-    if not is_safe or not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+    if not _is_address(text):
         raise ValueError(
             f"InsightIDR is in one of the regions {', '.join(REGIONS)}, or at an address such as "
             "https://idr.example.com, without a user name or a password in it."
         )
     return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in THIS_MACHINE)
+    return is_safe and bool(host) and not any((parts.username, parts.password, parts.query, parts.fragment))
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,6 @@ class _Page(Generic[Thing]):
     things: dict[str, Thing]
     total: int
 
-    def is_whole(self, index: int) -> bool:
-        """Whether it holds all that a page of this number has to."""
-        return len(self.things) == max(0, min(SIZE, self.total - index * SIZE))
-
 
 class InsightIdr:
     """InsightIDR in a region or at an address, ``where``, as the user of an API key sees it.
@@ -77,7 +81,7 @@ class InsightIdr:
     ``ca_file`` holds the authority of a proxy that answers for it. Timeouts are in seconds: for a connection, for the
     longest silence, and ``longest`` for all that one call sends. ``sleep`` takes seconds, ``now`` tells the time with
     its zone. Raises ValueError for an address, and IdrError for a key, that cannot be one. All that asks raises
-    IdrError; where it is IdrAway, later may be better.
+    IdrError, where it is IdrAway, later may be better; and ValueError for an RRN that cannot be one.
     """
 
     def __init__(
@@ -94,9 +98,7 @@ class InsightIdr:
     ) -> None:
         key = api_key.strip()
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise IdrError(
-                "The API key is empty or has characters that no key has.", "Copy the key again.", request="none"
-            )
+            raise IdrError("The API key is empty or has characters that no key has.", "Copy the key again.")
         trusted = str(ca_file) if ca_file else True
         self._longest = timedelta(seconds=longest)
         self._now = now
@@ -113,21 +115,26 @@ class InsightIdr:
     def listed(self, states: Collection[State], since: datetime, now: datetime) -> list[Investigation]:
         """All investigations in these states that were created from ``since`` until ``now``, the oldest first.
 
-        Each is told once, as it was at some moment of the reading. Raises IdrAway where a page lacks what it should have.
+        Each is told once, as it was at some moment of the reading. Raises IdrAway where a page lacks what it should
+        have.
         """
         end, found = self._end(), dict[str, Investigation]()
         words = ",".join(state.value for state in State if state in states)
         query = {"statuses": words, "end_time": _second(now + MARGIN), "sort": "created_time,ASC"}
-        begin, index = since - MARGIN, 0
+        begin = _before(since)
         # Without a state, InsightIDR would list all of them.
         while states:
-            page = self._whole_page(INVESTIGATIONS, {**query, "start_time": _second(begin)}, index, end)
+            rest = {**query, "start_time": begin}
+            page = self._whole_page(INVESTIGATIONS, rest, end)
             found |= page.things
-            if (index + 1) * SIZE >= page.total:
+            if page.total <= SIZE:
                 break
-            following = _last(list(page.things.values())) - MARGIN
-            # Where more than a page was created in a moment, its next page has to be asked for by its number.
-            begin, index = (following, 0) if following > begin else (begin, index + 1)
+            following = _before(_last(list(page.things.values())))
+            if following <= begin:
+                # More than a page was created in a moment: only the numbers of pages lead on.
+                found |= {one.rrn: one for one in self._all(INVESTIGATIONS, rest, _investigation, end)}
+                break
+            begin = following
         # What was asked for is checked on what came: a filter may be ignored, and times are sent in whole seconds.
         wanted = (one for one in found.values() if one.created >= since and one.state in (None, *states))
         return sorted(wanted, key=lambda one: (one.created, one.rrn))
@@ -144,12 +151,12 @@ class InsightIdr:
 
     def alerts(self, rrn: str) -> list[Alert]:
         """All alerts of an investigation, the oldest first; those without a time at the end."""
-        alerts = self._all(f"{_path(rrn)}/alerts", {}, _alert)
+        alerts = self._all(f"{_path(rrn)}/alerts", {}, _alert, self._end())
         return sorted(alerts, key=lambda one: (one.created is None, one.created or UNTOLD))
 
     def comments(self, rrn: str) -> list[Comment]:
         """All comments on an investigation, the oldest first."""
-        comments = self._all(COMMENTS, {"target": rrn}, lambda part: _comment(part, rrn))
+        comments = self._all(COMMENTS, {"target": rrn}, lambda part: _comment(part, rrn), self._end())
         return sorted(comments, key=lambda one: one.created)
 
     def comment(self, rrn: str, body: str) -> Comment:
@@ -220,16 +227,19 @@ class InsightIdr:
         place = f"{path}?{urlencode({**query, 'index': index, 'size': size})}"
         return self._http.ask(_request("GET", place), end, understand)
 
-    def _whole_page(self, path: str, query: Mapping[str, str], index: int, end: datetime) -> _Page[Investigation]:
+    def _whole_page(self, path: str, query: Mapping[str, str], end: datetime) -> _Page[Investigation]:
+        """The first page of a list, with all that it should have."""
         for _ in range(READINGS):
-            page = self._page(path, query, index, end, _investigation)
-            if page.is_whole(index):
+            page = self._page(path, query, 0, end, _investigation)
+            if len(page.things) == min(SIZE, page.total):
                 return page
         raise _unsteady(path)
 
-    def _all(self, path: str, query: Mapping[str, str], one: Callable[[Part], tuple[str, Thing]]) -> list[Thing]:
-        """All things of a list that is known by the numbers of its pages only."""
-        end, before = self._end(), list[str]()
+    def _all(
+        self, path: str, query: Mapping[str, str], one: Callable[[Part], tuple[str, Thing]], end: datetime
+    ) -> list[Thing]:
+        """All things of a list, by the numbers of its pages."""
+        before = list[str]()
         for _ in range(READINGS):
             pages = [self._page(path, query, 0, end, one)]
             while pages[-1].things and len(pages) * SIZE < pages[-1].total:
@@ -252,6 +262,11 @@ def _path(rrn: str) -> str:
     if not rrn.startswith("rrn:"):
         raise ValueError("An investigation is named by an RRN, which begins with rrn:")
     return f"{INVESTIGATIONS}/{quote(rrn, safe='')}"
+
+
+def _before(moment: datetime) -> str:
+    """A start_time, so that a list surely holds what was created at a moment."""
+    return _second(moment - MARGIN)
 
 
 def _second(moment: datetime) -> str:

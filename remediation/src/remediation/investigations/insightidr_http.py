@@ -200,7 +200,7 @@ class InsightIdrHttp:
 
 
 def message(content: bytes) -> str:
-    """What an answer says about a refusal, "" where it is no error of InsightIDR's. Official: its name and its place."""
+    """What an answer says about a refusal, "" where it is no error of InsightIDR's. Official: the name ``message``."""
     try:
         told = json.loads(content)
     except (ValueError, RecursionError):
