@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -602,3 +605,25 @@ def test_certificates(
         assert not isinstance(raised.value, (IdrAway, WriteUnknown)) and time.pauses == []
         with pytest.raises(IdrError, match="file of trusted certificates cannot be read"):
             make(url, safe.api_key, ca_file=tmp_path / "none.pem").check()
+
+
+def test_trouble_with_tls_after_a_comment_was_sent(
+    certificate: tuple[str, str], make: Callable[..., InsightIdr]
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    read: list[bytes] = []
+
+    def listen() -> None:
+        with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+            while TEXT.encode() not in b"".join(read):
+                read.append(connection.recv(65536))
+            os.write(connection.fileno(), b"no TLS at all")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listener = threading.Thread(target=listen)
+        listener.start()
+        client = make(f"https://127.0.0.1:{server.getsockname()[1]}", ca_file=certificate[0])
+        with pytest.raises(WriteUnknown, match="no answer .SSLError"):
+            client.comment("rrn:x", TEXT)
+        listener.join()
