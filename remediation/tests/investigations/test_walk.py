@@ -221,14 +221,15 @@ class Days(RuleBasedStateMachine):
         return 0 if forged else int(answer.json()["runs"])
 
     def attempt(self) -> Any:
-        before = self.shown()
+        before, ended = self.shown(), None
         try:
-            return self.desk.run().apply()
+            ended = self.desk.run().apply()
+            return ended
         except (HaloAway, HaloError, IdrError, Busy):
             self.happened["away"] += 1
             return None
         finally:
-            self.check_changes(before)
+            self.check_changes(before, is_known=bool(ended) and not ended[1].waiting)
 
     def shown(self) -> dict[tuple[str, str], str]:
         """The states on both sides."""
@@ -239,8 +240,11 @@ class Days(RuleBasedStateMachine):
                 found[rrn, "halo"] = back[self.desk.halo.tickets[halo_id]["status_id"]]
         return found
 
-    def check_changes(self, before: dict[tuple[str, str], str]) -> None:
-        """The service sets only what somebody has set on the other side, once for each time."""
+    def check_changes(self, before: dict[tuple[str, str], str], *, is_known: bool) -> None:
+        """The service sets only what somebody has set on the other side, once for each time.
+
+        Once more, where a run did not come to know that it was done, and somebody has set it back before the next.
+        """
         for (rrn, side), state in self.shown().items():
             if (rrn, side) not in before or before[rrn, side] == state:
                 continue
@@ -248,7 +252,8 @@ class Days(RuleBasedStateMachine):
             causes = self.set_by_people.get((rrn, other), set())
             began = {"OPEN"} if (rrn, "halo") not in before else set()
             assert state in causes | began, (side, before[rrn, side], state, causes)
-            self.set_by_people[rrn, other] = set()
+            if is_known:
+                self.set_by_people[rrn, other] = set()
             self.happened["changed"] += 1
 
     # What must be true

@@ -1,8 +1,8 @@
 """The plan of investigations: what makes each and its ticket agree. Pure and deterministic.
 
 States are merged three ways: what both sides last agreed on, InsightIDR's, Halo's. One side changed: it wins. Both
-changed to different things: nothing is changed, a person is asked. What this service has written itself is no change,
-because both sides then have what is kept as agreed.
+changed to different things: nothing is changed, and a person is asked until somebody decides or both sides are the
+same. What this service has written itself is no change, because both sides then have what is kept as agreed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Tracked:
     and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
     ``marks``: what is in the texts of the ticket's comments, by which one that was made is known.
 
-    ``decided``: HALO or IDR, whose state a person has decided for; ``disposition`` what a person has chosen.
+    ``asked``: both states were changed, and a person was asked. ``decided``: HALO or IDR, whose state a person has
+    decided for; ``disposition`` what a person has chosen.
     ``refused``: e-mail addresses that InsightIDR does not know.
     """
 
@@ -83,6 +84,7 @@ class Tracked:
     notes: tuple[Note, ...] = ()
     comments: tuple[Comment, ...] = ()
     marks: frozenset[str] = frozenset()
+    asked: bool = False
     decided: str = ""
     disposition: str = ""
     refused: frozenset[str] = frozenset()
@@ -95,10 +97,13 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Agreed:
-    """What both sides have come to by themselves; None where there is no news. ``carried``: what was found carried."""
+    """What both sides have come to by themselves; None where there is no news. ``carried``: what was found carried.
+
+    ``asks``: both states were changed, which is news."""
 
     state: State | None = None
     assignee: str | None = None
+    asks: bool = False
     carried: tuple[str, ...] = ()
 
 
@@ -228,6 +233,7 @@ class _Pair:
         self._steps = steps
         self._not_done = not_done
         self._found: list[str] = []
+        self._asks = False
 
     def compared(self) -> Agreed:
         """Adds the steps that make them agree; what agrees already and was not kept so."""
@@ -235,7 +241,7 @@ class _Pair:
         state = self._compare_states()
         assignee = self._compare_assignees() if self._settings.assignees else None
         self._carry()
-        return Agreed(state, assignee, tuple(self._found))
+        return Agreed(state, assignee, self._asks and not self._one.asked, tuple(self._found))
 
     def _step(self, kind: Kind, reason: str, body: Mapping[str, object], same: str = "") -> None:
         what = self._one.investigation
@@ -270,7 +276,7 @@ class _Pair:
             return None
         halo = self._states.read(one.halo_status)
         if theirs in halo:
-            return theirs if one.agreed is not theirs else None
+            return theirs if one.agreed is not theirs or one.asked else None
         is_new = one.agreed is None and not one.tied
         if not halo and not is_new:
             name = one.halo_status_name or f"number {one.halo_status}"
@@ -282,6 +288,7 @@ class _Pair:
         elif winner == HALO and halo:
             self._set_in_idr(halo[0])
         else:
+            self._asks = True
             self._leave(
                 f"InsightIDR has {theirs.value} and HaloITSM {one.halo_status_name or halo[0].value}: both were changed "
                 "since they last agreed. Decide which one counts.",
@@ -290,8 +297,14 @@ class _Pair:
         return None
 
     def _changed(self, theirs: State, halo: Sequence[State]) -> str:
-        """Which side alone has changed since both agreed; "" where both have."""
+        """Which side alone has changed since both agreed; "" where both have.
+
+        Who was asked once is asked until it is settled: what was written may have come through, so that one side that
+        shows what was agreed before need not be one that was not changed.
+        """
         agreed = self._one.agreed
+        if self._one.asked:
+            return ""
         if agreed is not None and agreed in halo:
             return IDR
         return HALO if agreed is theirs else ""
@@ -301,7 +314,7 @@ class _Pair:
         if wanted is None:
             self._leave(f"no status of HaloITSM is mapped to InsightIDR's {state.value}", needs_person=True)
             return
-        body = {"restores": wanted, "investigation": {"agreed_state": state.value, "decided": ""}}
+        body = {"restores": wanted, "investigation": {"agreed_state": state.value, "decided": "", "asked": False}}
         self._step(Kind.SET_STATUS, f"the investigation is {state.value}", body)
 
     def _set_in_idr(self, state: State) -> None:
@@ -315,7 +328,7 @@ class _Pair:
                 )
                 return
             body["disposition"] = disposition
-        body["investigation"] = {"agreed_state": state.value, "decided": "", "disposition_chosen": ""}
+        body["investigation"] = {"agreed_state": state.value, "decided": "", "asked": False, "disposition_chosen": ""}
         was = self._one.investigation.state_word
         name = self._one.halo_status_name
         self._step(Kind.SET_INVESTIGATION, f"its ticket is {name}, and it is {was}", {**body, "was": was})

@@ -146,6 +146,7 @@ class Tracking:
             notes=tuple(notes),
             comments=tuple(comments),
             marks=frozenset(mark for action in written for mark in _MARK.findall(note_of(action))),
+            asked=row.asked and is_same,
             decided=row.decided,
             disposition=row.disposition_chosen,
             refused=frozenset(row.refused),

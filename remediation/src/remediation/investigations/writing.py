@@ -85,9 +85,11 @@ class InvestigationWriter:
             self._waits(step, str(error))
             return
         except WriteUnknown as error:
-            self._note("unknown", ticket, row, {"said": str(error)})
-            self._waits(step, str(error))
-            return
+            result = self._looked_up(step)
+            if not result:
+                self._note("unknown", ticket, row, {"said": str(error)})
+                self._waits(step, str(error))
+                return
         except IdrAway as error:
             self._note("failed", ticket, row, {"said": str(error)})
             raise
@@ -128,6 +130,13 @@ class InvestigationWriter:
         if shown != step.body["was"]:
             raise _Moved("somebody changed it meanwhile; the next look decides")
         return {}
+
+    def _looked_up(self, step: Step) -> dict[str, Any]:
+        """The result of a step whose outcome is not known, where InsightIDR shows it at once, {} where it does not."""
+        try:
+            return self._found(step)
+        except (IdrError, _Moved):
+            return {}
 
     def _do(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
         """The result of a step. Raises IdrError."""

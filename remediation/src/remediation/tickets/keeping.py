@@ -109,10 +109,10 @@ def keep_investigation(row: models.Ticket, body: Mapping[str, Any], now: datetim
         keep_carried(investigation, carries, now, other)
 
 
-def agree(investigation: models.Investigation, row: models.Ticket, **agreed: str) -> None:
+def agree(investigation: models.Investigation, row: models.Ticket, **agreed: str | bool) -> None:
     """Keep what an investigation and its ticket agree on. What was agreed with another ticket is forgotten."""
     if investigation.agreed_ticket != row.halo_id:
-        agreed = {"agreed_state": "", "agreed_assignee": "", **agreed}
+        agreed = {"agreed_state": "", "agreed_assignee": "", "asked": False, **agreed}
     models.Investigation.objects.filter(pk=investigation.pk).update(**agreed, agreed_ticket=row.halo_id)
 
 
