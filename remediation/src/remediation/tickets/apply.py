@@ -7,25 +7,27 @@ by the mark in its text, and a status can be set twice. One process at a time wr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Callable, Mapping
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
+from ..domain.marks import said_by
 from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
-from ..domain.status import Status, StatusMap
+from ..domain.status import StatusMap
 from ..domain.ticket import gone
 from ..store import models
+from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .attention import left_alone_by
 from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import keep_comment, keep_end, keep_status, keep_told, numbers_told
+from .keeping import SETTLING, is_heard, keep_comment, keep_end, keep_made, keep_status
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
-from .twins import UNLOOKED, Twins, by_reference
+from .twins import Twins, by_reference
 
 
 class _Moved(Exception):
@@ -85,6 +87,8 @@ class Applier:
         self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
+        # Tickets whose comment was made before the store was restored from a backup, by their rows' numbers.
+        self._heard: set[int] = set()
         # Whether the project has a ticket of its own, of which the others are children.
         self._has_parent = bool(project.settings.get("parent", True))
         # Why nothing can be created, "" where it can.
@@ -156,7 +160,7 @@ class Applier:
         result = {"ticket": shown.halo_id, "adopted": True}
         step_row = self._rows[step.key] if step else None
         with self._journal.held():
-            self._made(row, shown, sent)
+            keep_made(row, shown, sent, self._statuses, self._now())
             if step_row:
                 keep_end(self._journal, row, step_row, result, self._now())
             else:
@@ -164,25 +168,6 @@ class Applier:
         if step:
             self._outcome.done.append(step.key)
             self._say(f"  found    {step.kind.value} {step.ticket_key}: ticket {shown.halo_id} was made before")
-
-    def _made(self, row: models.Ticket, shown: Shown, sent: Mapping[str, Any]) -> None:
-        """Remember a ticket as Halo has it: a rule or a person may have changed its status already."""
-        started = self._statuses.write.get(Status.NOT_STARTED)
-        number = shown.status_id if shown.status_id is not None else started
-        ours = self._statuses.read(number)
-        row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, number, shown.changed
-        row.status = ours.value if ours else ""
-        row.agreed_status = Status.NOT_STARTED.value
-        row.title = str(sent["title"])
-        row.due = date.fromisoformat(sent["due"]) if sent.get("due") else None
-        row.assigned = str(sent.get("agent") or "")
-        row.save(
-            update_fields=[
-                *("halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title", "due", "assigned")
-            ]
-        )
-        now = self._now()
-        keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
 
     def _parent(self) -> models.Ticket | None:
         return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
@@ -217,6 +202,9 @@ class Applier:
         try:
             # Looked at before "about to": what was not begun is nobody's but the person's who did it.
             result = asked(lambda: self._found(step, ticket)) if step.kind in STATUSES else {}
+            if not result and step.kind in STATUSES and ticket.pk in self._heard:
+                self._was_set(step, ticket)
+                return
             if not result:
                 self._note("about", ticket, row, sent)
                 result = asked(lambda: self._do(step, ticket))
@@ -236,6 +224,15 @@ class Applier:
             self._refused(step, ticket, error)
             return
         self._done(step, ticket, result)
+
+    def _was_set(self, step: Step, ticket: models.Ticket) -> None:
+        """A status belongs to a comment that was made before the store was restored, so it was set then as well: what
+        HaloITSM shows instead is a person's."""
+        with self._journal.held():
+            ticket.agreed_status = str(step.body["status"])
+            ticket.save(update_fields=["agreed_status"])
+            change_keys(ticket, "note", {}, without=[SETTLING])
+        self._waits(step, "it was set before the backup that the store is restored from; the next run decides")
 
     def _refused(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> None:
         words, row = in_words(error), self._rows[step.key]
@@ -377,10 +374,14 @@ class Applier:
         newest = ticket.journal.filter(event="done").order_by("-pk").first()
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
+        if is_heard(ticket, step.told, step.body):
+            self._heard.add(ticket.pk)
+            return {"found": "by what its newest comment in HaloITSM says"}
         result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
         if "warning" in result:
             text += f"\n({step.body['attachment']['name']} could not be attached.)"
-        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark_of(ticket, step.key)}")}
+        marks = f"{mark_of(ticket, step.key)} [={said_by(step.told, step.body)}]"
+        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{marks}")}
 
     def _attach(self, attachment: Mapping[str, str] | None, number: int) -> dict[str, Any]:
         """Attaches a comment's file, unless it is there. One that Halo refuses holds no comment back.
@@ -401,7 +402,7 @@ class Applier:
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in CREATES:
             shown = Shown(result["ticket"], result["status"], None, None)
-            self._made(ticket, shown, _sent(step))
+            keep_made(ticket, shown, _sent(step), self._statuses, self._now())
             return
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
