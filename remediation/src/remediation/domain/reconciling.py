@@ -67,7 +67,7 @@ class Kept:
     for a type or parent that nobody has chosen. ``is_elsewhere``: a person has detached it, or tied its findings to another ticket, so that the one with its
     reference is not its own. ``open`` says what the next run does about a write of which nobody knows what became.
     ``twins`` are tickets with the same reference that were told of; ``looks_for_twins``: the next run looks for more.
-    ``heard``: what its newest comment says that was found here and that no journal has.
+    ``other_reference``: one of which it was told that HaloITSM's ticket carries it. ``heard``: what its newest comment says that was found here and that no journal has.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Kept:
     open: str = ""
     twins: frozenset[int] = frozenset()
     looks_for_twins: bool = False
+    other_reference: str = ""
     heard: str = ""
 
 
@@ -165,13 +166,12 @@ def _of_kept(kept: Kept, there: There | None, names: Mapping[int, str]) -> Itera
         yield differs(Kind.AGENT, f"is agent {there.agent}'s; kept is agent {kept.agent}", READ_BACK)
     if there.due is not None and there.due != kept.due:
         yield differs(Kind.DUE, f"is due {there.due}; kept is {kept.due}", READ_BACK)
-    for kind, theirs, ours in (
-        (Kind.TYPE, there.type, kept.type),
-        (Kind.PARENT, there.parent, kept.parent),
-        (Kind.REFERENCE, there.reference, None if kept.is_elsewhere else kept.reference),
-    ):
-        if ours and theirs != ours and not (kind is Kind.REFERENCE and not theirs):
-            yield differs(kind, f"has the {kind.value} {theirs or 'none'}; ours is {ours}", _TOLD)
+    if there.type is not None and kept.type is not None and there.type != kept.type:
+        yield differs(Kind.TYPE, f"is of type {there.type}; ours is type {kept.type}", _TOLD)
+    if kept.parent is not None and there.parent != kept.parent:
+        yield differs(Kind.PARENT, f"is under ticket {there.parent or 'none'}; ours is under {kept.parent}", _TOLD)
+    if not kept.is_elsewhere and there.reference not in ("", kept.reference, kept.other_reference):
+        yield differs(Kind.REFERENCE, f"carries {there.reference}; ours is {kept.reference}", _TOLD)
     if there.said and there.said != kept.heard:
         found = "its newest comment of ours is not in the journal"
         yield differs(Kind.SAID, found, "what that comment says is not said again")
@@ -216,9 +216,9 @@ def _adopted(
     elif owner.unread:
         reason = f"not everything could be read: {owner.unread}"
     if reason or owner is None:
-        return Difference(Kind.LEFT, first, "", f"carries {reference}, and is in no store", f"is left: {reason}", others)
+        return Difference(
+            Kind.LEFT, first, "", f"carries {reference}, and is in no store", f"is left: {reason}", others
+        )
     more = f", and so do tickets {', '.join(map(str, others))}" if others else ""
-    remedy = f"is adopted by the project {owner.name!r}" + (
-        "; its next run closes the others" if others else ""
-    )
+    remedy = f"is adopted by the project {owner.name!r}" + ("; its next run closes the others" if others else "")
     return Difference(Kind.UNKNOWN, first, "", f"carries {reference}{more}, and is in no store", remedy, others)

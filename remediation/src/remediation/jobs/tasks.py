@@ -81,6 +81,13 @@ def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
     return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
 
 
+def ask_to_reconcile(connection_id: int, *, apply: bool, pause: int = 0) -> bool:
+    """Put the comparison of a connection with HaloITSM into the queue, and the putting right of what is different where
+    ``apply`` says so; False where that waits there already. ``pause`` in seconds."""
+    lock, once = f"connection-{connection_id}", f"reconcile-{connection_id}-{int(apply)}"
+    return _ask("reconcile", lock=lock, once=once, pause=pause, connection_id=connection_id, apply=int(apply))
+
+
 def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
     job = configure_task(
         name=task,
@@ -165,6 +172,21 @@ def tie_ticket(ticket_id: int) -> None:
         ask_to_run(ticket.project)
     else:
         not_tied(ticket, ended.text)
+
+
+@app.task(name="reconcile")
+def reconcile(connection_id: int, apply: int) -> None:
+    """Compare a connection with HaloITSM, and put right what is different where ``apply`` is 1."""
+    connection_row = models.Connection.objects.filter(pk=connection_id).first()
+    if connection_row is None:
+        return
+    _close_what_was_interrupted(kind="reconcile", detail__connection=connection_id)
+    ended = _ended(
+        lambda: work.reconcile(connection_row, apply=bool(apply)),
+        lambda: ask_to_reconcile(connection_id, apply=bool(apply), pause=PAUSE),
+    )
+    if ended is not None:
+        _log.info("Connection %s was compared with HaloITSM: %s.", connection_id, ended.ending.word)
 
 
 @app.task(name="import_folder")
@@ -337,7 +359,7 @@ def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ende
             time.sleep(1)
 
 
-def _close_what_was_interrupted(**of: models.Source | models.Project) -> None:
+def _close_what_was_interrupted(**of: models.Source | models.Project | str | int) -> None:
     """End the rows of runs that have no end. Their process is gone, or it writes their true end later."""
     ended = {"finished": timezone.now(), "outcome": Ending.FAILED.word, "detail": {"text": INTERRUPTED}}
     models.Run.objects.filter(finished=None, **of).update(**ended)

@@ -6,11 +6,14 @@ from itertools import count
 
 from ..store import models
 
+OURS = "remediation:"
+"""How all of them begin."""
+
 
 def free_reference(project: models.Project, key: str, first: int) -> str:
     """A reference for a new ticket of a key, with the first number from ``first`` that no ticket has or ever had."""
     for number in count(first):
-        reference = f"remediation:{project.slug}:{key}:{number}"
+        reference = f"{OURS}{project.slug}:{key}:{number}"
         # A ticket that is made anew leaves its reference to the one that Halo lost: only the journal has it then.
         if not any(table.objects.filter(reference=reference).exists() for table in (models.Ticket, models.Journal)):
             return reference
