@@ -14,6 +14,7 @@ from . import (
     devices,
     history,
     projects,
+    reconciling,
     rounds,
     serving,
     sources,
@@ -63,6 +64,7 @@ device_app.command("join")(devices.join)
 device_app.command("split")(devices.split)
 device_app.command("release")(devices.release)
 app.command("run")(rounds.run)
+app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)

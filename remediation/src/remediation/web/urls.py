@@ -16,6 +16,7 @@ AREAS = (
     "imports",
     "connections",
     "webhooks",
+    "reconcile",
     "service",
     "sources",
     "audit",
