@@ -28,11 +28,12 @@ from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
+from ..tickets.mapped_names import is_due
 from . import enrich, uploads, work
 from .incoming import forget_unfinished
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH, COUNT, FEEDS = "round", "watch", "count", "feeds"
+ROUND, WATCH, COUNT, FEEDS, NAMES = "round", "watch", "count", "feeds", "names"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -187,6 +188,31 @@ def reconcile(connection_id: int, apply: int) -> None:
     )
     if ended is not None:
         _log.info("Connection %s was compared with HaloITSM: %s.", connection_id, ended.ending.word)
+
+
+def ask_to_look_up(connection_id: int) -> bool:
+    """Put a look at what a connection names in HaloITSM into the queue; False where it waits there already."""
+    once = f"names-{connection_id}"
+    return _ask("look_up", lock=once, once=once, pause=0, connection_id=connection_id)
+
+
+@app.task(name="look_up")
+def look_up(connection_id: int) -> None:
+    """Look whether HaloITSM has all that a connection and its projects name."""
+    row = models.Connection.objects.filter(pk=connection_id).first()
+    if row is not None:
+        ended = _ended(lambda: work.look_up(row), lambda: ask_to_look_up(connection_id))
+        if ended is not None:
+            _log.info("What connection %s names in HaloITSM was looked up: %s.", connection_id, ended.ending.word)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id=NAMES)
+@app.task(name=NAMES, lock=NAMES, queueing_lock=NAMES)
+def look_for_due_names(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for such a look once a day; where HaloITSM was away, at each turn of this."""
+    for row in models.Connection.objects.order_by("pk"):
+        if is_due(row, timezone.now()):
+            ask_to_look_up(row.pk)
 
 
 @app.task(name="import_folder")

@@ -24,10 +24,11 @@ from ..sources.reading import is_read, reading_of
 from ..store import models
 from ..store.intake import take_in
 from ..store.json_keys import change_keys
+from ..tickets import mapped_names
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
 from ..tickets.reconcile import Reconciliation
-from ..tickets.run import ProjectRun, waiting_reasons
+from ..tickets.run import ProjectRun, client_of, waiting_reasons
 from .telling import told
 
 Say = Callable[[str], None]
@@ -148,6 +149,13 @@ def reconcile(connection: models.Connection, *, apply: bool, say: Say = lambda t
             {"found": found, "unread": unread}, "\n".join([text, *unread]), Ending.HELD if is_held else Ending.DONE
         )
         return record(ended, found=found[:MOST_KEPT], more=max(len(found) - MOST_KEPT, 0), unread=unread)
+
+
+def look_up(connection: models.Connection) -> Ended:
+    """Look whether HaloITSM has all that a connection and its projects name. Raises HaloError and HaloAway."""
+    kept = mapped_names.look_up(connection, client_of(connection), timezone.now())
+    gone = mapped_names.gone_names(connection)
+    return Ended(kept, "\n".join(gone) or "HaloITSM has all that is used of it.", Ending.HELD if gone else Ending.DONE)
 
 
 def applied(made: Plan, outcome: Outcome) -> tuple[dict[str, Any], Ending]:

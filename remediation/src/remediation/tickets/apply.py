@@ -14,7 +14,7 @@ from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
 from ..domain.marks import said_by
 from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
-from ..domain.status import StatusMap
+from ..domain.status import WITHDRAWN, StatusMap
 from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
@@ -242,7 +242,8 @@ class Applier:
             self._waits(step, f"a comment may have been made. {words}")
             return
         self._note("failed", ticket, row, {"said": words})
-        lost = self._lost(step, ticket, error)
+        # A name that is not there now keeps a step waiting for a person, and is no refusal.
+        lost = words if isinstance(error, NotInHalo) else self._lost(step, ticket, error)
         if lost:
             self._waits(step, lost)
             return
@@ -264,7 +265,7 @@ class Applier:
             # Before it has children: they would be those of the wrong one.
             self._twins.settle(self._parent_id)
 
-    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> str:
+    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError) -> str:
         """Why a refused step waits: its ticket, or a new ticket's parent, is gone. "" where that is not the reason."""
         is_likely = isinstance(error, HaloError if step.kind is Kind.CREATE else (NotFound, Unauthorized))
         row = self._parent() if step.kind is Kind.CREATE else ticket
@@ -339,7 +340,10 @@ class Applier:
         """The status of Halo's that a step sets. Raises NotInHalo."""
         wanted = self._statuses.written(step.body)
         if wanted is None:
-            raise NotInHalo(f"No status of HaloITSM is mapped to {step.body['status']}. Map one: connect --status.")
+            ours = WITHDRAWN if step.body.get("withdrawn") and WITHDRAWN in self._statuses.lost else step.body["status"]
+            if name := self._statuses.lost.get(ours):
+                raise NotInHalo(f"HaloITSM has no status named {name!r}, which is chosen for {ours}. Choose another.")
+            raise NotInHalo(f"No status of HaloITSM is mapped to {ours}. Map one: connect --status.")
         return wanted
 
     def _found(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:

@@ -76,8 +76,12 @@ class Instance:
         self._options = options
         self._place: dict[str, int] | None = None
 
-    def status_map(self) -> StatusMap:
-        """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out."""
+    def status_map(self, *, whole: bool = True) -> StatusMap:
+        """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out.
+
+        Raises HaloError, and NotInHalo for a chosen name that there is none of; with ``whole`` False that is ``lost``
+        in the map.
+        """
         rows = self._client.lookups.statuses()
         names = {
             number: str(row.get("name"))
@@ -93,8 +97,11 @@ class Instance:
         reads = {
             name: Status.EXCEPTION if ours == WITHDRAWN else Status(ours) for name, ours in self._options.reads.items()
         }
+        withdrawn = self._options.statuses.get(WITHDRAWN, "")
+        if not whole:
+            return StatusMap.of_those_there(names, write, reads, withdrawn)
         try:
-            return StatusMap.of(names, write, reads, self._options.statuses.get(WITHDRAWN, ""))
+            return StatusMap.of(names, write, reads, withdrawn)
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -64,7 +65,7 @@ class ConnectionRun:
     """One process at work with a connection's Halo. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces
     ``client_of``.
 
-    Raises HaloError, HaloAway, and NotInHalo for a status that the connection maps and Halo does not have.
+    Raises HaloError, HaloAway, and NotInHalo for a mapping of a status that is none of ours.
     """
 
     def __init__(
@@ -84,7 +85,8 @@ class ConnectionRun:
         self._budget = Budget(connection, now)
         client = (make_client or client_of)(connection, self._still_ours)
         self._instance = Instance(client, Options.from_table(connection.settings))
-        self._statuses = asked(self._instance.status_map)
+        # A status that vanished keeps only the steps waiting that would set it.
+        self._statuses = asked(partial(self._instance.status_map, whole=False))
 
     @contextmanager
     def _one_writer(self) -> Iterator[Journal]:
