@@ -68,7 +68,9 @@ def _tell(result: Result, name: str, value: dict[str, Any]) -> None:
         result.at_most(f"{name}: looks for each time that somebody changes tickets", value["looks"], 2)
     else:
         # A change that comes just after a look waits for the next one, and is in step when that ends.
-        result.at_most(f"{name}: the longest, without the look itself", times[-1] - value["look"], 60 * _EVERY + 35, "s")
+        result.at_most(
+            f"{name}: the longest, without the look itself", times[-1] - value["look"], 60 * _EVERY + 35, "s"
+        )
 
 
 def followed(changes: int, by_webhook: bool) -> Side:
@@ -81,7 +83,9 @@ def followed(changes: int, by_webhook: bool) -> Side:
             look = _look(project, halo)
             if by_webhook:
                 made = new_webhook(project.connection)
-                halo.add_webhook(f"{_pages(stack)}/webhooks/halo/{made.token}", authentication="hmac", secret=made.secret)
+                halo.add_webhook(
+                    f"{_pages(stack)}/webhooks/halo/{made.token}", authentication="hmac", secret=made.secret
+                )
             stack.callback(_worker().kill)
             before = models.Run.objects.filter(project=project).count()
             times: list[float] = []
@@ -129,7 +133,9 @@ def _followed(halo: HaloEmulator, idr: Idr, status: int, state: str) -> list[flo
     while len(times) < len(began):
         now = time.monotonic()
         times |= {
-            rrn: now - begun for rrn, begun in began.items() if rrn not in times and idr.investigations[rrn].status == state
+            rrn: now - begun
+            for rrn, begun in began.items()
+            if rrn not in times and idr.investigations[rrn].status == state
         }
         if now > end:
             raise RuntimeError(f"{len(began) - len(times)} investigations did not follow within {_PATIENCE:.0f} s.")

@@ -24,11 +24,11 @@ from remediation.domain.investigation_plan import (
     from_idr,
     mark_of_note,
     plan,
-    step_mark,
     told_of,
     told_text,
 )
 from remediation.domain.investigation_settings import InvestigationSettings, Rule
+from remediation.domain.marks import mark
 from remediation.domain.plan import Kind, Step
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=timezone.utc)
@@ -211,7 +211,7 @@ def test_comments_go_over_once_and_never_come_back() -> None:
     done = frozenset({told_of(7), from_halo(7, 3), from_idr("c9")})
     assert made(pair(O, 1, O, notes=(note,), comments=(comment, carried), carried=done)).plan.steps == ()
     # A store that has lost that they were carried finds them.
-    found = made(pair(O, 1, O, notes=(note,), comments=(comment, carried), marks=frozenset({step_mark(back.key)})))
+    found = made(pair(O, 1, O, notes=(note,), comments=(comment, carried), marks=frozenset({mark(back.key, 0)})))
     assert found.plan.steps == ()
     assert found.agreed[RRN].carried == (from_halo(7, 3), from_idr("c9"))
 

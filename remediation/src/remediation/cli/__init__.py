@@ -15,6 +15,7 @@ from . import (
     history,
     investigations,
     projects,
+    reconciling,
     rounds,
     serving,
     sources,
@@ -70,6 +71,7 @@ investigations_app.command("list")(investigations.show)
 investigations_app.command("ticket")(investigations.ticket)
 investigations_app.command("decide")(investigations.decide)
 app.command("run")(rounds.run)
+app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)

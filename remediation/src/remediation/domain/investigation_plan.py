@@ -14,6 +14,7 @@ from datetime import datetime
 from . import template
 from .investigation import Alert, Comment, Investigation, State
 from .investigation_settings import UNDECIDED, InvestigationSettings
+from .marks import mark
 from .plan import Kind, NotDone, Plan, Step, digest
 from .ticket import gone
 
@@ -59,7 +60,7 @@ class Tracked:
     nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: a
     person has chosen a ticket that was there already. ``carried`` is what was carried, as ``told_of``, ``from_halo``
     and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
-    ``marks``: what is in the texts of the ticket's comments, by which one that was made is known.
+    ``marks`` are those of our comments in Halo (``domain.marks``).
 
     ``asked``: both states were changed, and a person was asked. ``decided``: HALO or IDR, whose state a person has
     decided for; ``disposition`` what a person has chosen.
@@ -384,13 +385,13 @@ class _Pair:
         one, halo_id = self._one, self._one.halo_id or 0
         there = [comment.body for comment in one.comments]
         for note in one.notes if self._settings.comments else ():
-            carries, mark = from_halo(halo_id, note.number), mark_of_note(halo_id, note.number)
+            carries, begins = from_halo(halo_id, note.number), mark_of_note(halo_id, note.number)
             if carries in one.carried:
                 continue
-            if any(body.startswith(mark) for body in there):
+            if any(body.startswith(begins) for body in there):
                 self._found.append(carries)
                 continue
-            text = _cut(f"{mark} {note.who}: {note.text}")
+            text = _cut(f"{begins} {note.who}: {note.text}")
             body = {"text": text, "investigation": {"carries": carries}}
             self._step(Kind.COMMENT_INVESTIGATION, f"{note.who} commented on its ticket", body, digest([carries]))
         for comment in one.comments if self._settings.comments_back else ():
@@ -407,15 +408,10 @@ class _Pair:
                 {"investigation": one.investigation.rrn},
                 same=digest([carries]),
             )
-            if step_mark(step.key) in one.marks:
+            if mark(step.key, 0) in one.marks:
                 self._found.append(carries)
             else:
                 self._steps.append(step)
-
-
-def step_mark(key: str, done: int = 0) -> str:
-    """What a comment in Halo is found by: the key of its step, and how often that was done before."""
-    return f"[{digest([key, done])}]"
 
 
 def _cut(text: str) -> str:

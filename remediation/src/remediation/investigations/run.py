@@ -107,11 +107,15 @@ class InvestigationRun(ProjectRun):
         rows = models.Investigation.objects.filter(source=self._source).select_related("ticket")
         for row in rows.filter(rrn__in=self._agreed):
             agreed = self._agreed[row.rrn]
-            news = {} if agreed.state is None else {
-                "agreed_state": agreed.state.value,
-                "decided": "",
-                "asked": False,
-            }
+            news = (
+                {}
+                if agreed.state is None
+                else {
+                    "agreed_state": agreed.state.value,
+                    "decided": "",
+                    "asked": False,
+                }
+            )
             news |= {} if agreed.assignee is None else {"agreed_assignee": agreed.assignee}
             if news and row.ticket:
                 agree(row, row.ticket, **news)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from haloitsm_client.values.ids import as_id
 from ..domain.investigation import Comment, State
 from ..domain.investigation_plan import Note, Tracked, from_halo, from_idr, is_ours, told_of
 from ..domain.investigation_settings import InvestigationSettings
+from ..domain.marks import marks_in
 from ..store import models
 from ..tickets.asking import asked
 from ..tickets.attention import TIED_AT, left_alone_by
@@ -29,7 +29,6 @@ SLACK = timedelta(minutes=2)
 # The outcomes of what Halo writes itself when somebody changes a status or an agent. Seen live: outcomes of these names.
 # What the other side gets is the change itself.
 _OF_CHANGES = frozenset({"changed status", "re-assign"})
-_MARK = re.compile(r"\[[0-9a-f]{10}\]")
 
 
 class Tracking:
@@ -145,7 +144,7 @@ class Tracking:
             carried=frozenset(one.what for one in row.carried.all()),
             notes=tuple(notes),
             comments=tuple(comments),
-            marks=frozenset(mark for action in written for mark in _MARK.findall(note_of(action))),
+            marks=frozenset(found[0] for action in written if (found := marks_in(note_of(action)))),
             asked=row.asked and is_same,
             decided=row.decided,
             disposition=row.disposition_chosen,
@@ -170,7 +169,7 @@ class Tracking:
             if number <= 1 or is_of_change or (made is not None and made < since - SLACK):
                 continue
             if self._own_agent is None:
-                is_own = str(number) in ours or bool(_MARK.fullmatch(text[-12:]))
+                is_own = str(number) in ours or marks_in(text) is not None
             else:
                 is_own = as_id(action.get("who_agentid")) == self._own_agent
             if not is_own:

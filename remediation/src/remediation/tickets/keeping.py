@@ -6,16 +6,19 @@ Only what the write means is saved: a person's status may have been read back me
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
 
-from ..domain.status import StatusMap
+from ..domain.marks import said_by
+from ..domain.status import Status, StatusMap
 from ..domain.ticket import pair_of, still_its
 from ..store import models
 from ..store.json_keys import change_keys
+from .instance import Shown
 from .journal import Journal
+from .twins import UNLOOKED
 
 # In a ticket's note: its last comment announced a status, which is not set yet; who let it end; what it was told was
 # taken back, and nothing is new since.
@@ -23,10 +26,39 @@ SETTLING = "settling"
 RELEASED = "released"
 TAKEN_BACK = "taken_back"
 # The number of its agent, and Halo's for nobody.
-_AGENT = "agent"
+AGENT = "agent"
 UNASSIGNED = 1
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
+# What the newest comment of ours in Halo says, where the journal does not have that comment (``domain.marks``).
+HEARD = "heard"
+
+
+def keep_made(row: models.Ticket, shown: Shown, sent: Mapping[str, Any], statuses: StatusMap, now: datetime) -> None:
+    """A ticket is there, and ``sent`` is what is known of its create: what it ``told``, its ``title``, ``due``,
+    ``agent`` and ``numbers``. It is kept as Halo has it: a rule or a person may have changed its status already."""
+    number = shown.status_id if shown.status_id is not None else statuses.write.get(Status.NOT_STARTED)
+    ours = statuses.read(number)
+    row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, number, shown.changed
+    row.status = ours.value if ours else ""
+    row.agreed_status = Status.NOT_STARTED.value
+    row.title = str(sent["title"])
+    row.due = date.fromisoformat(sent["due"]) if sent.get("due") else None
+    row.assigned = str(sent.get("agent") or "")
+    row.save(
+        update_fields=[
+            *("halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title", "due", "assigned")
+        ]
+    )
+    keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
+
+
+def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any]) -> bool:
+    """Whether the comment of a step with this body says what the newest one in Halo says already, which the journal
+    does not have: it was made after a backup, from which the store was restored."""
+    # What is not news here is said for another reason: that a person's word was refuted, or is respected.
+    is_news = dict(told) != (row.note.get("told") or {}) or "agreed" in body or "numbers" in body
+    return is_news and row.note.get(HEARD) == said_by(told, body)
 
 
 def keep_comment(
@@ -36,7 +68,7 @@ def keep_comment(
     note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
     keep_investigation(row, body, now, str(made or ""))
-    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, TIED} - marks.keys())
+    keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, TIED, HEARD} - marks.keys())
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])
@@ -44,12 +76,14 @@ def keep_comment(
 
 def agent_of(row: models.Ticket) -> int:
     """The number of the agent who has a ticket, as Halo showed it last."""
-    return int(row.note.get(_AGENT, UNASSIGNED))
+    return int(row.note.get(AGENT, UNASSIGNED))
 
 
-def keep_agent(row: models.Ticket, number: int) -> None:
-    """Who has a ticket now."""
-    change_keys(row, "note", {_AGENT: number})
+def keep_agent(row: models.Ticket, number: int, name: str) -> None:
+    """Keep whose a ticket is."""
+    row.assigned = name
+    row.save(update_fields=["assigned"])
+    change_keys(row, "note", {AGENT: number})
 
 
 @transaction.atomic

@@ -56,7 +56,7 @@ def read_back(
             for number in known.keys() - seen:
                 mark_missing(known[number], now())
         changed = sum(
-            _shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
+            shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
         )
         # What nobody had mapped may be mapped by now.
         changed += sum(
@@ -68,9 +68,7 @@ def read_back(
         there = [known[one.halo_id].pk for one in shown if one.halo_id in known]
         models.Investigation.objects.filter(ticket__in=there).update(notes_due=True)
         for row, number, name in agents:
-            row.assigned = name
-            row.save(update_fields=["assigned"])
-            keep_agent(row, number)
+            keep_agent(row, number, name)
         skew = {} if changes.skew is None else {"skew": changes.skew}
         # By which pages name Halo's status of a ticket.
         names = {STATUS_NAMES: {str(number): name for number, name in statuses.names.items()}}
@@ -92,9 +90,10 @@ def _new_agents(
     return found
 
 
-def _shown_again(
+def shown_again(
     row: models.Ticket, shown: Shown, statuses: StatusMap, journal: Journal, now: Callable[[], datetime]
 ) -> bool:
+    """Keep that Halo shows a ticket, and its status; whether that is another one."""
     if is_missing(row):
         found_again(row)
     return _take(row, shown.status_id, shown.changed, statuses, journal, now)

@@ -7,6 +7,7 @@ from itertools import count
 from ..store import models
 
 OURS = "remediation:"
+"""How all of them begin."""
 
 
 def free_reference(project: models.Project, key: str, first: int) -> str:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -59,50 +61,37 @@ def client_of(
     )
 
 
-class ProjectRun:
-    """One run of a project. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces ``client_of``.
+class ConnectionRun:
+    """One process at work with a connection's Halo. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces
+    ``client_of``.
 
-    Raises HaloError, HaloAway, and NotInHalo for a status that the connection maps and Halo does not have.
+    Raises HaloError, HaloAway, and NotInHalo for a mapping of a status that is none of ours.
     """
 
     def __init__(
         self,
-        project: models.Project,
+        connection: models.Connection,
         *,
         make_client: Callable[[models.Connection, Callable[[], None]], HaloClient] | None = None,
         now: Callable[[], datetime] = timezone.now,
         sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._project = project
+        self._connection = connection
         self._now = now
         self._sleep = sleep
         self._say = say
         self._lease: Lease | None = None
-        self._budget = Budget(project.connection, now)
-        client = (make_client or client_of)(project.connection, self._still_ours)
-        self._instance = Instance(client, Options.from_table(project.connection.settings))
-        self._statuses = asked(self._instance.status_map)
-
-    def plan(self) -> tuple[Plan, models.Plan]:
-        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
-
-        While another process writes to the connection, that one reads back: the plan is of what was read last.
-        """
-        try:
-            with self._one_writer() as journal:
-                self._read_back(journal)
-        except Busy:
-            self._say(
-                "HaloITSM was not read back, because another process is at work on the connection. "
-                "The plan is of what was read last."
-            )
-        return self._planned()
+        self._budget = Budget(connection, now)
+        client = (make_client or client_of)(connection, self._still_ours)
+        self._instance = Instance(client, Options.from_table(connection.settings))
+        # A status that vanished keeps only the steps waiting that would set it.
+        self._statuses = asked(partial(self._instance.status_map, whole=False))
 
     @contextmanager
     def _one_writer(self) -> Iterator[Journal]:
         """Raises Busy."""
-        with one_writer(self._project.connection_id) as lease:
+        with one_writer(self._connection.pk) as lease:
             self._lease = lease
             try:
                 yield Journal(lease)
@@ -119,7 +108,30 @@ class ProjectRun:
 
     def _read_back(self, journal: Journal) -> None:
         self._wait()
-        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, journal, self._now))
+        asked(lambda: read_back(self._connection, self._instance, self._statuses, journal, self._now))
+
+
+class ProjectRun(ConnectionRun):
+    """One run of a project. ``options`` are those of ConnectionRun, which also says what is raised."""
+
+    def __init__(self, project: models.Project, **options: Any) -> None:
+        super().__init__(project.connection, **options)
+        self._project = project
+
+    def plan(self) -> tuple[Plan, models.Plan]:
+        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
+
+        While another process writes to the connection, that one reads back: the plan is of what was read last.
+        """
+        try:
+            with self._one_writer() as journal:
+                self._read_back(journal)
+        except Busy:
+            self._say(
+                "HaloITSM was not read back, because another process is at work on the connection. "
+                "The plan is of what was read last."
+            )
+        return self._planned()
 
     def _planned(self, journal: Journal | None = None) -> tuple[Plan, models.Plan]:
         """``journal`` is that of the one writer, if this process is it."""

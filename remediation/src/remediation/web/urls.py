@@ -17,6 +17,7 @@ AREAS = (
     "imports",
     "connections",
     "webhooks",
+    "reconcile",
     "service",
     "sources",
     "audit",

@@ -9,73 +9,158 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0019_counts_of_sources'),
+        ("store", "0019_counts_of_sources"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='InvestigationSource',
+            name="InvestigationSource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField(unique=True)),
-                ('settings', models.JSONField(db_comment='address, interval, and domain.investigation_settings', default=dict)),
-                ('secret', models.TextField(db_comment='sealed by store.secrets', default='')),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('looked', models.DateTimeField(db_comment='when the last complete look at InsightIDR began, by our clock', null=True)),
-                ('version', models.IntegerField(db_default=1, default=1)),
-                ('project', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='investigation_source', to='store.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.TextField(unique=True)),
+                (
+                    "settings",
+                    models.JSONField(db_comment="address, interval, and domain.investigation_settings", default=dict),
+                ),
+                ("secret", models.TextField(db_comment="sealed by store.secrets", default="")),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "looked",
+                    models.DateTimeField(
+                        db_comment="when the last complete look at InsightIDR began, by our clock", null=True
+                    ),
+                ),
+                ("version", models.IntegerField(db_default=1, default=1)),
+                (
+                    "project",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="investigation_source",
+                        to="store.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Investigation',
+            name="Investigation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rrn', models.TextField(db_collation='C')),
-                ('title', models.TextField()),
-                ('state', models.TextField(db_comment="InsightIDR's word")),
-                ('priority', models.TextField()),
-                ('disposition', models.TextField()),
-                ('origin', models.TextField(db_comment='what InsightIDR calls its source')),
-                ('assignee', models.TextField(db_comment='e-mail address', default='')),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('created', models.DateTimeField()),
-                ('responsibility', models.TextField(default='')),
-                ('seen', models.DateTimeField(db_comment='when it was read last, by our clock')),
-                ('gone', models.DateTimeField(db_comment='since when InsightIDR does not show it', null=True)),
-                ('asked_by', models.TextField(db_comment='who wants a ticket for it, whatever the rule says', default='')),
-                ('agreed_state', models.TextField(db_comment="InsightIDR's word, when both sides last had the same", default='')),
-                ('agreed_assignee', models.TextField(db_comment='e-mail address, when both sides last had the same', default='')),
-                ('agreed_ticket', models.BigIntegerField(db_comment="Halo's number of the ticket that this is about", null=True)),
-                ('agreed_at', models.DateTimeField(db_comment='when both sides were last seen in step', null=True)),
-                ('asked', models.BooleanField(db_comment='both states were changed, and a person was asked', default=False)),
-                ('decided', models.TextField(db_comment='the side that a person has decided for: halo or insightidr', default='')),
-                ('disposition_chosen', models.TextField(db_comment='by a person, for closing it', default='')),
-                ('refused', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('notes_due', models.BooleanField(db_comment='its ticket changed since its comments were carried', default=True)),
-                ('comments_read', models.DateTimeField(db_comment='when its own comments were read last, by our clock', null=True)),
-                ('ticket', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='investigation', to='store.ticket')),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='investigations', to='store.investigationsource')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rrn", models.TextField(db_collation="C")),
+                ("title", models.TextField()),
+                ("state", models.TextField(db_comment="InsightIDR's word")),
+                ("priority", models.TextField()),
+                ("disposition", models.TextField()),
+                ("origin", models.TextField(db_comment="what InsightIDR calls its source")),
+                ("assignee", models.TextField(db_comment="e-mail address", default="")),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                ("created", models.DateTimeField()),
+                ("responsibility", models.TextField(default="")),
+                ("seen", models.DateTimeField(db_comment="when it was read last, by our clock")),
+                ("gone", models.DateTimeField(db_comment="since when InsightIDR does not show it", null=True)),
+                (
+                    "asked_by",
+                    models.TextField(db_comment="who wants a ticket for it, whatever the rule says", default=""),
+                ),
+                (
+                    "agreed_state",
+                    models.TextField(db_comment="InsightIDR's word, when both sides last had the same", default=""),
+                ),
+                (
+                    "agreed_assignee",
+                    models.TextField(db_comment="e-mail address, when both sides last had the same", default=""),
+                ),
+                (
+                    "agreed_ticket",
+                    models.BigIntegerField(db_comment="Halo's number of the ticket that this is about", null=True),
+                ),
+                ("agreed_at", models.DateTimeField(db_comment="when both sides were last seen in step", null=True)),
+                (
+                    "asked",
+                    models.BooleanField(db_comment="both states were changed, and a person was asked", default=False),
+                ),
+                (
+                    "decided",
+                    models.TextField(
+                        db_comment="the side that a person has decided for: halo or insightidr", default=""
+                    ),
+                ),
+                ("disposition_chosen", models.TextField(db_comment="by a person, for closing it", default="")),
+                (
+                    "refused",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                (
+                    "notes_due",
+                    models.BooleanField(db_comment="its ticket changed since its comments were carried", default=True),
+                ),
+                (
+                    "comments_read",
+                    models.DateTimeField(db_comment="when its own comments were read last, by our clock", null=True),
+                ),
+                (
+                    "ticket",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="investigation",
+                        to="store.ticket",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="investigations",
+                        to="store.investigationsource",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Carried',
+            name="Carried",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('what', models.TextField(db_comment='told:TICKET, halo:TICKET:NUMBER or idr:RRN: domain.investigation_plan')),
-                ('other', models.TextField(db_comment='the number or RRN of what was made of it on the other side', default='')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('investigation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='carried', to='store.investigation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "what",
+                    models.TextField(
+                        db_comment="told:TICKET, halo:TICKET:NUMBER or idr:RRN: domain.investigation_plan"
+                    ),
+                ),
+                (
+                    "other",
+                    models.TextField(
+                        db_comment="the number or RRN of what was made of it on the other side", default=""
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "investigation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="carried",
+                        to="store.investigation",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('investigation', 'what'), name='carried_once')],
+                "constraints": [models.UniqueConstraint(fields=("investigation", "what"), name="carried_once")],
             },
         ),
         migrations.AddIndex(
-            model_name='investigation',
-            index=models.Index(fields=['source', 'created'], name='investigation_created'),
+            model_name="investigation",
+            index=models.Index(fields=["source", "created"], name="investigation_created"),
         ),
         migrations.AddConstraint(
-            model_name='investigation',
-            constraint=models.UniqueConstraint(fields=('source', 'rrn'), name='investigation_once'),
+            model_name="investigation",
+            constraint=models.UniqueConstraint(fields=("source", "rrn"), name="investigation_once"),
         ),
     ]
