@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from .world import World
 
+# The first two are agents of the stand-in Halo too.
 USERS = {
-    "priya.raman@corp.example": "Priya Raman",
-    "tomas.weber@corp.example": "Tomas Weber",
+    "priya.raman@halo.example": "Priya Raman",
+    "tomas.weber@halo.example": "Tomas Weber",
     "ellen@corp.example": "Ellen Example",
 }
 PRIYA, TOMAS, ELLEN = USERS

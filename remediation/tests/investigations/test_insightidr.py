@@ -101,7 +101,7 @@ def test_an_investigation_as_it_is_told(client: InsightIdr, idr: Idr) -> None:
         *(State.INVESTIGATING, "INVESTIGATING"),
     )
     assert (one.priority, one.disposition, one.source) == ("HIGH", "UNDECIDED", "ALERT")
-    assert (one.assignee, one.tags, one.responsibility) == ("priya.raman@corp.example", ("Phishing",), "CUSTOMER")
+    assert (one.assignee, one.tags, one.responsibility) == ("priya.raman@halo.example", ("Phishing",), "CUSTOMER")
     assert one.created == idr.investigations[name].created.replace(microsecond=one.created.microsecond)
     # The colons of an RRN are no part of a path.
     assert idr.requests == [("GET", f"{LISTS}/{name.replace(':', '%3A')}")]

@@ -78,7 +78,6 @@ class InvestigationRun(ProjectRun):
         raise IdrError(
             "What a plan of investigations did is not taken back: people of InsightIDR have seen it.",
             "Set the status on either side as it should be: the other side follows.",
-            request="none",
         )
 
     def _made(self, today: date) -> Plan:
