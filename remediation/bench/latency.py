@@ -1,4 +1,4 @@
-"""From a change of a ticket in Halo to the change of its investigation in InsightIDR: by webhook, and by interval alone."""
+"""From a change of a ticket in Halo to that of its investigation in InsightIDR: by webhook, and by interval alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from django.utils import timezone
 from werkzeug.serving import make_server
 
 from halo_emulator import HaloEmulator
-from stand_ins.insightidr import Idr
 from tools.bench.measure import Figure, Result
 
+from stand_ins.insightidr import Idr
 from remediation.domain.investigation_settings import InvestigationSettings
 from remediation.investigations.run import run_of
 from remediation.investigations.source import Details, store_source

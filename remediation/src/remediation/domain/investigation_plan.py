@@ -290,9 +290,10 @@ class _Pair:
             self._set_in_idr(halo[0])
         else:
             self._asks = True
+            shown = one.halo_status_name or halo[0].value
             self._leave(
-                f"InsightIDR has {theirs.value} and HaloITSM {one.halo_status_name or halo[0].value}: both were changed "
-                "since they last agreed. Decide which one counts.",
+                f"InsightIDR has {theirs.value} and HaloITSM {shown}: both were changed since they last agreed. Decide "
+                "which one counts.",
                 needs_person=True,
             )
         return None

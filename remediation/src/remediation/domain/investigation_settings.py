@@ -1,4 +1,4 @@
-"""How investigations and tickets stand for each other: states, priorities, which get a ticket, what is carried. Pure."""
+"""How investigations and tickets stand for each other: states, priorities, who gets a ticket, what is carried. Pure."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class InvestigationSettings:
     """What an administrator may change.
 
     ``states`` are Halo's status for each of InsightIDR's, for writing, in place of the usual one; an empty one: none,
-    and nothing is set there. ``reads`` is InsightIDR's for further ones of Halo's. ``priorities`` are Halo's for new tickets.
+    and nothing is set there. ``reads`` is InsightIDR's for further ones of Halo's. ``priorities`` are Halo's for new
+    tickets.
 
     ``days``: how far back investigations are looked for that have no ticket. ``comments``: people's comments in Halo
     are carried to the investigation; ``comments_back``: and those of the investigation to Halo. ``assignees``: who has

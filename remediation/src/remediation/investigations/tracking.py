@@ -26,8 +26,8 @@ from .reading import stored
 MOST_READS = 100
 # Comments that are so much older than the ticket are not of its investigation: clocks differ.
 SLACK = timedelta(minutes=2)
-# The outcomes of what Halo writes itself when somebody changes a status or an agent. Seen live: outcomes of these names.
-# What the other side gets is the change itself.
+# The outcomes of what Halo writes itself when somebody changes a status or an agent. Seen live: outcomes of these
+# names. What the other side gets is the change itself.
 _OF_CHANGES = frozenset({"changed status", "re-assign"})
 
 

@@ -263,7 +263,7 @@ class Instance:
         return {number: email.strip().lower() for number, email in rows if number is not None and email.strip()}
 
     def comments(self, halo_id: int) -> list[Mapping[str, Any]]:
-        """What was written on a ticket, as Halo has it, the newest first: of its newest 100 actions. Raises HaloError."""
+        """What was written on a ticket, as Halo has it, newest first: of its newest 100 actions. Raises HaloError."""
         return list(self._client.list_comments(halo_id))
 
     def agent_name(self, number: int) -> str:
@@ -297,7 +297,7 @@ class Instance:
         return shown
 
     def rows(self, query: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
-        """The ticket list page by page, open tickets and then closed ones; a ticket may be in both. Raises HaloError."""
+        """The ticket list page by page, open tickets, then closed ones; a ticket may be in both. Raises HaloError."""
         reader = self._client.reader(RetryPolicy())
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in reader.pages({**query, **state}):

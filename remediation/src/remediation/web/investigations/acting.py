@@ -20,7 +20,7 @@ from ..roles import ANALYST, needs
 @require_POST
 def ask(request: HttpRequest, number: int) -> HttpResponse:
     """Have a ticket made for it, whatever the rule says."""
-    return _done(request, number, lambda row, by: deciding.ask_for_ticket(row, by))
+    return _done(request, number, deciding.ask_for_ticket)
 
 
 @needs(ANALYST)

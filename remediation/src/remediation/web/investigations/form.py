@@ -1,4 +1,4 @@
-"""The form of an organisation of InsightIDR: where it is, and how its investigations and tickets stand for each other."""
+"""The form of an organisation of InsightIDR: where it is, and what its investigations and tickets are to each other."""
 
 from __future__ import annotations
 

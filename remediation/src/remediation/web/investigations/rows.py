@@ -15,8 +15,9 @@ def investigations() -> Listing:
     """The list."""
     return Listing(
         name="investigations",
-        rows="store_investigation AS investigation JOIN store_investigationsource AS source "
-        "ON source.id = investigation.source_id LEFT JOIN store_ticket AS ticket ON ticket.id = investigation.ticket_id "
+        rows="store_investigation AS investigation "
+        "JOIN store_investigationsource AS source ON source.id = investigation.source_id "
+        "LEFT JOIN store_ticket AS ticket ON ticket.id = investigation.ticket_id "
         "LEFT JOIN store_project AS project ON project.id = source.project_id "
         "LEFT JOIN store_connection AS connection ON connection.id = project.connection_id WHERE true",
         key="investigation.id",
