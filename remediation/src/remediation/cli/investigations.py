@@ -65,7 +65,7 @@ def add(
             raise Refused(str(error)) from None
         lines = [f"{row.name!r} is looked at every {every} minutes. Its tickets are those of {row.project.name!r}."]
         if row.project.paused:
-            lines.append(f"That is paused. Look at its first plan: remediation plan {row.project.slug!r}")
+            lines.append(f"That is paused. Look at its first plan: remediation plan {row.project.name!r}")
         answer(as_json, {"name": row.name, "project": row.project.name, "paused": row.project.paused}, "\n".join(lines))
 
 
