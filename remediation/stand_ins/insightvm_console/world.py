@@ -240,6 +240,7 @@ class World:
         reason: str = "Acceptable Risk",
         expires: date | None = None,
         by: str = "halo-sync",
+        comment: str = "",
     ) -> int:
         """Ask for an exception for one asset: Under Review, without effect. Its number."""
         with self._verb() as cursor:
@@ -250,17 +251,46 @@ class World:
                 " VALUES (%s, %s, %s, %s, %s, 'D', 'U', (SELECT now FROM clock)) RETURNING vulnerability_exception_id",
                 (_one(known), _vulnerability_id(cursor, vulnerability), _asset_id(cursor, asset), by, expires),
             )
-            return int(_one(added))
+            number = int(_one(added))
+            cursor.execute("INSERT INTO exception_comment VALUES (%s, %s)", (number, comment))
+            return number
 
-    def approve(self, exception: int, by: str = "admin") -> None:
+    def approve(self, exception: int, by: str = "admin", comment: str | None = None) -> None:
         """Approve an exception. That the facts show it from the next scan on, and not at once, is a guess."""
-        self._judge(exception, "A", by)
+        self._judge(exception, "A", by, comment)
+
+    def reject(self, exception: int, by: str = "admin", comment: str | None = None) -> None:
+        """Reject an exception."""
+        self._judge(exception, "R", by, comment)
+
+    def recall(self, exception: int) -> None:
+        """Take back what was asked for. That it is Deleted then, even where it was approved, is a guess."""
+        self._judge(exception, "D", None)
+
+    def extend(self, exception: int, expires: date) -> None:
+        """Let an exception hold until another day."""
+        with self._verb() as cursor:
+            changed = cursor.execute(
+                "UPDATE dim_vulnerability_exception SET expiration_date = %s WHERE vulnerability_exception_id = %s"
+                " RETURNING 1",
+                (expires, exception),
+            )
+            _one(changed)
+
+    def delete_exception(self, exception: int) -> None:
+        """Remove an exception. That nothing shows it any more is a guess."""
+        with self._verb() as cursor:
+            gone = cursor.execute(
+                "DELETE FROM dim_vulnerability_exception WHERE vulnerability_exception_id = %s RETURNING 1",
+                (exception,),
+            )
+            _one(gone)
 
     def expire(self, exception: int) -> None:
         """Let an exception run out. When the facts show it is a guess, as for ``approve``."""
         self._judge(exception, "E", None)
 
-    def _judge(self, exception: int, status: str, by: str | None) -> None:
+    def _judge(self, exception: int, status: str, by: str | None, comment: str | None = None) -> None:
         with self._verb() as cursor:
             judged = cursor.execute(
                 "UPDATE dim_vulnerability_exception SET status_id = %s, reviewed_by = coalesce(%s, reviewed_by)"
@@ -268,6 +298,10 @@ class World:
                 (status, by, exception),
             )
             _one(judged)
+            cursor.execute(
+                "UPDATE exception_comment SET reviewed = coalesce(%s, reviewed) WHERE vulnerability_exception_id = %s",
+                (comment, exception),
+            )
 
     # -- the tables -------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
 from ..ending import Ending
+from ..sources.excepting import most_of
 from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
@@ -73,6 +74,15 @@ def ask_to_plan(project: models.Project) -> bool:
 def ask_to_count(source_id: int) -> bool:
     """Put the counting of what is open of a source into the queue; False where it waits there already."""
     return _ask("count_source", lock=f"source-{source_id}", once=f"count-{source_id}", pause=0, source_id=source_id)
+
+
+def ask_to_send_exceptions(source: models.Source) -> bool:
+    """Put the sending of a source's accepted risks to its console into the queue, where its settings let it; False
+    where they do not, or where it waits there already."""
+    if most_of(source) is None:
+        return False
+    lock, once = f"source-{source.pk}", f"exceptions-{source.pk}"
+    return _ask("send_exceptions", lock=lock, once=once, pause=0, source_id=source.pk)
 
 
 def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
@@ -146,6 +156,18 @@ def count_source(source_id: int) -> None:
     """Count what is open of a source anew, after a risk was accepted, or is not any more."""
     if models.Source.objects.filter(pk=source_id).exists():
         recount(source_id, timezone.localdate())
+
+
+@app.task(name="send_exceptions")
+def send_exceptions(source_id: int) -> None:
+    """Send a source's accepted risks to its console, however that ends."""
+    source = models.Source.objects.filter(pk=source_id).first()
+    if source is None or most_of(source) is None:
+        return
+    _close_what_was_interrupted(source=source)
+    ended = _ended(lambda: work.send_exceptions(source), lambda: ask_to_send_exceptions(source))
+    if ended is not None:
+        _log.info("The accepted risks of source %s were sent: %s.", source_id, ended.ending.word)
 
 
 @app.task(name="tie_ticket")
@@ -257,13 +279,16 @@ def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool
 
 @transaction.atomic
 def begin_round(now: datetime) -> None:
-    """Put into the queue the readings that are due and the runs of all projects, and keep that this was done.
+    """Put into the queue the readings that are due, the sending of accepted risks and the runs of all projects, and
+    keep that this was done.
 
     A project whose source is to be read is run after that, and not before it as well.
     """
     sources = [source.pk for source in models.Source.objects.order_by("pk") if work.is_due(source, now)]
     for number in sources:
         ask_to_read(number)
+    for source in models.Source.objects.order_by("pk"):
+        ask_to_send_exceptions(source)
     for project in models.Project.objects.exclude(source__in=sources).filter(paused=False).order_by("position"):
         ask_to_run(project)
     text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."

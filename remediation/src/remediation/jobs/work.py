@@ -19,6 +19,7 @@ from django.utils import timezone
 from ..domain.plan import Plan
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
+from ..sources import excepting
 from ..sources.progress import Tell, unheard
 from ..sources.reading import is_read, reading_of
 from ..store import models
@@ -30,6 +31,8 @@ from ..tickets.run import ProjectRun, waiting_reasons
 from .telling import told
 
 Say = Callable[[str], None]
+# The kind of run that writes to a console, which is no reading of it.
+EXCEPTIONS = "exceptions"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,16 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
             change_keys(source, "settings", reading.kept)
         value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
         return record(Ended(value, "\n".join([ended.text, *reading.notes])))
+
+
+def send_exceptions(source: models.Source) -> Ended:
+    """Bring the exceptions of a source's console to what is accepted. It is held where some wait for an approver.
+
+    Raises SourceError and KeyTrouble.
+    """
+    with _recorded(EXCEPTIONS, source=source) as record:
+        sent = excepting.send_exceptions(source)
+        return record(Ended(vars(sent), str(sent), Ending.HELD if sent.waiting else Ending.DONE))
 
 
 def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False, tell: Tell = unheard) -> Ended:
