@@ -12,6 +12,7 @@ from flask import Flask, Response, abort, jsonify, request
 from .assets import serve_assets
 from .exceptions import serve_exceptions
 from .reports import Instance, Report, Reports, execute
+from .scans import serve_scans
 from .settings import Settings
 from .world import World
 
@@ -56,6 +57,7 @@ def build_app(settings: Settings, reports: Reports, world: World) -> Flask:
     _serve_runs(app, settings, reports, world.conninfo)
     serve_assets(app, settings, world.conninfo)
     serve_exceptions(app, settings, world)
+    serve_scans(app, settings, world)
     return app
 
 

@@ -80,6 +80,7 @@ TAGS: LiteralString = """
 SELECT tag_id, tag_name, tag_type FROM dim_tag JOIN dim_tag_asset USING (tag_id) WHERE asset_id = %(asset)s ORDER BY 1
 """
 
+# A site's number is its place among them: a test device of ours.
 SITES: LiteralString = """
 SELECT DISTINCT unnest(string_to_array(sites, ', ')) AS name FROM dim_asset ORDER BY name
 """

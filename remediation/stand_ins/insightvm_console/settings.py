@@ -63,6 +63,7 @@ class Settings:
 
         # Writes. That a user who may not gets 403 is a guess.
         self.forbid_exceptions = False
+        self.forbid_scans = False
         # Official: what an administrator asks for may be approved at once.
         self.approves_at_once = False
         # Method and path, as regular expressions, and how many answers of each are lost once the request was done.

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from .scanning import record_scan
+from .scanning import next_scan, record_scan
 
 SCHEMA = "insightvm"
 TRUTH = "insightvm_truth"
@@ -230,6 +230,35 @@ class World:
             scan = record_scan(cursor, [asset for asset in chosen if asset not in left_out], credentials, begin, end)
             cursor.execute("UPDATE clock SET now = greatest(now, %s)", (end,))
         return scan
+
+    # -- scans that a client asks for ---------------------------------------------------------------------------------
+
+    def ask_scan(self, site: str, name: str, hosts: Sequence[str], status: str = "running") -> int:
+        """Begin to scan hosts of a site, by addresses or host names. Its number; it sees something when it ends."""
+        with self._verb() as cursor:
+            number = next_scan(cursor)
+            cursor.execute(
+                "INSERT INTO asked_scan VALUES (%s, %s, %s, %s, (SELECT now FROM clock), %s)",
+                (number, site, name, list(hosts), status),
+            )
+        return number
+
+    def end_scan(self, scan: int, status: str = "finished", credentials: int = 4) -> None:
+        """Let a scan that was asked for end now. Only one that is finished has seen its hosts."""
+        with self._verb() as cursor:
+            ended = cursor.execute(
+                "UPDATE asked_scan SET status = %s WHERE scan_id = %s RETURNING hosts, started", (status, scan)
+            ).fetchall()
+            if not ended:
+                raise LookupError("the console knows no such scan")
+            ((hosts, started),) = ended
+            found = cursor.execute(
+                "SELECT asset_id FROM dim_asset WHERE host(ip_address) = ANY(%s) OR host_name = ANY(%s)", (hosts, hosts)
+            )
+            assets = [row[0] for row in found.fetchall()]
+            if status == "finished":
+                (now,) = cursor.execute("SELECT now FROM clock").fetchall()[0]
+                record_scan(cursor, assets, credentials, started, now, scan)
 
     # -- exceptions -------------------------------------------------------------------------------------------------
 

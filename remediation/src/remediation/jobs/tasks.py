@@ -31,6 +31,7 @@ from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from . import enrich, uploads, work
 from .incoming import forget_unfinished
+from .rescans import rescans
 from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH, COUNT, FEEDS = "round", "watch", "count", "feeds"
@@ -85,6 +86,15 @@ def ask_to_send_exceptions(source: models.Source) -> bool:
     return _ask("send_exceptions", lock=lock, once=once, pause=0, source_id=source.pk)
 
 
+def ask_to_rescan(project: models.Project) -> bool:
+    """Put asking for the scans that a project's tickets want into the queue, where its settings let it; False where
+    they do not, or where it waits there already."""
+    if not rescans(project):
+        return False
+    lock, once = f"source-{project.source_id}", f"rescan-{project.pk}"
+    return _ask("rescan_project", lock=lock, once=once, pause=0, project_id=project.pk)
+
+
 def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
     """Put the tying of a ticket's findings into the queue, as its note wants it; False where it waits already."""
     lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
@@ -134,9 +144,24 @@ def run_project(project_id: int) -> None:
     if ended is None:
         return
     _log.info("Project %s was run: %s.", project_id, ended.ending.word)
+    ask_to_rescan(project)
     if ended.ending is Ending.HELD and "error" in ended.value:
         # Halo is away. The next round may be an hour off.
         ask_to_run(project, pause=AWAY_PAUSE)
+
+
+@app.task(name="rescan_project")
+def rescan_project(project_id: int) -> None:
+    """Ask a console to scan what people call done. The plan tells what was asked, or why nothing was."""
+    project = models.Project.objects.filter(pk=project_id, paused=False).select_related("source").first()
+    if project is None:
+        return
+    ended = _ended(lambda: work.rescan_project(project), lambda: ask_to_rescan(project))
+    if ended is None:
+        return
+    _log.info("The scans of project %s were asked for: %s.", project_id, ended.ending.word)
+    if ended.value.get("news"):
+        ask_to_plan(project)
 
 
 @app.task(name="plan_project")

@@ -28,6 +28,7 @@ from ..store.json_keys import change_keys
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
 from ..tickets.run import ProjectRun, waiting_reasons
+from .rescans import rescan, rescans
 from .telling import told
 
 Say = Callable[[str], None]
@@ -46,15 +47,18 @@ class Ended:
 
 @dataclass
 class Round:
-    """What a round did, by the names of sources and projects."""
+    """What a round did, by the names of sources and projects. ``exceptions`` are by sources, ``scans`` by projects."""
 
     sources: dict[str, Ended] = field(default_factory=dict)
+    exceptions: dict[str, Ended] = field(default_factory=dict)
     projects: dict[str, Ended] = field(default_factory=dict)
+    scans: dict[str, Ended] = field(default_factory=dict)
 
     @property
     def ending(self) -> Ending:
         """The worst of all."""
-        return Ending.worst(ended.ending for ended in (*self.sources.values(), *self.projects.values()))
+        kinds = (self.sources, self.exceptions, self.projects, self.scans)
+        return Ending.worst(ended.ending for kind in kinds for ended in kind.values())
 
 
 def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unheard) -> Ended:
@@ -126,6 +130,15 @@ def plan_project(project: models.Project) -> Ended:
         return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
 
 
+def rescan_project(project: models.Project) -> Ended:
+    """Ask a console to scan what people call done; whether there is ``news`` for the plan to tell.
+
+    Raises SourceError and KeyTrouble.
+    """
+    news = rescan(project)
+    return Ended({"news": news}, "What was asked of the scanner, or why nothing was, is with the tickets.")
+
+
 def tie_ticket(ticket: models.Ticket) -> Ended:
     """Tie a ticket's findings to the one of Halo's that a person has asked for.
 
@@ -161,15 +174,24 @@ def is_due(source: models.Source, now: datetime) -> bool:
 
 
 def run_all(say: Say = lambda text: None) -> Round:
-    """Read the sources that are due, then run all projects. One that fails stops no other."""
+    """Read the sources that are due, send accepted risks, then run all projects and ask for the scans that they want.
+
+    One that fails stops no other.
+    """
     done = Round()
     for source in models.Source.objects.order_by("pk"):
         if is_due(source, timezone.now()):
             done.sources[source.name] = attempt(partial(read_source, source))
             say(f"{source.name}: {done.sources[source.name].text}")
+        if excepting.most_of(source) is not None:
+            done.exceptions[source.name] = attempt(partial(send_exceptions, source))
+            say(f"{source.name}: {done.exceptions[source.name].text}")
     for project in models.Project.objects.order_by("position"):
         done.projects[project.name] = attempt(partial(run_project, project, say=say))
         say(f"{project.name}: {done.projects[project.name].text}")
+        if rescans(project):
+            done.scans[project.name] = attempt(partial(rescan_project, project))
+            say(f"{project.name}: {done.scans[project.name].text}")
     return done
 
 

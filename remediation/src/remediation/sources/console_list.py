@@ -23,7 +23,7 @@ def whole_list(
 ) -> dict[str, Value]:
     """All of a paged list, by key. A list of several pages counts once two readings of it have the same keys.
 
-    ``ask`` gives the answer to a path, ``read`` the key and the value of one thing. Raises Unsteady where no two
+    ``path`` may have a query. ``ask`` gives the answer to one, ``read`` the key and the value of a thing. Raises Unsteady where no two
     readings agree.
     """
     before: Collection[str] | None = None
@@ -45,7 +45,7 @@ def _once(
     found: dict[str, Value] = {}
     number, totals = 0, set()
     while True:
-        answer = ask(f"{path}?page={number}&size={size}&sort=id,ASC")
+        answer = ask(f"{path}{'&' if '?' in path else '?'}page={number}&size={size}&sort=id,ASC")
         page = answer.part("page")
         total, pages = page.whole("totalResources"), page.whole("totalPages")
         if total is None or pages is None or page.whole("number") != number:

@@ -15,7 +15,7 @@ from ..domain.exceptions import Listed
 from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
 from .console_list import whole_list
-from .errors import NoRightToWrite, NotTaken, NotThere, NotUnderstood
+from .errors import NoRightToWrite, NotTaken, NotThere
 from .http_answer import Meanings, json_object
 
 EXCEPTIONS = "/vulnerability_exceptions"
@@ -93,7 +93,7 @@ class InsightVmExceptions:
             "state": "Under Review",
         }
         answer = json_object(self._http.write("POST", EXCEPTIONS, body), "the console's")
-        return _number(Part(answer, EXCEPTIONS))
+        return Part(answer, EXCEPTIONS).given("id")
 
     def recall(self, number: int) -> None:
         """Take back what nobody has judged yet. What the console makes of another one is not documented.
@@ -105,13 +105,6 @@ class InsightVmExceptions:
     def extend(self, number: int, until: date) -> None:
         """Let an exception hold up to and on a day. Raises SourceError."""
         self._http.write("PUT", f"{EXCEPTIONS}/{number}/expires", _end_of(until))
-
-
-def _number(part: Part) -> int:
-    number = part.whole("id")
-    if number is None:
-        raise NotUnderstood("The console's answer has no number.", "Check that the address is the console's.")
-    return number
 
 
 def _end_of(day: date) -> str:
@@ -126,7 +119,7 @@ def _listed(part: Part) -> Listed:
     # The last moment before its end.
     until = (expires.astimezone(timezone.utc) - timedelta(microseconds=1)).date() if expires else None
     return Listed(
-        _number(part),
+        part.given("id"),
         scope.text("type") or "",
         scope.word("id") or "",
         scope.text("vulnerability") or "",

@@ -460,6 +460,31 @@ class Ticket(models.Model):
         return f"{self.key}/{self.generation}"
 
 
+class Rescan(models.Model):
+    """A scan of a ticket's assets in one site that the console was asked for because a person calls the ticket done."""
+
+    class State(models.TextChoices):
+        """``about``: begun, and its end is not known yet."""
+
+        ABOUT = "about"
+        ASKED = "asked"
+        REFUSED = "refused"
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="rescans", db_index=False)
+    done = models.DateTimeField(db_comment="when the ticket was called done, by Halo's clock")
+    site = models.IntegerField(db_comment="the console's number")
+    site_name = models.TextField()
+    hosts = texts()
+    name = models.TextField(unique=True, db_comment="of the scan, by which the console finds it again")
+    state = models.TextField(choices=State.choices, default=State.ABOUT)
+    number = models.BigIntegerField(null=True, db_comment="the console's, of the scan")
+    said = models.TextField(default="", db_comment="why it was refused")
+    at = models.DateTimeField(db_comment="when it was sent, or is to be")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ticket", "done", "site"], name="rescan_once")]
+
+
 class Lease(models.Model):
     """Which process may write to a connection's Halo, and until when unless it renews that."""
 

@@ -24,6 +24,8 @@ RELEASED = "released"
 TAKEN_BACK = "taken_back"
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
+# What was asked of the scanner since a person called it done, or why nothing was.
+RESCAN = "rescan"
 
 
 def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
@@ -72,7 +74,7 @@ def keep_status(
     row.status = row.agreed_status = str(body["status"])
     row.save(update_fields=["status", "agreed_status", "halo_status_id"])
     # Who opens it again after this is told once more.
-    change_keys(row, "note", {}, without=[SETTLING, RELEASED, "reopened"])
+    change_keys(row, "note", {}, without=[SETTLING, RELEASED, RESCAN, "reopened"])
 
 
 def keep_end(journal: Journal, row: models.Ticket, step: models.Step, result: Mapping[str, Any], now: datetime) -> None:

@@ -1,0 +1,71 @@
+"""Which hosts of which site are scanned, and why not, in tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediation.domain.rescan import Limits, by_site, decided, is_allowed, require_hours
+
+ANY = Limits(10, 3, "")
+
+
+@pytest.mark.parametrize(
+    ("hours", "allowed"),
+    [
+        ("", set(range(24))),
+        ("9-17", set(range(9, 17))),
+        ("20-6", {20, 21, 22, 23, 0, 1, 2, 3, 4, 5}),
+        ("0-24", set(range(24))),
+        ("22-24", {22, 23}),
+    ],
+)
+def test_hours(hours: str, allowed: set[int]) -> None:
+    require_hours(hours)
+    assert {hour for hour in range(24) if is_allowed(hours, hour)} == allowed
+
+
+@pytest.mark.parametrize("hours", ["at night", "9", "9-9", "25-3", "9-17-20", "-"])
+def test_what_are_no_hours(hours: str) -> None:
+    with pytest.raises(ValueError, match="Write them as 20-6"):
+        require_hours(hours)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sites", "found", "without"),
+    [
+        ({}, ["HQ"], {}, []),
+        ({"a": ["HQ"], "b": ["HQ"]}, ["HQ"], {"HQ": ("a", "b")}, []),
+        # In as few sites as is easy, each host once.
+        ({"a": ["HQ", "DMZ"], "b": ["HQ"], "c": ["DMZ"]}, ["HQ", "DMZ"], {"DMZ": ("a", "c"), "HQ": ("b",)}, []),
+        ({"a": ["HQ", "DMZ"], "b": ["HQ"]}, ["HQ", "DMZ"], {"HQ": ("a", "b")}, []),
+        # A site that the console does not show is none.
+        ({"a": ["Paris"], "b": []}, ["HQ"], {}, ["a", "b"]),
+        ({"a": ["Paris", "HQ"]}, ["HQ"], {"HQ": ("a",)}, []),
+    ],
+)
+def test_hosts_by_site(
+    hosts: dict[str, list[str]], sites: list[str], found: dict[str, tuple[str, ...]], without: list[str]
+) -> None:
+    assert by_site(hosts, sites) == (found, without)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "running", "hour", "limits", "reason"),
+    [
+        (2, [], 3, ANY, ""),
+        (10, ["DMZ"], 3, ANY, ""),
+        (11, [], 3, ANY, "it would be 11 hosts, and 10 are allowed"),
+        (2, ["HQ"], 3, ANY, "a scan of this site is at work, or paused"),
+        (2, [], 3, Limits(10, 0, ""), "as many scans as are allowed in 24 hours were asked for"),
+        (2, [], 12, Limits(10, 3, "20-6"), "only from 20 to 6 o'clock"),
+        (2, [], 23, Limits(10, 3, "20-6"), ""),
+    ],
+)
+def test_what_is_scanned(hosts: int, running: list[str], hour: int, limits: Limits, reason: str) -> None:
+    (scan,) = decided({"HQ": tuple(map(str, range(hosts)))}, running, hour, limits)
+    assert (scan.site, len(scan.hosts), scan.reason) == ("HQ", hosts, reason)
+
+
+def test_the_cap_counts_what_is_begun_now() -> None:
+    scans = decided({"A": ("a",), "B": ("b",), "C": ("c",)}, ["A"], 3, Limits(10, 1, ""))
+    assert [bool(scan.reason) for scan in scans] == [True, False, True]
