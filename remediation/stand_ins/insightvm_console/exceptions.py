@@ -57,10 +57,10 @@ def serve_exceptions(app: Flask, settings: Settings, world: World) -> None:
                 settings.user,
                 str(submitted.get("comment") or ""),
             )
-        except LookupError:
-            abort(404, ABSENT)
         except (KeyError, ValueError, TypeError):
             abort(400, "An asset's number is expected.")
+        except LookupError:
+            abort(404, ABSENT)
         if settings.approves_at_once:
             # Official: in these words.
             world.approve(number, settings.user, "Auto approved by submitter.")
@@ -68,6 +68,10 @@ def serve_exceptions(app: Flask, settings: Settings, world: World) -> None:
         response.status_code = 201
         return response
 
+    _serve_changes(app, settings, world)
+
+
+def _serve_changes(app: Flask, settings: Settings, world: World) -> None:
     @app.get(f"{API}/vulnerability_exceptions/<int:number>")
     def exception(number: int) -> Response:
         return jsonify(**_exception(_one(world, number)), links=[])

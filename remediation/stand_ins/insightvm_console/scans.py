@@ -25,7 +25,7 @@ def serve_scans(app: Flask, settings: Settings, world: World) -> None:
     def scans(site: int) -> Response:
         # That the past ones are listed where nothing else is said is a guess.
         wants_active = request.args.get("active", "false") == "true"
-        rows = [row for row in _rows(world, SCANS, site=_name(world, site))]
+        rows = _rows(world, SCANS, site=_name(world, site))
         return paged(settings, [_scan(row) for row in rows if (row["status"] in ACTIVE) == wants_active])
 
     @app.post(f"{API}/sites/<int:site>/scans")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediation.domain.rescan import Limits, by_site, decided, is_allowed, require_hours
+from remediation.domain.rescan import Limits, by_site, is_allowed, refusal, require_hours
 
 ANY = Limits(10, 3, "")
 
@@ -50,22 +50,18 @@ def test_hosts_by_site(
 
 
 @pytest.mark.parametrize(
-    ("hosts", "running", "hour", "limits", "reason"),
+    ("hosts", "is_running", "hour", "limits", "reason"),
     [
-        (2, [], 3, ANY, ""),
-        (10, ["DMZ"], 3, ANY, ""),
-        (11, [], 3, ANY, "it would be 11 hosts, and 10 are allowed"),
-        (2, ["HQ"], 3, ANY, "a scan of this site is at work, or paused"),
-        (2, [], 3, Limits(10, 0, ""), "as many scans as are allowed in 24 hours were asked for"),
-        (2, [], 12, Limits(10, 3, "20-6"), "only from 20 to 6 o'clock"),
-        (2, [], 23, Limits(10, 3, "20-6"), ""),
+        (2, False, 3, ANY, ""),
+        (10, False, 3, ANY, ""),
+        (11, False, 3, ANY, "it would be 11 hosts, and 10 are allowed"),
+        (2, True, 3, ANY, "a scan of this site is at work, or paused"),
+        (2, False, 3, Limits(10, 0, ""), "as many scans as are allowed in 24 hours were asked for"),
+        (2, False, 3, Limits(10, -1, ""), "as many scans as are allowed in 24 hours were asked for"),
+        (2, False, 3, Limits(10, 1, ""), ""),
+        (2, False, 12, Limits(10, 3, "20-6"), "only from 20 to 6 o'clock"),
+        (2, False, 23, Limits(10, 3, "20-6"), ""),
     ],
 )
-def test_what_is_scanned(hosts: int, running: list[str], hour: int, limits: Limits, reason: str) -> None:
-    (scan,) = decided({"HQ": tuple(map(str, range(hosts)))}, running, hour, limits)
-    assert (scan.site, len(scan.hosts), scan.reason) == ("HQ", hosts, reason)
-
-
-def test_the_cap_counts_what_is_begun_now() -> None:
-    scans = decided({"A": ("a",), "B": ("b",), "C": ("c",)}, ["A"], 3, Limits(10, 1, ""))
-    assert [bool(scan.reason) for scan in scans] == [True, False, True]
+def test_what_is_scanned(hosts: int, is_running: bool, hour: int, limits: Limits, reason: str) -> None:
+    assert refusal([str(number) for number in range(hosts)], is_running, hour, limits) == reason

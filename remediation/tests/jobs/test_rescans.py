@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import psycopg
@@ -22,6 +21,7 @@ from remediation.store.one_at_a_time import Lock
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 from tests.store.scans import scan as scanned
+from tests.sudden_end import Death, dying
 
 DONE = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 # Host name, address and sites, by the console's number.
@@ -254,8 +254,7 @@ def test_one_process_at_a_time_writes_to_a_console(scene: Scene, store: str) -> 
     assert not scene.console.requests
 
 
-class Death(KeyboardInterrupt):
-    """The process ends here."""
+CALLS = ((models.Rescan, "save"), *((InsightVmScans, name) for name in ("sites", "active", "start")))
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -266,25 +265,7 @@ def test_death_at_each_point(scene: Scene, monkeypatch: pytest.MonkeyPatch, afte
         scene.now += timedelta(days=2)
         before = len(scene.scans())
         with monkeypatch.context() as patch:
-            calls = count(1)
-
-            def mortal(
-                real: Callable[..., Any], at: int = number, counted: Iterator[int] = calls
-            ) -> Callable[..., Any]:
-                def call(*arguments: Any, **named: Any) -> Any:
-                    dies = next(counted) == at
-                    if dies and not after:
-                        raise Death
-                    result = real(*arguments, **named)
-                    if dies:
-                        raise Death
-                    return result
-
-                return call
-
-            patch.setattr(models.Rescan, "save", mortal(models.Rescan.save))
-            for name in ("sites", "active", "start"):
-                patch.setattr(InsightVmScans, name, mortal(getattr(InsightVmScans, name)))
+            dying(patch, CALLS, number, after=after)
             try:
                 scene.ask()
                 break

@@ -23,6 +23,7 @@ from remediation.store import acceptances, models
 from remediation.store.intake import take_in
 from remediation.store.one_at_a_time import Lock
 from stand_ins.insightvm_console import Console
+from tests.sudden_end import Death, dying
 
 from .test_reading import source_of
 
@@ -355,29 +356,11 @@ def test_one_process_at_a_time_writes_to_a_console(scene: Scene, store: str) -> 
     assert not scene.console.requests
 
 
-class Death(KeyboardInterrupt):
-    """The process ends here."""
-
-
-def dying(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> None:
-    """Dies before or after the call with this number, of all that is stored and all that is sent."""
-    count = iter(range(1, 10_000))
-
-    def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            dies = next(count) == number
-            if dies and not after:
-                raise Death
-            result = real(*arguments, **named)
-            if dies:
-                raise Death
-            return result
-
-        return call
-
-    monkeypatch.setattr(models.ConsoleException, "save", mortal(models.ConsoleException.save))
-    for name in ("all", "one", "submit", "recall", "extend"):
-        monkeypatch.setattr(InsightVmExceptions, name, mortal(getattr(InsightVmExceptions, name)))
+# All that is stored and all that is sent.
+CALLS = (
+    (models.ConsoleException, "save"),
+    *((InsightVmExceptions, name) for name in ("all", "one", "submit", "recall", "extend")),
+)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -394,7 +377,7 @@ def test_death_at_each_point(scene: Scene, monkeypatch: pytest.MonkeyPatch, chan
         if change == "renew":
             acceptances.renew(accepted, accepted.expires + timedelta(days=9), "anna")
         with monkeypatch.context() as patch:
-            dying(patch, number, after=after)
+            dying(patch, CALLS, number, after=after)
             try:
                 scene.send()
                 break
@@ -449,7 +432,7 @@ def test_a_walk(watched: Scene, monkeypatch: pytest.MonkeyPatch, seed: int) -> N
 
     def dies() -> None:
         with monkeypatch.context() as patch, suppress(Death, SourceError):
-            dying(patch, chance.randint(1, 12), after=chance.random() < 0.5)
+            dying(patch, CALLS, chance.randint(1, 12), after=chance.random() < 0.5)
             scene.send()
 
     def fault() -> None:

@@ -15,7 +15,8 @@ from .opened import AsJson, Data, answer, opened, quiet
 def run(data: Data = None, as_json: AsJson = False) -> None:
     """Read the sources that are due, then carry out what needs no approval for all projects.
 
-    Consoles are sent what they are switched on for: accepted risks, and scans of what people call done. One that fails stops no other.
+    Consoles are sent what they are switched on for: accepted risks, and scans of what people call done. One that fails
+    stops no other.
     """
     with opened(data):
         from ..jobs.work import run_all

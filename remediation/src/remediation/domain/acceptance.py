@@ -43,7 +43,7 @@ def excepted(findings: pl.DataFrame, acceptances: Sequence[Acceptance], today: d
 
 
 def covered(findings: pl.DataFrame, acceptance: Acceptance) -> list[Pair]:
-    """The findings that are there and that an acceptance covers, whether or not it holds. Columns as in ``excepted``."""
+    """The findings that are there and that an acceptance covers, whether or not it holds. Columns: see ``excepted``."""
     rows = findings.filter(pl.col("state").is_in(ALIVE) & _covers(acceptance))
     return list(rows.select(KEY).iter_rows())
 

@@ -64,22 +64,12 @@ def by_site(hosts: Mapping[str, Sequence[str]], sites: Collection[str]) -> tuple
     return found, without
 
 
-def decided(wanted: Mapping[str, tuple[str, ...]], running: Collection[str], hour: int, limits: Limits) -> list[Scan]:
-    """What is scanned now, and why the others are not. ``running`` are the sites of which a scan is at work."""
-    scans: list[Scan] = []
-    left = limits.left
-    for site, hosts in wanted.items():
-        reason = _refusal(hosts, site in running, hour, limits, left)
-        left -= not reason
-        scans.append(Scan(site, hosts, reason))
-    return scans
-
-
-def _refusal(hosts: Collection[str], is_running: bool, hour: int, limits: Limits, left: int) -> str:
+def refusal(hosts: Collection[str], is_running: bool, hour: int, limits: Limits) -> str:
+    """Why hosts of a site are not scanned now; "" where they are. ``is_running``: a scan of the site is at work."""
     if len(hosts) > limits.hosts:
         return f"it would be {len(hosts)} hosts, and {limits.hosts} are allowed"
     if not is_allowed(limits.hours, hour):
         return f"only from {limits.hours.replace('-', ' to ')} o'clock"
-    if left <= 0:
+    if limits.left <= 0:
         return "as many scans as are allowed in 24 hours were asked for"
     return "a scan of this site is at work, or paused" if is_running else ""

@@ -19,11 +19,11 @@ from ..domain.decide import CALLED_DONE
 from ..domain.exceptions import LATE
 from ..domain.ledger import ALIVE
 from ..domain.project import Settings
-from ..domain.rescan import Limits, Scan, by_site, decided
+from ..domain.rescan import Limits, Scan, by_site, refusal
 from ..domain.ticket import pair_of, still_its
 from ..sources.errors import NotTaken, NotThere, SourceBusy, SourceError
-from ..sources.insightvm_scans import InsightVmScans
-from ..sources.reading import CONSOLE, console_login
+from ..sources.insightvm_scans import REFUSALS, InsightVmScans
+from ..sources.reading import CONSOLE, console_of
 from ..store import audit, models
 from ..store.json_keys import change_keys
 from ..store.one_at_a_time import Lock, only_one
@@ -34,8 +34,8 @@ SERVICE = "the service"
 _DAY = timedelta(days=1)
 # For tickets of which HaloITSM has told no time, and which are left out.
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_About = models.Rescan.State.ABOUT
-_Asked = models.Rescan.State.ASKED
+_ABOUT = models.Rescan.State.ABOUT
+_ASKED = models.Rescan.State.ASKED
 
 
 def rescans(project: models.Project) -> bool:
@@ -61,13 +61,14 @@ def rescan(
     tickets = [row for row in _called_done(project) if not left_alone_by(row)]
     if not tickets:
         return False
-    with only_one(Lock.WRITING, source.pk) as is_ours, InsightVmScans(**console_login(source), sleep=sleep) as console:
+    with only_one(Lock.WRITING, source.pk) as is_ours, console_of(source, REFUSALS, sleep) as http:
         if not is_ours:
             raise SourceBusy("Another process is writing to this console.", "Run this again when that is done.")
         try:
-            asking = _Asking(project, console, now, new_mark)
+            asking = _Asking(project, InsightVmScans(http), now, new_mark)
             # Each has its turn, whether or not there is news of those before it.
-            return any([asking.ask(row) for row in tickets])
+            news = list(map(asking.ask, tickets))
+            return any(news)
         except SourceError as error:
             for row in tickets:
                 _tell(row, [_told(one) for one in _known(row)] or [f"a scan could not be asked for: {error}"])
@@ -116,7 +117,7 @@ class _Asking:
         """Ask for the scans of one ticket; whether there is something new to tell. Raises SourceError."""
         known = _known(ticket)
         for row in known:
-            if row.state == _About:
+            if row.state == _ABOUT:
                 self._look_up(row)
         asked = {host for row in known for host in row.hosts}
         hosts = {host: sites for host, sites in self._hosts(ticket).items() if host not in asked}
@@ -127,8 +128,9 @@ class _Asking:
                 scans.append(Scan(site, inside, "it has had one since the ticket is called done"))
                 continue
             # Looked at anew each time: the scan before may be of the same site.
-            running = [site] if self._console.active(self._sites[site]) else []
-            (scan,) = decided({site: inside}, running, timezone.localtime(self._now()).hour, self._limits())
+            is_running = bool(self._console.active(self._sites[site]))
+            reason = refusal(inside, is_running, timezone.localtime(self._now()).hour, self._limits())
+            scan = Scan(site, inside, reason)
             scans.append(scan)
             if not scan.reason:
                 known.append(self._begin(ticket, scan))
@@ -177,7 +179,7 @@ class _Asking:
         row.save()
         try:
             row.number = self._console.start(row.site, row.hosts, row.name)
-            row.state = _Asked
+            row.state = _ASKED
         except (NotTaken, NotThere) as error:
             row.state, row.said = models.Rescan.State.REFUSED, str(error)
         row.save()
@@ -188,7 +190,7 @@ class _Asking:
         active = self._console.active(row.site)
         found = {**active, **self._console.past(row.site)}
         if row.name in found:
-            row.number, row.state = found[row.name], _Asked
+            row.number, row.state = found[row.name], _ASKED
             row.save()
         elif self._now() - row.at >= LATE and not active:
             self._send(row)
@@ -196,9 +198,9 @@ class _Asking:
 
 def _told(row: models.Rescan) -> str:
     what = f"a scan of {len(row.hosts)} of its hosts in the site {row.site_name}"
-    if row.state == _Asked:
+    if row.state == _ASKED:
         return f"{what} was asked for at {row.at:%Y-%m-%d %H:%M} UTC: scan {row.number}"
-    if row.state == _About:
+    if row.state == _ABOUT:
         return f"{what} was asked for at {row.at:%Y-%m-%d %H:%M} UTC, and it is not known yet whether it began"
     return f"{what} was refused: {row.said}"
 

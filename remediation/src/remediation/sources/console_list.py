@@ -23,8 +23,8 @@ def whole_list(
 ) -> dict[str, Value]:
     """All of a paged list, by key. A list of several pages counts once two readings of it have the same keys.
 
-    ``path`` may have a query. ``ask`` gives the answer to one, ``read`` the key and the value of a thing. Raises Unsteady where no two
-    readings agree.
+    ``path`` may have a query. ``ask`` gives the answer to one, ``read`` the key and the value of a thing. Raises
+    Unsteady where no two readings agree.
     """
     before: Collection[str] | None = None
     for _ in range(TRIES):

@@ -25,8 +25,8 @@ from ..store.acceptances import as_known, holding, subject_of
 from ..store.json_keys import change_keys
 from ..store.one_at_a_time import Lock, only_one
 from .errors import NoRightToWrite, NotTaken, NotThere, SourceBusy
-from .insightvm_exceptions import InsightVmExceptions
-from .reading import CONSOLE, NotAsked, console_login
+from .insightvm_exceptions import REFUSALS, InsightVmExceptions
+from .reading import CONSOLE, NotAsked, console_of
 
 # In the settings of a source: how many exceptions one run may ask for. Absent: none are asked for.
 MOST = "most_exceptions"
@@ -105,13 +105,10 @@ def send_exceptions(
         raise NotAsked(
             f"The accepted risks of {source.name!r} are not sent.", f"remediation source exceptions {source.name!r}"
         )
-    with (
-        only_one(Lock.WRITING, source.pk) as is_ours,
-        InsightVmExceptions(**console_login(source), sleep=sleep) as told,
-    ):
+    with only_one(Lock.WRITING, source.pk) as is_ours, console_of(source, REFUSALS, sleep) as http:
         if not is_ours:
             raise SourceBusy("Another process is writing to this console.", "Run this again when that is done.")
-        return _Sending(source, told, now, new_reference).send(most)
+        return _Sending(source, InsightVmExceptions(http), now, new_reference).send(most)
 
 
 class _Sending:

@@ -5,11 +5,7 @@ Paths, bodies and words are official, unless said otherwise. An exception hides 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from pathlib import Path
-from typing import Self
 
 from ..domain.exceptions import Listed
 from .answer_part import Part
@@ -43,31 +39,14 @@ REFUSALS: Meanings = {
 
 
 class InsightVmExceptions:
-    """One conversation with a console about its exceptions. Parameters are those of InsightVmConsole.
+    """One conversation with a console about its exceptions. Its refusals are read as REFUSALS says.
 
     A write is sent once. Where it raises NotTaken, NotThere or NoRightToWrite, nothing was done; after any other
     SourceError it may have been.
     """
 
-    def __init__(
-        self,
-        url: str,
-        user: str,
-        password: str,
-        *,
-        ca_file: str | Path | None = None,
-        verify: bool = True,
-        sleep: Callable[[float], None] = time.sleep,
-        request_timeout: float = 60.0,
-    ) -> None:
-        trusted = str(ca_file) if ca_file else verify
-        self._http = ConsoleHttp(url, user, password, trusted, request_timeout, sleep, REFUSALS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+    def __init__(self, http: ConsoleHttp) -> None:
+        self._http = http
 
     def all(self) -> list[Listed]:
         """All exceptions of any scope and state, by their numbers. There is no filter. Raises SourceError."""

@@ -5,10 +5,7 @@ Paths, bodies and words are official, unless said otherwise.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
 
 from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
@@ -39,27 +36,10 @@ REFUSALS: Meanings = {
 
 
 class InsightVmScans:
-    """One conversation with a console about its scans. Parameters are those of InsightVmConsole."""
+    """One conversation with a console about its scans. Its refusals are read as REFUSALS says."""
 
-    def __init__(
-        self,
-        url: str,
-        user: str,
-        password: str,
-        *,
-        ca_file: str | Path | None = None,
-        verify: bool = True,
-        sleep: Callable[[float], None] = time.sleep,
-        request_timeout: float = 60.0,
-    ) -> None:
-        trusted = str(ca_file) if ca_file else verify
-        self._http = ConsoleHttp(url, user, password, trusted, request_timeout, sleep, REFUSALS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+    def __init__(self, http: ConsoleHttp) -> None:
+        self._http = http
 
     def sites(self) -> dict[str, int]:
         """The numbers of all sites that the user sees, by their names. Raises SourceError."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -25,7 +26,9 @@ from ..store.one_at_a_time import Lock, only_one
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
+from .console_http import ConsoleHttp
 from .errors import SourceBusy, SourceError
+from .http_answer import Meanings
 from .insightvm_cloud import InsightVmCloud
 from .insightvm_console import InsightVmConsole
 from .insightvm_rest import InsightVmRest
@@ -40,6 +43,8 @@ Scanner = InsightVmConsole | InsightVmRest | InsightVmCloud | TenableVm
 EVERYTHING_AFTER = timedelta(days=6, hours=12)
 # Seconds for an answer to somebody who waits for it. A scanner is asked four times at most.
 LONGEST_SILENCE = 5.0
+# Seconds for an answer to a write, or to what is asked for its sake.
+LONGEST_WAIT = 60.0
 
 
 class NotAsked(SourceError):
@@ -106,16 +111,20 @@ def log_in(source: models.Source) -> None:
     _scanner(source, sleep=lambda seconds: None, request_timeout=LONGEST_SILENCE).test()
 
 
-def console_login(source: models.Source) -> dict[str, Any]:
-    """How to sign in to the console that a source is, by the names of what its clients take.
+def console_of(
+    source: models.Source, meanings: Meanings, sleep: Callable[[float], None] = time.sleep
+) -> closing[ConsoleHttp]:
+    """A conversation with the console that a source is, for a block; ``meanings`` as in ConsoleHttp.
 
     Raises NotAsked for a source that is none, and KeyTrouble.
     """
     if source.kind != CONSOLE:
         raise NotAsked(f"The source {source.name!r} is no InsightVM console.", "Name one that is: source list.")
     settings = source.settings
-    login = {"url": settings["url"], "user": settings["user"], "password": open_(source.secret)}
-    return {**login, "ca_file": _ca_file(settings)}
+    trusted = _ca_file(settings)
+    verify = str(trusted) if trusted else True
+    login = (settings["url"], settings["user"], open_(source.secret))
+    return closing(ConsoleHttp(*login, verify, LONGEST_WAIT, sleep, meanings))
 
 
 def forget_reading(source: models.Source) -> None:
