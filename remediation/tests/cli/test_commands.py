@@ -370,3 +370,18 @@ def test_enrich_says_where_both_are_off(line: Any, halo: HaloEmulator) -> None:
     ended = line("enrich")
     assert ended.code == 4 and "REMEDIATION_KEV_URL" in ended.err
     assert line("status", "--json").json["feeds"] == []
+
+
+def test_reconcile_lists_first_and_then_puts_right(line: Any, halo: HaloEmulator) -> None:
+    line.project("1 v1 s1")
+    assert line("apply", "p").code == 0
+    assert line("reconcile").code == 0
+    models.Journal.objects.all().delete()
+    models.Ticket.objects.exclude(key="project").delete()
+    listed = line("reconcile", "--connection", "halo")
+    assert listed.code == 3 and "is adopted by the project 'p'" in listed.out and "reconcile --apply" in listed.out
+    assert models.Ticket.objects.count() == 1
+    assert line("reconcile", "--apply").code == 0 and models.Ticket.objects.count() == 2
+    again = line("reconcile", "--json")
+    assert again.code == 0 and again.json["connections"]["halo"]["found"] == []
+    assert line("reconcile", "--connection", "none").code == 4

@@ -123,3 +123,15 @@ def test_what_is_not_mapped_and_what_stands_for_several_is_known() -> None:
     assert mapped.doubled() == {9: [Status.REMEDIATED, Status.EXCEPTION]}
     said = StatusMap.of(names, dict.fromkeys(Status, "Closed"), {"Closed": Status.REMEDIATED})
     assert said.unmapped() == [] and said.doubled() == {}
+
+
+def test_a_chosen_name_that_vanished_is_lost_and_nothing_stands_in_for_it() -> None:
+    mapped = StatusMap.of_those_there(
+        {**USUAL, 30: "Waived"}, {DONE: "Fixed", EXCEPTION: "waived"}, {"Gone": WONT}, "Off"
+    )
+    assert mapped.lost == {"Remediated": "Fixed", "Withdrawn": "Off"}
+    assert DONE not in mapped.write and mapped.write[EXCEPTION] == 30 and mapped.write[WONT] == 21
+    assert mapped.written({"status": "Remediated"}) is None and mapped.read(8) is None
+    assert mapped.written({"status": "Exception", "withdrawn": True}) is None
+    whole = StatusMap.of_those_there(USUAL, {}, {}, "Resolved")
+    assert not whole.lost and whole == StatusMap.of(USUAL, {}, {}, "Resolved")

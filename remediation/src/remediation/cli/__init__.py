@@ -13,7 +13,9 @@ from . import (
     demo,
     devices,
     history,
+    investigations,
     projects,
+    reconciling,
     rounds,
     serving,
     sources,
@@ -28,6 +30,7 @@ source_app = typer.Typer(no_args_is_help=True, help="Scanners and series of file
 acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
 device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, split and release them.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
+investigations_app = typer.Typer(no_args_is_help=True, help="Investigations of InsightIDR, and their tickets.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -64,7 +67,13 @@ device_app.command("show")(devices.show)
 device_app.command("join")(devices.join)
 device_app.command("split")(devices.split)
 device_app.command("release")(devices.release)
+app.add_typer(investigations_app, name="investigations")
+investigations_app.command("add")(investigations.add)
+investigations_app.command("list")(investigations.show)
+investigations_app.command("ticket")(investigations.ticket)
+investigations_app.command("decide")(investigations.decide)
 app.command("run")(rounds.run)
+app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)

@@ -75,7 +75,9 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         for feed in value["feeds"]:
             read = f"of {feed['of']}, last read {feed['read']}" if feed["read"] else "not read yet"
             lines.append(f"{feed['title']}: {feed['wrong'] or read}")
-        lines += [_requests_line(one["connection"], one["requests"]) for one in value["connections"]]
+        for halo in value["connections"]:
+            lines.append(_requests_line(halo["connection"], halo["requests"]))
+            lines += [f"  needs you: {text}" for text in halo["vanished"]]
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:
             raise typer.Exit(Ending.HELD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Iterable, Mapping
 
@@ -48,13 +48,15 @@ class StatusMap:
     """``write``: our status to the id of one of the instance's. ``names``: all of the instance's, by id.
 
     ``reads``: what others of the instance's statuses mean for us, by id. ``withdrawn``: what a ticket ends with of
-    which nothing was remediated or excepted, None where that is the status for Exception.
+    which nothing was remediated or excepted, None where that is the status for Exception. ``lost``: the names that
+    somebody chose for statuses of ours, WITHDRAWN among them, and that the instance does not have.
     """
 
     write: Mapping[Status, int] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     reads: Mapping[int, Status] = field(default_factory=dict)
     withdrawn: int | None = None
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -93,6 +95,22 @@ class StatusMap:
         own = {} if ends in write.values() else {ends: Status.EXCEPTION}
         return cls(write, names, {**own, **reads}, ends)
 
+    @classmethod
+    def of_those_there(
+        cls, names: Mapping[int, str], chosen: Mapping[Status, str], reading: Mapping[str, Status], withdrawn: str
+    ) -> StatusMap:
+        """The same without the chosen names that the instance does not have, which are ``lost``. No other status stands
+        in for one of these."""
+        known = {name.casefold() for name in names.values()}
+        there = {status: name for status, name in chosen.items() if name.casefold() in known}
+        reads = {name: status for name, status in reading.items() if name.casefold() in known}
+        lost = {status.value: name for status, name in chosen.items() if status not in there}
+        if withdrawn and withdrawn.casefold() not in known:
+            lost[WITHDRAWN] = withdrawn
+        mapped = cls.of(names, there, reads, "" if WITHDRAWN in lost else withdrawn)
+        write = {status: number for status, number in mapped.write.items() if status.value not in lost}
+        return replace(mapped, write=write, lost=lost)
+
     def unmapped(self) -> list[Status]:
         """Ours that stand for none of the instance's: steps that would set them are not done."""
         return [status for status in Status if status not in self.write]
@@ -106,14 +124,14 @@ class StatusMap:
         return {number: ours for number, ours in found.items() if len(ours) > 1 and number not in self.reads}
 
     def written(self, body: Mapping[str, Any]) -> int | None:
-        """The instance's status that a step's body sets; None where nobody has mapped it.
+        """The instance's status that a step's body sets; None where nobody has mapped it, or it is lost.
 
         The body has our ``status``, and ``withdrawn`` where all of the ticket was; or the instance's that it
         ``restores``.
         """
         if "restores" in body:
             return int(body["restores"])
-        if body.get("withdrawn") and self.withdrawn is not None:
+        if body.get("withdrawn") and (self.withdrawn is not None or WITHDRAWN in self.lost):
             return self.withdrawn
         return self.write.get(Status(body["status"]))
 

@@ -29,12 +29,13 @@ from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
+from ..tickets.mapped_names import is_due
 from . import enrich, uploads, work
 from .incoming import forget_unfinished
 from .rescans import rescans
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH, COUNT, FEEDS = "round", "watch", "count", "feeds"
+ROUND, WATCH, COUNT, FEEDS, NAMES, INVESTIGATIONS = "round", "watch", "count", "feeds", "names", "investigations"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -99,6 +100,13 @@ def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
     """Put the tying of a ticket's findings into the queue, as its note wants it; False where it waits already."""
     lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
     return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
+
+
+def ask_to_reconcile(connection_id: int, *, apply: bool, pause: int = 0) -> bool:
+    """Put the comparison of a connection with HaloITSM into the queue, and the putting right of what is different where
+    ``apply`` says so; False where that waits there already. ``pause`` in seconds."""
+    lock, once = f"connection-{connection_id}", f"reconcile-{connection_id}-{int(apply)}"
+    return _ask("reconcile", lock=lock, once=once, pause=pause, connection_id=connection_id, apply=int(apply))
 
 
 def _ask(task: str, *, lock: str, once: str, pause: int, **ids: int) -> bool:
@@ -214,6 +222,46 @@ def tie_ticket(ticket_id: int) -> None:
         not_tied(ticket, ended.text)
 
 
+@app.task(name="reconcile")
+def reconcile(connection_id: int, apply: int) -> None:
+    """Compare a connection with HaloITSM, and put right what is different where ``apply`` is 1."""
+    connection_row = models.Connection.objects.filter(pk=connection_id).first()
+    if connection_row is None:
+        return
+    _close_what_was_interrupted(kind="reconcile", detail__connection=connection_id)
+    ended = _ended(
+        lambda: work.reconcile(connection_row, apply=bool(apply)),
+        lambda: ask_to_reconcile(connection_id, apply=bool(apply), pause=PAUSE),
+    )
+    if ended is not None:
+        _log.info("Connection %s was compared with HaloITSM: %s.", connection_id, ended.ending.word)
+
+
+def ask_to_look_up(connection_id: int) -> bool:
+    """Put a look at what a connection names in HaloITSM into the queue; False where it waits there already."""
+    once = f"names-{connection_id}"
+    return _ask("look_up", lock=once, once=once, pause=0, connection_id=connection_id)
+
+
+@app.task(name="look_up")
+def look_up(connection_id: int) -> None:
+    """Look whether HaloITSM has all that a connection and its projects name."""
+    row = models.Connection.objects.filter(pk=connection_id).first()
+    if row is not None:
+        ended = _ended(lambda: work.look_up(row), lambda: ask_to_look_up(connection_id))
+        if ended is not None:
+            _log.info("What connection %s names in HaloITSM was looked up: %s.", connection_id, ended.ending.word)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id=NAMES)
+@app.task(name=NAMES, lock=NAMES, queueing_lock=NAMES)
+def look_for_due_names(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for such a look once a day; where HaloITSM was away, at each turn of this."""
+    for row in models.Connection.objects.order_by("pk"):
+        if is_due(row, timezone.now()):
+            ask_to_look_up(row.pk)
+
+
 @app.task(name="import_folder")
 def import_folder(source_id: int) -> None:
     """Take in what was put into a source's folder, however that ends; then its projects are to be run."""
@@ -302,6 +350,15 @@ def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool
     return last is None or not -SLACK <= now - last < every - SLACK
 
 
+@app.periodic(cron="* * * * *", periodic_id=INVESTIGATIONS)
+@app.task(name=INVESTIGATIONS, lock=INVESTIGATIONS, queueing_lock=INVESTIGATIONS)
+def look_for_investigations(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for the run of each source of investigations that was looked at as long ago as its interval says."""
+    for source in models.InvestigationSource.objects.filter(project__paused=False).select_related("project"):
+        if is_round_due(source.looked, timezone.now(), timedelta(minutes=source.settings["every"])):
+            ask_to_run(source.project)
+
+
 @transaction.atomic
 def begin_round(now: datetime) -> None:
     """Put into the queue the readings that are due, the sending of accepted risks and the runs of all projects, and
@@ -387,7 +444,7 @@ def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ende
             time.sleep(1)
 
 
-def _close_what_was_interrupted(**of: models.Source | models.Project) -> None:
+def _close_what_was_interrupted(**of: models.Source | models.Project | str | int) -> None:
     """End the rows of runs that have no end. Their process is gone, or it writes their true end later."""
     ended = {"finished": timezone.now(), "outcome": Ending.FAILED.word, "detail": {"text": INTERRUPTED}}
     models.Run.objects.filter(finished=None, **of).update(**ended)

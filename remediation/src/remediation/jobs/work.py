@@ -19,21 +19,26 @@ from django.utils import timezone
 from ..domain.plan import Plan
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
+from ..investigations.run import run_of
 from ..sources import excepting
 from ..sources.progress import Tell, unheard
 from ..sources.reading import is_read, reading_of
 from ..store import models
 from ..store.intake import take_in
 from ..store.json_keys import change_keys
+from ..tickets import mapped_names
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
-from ..tickets.run import ProjectRun, waiting_reasons
+from ..tickets.reconcile import Reconciliation
+from ..tickets.run import client_of, waiting_reasons
 from .rescans import rescan, rescans
 from .telling import told
 
 Say = Callable[[str], None]
 # The kind of run that writes to a console, which is no reading of it.
 EXCEPTIONS = "exceptions"
+# So many differences are kept of a reconciliation, for its page.
+MOST_KEPT = 1000
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     with _recorded("project", project=project) as record:
-        made, outcome = ProjectRun(project, say=_watched(project, say)).apply(approved)
+        made, outcome = run_of(project, say=_watched(project, say)).apply(approved)
         value, ending = applied(made, outcome)
         text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
         lines = [text, *(f"  {item['key']}: {item['reason']}" for item in value["not_done"])]
@@ -125,7 +130,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
 def plan_project(project: models.Project) -> Ended:
     """Read Halo back and plan a project. Nothing is carried out. Raises HaloError, HaloAway and NotInHalo."""
     with _recorded("plan", project=project) as record:
-        made, stored = ProjectRun(project).plan()
+        made, stored = run_of(project).plan()
         value = {"id": stored.pk, "steps": len(made.steps), "held": bool(made.held)}
         return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
 
@@ -145,9 +150,39 @@ def tie_ticket(ticket: models.Ticket) -> Ended:
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     try:
-        return Ended({}, ProjectRun(ticket.project).tie(ticket))
+        return Ended({}, run_of(ticket.project).tie(ticket))
     except NotPossible as error:
         return Ended({}, str(error), Ending.REFUSED)
+
+
+def reconcile(connection: models.Connection, *, apply: bool, say: Say = lambda text: None) -> Ended:
+    """Compare all tickets of a connection with HaloITSM; ``apply``: and put right what is kept of them. Nothing is
+    written to HaloITSM. What was found is in the table of runs. Raises HaloError, HaloAway, Busy and NotInHalo."""
+    about = {"connection": connection.pk, "name": connection.name, "applied": apply}
+    with _recorded("reconcile", detail=about) as record:
+        work = Reconciliation(connection, say=say)
+        done = work.apply() if apply else work.look()
+        found = [{**vars(one), "kind": one.kind.value, "is_applied": one.is_applied} for one in done.found]
+        waits = sum(one.is_applied for one in done.found)
+        text = (
+            f"{waits} differences {'were put right' if apply else 'can be put right'}, {len(found) - waits} are left."
+        )
+        unread = [
+            f"Not everything could be read. {name or 'Outside of projects'}: {why}."
+            for name, why in done.unread.items()
+        ]
+        is_held = bool(unread or (waits and not apply))
+        ended = Ended(
+            {"found": found, "unread": unread}, "\n".join([text, *unread]), Ending.HELD if is_held else Ending.DONE
+        )
+        return record(ended, found=found[:MOST_KEPT], more=max(len(found) - MOST_KEPT, 0), unread=unread)
+
+
+def look_up(connection: models.Connection) -> Ended:
+    """Look whether HaloITSM has all that a connection and its projects name. Raises HaloError and HaloAway."""
+    kept = mapped_names.look_up(connection, client_of(connection), timezone.now())
+    gone = mapped_names.gone_names(connection)
+    return Ended(kept, "\n".join(gone) or "HaloITSM has all that is used of it.", Ending.HELD if gone else Ending.DONE)
 
 
 def applied(made: Plan, outcome: Outcome) -> tuple[dict[str, Any], Ending]:
@@ -225,11 +260,13 @@ def _watched(project: models.Project, say: Say) -> Say:
 
 
 @contextmanager
-def _recorded(kind: str, **of: Any) -> Iterator[Callable[[Ended], Ended]]:
-    """A row in the table of runs: begun now, ended with what the block hands over, or with its error."""
+def _recorded(kind: str, **of: Any) -> Iterator[Callable[..., Ended]]:
+    """A row in the table of runs: begun now, ended with what the block hands over, or with its error. What else is
+    handed over by name is kept in its detail."""
     row = models.Run.objects.create(kind=kind, **of)
 
-    def record(ended: Ended) -> Ended:
+    def record(ended: Ended, **kept: Any) -> Ended:
+        row.detail = {**row.detail, **kept}
         _end(row, ended.ending, ended.text)
         return ended
 
@@ -242,5 +279,5 @@ def _recorded(kind: str, **of: Any) -> Iterator[Callable[[Ended], Ended]]:
 
 
 def _end(row: models.Run, ending: Ending, text: str) -> None:
-    row.finished, row.outcome, row.detail = timezone.now(), ending.word, {"text": text}
+    row.finished, row.outcome, row.detail = timezone.now(), ending.word, {**row.detail, "text": text}
     row.save(update_fields=["finished", "outcome", "detail"])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +15,6 @@ import polars as pl
 from django.conf import settings as of_service
 from django.utils import timezone
 
-from ..data_folder import make_data_folder
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
@@ -26,6 +22,7 @@ from ..store.one_at_a_time import Lock, only_one
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
+from .authorities import file_of
 from .console_http import ConsoleHttp
 from .errors import SourceBusy, SourceError
 from .http_answer import Meanings
@@ -146,22 +143,7 @@ def _scanner(source: models.Source, **options: Any) -> Scanner:
 
 
 def _ca_file(settings: Mapping[str, Any]) -> str | Path | None:
-    return _trusted(str(settings.get("ca") or "")) or settings.get("ca_file") or None
-
-
-def _trusted(certificates: str) -> Path | None:
-    """A file with the certificates in the data folder, named after what is in it; None for none."""
-    if not certificates:
-        return None
-    path = Path(of_service.DATA) / "authorities" / f"{sha256(certificates.encode()).hexdigest()[:16]}.pem"
-    if not path.exists():
-        make_data_folder(path.parent.parent, to_write=True)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        # Whole or not at all: another process may look for it now.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as made:
-            made.write(certificates)
-        os.replace(made.name, path)
-    return path
+    return file_of(str(settings.get("ca") or "")) or settings.get("ca_file") or None
 
 
 def _since(source: models.Source) -> datetime | None:

@@ -485,6 +485,67 @@ class Rescan(models.Model):
         constraints = [models.UniqueConstraint(fields=["ticket", "done", "site"], name="rescan_once")]
 
 
+class InvestigationSource(models.Model):
+    """An organisation of InsightIDR whose investigations have tickets: those of its standing ``project``."""
+
+    name = models.TextField(unique=True)
+    project = models.OneToOneField(Project, models.PROTECT, related_name="investigation_source")
+    settings = models.JSONField(default=dict, db_comment="address, interval, and domain.investigation_settings")
+    secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    created = models.DateTimeField(default=timezone.now)
+    looked = models.DateTimeField(null=True, db_comment="when the last complete look at InsightIDR began, by our clock")
+    version = version()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Investigation(models.Model):
+    """An investigation as InsightIDR showed it last, and what both sides last agreed on."""
+
+    source = models.ForeignKey(InvestigationSource, models.CASCADE, related_name="investigations", db_index=False)
+    rrn = key_text()
+    title = models.TextField()
+    state = models.TextField(db_comment="InsightIDR's word")
+    priority = models.TextField()
+    disposition = models.TextField()
+    origin = models.TextField(db_comment="what InsightIDR calls its source")
+    assignee = models.TextField(default="", db_comment="e-mail address")
+    tags = texts()
+    created = models.DateTimeField()
+    responsibility = models.TextField(default="")
+    seen = models.DateTimeField(db_comment="when it was read last, by our clock")
+    gone = models.DateTimeField(null=True, db_comment="since when InsightIDR does not show it")
+    ticket = models.OneToOneField(Ticket, models.SET_NULL, null=True, related_name="investigation")
+    asked_by = models.TextField(default="", db_comment="who wants a ticket for it, whatever the rule says")
+    agreed_state = models.TextField(default="", db_comment="InsightIDR's word, when both sides last had the same")
+    agreed_assignee = models.TextField(default="", db_comment="e-mail address, when both sides last had the same")
+    agreed_ticket = models.BigIntegerField(null=True, db_comment="Halo's number of the ticket that this is about")
+    agreed_at = models.DateTimeField(null=True, db_comment="when both sides were last seen in step")
+    asked = models.BooleanField(default=False, db_comment="both states were changed, and a person was asked")
+    decided = models.TextField(default="", db_comment="the side that a person has decided for: halo or insightidr")
+    disposition_chosen = models.TextField(default="", db_comment="by a person, for closing it")
+    refused = texts()  # e-mail addresses that InsightIDR does not know
+    notes_due = models.BooleanField(default=True, db_comment="its ticket changed since its comments were carried")
+    comments_read = models.DateTimeField(null=True, db_comment="when its own comments were read last, by our clock")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "rrn"], name="investigation_once")]
+        indexes = [models.Index(fields=["source", "created"], name="investigation_created")]
+
+
+class Carried(models.Model):
+    """What was carried between an investigation and its ticket: each once."""
+
+    investigation = models.ForeignKey(Investigation, models.CASCADE, related_name="carried", db_index=False)
+    what = models.TextField(db_comment="told:TICKET, halo:TICKET:NUMBER or idr:RRN: domain.investigation_plan")
+    other = models.TextField(default="", db_comment="the number or RRN of what was made of it on the other side")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["investigation", "what"], name="carried_once")]
+
+
 class Lease(models.Model):
     """Which process may write to a connection's Halo, and until when unless it renews that."""
 

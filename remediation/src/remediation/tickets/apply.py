@@ -7,29 +7,35 @@ by the mark in its text, and a status can be set twice. One process at a time wr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Callable, Mapping
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
+from ..domain.marks import said_by
 from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
-from ..domain.status import Status, StatusMap
+from ..domain.status import WITHDRAWN, StatusMap
 from ..domain.ticket import gone
 from ..store import models
+from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .attention import left_alone_by
 from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import keep_comment, keep_end, keep_status, keep_told, numbers_told
+from .keeping import SETTLING, agent_of, is_heard, keep_agent, keep_comment, keep_end, keep_investigation, keep_made
+from .keeping import keep_status
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
-from .twins import UNLOOKED, Twins, by_reference
+from .twins import Twins, by_reference
+
+# Of these it is looked first what Halo shows: nobody's word is written over.
+_SET = (*STATUSES, Kind.ASSIGN)
 
 
 class _Moved(Exception):
-    """Halo shows a ticket in another status than the plan was made from."""
+    """Halo shows a ticket in another status, or with another agent, than the plan was made from."""
 
 
 @dataclass
@@ -85,6 +91,8 @@ class Applier:
         self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
+        # Tickets whose comment was made before the store was restored from a backup, by their rows' numbers.
+        self._heard: set[int] = set()
         # Whether the project has a ticket of its own, of which the others are children.
         self._has_parent = bool(project.settings.get("parent", True))
         # Why nothing can be created, "" where it can.
@@ -156,7 +164,7 @@ class Applier:
         result = {"ticket": shown.halo_id, "adopted": True}
         step_row = self._rows[step.key] if step else None
         with self._journal.held():
-            self._made(row, shown, sent)
+            keep_made(row, shown, sent, self._statuses, self._now())
             if step_row:
                 keep_end(self._journal, row, step_row, result, self._now())
             else:
@@ -164,25 +172,6 @@ class Applier:
         if step:
             self._outcome.done.append(step.key)
             self._say(f"  found    {step.kind.value} {step.ticket_key}: ticket {shown.halo_id} was made before")
-
-    def _made(self, row: models.Ticket, shown: Shown, sent: Mapping[str, Any]) -> None:
-        """Remember a ticket as Halo has it: a rule or a person may have changed its status already."""
-        started = self._statuses.write.get(Status.NOT_STARTED)
-        number = shown.status_id if shown.status_id is not None else started
-        ours = self._statuses.read(number)
-        row.halo_id, row.halo_status_id, row.halo_changed = shown.halo_id, number, shown.changed
-        row.status = ours.value if ours else ""
-        row.agreed_status = Status.NOT_STARTED.value
-        row.title = str(sent["title"])
-        row.due = date.fromisoformat(sent["due"]) if sent.get("due") else None
-        row.assigned = str(sent.get("agent") or "")
-        row.save(
-            update_fields=[
-                *("halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title", "due", "assigned")
-            ]
-        )
-        now = self._now()
-        keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
 
     def _parent(self) -> models.Ticket | None:
         return models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False).first()
@@ -216,7 +205,10 @@ class Applier:
         sent = _sent(step)
         try:
             # Looked at before "about to": what was not begun is nobody's but the person's who did it.
-            result = asked(lambda: self._found(step, ticket)) if step.kind in STATUSES else {}
+            result = asked(lambda: self._found(step, ticket)) if step.kind in _SET else {}
+            if not result and step.kind in STATUSES and ticket.pk in self._heard:
+                self._was_set(step, ticket)
+                return
             if not result:
                 self._note("about", ticket, row, sent)
                 result = asked(lambda: self._do(step, ticket))
@@ -228,7 +220,7 @@ class Applier:
             self._waits(step, error.cause)
             return
         except HaloAway as error:
-            if step.kind not in STATUSES:
+            if step.kind not in _SET:
                 # What may have been made raises UncertainWrite; a status may have been set.
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
@@ -236,6 +228,15 @@ class Applier:
             self._refused(step, ticket, error)
             return
         self._done(step, ticket, result)
+
+    def _was_set(self, step: Step, ticket: models.Ticket) -> None:
+        """A status belongs to a comment that was made before the store was restored, so it was set then as well: what
+        HaloITSM shows instead is a person's."""
+        with self._journal.held():
+            ticket.agreed_status = str(step.body["status"])
+            ticket.save(update_fields=["agreed_status"])
+            change_keys(ticket, "note", {}, without=[SETTLING])
+        self._waits(step, "it was set before the backup that the store is restored from; the next run decides")
 
     def _refused(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> None:
         words, row = in_words(error), self._rows[step.key]
@@ -245,7 +246,8 @@ class Applier:
             self._waits(step, f"a comment may have been made. {words}")
             return
         self._note("failed", ticket, row, {"said": words})
-        lost = self._lost(step, ticket, error)
+        # A name that is not there now keeps a step waiting for a person, and is no refusal.
+        lost = words if isinstance(error, NotInHalo) else self._lost(step, ticket, error)
         if lost:
             self._waits(step, lost)
             return
@@ -267,7 +269,7 @@ class Applier:
             # Before it has children: they would be those of the wrong one.
             self._twins.settle(self._parent_id)
 
-    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> str:
+    def _lost(self, step: Step, ticket: models.Ticket, error: HaloError) -> str:
         """Why a refused step waits: its ticket, or a new ticket's parent, is gone. "" where that is not the reason."""
         is_likely = isinstance(error, HaloError if step.kind is Kind.CREATE else (NotFound, Unauthorized))
         row = self._parent() if step.kind is Kind.CREATE else ticket
@@ -334,6 +336,10 @@ class Applier:
         number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
             return self._comment(step, ticket, number)
+        if step.kind is Kind.ASSIGN:
+            agent = self._agent(step)
+            self._instance.assign(number, agent)
+            return {"agent": agent}
         wanted = self._wanted(step)
         self._instance.set_status(number, wanted)
         return {"status": wanted, "before": ticket.halo_status_id}
@@ -342,7 +348,10 @@ class Applier:
         """The status of Halo's that a step sets. Raises NotInHalo."""
         wanted = self._statuses.written(step.body)
         if wanted is None:
-            raise NotInHalo(f"No status of HaloITSM is mapped to {step.body['status']}. Map one: connect --status.")
+            ours = WITHDRAWN if step.body.get("withdrawn") and WITHDRAWN in self._statuses.lost else step.body["status"]
+            if name := self._statuses.lost.get(ours):
+                raise NotInHalo(f"HaloITSM has no status named {name!r}, which is chosen for {ours}. Choose another.")
+            raise NotInHalo(f"No status of HaloITSM is mapped to {ours}. Map one: connect --status.")
         return wanted
 
     def _found(self, step: Step, ticket: models.Ticket) -> dict[str, Any]:
@@ -350,14 +359,34 @@ class Applier:
 
         Raises HaloError, NotInHalo, and _Moved where somebody has changed the status since it was read back.
         """
-        wanted = self._wanted(step)
         shown = self._instance.show(ticket.halo_id or 0)
+        if step.kind is Kind.ASSIGN:
+            return self._found_agent(step, ticket, shown)
+        wanted = self._wanted(step)
         if shown is None or shown.status_id is None:
             # The write says why, or nothing is known.
             return {}
         if shown.status_id == wanted:
             return {"status": wanted, "found": "before"}
         if ticket.halo_status_id is not None and shown.status_id != ticket.halo_status_id:
+            raise _Moved
+        return {}
+
+    def _agent(self, step: Step) -> int:
+        """The number of the agent whom a step gives the ticket to. Raises HaloError and NotInHalo."""
+        email = str(step.body["email"])
+        found = next((number for number, known in self._instance.agent_emails().items() if known == email), None)
+        if found is None:
+            raise NotInHalo(f"HaloITSM has no agent with the e-mail address {email}.")
+        return found
+
+    def _found_agent(self, step: Step, ticket: models.Ticket, shown: Shown | None) -> dict[str, Any]:
+        """As ``_found``, for the agent."""
+        if shown is None or shown.agent_id is None:
+            return {}
+        if shown.agent_id == self._agent(step):
+            return {"agent": shown.agent_id, "found": "before"}
+        if shown.agent_id != agent_of(ticket):
             raise _Moved
         return {}
 
@@ -377,10 +406,14 @@ class Applier:
         newest = ticket.journal.filter(event="done").order_by("-pk").first()
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
+        if is_heard(ticket, step.told, step.body):
+            self._heard.add(ticket.pk)
+            return {"found": "by what its newest comment in HaloITSM says"}
         result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
         if "warning" in result:
             text += f"\n({step.body['attachment']['name']} could not be attached.)"
-        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{mark_of(ticket, step.key)}")}
+        marks = f"{mark_of(ticket, step.key)} [={said_by(step.told, step.body)}]"
+        return {**result, "comment": self._instance.comment(number, f"{text}\n\n{marks}")}
 
     def _attach(self, attachment: Mapping[str, str] | None, number: int) -> dict[str, Any]:
         """Attaches a comment's file, unless it is there. One that Halo refuses holds no comment back.
@@ -401,13 +434,16 @@ class Applier:
     def _remember(self, step: Step, ticket: models.Ticket, result: Mapping[str, Any]) -> None:
         if step.kind in CREATES:
             shown = Shown(result["ticket"], result["status"], None, None)
-            self._made(ticket, shown, _sent(step))
+            keep_made(ticket, shown, _sent(step), self._statuses, self._now())
             return
         if step.kind is Kind.FOLLOW:
             ticket.key = str(step.body["key"])
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            keep_comment(ticket, step.body, step.told, self._now())
+            keep_comment(ticket, step.body, step.told, self._now(), result.get("comment"))
+        elif step.kind is Kind.ASSIGN:
+            keep_investigation(ticket, step.body, self._now())
+            keep_agent(ticket, int(result["agent"]), self._instance.agent_name(int(result["agent"])))
         else:
             keep_status(ticket, step.body, int(result["status"]), self._statuses, self._now())
 

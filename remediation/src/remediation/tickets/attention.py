@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db import transaction
 
-from haloitsm_client.tickets.references import line_of
 from haloitsm_client.values.ids import as_id
 
 from ..domain.status import Status, StatusMap
@@ -24,12 +23,13 @@ from .asking import asked
 from .cut_off import open_write
 from .instance import Instance
 from .journal import Journal
+from .inventory import reference_of
 from .keeping import TIED, found_by
+from .references import OURS
 from .twins import UNLOOKED
 
 PAUSED, DETACHED, FORGOTTEN = "paused", "detached", "forgotten"
 TYING, NOT_TIED, TIED_AT = "tying", "not_tied", "tied_at"
-_OURS = "remediation:"
 
 
 class NotPossible(Exception):
@@ -183,8 +183,8 @@ def _refusal(row: models.Ticket, number: int) -> str:
 
 def _foreign(row: models.Ticket, ticket: Mapping[str, Any]) -> str:
     """Why a ticket of Halo's cannot be taken, by the reference that it carries; "" where it carries none of ours."""
-    reference = str(ticket.get("third_party_id_string") or "") or line_of(ticket)
-    if not reference.startswith(_OURS) or reference == row.reference:
+    reference = reference_of(ticket)
+    if not reference.startswith(OURS) or reference == row.reference:
         return ""
     owner = models.Ticket.objects.filter(reference=reference).first()
     if owner is not None and (owner.note.get(DETACHED) or owner.halo_id not in (None, as_id(ticket.get("id")))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from haloitsm_client import HaloClient, HaloError, NotFound, Unauthorized
 from haloitsm_client.changes import OVERLAP, changed_since, clock_of, skew_of
@@ -12,6 +12,7 @@ from haloitsm_client.http.retry import RetryPolicy
 from haloitsm_client.values.ids import as_id
 from haloitsm_client.values.sort_key import SortKey
 
+from ..domain.marks import marks_in
 from ..domain.status import WITHDRAWN, Status, StatusMap
 
 # How many names an error lists.
@@ -75,8 +76,12 @@ class Instance:
         self._options = options
         self._place: dict[str, int] | None = None
 
-    def status_map(self) -> StatusMap:
-        """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out."""
+    def status_map(self, *, whole: bool = True) -> StatusMap:
+        """Our statuses and the instance's. Statuses of other things than tickets (type other than 0) are left out.
+
+        Raises HaloError, and NotInHalo for a chosen name that there is none of; with ``whole`` False that is ``lost``
+        in the map.
+        """
         rows = self._client.lookups.statuses()
         names = {
             number: str(row.get("name"))
@@ -92,8 +97,11 @@ class Instance:
         reads = {
             name: Status.EXCEPTION if ours == WITHDRAWN else Status(ours) for name, ours in self._options.reads.items()
         }
+        withdrawn = self._options.statuses.get(WITHDRAWN, "")
+        if not whole:
+            return StatusMap.of_those_there(names, write, reads, withdrawn)
         try:
-            return StatusMap.of(names, write, reads, self._options.statuses.get(WITHDRAWN, ""))
+            return StatusMap.of(names, write, reads, withdrawn)
         except ValueError as error:
             raise NotInHalo(str(error)) from None
 
@@ -152,12 +160,11 @@ class Instance:
 
     def fields(self, body: Mapping[str, Any], *, parent_id: int | None, is_parent: bool) -> dict[str, Any]:
         """Halo's fields for a new ticket from a step's body. Raises HaloError, NotInHalo."""
-        wanted = self._options.parent_type if is_parent else self._options.ticket_type
         made: dict[str, Any] = {
             "summary": body["summary"],
             "details": body["details"],
             "dont_do_rules": False,
-            "tickettype_id": self._number("tickettype", wanted) if wanted else None,
+            "tickettype_id": self.type_id(is_parent=is_parent),
             "priority_id": self._number("priority", body["priority"]) if body.get("priority") else None,
             "agent_id": self._number("agent", body["agent"]) if body.get("agent") else None,
             "team_id": self._number("team", body["team"]) if body.get("team") else None,
@@ -203,6 +210,26 @@ class Instance:
         rows = self._client.list_actions(halo_id, 100)
         return any(mark in f"{row.get('note', '')}{row.get('note_html', '')}" for row in rows)
 
+    def newest_comment(self, halo_id: int) -> tuple[str, str] | None:
+        """The mark of the newest comment of ours among a ticket's newest 100 actions, and what it says (``marks``).
+
+        None where there is none. What other agents have copied does not count. Raises HaloError.
+        """
+        for row in self._client.list_actions(halo_id, 100):
+            found = marks_in(f"{row.get('note', '')}{row.get('note_html', '')}")
+            if found and as_id(row.get("who_agentid")) in (None, self._client.own_agent_id):
+                return found
+        return None
+
+    def is_closed(self, status_id: int | None) -> bool:
+        """Whether a status is known to be a closed one."""
+        return bool(self._client.lookups.closed(status_id))
+
+    def type_id(self, *, is_parent: bool) -> int | None:
+        """The type that new tickets get, None where HaloITSM chooses. Raises HaloError, NotInHalo."""
+        wanted = self._options.parent_type if is_parent else self._options.ticket_type
+        return self._number("tickettype", wanted) if wanted else None
+
     def set_status(self, halo_id: int, status_id: int) -> None:
         """Moves a ticket to a status; assigns it to the closing agent first where Halo wants somebody assigned.
 
@@ -220,6 +247,24 @@ class Instance:
             agent = self._number("agent", self._options.closing_agent)
             self._client.update_ticket(halo_id, {"agent_id": agent})
             write()
+
+    def assign(self, halo_id: int, agent_id: int) -> None:
+        """Gives a ticket to an agent. Raises HaloError."""
+        self._client.update_ticket(halo_id, {"agent_id": agent_id})
+
+    @property
+    def own_agent(self) -> int | None:
+        """The agent that this service writes as; None where Halo does not tell. Raises HaloError."""
+        return self._client.own_agent_id
+
+    def agent_emails(self) -> dict[int, str]:
+        """The e-mail addresses of agents in lower case, by number; those without one are left out. Raises HaloError."""
+        rows = ((as_id(row.get("id")), str(row.get("email") or "")) for row in self._client.lookups.rows("agent"))
+        return {number: email.strip().lower() for number, email in rows if number is not None and email.strip()}
+
+    def comments(self, halo_id: int) -> list[Mapping[str, Any]]:
+        """What was written on a ticket, as Halo has it, newest first: of its newest 100 actions. Raises HaloError."""
+        return list(self._client.list_comments(halo_id))
 
     def agent_name(self, number: int) -> str:
         """The name of an agent, "" where there is none. Raises HaloError."""
@@ -251,10 +296,20 @@ class Instance:
                     break
         return shown
 
+    def rows(self, query: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
+        """The ticket list page by page, open tickets, then closed ones; a ticket may be in both. Raises HaloError."""
+        reader = self._client.reader(RetryPolicy())
+        for state in ({}, {"closed_only": "true"}):
+            for rows, _ in reader.pages({**query, **state}):
+                yield rows
+
     def show(self, halo_id: int) -> Shown | None:
-        """One ticket; None where it does not exist, or the agent may not see it. Raises HaloError."""
+        """One ticket; None where it does not exist, was merged into another, or the agent may not see it.
+
+        Raises HaloError.
+        """
         ticket = self.ticket(halo_id)
-        return None if ticket is None else self.shown(ticket)
+        return None if ticket is None or as_id(ticket.get("merged_into_id")) else self.shown(ticket)
 
     def ticket(self, halo_id: int) -> Mapping[str, Any] | None:
         """One ticket as Halo has it; None as in ``show``. Raises HaloError."""

@@ -10,7 +10,8 @@ from django.db.models import OuterRef, Subquery
 
 from haloitsm_client import HaloError, NotFound, Unauthorized
 
-from ..domain.plan import Kind, digest
+from ..domain.marks import mark
+from ..domain.plan import Kind
 from ..store import models
 from .asking import asked, in_words
 from .attention import DETACHED
@@ -26,8 +27,7 @@ ABSENT_BEFORE_RETRY = timedelta(minutes=10)
 
 def mark_of(row: models.Ticket, key: str) -> str:
     """What a comment is found by. The same step may have to be told again after other things: it counts how often."""
-    done = row.journal.filter(event=models.Journal.Event.DONE, step__key=key).count()
-    return f"[{digest([key, done])}]"
+    return f"[{mark(key, row.journal.filter(event=models.Journal.Event.DONE, step__key=key).count())}]"
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ class OpenComments:
 
     def _is_there(self, one: _Open) -> bool:
         """Raises HaloError and HaloAway."""
-        number, mark = one.row.halo_id or 0, mark_of(one.row, one.step.key)
-        is_there = asked(lambda: self._instance.has_comment(number, mark))
+        number, wanted = one.row.halo_id or 0, mark_of(one.row, one.step.key)
+        is_there = asked(lambda: self._instance.has_comment(number, wanted))
         if not is_there and self._cut_off.is_recent(one.entry):
             self._cut_off.wait()
-            is_there = asked(lambda: self._instance.has_comment(number, mark))
+            is_there = asked(lambda: self._instance.has_comment(number, wanted))
         return is_there
 
     def _is_gone(self, one: _Open) -> bool:

@@ -15,15 +15,11 @@ from .attention import DETACHED
 from .cut_off import open_write
 from .instance import Instance, Shown
 from .journal import Journal
-from .keeping import RESCAN, TAKEN_BACK, keep_end, keep_status
+from .keeping import RESCAN, TAKEN_BACK, UNASSIGNED, agent_of, keep_agent, keep_end, keep_status
 from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
-# Halo's agent that stands for nobody.
-UNASSIGNED = 1
-# In a ticket's note: the number of its agent.
-_AGENT = "agent"
 # In a connection's settings: the names of Halo's statuses by their numbers.
 STATUS_NAMES = "halo_statuses"
 
@@ -60,7 +56,7 @@ def read_back(
             for number in known.keys() - seen:
                 mark_missing(known[number], now())
         changed = sum(
-            _shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
+            shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
         )
         # What nobody had mapped may be mapped by now.
         changed += sum(
@@ -68,10 +64,11 @@ def read_back(
             for row in known.values()
             if not row.status
         )
+        # What people wrote there is read by who carries it on.
+        there = [known[one.halo_id].pk for one in shown if one.halo_id in known]
+        models.Investigation.objects.filter(ticket__in=there).update(notes_due=True)
         for row, number, name in agents:
-            row.assigned = name
-            row.save(update_fields=["assigned"])
-            change_keys(row, "note", {_AGENT: number})
+            keep_agent(row, number, name)
         skew = {} if changes.skew is None else {"skew": changes.skew}
         # By which pages name Halo's status of a ticket.
         names = {STATUS_NAMES: {str(number): name for number, name in statuses.names.items()}}
@@ -86,16 +83,17 @@ def _new_agents(
     found = []
     for one in shown:
         row = known.get(one.halo_id)
-        if row is None or one.agent_id is None or one.agent_id == row.note.get(_AGENT, UNASSIGNED):
+        if row is None or one.agent_id is None or one.agent_id == agent_of(row):
             continue
         name = "" if one.agent_id == UNASSIGNED else instance.agent_name(one.agent_id)
         found.append((row, one.agent_id, name))
     return found
 
 
-def _shown_again(
+def shown_again(
     row: models.Ticket, shown: Shown, statuses: StatusMap, journal: Journal, now: Callable[[], datetime]
 ) -> bool:
+    """Keep that Halo shows a ticket, and its status; whether that is another one."""
     if is_missing(row):
         found_again(row)
     return _take(row, shown.status_id, shown.changed, statuses, journal, now)

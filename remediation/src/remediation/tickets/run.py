@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -59,50 +61,37 @@ def client_of(
     )
 
 
-class ProjectRun:
-    """One run of a project. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces ``client_of``.
+class ConnectionRun:
+    """One process at work with a connection's Halo. ``now`` is the present, ``sleep`` waits; ``make_client`` replaces
+    ``client_of``.
 
-    Raises HaloError, HaloAway, and NotInHalo for a status that the connection maps and Halo does not have.
+    Raises HaloError, HaloAway, and NotInHalo for a mapping of a status that is none of ours.
     """
 
     def __init__(
         self,
-        project: models.Project,
+        connection: models.Connection,
         *,
         make_client: Callable[[models.Connection, Callable[[], None]], HaloClient] | None = None,
         now: Callable[[], datetime] = timezone.now,
         sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._project = project
+        self._connection = connection
         self._now = now
         self._sleep = sleep
         self._say = say
         self._lease: Lease | None = None
-        self._budget = Budget(project.connection, now)
-        client = (make_client or client_of)(project.connection, self._still_ours)
-        self._instance = Instance(client, Options.from_table(project.connection.settings))
-        self._statuses = asked(self._instance.status_map)
-
-    def plan(self) -> tuple[Plan, models.Plan]:
-        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
-
-        While another process writes to the connection, that one reads back: the plan is of what was read last.
-        """
-        try:
-            with self._one_writer() as journal:
-                self._read_back(journal)
-        except Busy:
-            self._say(
-                "HaloITSM was not read back, because another process is at work on the connection. "
-                "The plan is of what was read last."
-            )
-        return self._planned()
+        self._budget = Budget(connection, now)
+        client = (make_client or client_of)(connection, self._still_ours)
+        self._instance = Instance(client, Options.from_table(connection.settings))
+        # A status that vanished keeps only the steps waiting that would set it.
+        self._statuses = asked(partial(self._instance.status_map, whole=False))
 
     @contextmanager
     def _one_writer(self) -> Iterator[Journal]:
         """Raises Busy."""
-        with one_writer(self._project.connection_id) as lease:
+        with one_writer(self._connection.pk) as lease:
             self._lease = lease
             try:
                 yield Journal(lease)
@@ -119,18 +108,53 @@ class ProjectRun:
 
     def _read_back(self, journal: Journal) -> None:
         self._wait()
-        asked(lambda: read_back(self._project.connection, self._instance, self._statuses, journal, self._now))
+        asked(lambda: read_back(self._connection, self._instance, self._statuses, journal, self._now))
+
+
+class ProjectRun(ConnectionRun):
+    """One run of a project. ``options`` are those of ConnectionRun, which also says what is raised."""
+
+    def __init__(self, project: models.Project, **options: Any) -> None:
+        super().__init__(project.connection, **options)
+        self._project = project
+
+    def plan(self) -> tuple[Plan, models.Plan]:
+        """Read Halo back and plan; the plan, and as it is stored. Raises HaloError and HaloAway.
+
+        While another process writes to the connection, that one reads back: the plan is of what was read last.
+        """
+        try:
+            with self._one_writer() as journal:
+                self._read_back(journal)
+        except Busy:
+            self._say(
+                "HaloITSM was not read back, because another process is at work on the connection. "
+                "The plan is of what was read last."
+            )
+        return self._planned()
 
     def _planned(self, journal: Journal | None = None) -> tuple[Plan, models.Plan]:
         """``journal`` is that of the one writer, if this process is it."""
         today: date = timezone.localdate(self._now())
-        plan = plan_of(world_of(self._project, today))
+        plan = self._made(today)
         with journal.held() if journal else transaction.atomic():
-            if plan.parent_agrees is not None:
-                # Both sides have come to the same by themselves, so there is nothing to write to Halo.
-                parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
-                parents.update(agreed_status=plan.parent_agrees.value)
+            self._keep_agreed(plan)
             return plan, self._stored(plan)
+
+    def _made(self, today: date) -> Plan:
+        """What is to be done now."""
+        return plan_of(world_of(self._project, today))
+
+    def _keep_agreed(self, plan: Plan) -> None:
+        """Both sides have come to the same by themselves, so there is nothing to write."""
+        if plan.parent_agrees is not None:
+            parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
+            parents.update(agreed_status=plan.parent_agrees.value)
+
+    def _carried_out(self, applier: Applier, plan: Plan, stored: models.Plan, journal: Journal) -> Outcome:
+        """Carry out a plan that needs no approval, or has it. ``journal`` is for writes to others than Halo."""
+        del journal
+        return applier.apply(plan, stored)
 
     @transaction.atomic
     def _stored(self, plan: Plan) -> models.Plan:
@@ -177,7 +201,7 @@ class ProjectRun:
                         return plan, Outcome(waiting=self._held(plan, stored, approved))
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
-            return plan, applier.apply(plan, stored)
+            return plan, self._carried_out(applier, plan, stored, journal)
 
     def undo(self, applied: models.Plan, by: str, *, apply: bool) -> tuple[Plan, Outcome]:
         """A plan that takes back what a plan did, and what came of it. It is carried out where ``apply`` says so.

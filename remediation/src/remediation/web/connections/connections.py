@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from ...domain.mapped_names import KINDS
 from ...domain.project import Settings
 from ...domain.status import WITHDRAWN, Status
+from ...jobs.tasks import ask_to_look_up
 from ...store import models
 from ...store.projects import DEFAULTS
 from ...tickets.budget import Budget
-from ..roles import VIEWER, needs
+from ...tickets.mapped_names import LOOKED_UP, gone_names
+from ..roles import ANALYST, VIEWER, needs
 from .assignment import FIELDS, SHARES
 
 
@@ -43,8 +48,12 @@ def connection(request: HttpRequest, number: int) -> HttpResponse:
     settings = row.settings
     kept = Settings.from_table(settings.get(DEFAULTS) or {})
     chosen = {ours.casefold(): name for ours, name in (settings.get("statuses") or {}).items()}
+    looked_up = settings.get(LOOKED_UP) or {}
     known: dict[str, Any] = {
         "row": row,
+        "looked_up": looked_up and datetime.fromisoformat(looked_up["at"]),
+        "gone": gone_names(row),
+        "unread": [(KINDS[kind].capitalize(), text) for kind, text in looked_up.get("unread", {}).items()],
         "statuses": [(ours, chosen.get(ours.casefold(), "")) for ours in (*(one.value for one in Status), WITHDRAWN)],
         "reads": settings.get("reads") or {},
         "kept": kept,
@@ -56,3 +65,13 @@ def connection(request: HttpRequest, number: int) -> HttpResponse:
         "draft": models.ConnectionDraft.objects.filter(connection=row).first(),
     }
     return render(request, "connections/connection.html", known)
+
+
+@needs(ANALYST)
+@require_POST
+def look_up_names(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask for a look at what the connection and its projects name in HaloITSM."""
+    row = get_object_or_404(models.Connection, pk=number)
+    waits = not ask_to_look_up(row.pk)
+    messages.success(request, "A look waits in the queue already." if waits else "A look is asked for.")
+    return redirect("connection", number)

@@ -7,6 +7,7 @@ from . import connections, finish, wizard
 urlpatterns = [
     path("connections/", connections.all_connections, name="connections"),
     path("connections/<int:number>/", connections.connection, name="connection"),
+    path("connections/<int:number>/names/", connections.look_up_names, name="connection-names"),
     path("connections/<int:number>/change/", wizard.change, name="connection-change"),
     path("connections/new/", wizard.new, name="connection-new"),
     path("connections/drafts/<int:number>/details/", wizard.details, name="draft-details"),

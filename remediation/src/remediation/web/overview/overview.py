@@ -68,10 +68,11 @@ def _shown(project: dict[str, Any], row: Any) -> dict[str, Any]:
 
 
 def _connections(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    used = {one["connection"]: one["requests"] for one in known}
+    told = {one["connection"]: one for one in known}
     rows = models.Connection.objects.annotate(count=Count("projects")).order_by("name")
     return [
-        {"name": row.name, "settings": row.settings, "count": row.count, "requests": used.get(row.name)} for row in rows
+        {**told.get(row.name, {}), "pk": row.pk, "name": row.name, "settings": row.settings, "count": row.count}
+        for row in rows
     ]
 
 

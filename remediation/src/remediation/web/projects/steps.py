@@ -55,15 +55,18 @@ def words(result: Mapping[str, Any]) -> str:
     if "comment" in result:
         return f"comment {result['comment']}"
     if "found" in result:
-        return "the comment was there already"
+        return "it was so already"
     if "key" in result:
         return f"the ticket stands for {result['key']} now"
     if "status" in result:
         return f"HaloITSM's status {result['status']}"
-    return ""
+    if "agent" in result:
+        return f"HaloITSM's agent {result['agent']}"
+    # Of an investigation.
+    return str(result.get("state") or result.get("assignee") or "")
 
 
-# What a step's body holds that HaloITSM gets, in the order in which a person reads it.
+# What a step's body holds that the other side gets, in the order in which a person reads it.
 _LOOKS = {
     "summary": "Summary",
     "status": "Status",
@@ -73,6 +76,9 @@ _LOOKS = {
     "team": "Team",
     "details": "Details",
     "text": "Comment",
+    "state": "Investigation's status",
+    "disposition": "Disposition",
+    "email": "Given to",
 }
 MOST_ASSETS = 50
 
@@ -91,6 +97,7 @@ def evidence(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     more = f" and {len(assets) - MOST_ASSETS} more" if len(assets) > MOST_ASSETS else ""
     found = [("Assets", ", ".join(map(str, assets[:MOST_ASSETS])) + more)] if assets else []
     found += [("Scans", ", ".join(map(str, scans)))] if scans else []
+    found += [("Investigation", str(known["investigation"]))] if known.get("investigation") else []
     return [*found, ("Findings", str(known["findings"]))] if known.get("findings") else found
 
 

@@ -47,6 +47,7 @@ def service(request: HttpRequest) -> HttpResponse:
     known = {
         "sources": [_source(row) for row in models.Source.objects.order_by("name")],
         "kinds": NAMES,
+        "connections": models.Connection.objects.order_by("name"),
         "feeds": [{**one, "read": one["read"] and datetime.fromisoformat(one["read"])} for one in feeds()],
         "workers": workers(),
         "keep_days": settings.KEEP_DAYS,

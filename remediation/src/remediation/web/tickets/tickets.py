@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
@@ -16,6 +15,7 @@ from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
 from ...tickets.attention import NOT_TIED, TYING, left_alone_by
 from ...tickets.keeping import RESCAN
+from ...tickets.portal import link_of
 from ..listing.listed import listed
 from ..projects.steps import shown
 from ..roles import VIEWER, needs
@@ -67,15 +67,6 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
         "steps": shown(steps[:NEWEST], row.project),
         "journal": row.journal.order_by("-pk").select_related("step")[:NEWEST],
     }
-
-
-def link_of(row: models.Ticket) -> str:
-    """The ticket in HaloITSM's agents' portal: ``/tickets?id=NUMBER`` beside the API's ``/api``. Seen in links of other
-    integrations, not in a HaloITSM of ours."""
-    server = urlsplit(str(row.project.connection.settings.get("resource_server", "")))
-    if row.halo_id is None or server.scheme not in ("https", "http"):
-        return ""
-    return f"{server.scheme}://{server.netloc}/tickets?id={row.halo_id}"
 
 
 def _devices(row: models.Ticket, assets: Sequence[str]) -> list[dict[str, Any]]:

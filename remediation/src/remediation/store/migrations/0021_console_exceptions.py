@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0019_counts_of_sources"),
+        ("store", "0020_investigations"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0020_console_exceptions"),
+        ("store", "0021_console_exceptions"),
     ]
 
     operations = [
