@@ -310,6 +310,29 @@ class RiskAcceptance(models.Model):
         ]
 
 
+class ConsoleException(models.Model):
+    """An asset and a vulnerability for which a console was asked for an exception, or is to be: domain.exceptions."""
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="exceptions", db_index=False)
+    acceptance = models.ForeignKey(RiskAcceptance, models.PROTECT, related_name="exceptions")
+    asset = key_text()
+    vulnerability = key_text()
+    state = models.TextField(db_comment="a State of domain.exceptions")
+    number = models.IntegerField(null=True, db_comment="the console's")
+    reference = models.TextField(default="", db_comment="stands in the comment; empty: nothing was ever sent")
+    until = models.DateField(db_comment="the last day on which it was asked to hold")
+    doing = models.TextField(default="", db_comment="what was begun, and whose outcome is not known: submit, ...")
+    since = models.DateTimeField(null=True, db_comment="when it was begun")
+    released = models.BooleanField(default=False, db_comment="it needs no word of an approver")
+    said = models.TextField(default="", db_comment="what a person should know")
+    at = models.DateTimeField(default=timezone.now, db_comment="when something of it changed last")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "asset", "vulnerability"], name="console_exception_once")
+        ]
+
+
 class Run(models.Model):
     """One reading of a source or one run of a project, and how it ended."""
 
@@ -435,6 +458,31 @@ class Ticket(models.Model):
     def name(self) -> str:
         """Key and generation, as plans name it."""
         return f"{self.key}/{self.generation}"
+
+
+class Rescan(models.Model):
+    """A scan of a ticket's assets in one site that the console was asked for because a person calls the ticket done."""
+
+    class State(models.TextChoices):
+        """``about``: begun, and its end is not known yet."""
+
+        ABOUT = "about"
+        ASKED = "asked"
+        REFUSED = "refused"
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="rescans", db_index=False)
+    done = models.DateTimeField(db_comment="when the ticket was called done, by Halo's clock")
+    site = models.IntegerField(db_comment="the console's number")
+    site_name = models.TextField()
+    hosts = texts()
+    name = models.TextField(unique=True, db_comment="of the scan, by which the console finds it again")
+    state = models.TextField(choices=State.choices, default=State.ABOUT)
+    number = models.BigIntegerField(null=True, db_comment="the console's, of the scan")
+    said = models.TextField(default="", db_comment="why it was refused")
+    at = models.DateTimeField(db_comment="when it was sent, or is to be")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ticket", "done", "site"], name="rescan_once")]
 
 
 class InvestigationSource(models.Model):

@@ -30,6 +30,8 @@ AGENT = "agent"
 UNASSIGNED = 1
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
+# What was asked of the scanner since a person called it done, or why nothing was.
+RESCAN = "rescan"
 # What the newest comment of ours in Halo says, where the journal does not have that comment (``domain.marks``).
 HEARD = "heard"
 
@@ -123,7 +125,7 @@ def keep_status(
     row.status = row.agreed_status = str(body["status"])
     row.save(update_fields=["status", "agreed_status", "halo_status_id"])
     # Who opens it again after this is told once more.
-    change_keys(row, "note", {}, without=[SETTLING, RELEASED, "reopened"])
+    change_keys(row, "note", {}, without=[SETTLING, RELEASED, RESCAN, "reopened"])
 
 
 @transaction.atomic

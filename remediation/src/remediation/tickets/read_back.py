@@ -15,7 +15,7 @@ from .attention import DETACHED
 from .cut_off import open_write
 from .instance import Instance, Shown
 from .journal import Journal
-from .keeping import TAKEN_BACK, UNASSIGNED, agent_of, keep_agent, keep_end, keep_status
+from .keeping import RESCAN, TAKEN_BACK, UNASSIGNED, agent_of, keep_agent, keep_end, keep_status
 from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
@@ -148,7 +148,7 @@ def _take(
     row.save(update_fields=["halo_status_id", "halo_changed", "status"])
     # It is a person's word: what was taken back before may be done again. Who opens a ticket again after having closed
     # it is told once more why it was settled.
-    over = [TAKEN_BACK, *(["reopened"] if ours in ENDED else [])]
+    over = [TAKEN_BACK, RESCAN, *(["reopened"] if ours in ENDED else [])]
     if any(row.note.get(name) for name in over):
         change_keys(row, "note", {}, without=over)
     return True

@@ -34,7 +34,7 @@ _RAISES = [
 # The fields that are settings of the same name; the others are read in ``settings``.
 _PLAIN = (
     "owner", "priority", "min_severity", "granularity", "epss_from", "mass_least", "most_creates",
-    "reopen_linked", "resolve_unreported",
+    "reopen_linked", "resolve_unreported", "rescan",
 )  # fmt: skip
 _LISTS, _LEAST, _FLAGS = ("sites", "tags", "assets"), ("min_cvss", "min_risk", "min_epss"), ("exploitable", "kev")
 
@@ -110,6 +110,12 @@ class ProjectForm(forms.Form):
         required=False,
         label="Two reports in a row without a finding count as done, where absence proves nothing",
         label_suffix="",
+    )
+    rescan = forms.BooleanField(
+        required=False,
+        label="The InsightVM console is asked to scan the devices of a ticket that somebody calls done",
+        label_suffix="",
+        help_text="A few devices, a few times a day: how many, and in which hours, is set on the command line.",
     )
 
     def __init__(self, *args: Any, fixed: bool = False, **more: Any) -> None:

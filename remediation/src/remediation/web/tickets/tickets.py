@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
 from ...tickets.attention import NOT_TIED, TYING, left_alone_by
+from ...tickets.keeping import RESCAN
 from ...tickets.portal import link_of
 from ..listing.listed import listed
 from ..projects.steps import shown
@@ -61,6 +62,7 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
         "more_devices": max(len(assets) - MOST, 0),
         "page": findings,
         "findings": _findings(row, list(findings), told),
+        "rescan": row.note.get(RESCAN),
         "not_done": [one["reason"] for one in (plan.not_done if plan else []) if one["key"] in (row.name, row.key)],
         "steps": shown(steps[:NEWEST], row.project),
         "journal": row.journal.order_by("-pk").select_related("step")[:NEWEST],
