@@ -44,6 +44,7 @@ _LISTS = {
     "vulnerabilities, overdue ones": "/vulnerabilities/?overdue=yes",
     "vulnerabilities without a ticket": "/vulnerabilities/?ticket=no",
     "a vulnerability": "/vulnerabilities/{vulnerability}/",
+    "differences": "/differences/",
     "devices": "/devices/",
     "devices by name": "/devices/?order=name",
     "the device of a name": "/devices/?name=host77.corp",

@@ -48,10 +48,10 @@ FROM now WHERE old.id = now.id
   AND (old.critical, old.high, old.medium, old.low, old.none)
       IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none)
 """
-# Whether the risk of a row of ``finding``, of one source, is accepted on a day.
+# Whether the risk of a row of ``finding`` is accepted on a day.
 ACCEPTED = """EXISTS (
     SELECT FROM store_riskacceptance AS accepted
-    WHERE accepted.source_id = %(source)s AND withdrawn IS NULL AND expires >= %(today)s
+    WHERE accepted.source_id = finding.source_id AND withdrawn IS NULL AND expires >= %(today)s
       AND coalesce(accepted.asset = finding.asset, true)
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))

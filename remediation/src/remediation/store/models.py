@@ -339,6 +339,12 @@ class Observation(models.Model):
         indexes = [
             models.Index(fields=["snapshot"], name="observation_snapshot"),
             models.Index(fields=["source", "asset", "vulnerability"], name="observation_finding"),
+            # What was settled and what came back, of any time.
+            models.Index(
+                fields=["kind", "source"],
+                condition=models.Q(kind__in=["remediated", "rediscovered"]),
+                name="observation_settled",
+            ),
         ]
 
 

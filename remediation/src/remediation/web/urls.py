@@ -10,6 +10,7 @@ AREAS = (
     "overview",
     "vulnerabilities",
     "devices",
+    "differences",
     "tickets",
     "acceptances",
     "projects",
