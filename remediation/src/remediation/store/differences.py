@@ -83,7 +83,7 @@ def _after(taken: list[tuple[int, datetime]], day: date) -> int:
 
 
 # A row for each finding of which something was observed. ``was`` and ``is``: whether it was and is there; ``kind`` is
-# null where nothing became of it. A solution changes only by what is told anew, and the observation before has the old one.
+# null where nothing became of it. A solution changes only by what is told anew; the observation before has the old one.
 _CHANGED = f"""
 CREATE TEMPORARY TABLE {{table}} ON COMMIT DROP AS
 WITH told AS (

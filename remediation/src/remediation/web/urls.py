@@ -11,6 +11,7 @@ AREAS = (
     "vulnerabilities",
     "devices",
     "differences",
+    "remedies",
     "tickets",
     "acceptances",
     "projects",

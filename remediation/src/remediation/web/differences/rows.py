@@ -11,11 +11,12 @@ from ..listing.choices import named
 _KINDS = " ".join(f"WHEN '{kind.value}' THEN '{word}'" for kind, word in WORDS.items())
 _SOLUTION = """(SELECT coalesce(name, solution) FROM store_solution AS known
     WHERE known.source_id = changed.source_id AND known.solution = changed.{})"""
+# Constants of the program's.
 _MOVED = f"""CASE
     WHEN changed.kind <> 'moved' THEN NULL
     WHEN asset_before IS NOT NULL THEN 'from asset ' || (SELECT asset FROM store_asset WHERE id = asset_before)
     ELSE 'from ' || coalesce({_SOLUTION.format("solution_before")}, 'no solution')
-END"""
+END"""  # nosec B608
 _ASSET = "coalesce(asset.host_name, asset.ip, asset.asset)"
 
 _ROWS = """changed_finding AS changed
@@ -44,7 +45,11 @@ def changed() -> Listing:
         ),
         filters=(
             Filter(
-                "kind", "What", "changed.kind = ANY(%(kind)s)", "choices", [(kind.value, WORDS[kind]) for kind in WORDS]
+                "kind",
+                "What",
+                "changed.kind = ANY(%(kind)s)",
+                "choices",
+                [(kind.value, word) for kind, word in WORDS.items()],
             ),
             Filter(
                 "severity",
