@@ -12,6 +12,7 @@ AREAS = (
     "devices",
     "differences",
     "remedies",
+    "network",
     "tickets",
     "acceptances",
     "projects",

@@ -25,8 +25,8 @@ MOST, SHOWN = 100, 5
 @needs(ANALYST)
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, ``remedy`` or several ``chosen`` say
-    of what, ``connection`` where to, if there are several."""
+    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, ``remedy`` or several ``chosen``
+    say of what, ``connection`` where to, if there are several."""
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
     connections = list(models.Connection.objects.order_by("name"))
