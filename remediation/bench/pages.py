@@ -45,6 +45,8 @@ _LISTS = {
     "vulnerabilities without a ticket": "/vulnerabilities/?ticket=no",
     "a vulnerability": "/vulnerabilities/{vulnerability}/",
     "differences": "/differences/",
+    "remedies": "/remedies/",
+    "network": "/network/",
     "devices": "/devices/",
     "devices by name": "/devices/?order=name",
     "the device of a name": "/devices/?name=host77.corp",

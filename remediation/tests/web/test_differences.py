@@ -170,7 +170,7 @@ def test_the_file_has_each_finding_once_and_the_page_the_same_numbers(world: lis
     for kind, word in words.items():
         assert f"{Counter(kinds.values())[kind]} {word}" in page
     assert f"{Counter(kinds.values())['still']} Still there" in page
-    printed = person.get(f"{address}?print=yes").content.decode()
+    printed = person.get(f"{address}print").content.decode()
     assert printed.rpartition("<tbody>")[2].count("<tr>") == len(told) and "<form" not in printed
     only = rows_of(person, f"{address}?export=csv&columns=kind&columns=severity&kind=fixed&severity=high")
     fixed = sum(kind == "fixed" and key[2].startswith("high") for key, kind in kinds.items())

@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from importlib import import_module
 from typing import Any
 
 import polars as pl
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from halo_emulator import HaloEmulator
@@ -120,6 +122,19 @@ def test_each_number_is_that_of_the_ledger(source: models.Source) -> None:
     assert not models.Remedy.objects.filter(source=source).exists()
 
 
+def test_what_was_there_before_is_counted_by_the_migration(source: models.Source) -> None:
+    of = {"asset": "db", "solution": None, "vulnerability": "critical-1"}
+    accept(source, **of, reason="old", until=date(2999, 1, 1), by="lead")
+    recount(source.pk, date.today())
+    models.Remedy.objects.all().delete()
+    models.Asset.objects.update(risk=0)
+    models.Device.objects.update(risk=0)
+    migration = import_module("remediation.store.migrations.0020_differences_and_remedies")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(migration.REMEDIES)
+    the_same_as_the_ledger()
+
+
 def told(client: Client, address: str) -> list[dict[str, Any]]:
     page = client.get(address)
     assert page.status_code == 200
@@ -193,11 +208,11 @@ def test_a_project_of_a_remedy_takes_in_exactly_that(source: models.Source, as_r
     row = models.Remedy.objects.get(source=source, remedy="patch")
     approver = as_role("approver")
     with HaloEmulator() as halo:
-        connection = connected(halo)
+        into = connected(halo)
         page = html.unescape(approver.get(f"/projects/new?remedy={row.pk}").content.decode())
         assert 'value="Everywhere: patch"' in page and ">\npatch</textarea>" in page
         form = {
-            "name": "Everywhere: patch", "source": source.pk, "connection": connection.pk, "solutions": "patch",
+            "name": "Everywhere: patch", "source": source.pk, "connection": into.pk, "solutions": "patch",
             "min_severity": "none", "granularity": "solution", "epss_from": 0.5, "mass_share": 30, "mass_least": 20,
             "most_creates": 100,
         }  # fmt: skip

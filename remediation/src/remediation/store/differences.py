@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.utils.timezone import localdate
+from psycopg.errors import QueryCanceled
 
 from ..domain.difference import THERE, Difference
 from ..domain.snapshot import SEVERITIES
@@ -160,8 +161,10 @@ def differences(window: Window, *, patient: bool = False) -> Iterator[None]:
                 cursor.execute(_MOVED.format(table=table), given)
             cursor.execute("ANALYZE changed_finding")
             yield
-        except OperationalError:
-            raise TooMany from None
+        except OperationalError as error:
+            if isinstance(error.__cause__, QueryCanceled):
+                raise TooMany from None
+            raise
         cursor.execute("DROP TABLE changed_finding, changed_later")
 
 

@@ -35,36 +35,36 @@ MOST_PRINTED = 1000
 
 @needs(VIEWER)
 @require_safe
-def of_days(request: HttpRequest, since: str, until: str) -> HttpResponseBase:
-    """From the end of one day to the end of another; ``?source=3`` of one source only."""
+def of_days(request: HttpRequest, since: str, until: str, printed: bool = False) -> HttpResponseBase:
+    """From the end of one day to the end of another; ``?source=3`` of one source only. ``printed``: to be printed."""
     first, second = day_in(since), day_in(until)
     if first is None or second is None or first >= second:
         raise Http404("These are no two days, the earlier one first.")
     chosen = number_in(request.GET.get("source"))
     name = get_object_or_404(models.Source, pk=chosen).name if request.GET.get("source") else "all sources"
     title = f"{first.isoformat()} to {second.isoformat()}"
-    return _compared(request, between_days(first, second, chosen or None), title, name)
+    return _compared(request, between_days(first, second, chosen or None), {"title": title, "of": name}, printed)
 
 
 @needs(VIEWER)
 @require_safe
-def of_snapshots(request: HttpRequest, before: int, after: int) -> HttpResponseBase:
-    """From one snapshot of a source to a later one."""
+def of_snapshots(request: HttpRequest, before: int, after: int, printed: bool = False) -> HttpResponseBase:
+    """From one snapshot of a source to a later one. ``printed``: to be printed."""
     records = models.SnapshotRecord.objects.select_related("source").defer("frames")
     first, second = get_object_or_404(records, pk=before), get_object_or_404(records, pk=after)
     if first.source_id != second.source_id or first.pk >= second.pk:
         raise Http404("These are no two snapshots of one source, the earlier one first.")
     title = f"{first.taken:%Y-%m-%d %H:%M} to {second.taken:%Y-%m-%d %H:%M} UTC"
-    return _compared(request, between_snapshots(first, second), title, first.source.name)
+    return _compared(request, between_snapshots(first, second), {"title": title, "of": first.source.name}, printed)
 
 
-def _compared(request: HttpRequest, window: Window, title: str, of: str) -> HttpResponseBase:
+def _compared(request: HttpRequest, window: Window, known: dict[str, Any], printed: bool) -> HttpResponseBase:
     try:
         # A file takes its time.
         with differences(window, patient=request.GET.get("export") in EXPORTS):
-            answer = _answer(request, window, {"title": title, "of": of})
+            answer = _printed(request, window, known) if printed else _listed(request, window, known)
     except TooMany:
-        return render(request, "differences/too_many.html", {"title": title, "of": of}, status=503)
+        return render(request, "differences/too_many.html", known, status=503)
     if isinstance(answer, StreamingHttpResponse):
         # It is read when the block has ended.
         answer.streaming_content = _again(window, answer.streaming_content)
@@ -76,12 +76,10 @@ def _again(window: Window, parts: Any) -> Iterator[bytes]:
         yield from parts
 
 
-def _answer(request: HttpRequest, window: Window, known: dict[str, Any]) -> HttpResponseBase:
-    is_part = request.GET.get("export") in EXPORTS or bool(request.htmx)  # type: ignore[attr-defined]  # django_htmx
-    if not is_part:
-        known |= _summary(window)
-    if request.GET.get("print"):
-        return _printed(request, known)
+def _listed(request: HttpRequest, window: Window, known: dict[str, Any]) -> HttpResponseBase:
+    # htmx and a file get the list alone.
+    if not request.htmx and request.GET.get("export") not in EXPORTS:  # type: ignore[attr-defined]  # django_htmx
+        known = {**known, **_summary(window)}
     return listed(
         request,
         changed(),
@@ -105,11 +103,11 @@ def _summary(window: Window) -> dict[str, Any]:
     }
 
 
-def _printed(request: HttpRequest, known: dict[str, Any]) -> HttpResponse:
+def _printed(request: HttpRequest, window: Window, known: dict[str, Any]) -> HttpResponse:
     listing = changed()
     try:
         rows = list(every(listing, query_of(request.GET, listing), MOST_PRINTED + 1))
     except NoSuch as trouble:
         raise Http404(str(trouble)) from None
-    known |= {"rows": rows[:MOST_PRINTED], "is_cut": len(rows) > MOST_PRINTED}
-    return render(request, "differences/printed.html", known)
+    cut = {"rows": rows[:MOST_PRINTED], "is_cut": len(rows) > MOST_PRINTED, "back": request.path.removesuffix("print")}
+    return render(request, "differences/printed.html", {**known, **_summary(window), **cut})

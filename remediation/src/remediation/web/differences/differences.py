@@ -18,7 +18,8 @@ from ..numbers import number_in
 from ..roles import VIEWER, needs
 from .chart import times
 
-WEEK = 7
+# The periods that one click leads to; the form begins with the first.
+WEEKS = (1, 4, 13)
 # Of each source, so many of the newest snapshots can be chosen.
 NEWEST = 30
 MOST_RECURRING = 20
@@ -45,8 +46,10 @@ def differences(request: HttpRequest) -> HttpResponse:
     today = timezone.now().date()
     known: dict[str, Any] = {
         "error": error,
-        "since": given.get("since") or (today - timedelta(days=WEEK)).isoformat(),
+        "since": given.get("since") or (today - timedelta(weeks=WEEKS[0])).isoformat(),
         "until": given.get("until") or today.isoformat(),
+        "weeks": [(count, (today - timedelta(weeks=count)).isoformat()) for count in WEEKS],
+        "today": today.isoformat(),
         "sources": named(models.Source),
         "snapshots": _snapshots(),
         "recurring": recurring(MOST_RECURRING),

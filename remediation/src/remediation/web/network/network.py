@@ -22,7 +22,7 @@ WAYS = {
     "custom_tags": "other tag",
 }
 # Segments of a page, and devices of a segment.
-ROWS, MOST = 50, 120
+ROWS, MOST = 25, 40
 
 
 @needs(VIEWER)
