@@ -71,7 +71,7 @@ class Scope:
             names = (pl.col(name).str.to_lowercase().str.contains(patterns) for name in ("host_name", "ip", "asset"))
             parts.append(pl.any_horizontal(name.fill_null(False) for name in names))
         if self.solutions:
-            parts.append(pl.coalesce("solution", "vulnerability").is_in(self.solutions))
+            parts.append(pl.coalesce("solution", "vulnerability").is_in(self.solutions).fill_null(False))
         return pl.all_horizontal(parts)
 
     def bad_enough(self, min_severity: str) -> pl.Expr:

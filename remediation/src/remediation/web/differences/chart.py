@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from ...domain.snapshot import SEVERITIES
 from ...store.fix_times import FixTime, fix_times
-from ..overview.chart import DARK, LIGHT
+from ..overview.chart import look
 from ..roles import VIEWER, needs
 
 MONTHS = 12
@@ -29,18 +29,7 @@ def fix_chart(request: HttpRequest) -> HttpResponse:
     ``?dark=1`` for a dark page."""
     found = {(one.month, one.severity): one.most if request.GET.get("most") else one.median for one in times()}
     months = sorted({month for month, _ in found})
-    drawn = pygal.Bar(
-        style=DARK if request.GET.get("dark") else LIGHT,
-        js=[],
-        width=900,
-        height=320,
-        show_y_guides=True,
-        legend_at_bottom=True,
-        legend_at_bottom_columns=5,
-        disable_xml_declaration=True,
-        no_prefix=True,
-        y_title="Days",
-    )
+    drawn = pygal.Bar(**look(request), y_title="Days")
     drawn.x_labels = [_name(month) for month in months]
     # All of them, so that each keeps its colour.
     for severity in SEVERITIES:
