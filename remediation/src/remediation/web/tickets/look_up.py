@@ -83,24 +83,30 @@ def _named(numbers: Sequence[int]) -> list[Named]:
     with database.cursor() as cursor:
         cursor.execute(_KEV, [list(numbers)])
         kev = {number for (number,) in cursor.fetchall()}
-    rows = models.Device.objects.filter(pk__in=numbers).prefetch_related("assets")
+    tickets = _tickets(numbers)
     found = [
         Named(
             row,
             sum(getattr(row, name) for name in SEVERITIES),
             next((name for name in SEVERITIES if getattr(row, name)), ""),
             row.pk in kev,
-            _tickets(row),
+            tickets[row.pk],
         )
-        for row in rows
+        for row in models.Device.objects.filter(pk__in=numbers)
     ]
     return sorted(found, key=lambda one: ([-getattr(one.row, name) for name in SEVERITIES], one.row.name))
 
 
-def _tickets(device: models.Device) -> list[models.Ticket]:
-    found: list[models.Ticket] = []
-    for asset in device.assets.all():
-        found += models.Ticket.objects.filter(
-            project__source=asset.source_id, assets__contains=[asset.asset], halo_id__isnull=False
-        ).select_related("project")
-    return sorted({one.pk: one for one in found}.values(), key=lambda one: -one.pk)
+def _tickets(devices: Sequence[int]) -> dict[int, list[models.Ticket]]:
+    """The tickets of each device, the newest first, by one question for each source."""
+    known: dict[int, dict[str, int]] = {}
+    assets = models.Asset.objects.filter(device__in=devices).values_list("source_id", "asset", "device_id")
+    for source, asset, device in assets:
+        known.setdefault(source, {})[asset] = device or 0
+    found: dict[int, list[models.Ticket]] = {device: [] for device in devices}
+    for source, mine in known.items():
+        rows = models.Ticket.objects.filter(project__source=source, assets__overlap=list(mine), halo_id__isnull=False)
+        for row in rows.select_related("project").order_by("-pk"):
+            for device in {mine[asset] for asset in row.assets if asset in mine}:
+                found[device].append(row)
+    return found

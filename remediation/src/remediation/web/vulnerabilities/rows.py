@@ -109,9 +109,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
             Filter("ticket", "With a ticket", f"{_TOLD} = (%(ticket)s = 'yes')", "choice", YES_NO),
-            Filter(
-                "addressed", "Addressed, not scanned since", f"{_ADDRESSED} = (%(addressed)s = 'yes')", "choice", YES_NO
-            ),
+            Filter("addressed", "Addressed", f"{_ADDRESSED} = (%(addressed)s = 'yes')", "choice", YES_NO),
             Filter("chosen", "Chosen", "vulnerability.id = ANY(%(chosen)s)", "rows"),
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),
