@@ -20,6 +20,7 @@ _DETAIL_ONLY = {
     "sla_name",
     "user_email",
     "deleted",
+    "assets",
     "closure_note",
     "closure_note_html",
 }

@@ -46,6 +46,8 @@ WORDS = {
     "str:name": "a.csv",
     "str:listing": "vulnerabilities",
     "str:kind": "insightvm",
+    "str:since": "2026-11-19",
+    "str:until": "2026-11-20",
 }
 
 

@@ -95,6 +95,7 @@ class Device(models.Model):
     medium = models.IntegerField(default=0, db_default=0)
     low = models.IntegerField(default=0, db_default=0)
     none = models.IntegerField(default=0, db_default=0)
+    risk = models.FloatField(default=0, db_default=0)
     assessed = models.DateTimeField(null=True)
 
     class Meta:
@@ -125,6 +126,7 @@ class Asset(models.Model):
     medium = models.IntegerField(default=0, db_default=0)
     low = models.IntegerField(default=0, db_default=0)
     none = models.IntegerField(default=0, db_default=0)
+    risk = models.FloatField(default=0, db_default=0, db_comment="the sum of their vulnerabilities' risks")
     scan = models.TextField(null=True, db_comment="the last scan that assessed it")
     scan_started = models.DateTimeField(null=True)
     scan_finished = models.DateTimeField(null=True)
@@ -259,6 +261,31 @@ class Solution(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "solution"], name="solution_once")]
 
 
+class Remedy(models.Model):
+    """What would be gone if a solution were carried out everywhere: the findings that count (store.counts) and have it.
+    Where a source names no solution, the vulnerability stands for it."""
+
+    source = owner("Source")
+    remedy = key_text(db_comment="the solution's key, else the vulnerability's")
+    findings = models.IntegerField()
+    assets = models.IntegerField(db_comment="on how many assets they are")
+    risk = models.FloatField(null=True, db_comment="the sum of their vulnerabilities' risks")
+    critical = models.IntegerField()
+    high = models.IntegerField()
+    medium = models.IntegerField()
+    low = models.IntegerField()
+    none = models.IntegerField()
+    vulnerabilities = texts()
+    owners = texts()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "remedy"], name="remedy_once")]
+        indexes = [
+            models.Index(Coalesce("risk", Value(-1.0)), F("id"), name="remedy_by_risk"),
+            models.Index(F("assets"), F("id"), name="remedy_by_assets"),
+        ]
+
+
 class Finding(models.Model):
     """The ledger: what is believed of every finding that was ever seen. Columns as in domain.ledger.LEDGER."""
 
@@ -362,6 +389,12 @@ class Observation(models.Model):
         indexes = [
             models.Index(fields=["snapshot"], name="observation_snapshot"),
             models.Index(fields=["source", "asset", "vulnerability"], name="observation_finding"),
+            # What was settled and what came back, of any time.
+            models.Index(
+                fields=["kind", "source"],
+                condition=models.Q(kind__in=["remediated", "rediscovered"]),
+                name="observation_settled",
+            ),
         ]
 
 

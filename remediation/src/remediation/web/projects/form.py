@@ -36,7 +36,11 @@ _PLAIN = (
     "owner", "priority", "min_severity", "granularity", "epss_from", "mass_least", "most_creates",
     "reopen_linked", "resolve_unreported", "rescan",
 )  # fmt: skip
-_LISTS, _LEAST, _FLAGS = ("sites", "tags", "assets"), ("min_cvss", "min_risk", "min_epss"), ("exploitable", "kev")
+_LISTS, _LEAST, _FLAGS = (
+    ("sites", "tags", "assets", "solutions"),
+    ("min_cvss", "min_risk", "min_epss"),
+    ("exploitable", "kev"),
+)
 
 
 class ProjectForm(forms.Form):
@@ -74,6 +78,11 @@ class ProjectForm(forms.Form):
         widget=forms.Textarea({"rows": 2}),
         label="Devices",
         help_text="Names or addresses, one to a line, with * for any part: web*.example.com, 10.0.0.*",
+    )
+    solutions = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="The source's own ids, one to a line; of a vulnerability where it names no solution. Empty: all.",
     )
     min_cvss = forms.FloatField(
         required=False, min_value=0, max_value=10, label="CVSS from", help_text="0 to 10. Empty: any."

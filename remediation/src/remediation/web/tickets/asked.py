@@ -82,5 +82,8 @@ def _name(project: models.Project, key: str) -> str:
     if project.settings.get("granularity") == "asset":
         asset = models.Asset.objects.filter(source=project.source_id, asset=key).first()
         return (asset.host_name or asset.ip or key) if asset else key
+    if project.settings.get("granularity") == "solution":
+        solution = models.Solution.objects.filter(source=project.source_id, solution=key).first()
+        return (solution.name or key) if solution else key
     known = models.Vulnerability.objects.filter(source=project.source_id, vulnerability=key).first()
     return (known.title or key) if known else key

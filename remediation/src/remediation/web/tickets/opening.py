@@ -1,4 +1,4 @@
-"""One click to a ticket: for a vulnerability, for a device, or for chosen vulnerabilities."""
+"""One click to a ticket: for a vulnerability, a device, a remedy, or for chosen vulnerabilities."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MOST, SHOWN = 100, 5
 @needs(ANALYST)
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device`` or several ``chosen`` say of what,
-    ``connection`` where to, if there are several."""
+    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, ``remedy`` or several ``chosen``
+    say of what, ``connection`` where to, if there are several."""
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
     connections = list(models.Connection.objects.order_by("name"))
@@ -52,7 +52,9 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
         "connection": connection,
         "offers": [(name, one, looks(one.body) if one.body else []) for name, one in zip(names, offers)],
         "more": max(len(subjects) - SHOWN, 0),
-        "asked": [(name, value) for name in ("vulnerability", "device", "chosen") for value in given.getlist(name)],
+        "asked": [
+            (name, value) for name in ("vulnerability", "device", "remedy", "chosen") for value in given.getlist(name)
+        ],
         "possible": bool(connection and (len(subjects) > SHOWN or any(one.body for one in offers))),
     }
     return render(request, "tickets/open.html", known)
@@ -65,6 +67,17 @@ def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
         assets = device.assets.select_related("source").order_by("source__name", "asset")
         found = [Subject(one.source, Granularity.ASSET, one.asset) for one in assets]
         return found, [device.name for _ in found]
+    if number := number_in(given.get("remedy")):
+        remedy = get_object_or_404(models.Remedy.objects.select_related("source"), pk=number)
+        solution = models.Solution.objects.filter(source=remedy.source_id, solution=remedy.remedy).first()
+        if solution:
+            return [Subject(remedy.source, Granularity.SOLUTION, solution.solution)], [
+                solution.name or solution.solution
+            ]
+        # The vulnerability stands for it.
+        given = QueryDict(mutable=True)
+        of = models.Vulnerability.objects.filter(source=remedy.source_id, vulnerability=remedy.remedy)
+        given.setlist("chosen", [str(pk) for pk in of.values_list("pk", flat=True)])
     chosen = [number_in(text) for text in (*given.getlist("chosen")[:MOST], given.get("vulnerability"))]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     found = [Subject(row.source, Granularity.VULNERABILITY, row.vulnerability) for row in rows]

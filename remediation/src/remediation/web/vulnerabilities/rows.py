@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
+from ...store.addressed import ADDRESSED_VULNERABILITIES
 from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
@@ -18,6 +19,8 @@ _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
     WHERE ticket.halo_id IS NOT NULL AND project.source_id IS NOT NULL
 ))"""
+# Whether somebody has called it done somewhere, and no scan has judged that.
+_ADDRESSED = f"((vulnerability.source_id, vulnerability.vulnerability) IN ({ADDRESSED_VULNERABILITIES}))"
 # On which device a finding is, by how its name begins or by its whole address.
 _ON_DEVICE = r"""vulnerability.id IN (
     SELECT found.id FROM store_asset AS asset
@@ -106,6 +109,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
             Filter("ticket", "With a ticket", f"{_TOLD} = (%(ticket)s = 'yes')", "choice", YES_NO),
+            Filter("addressed", "Addressed", f"{_ADDRESSED} = (%(addressed)s = 'yes')", "choice", YES_NO),
             Filter("chosen", "Chosen", "vulnerability.id = ANY(%(chosen)s)", "rows"),
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),
