@@ -48,14 +48,21 @@ FROM now WHERE old.id = now.id
   AND (old.critical, old.high, old.medium, old.low, old.none)
       IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none)
 """
-# Whether the risk of a row of ``finding``, of one source, is accepted on a day.
-ACCEPTED = """EXISTS (
+
+
+def accepted_of(source: str) -> str:
+    """Whether the risk of a row of ``finding`` is accepted on a day, as SQL. ``source`` is its source, as SQL."""
+    return f"""EXISTS (
     SELECT FROM store_riskacceptance AS accepted
-    WHERE accepted.source_id = %(source)s AND withdrawn IS NULL AND expires >= %(today)s
+    WHERE accepted.source_id = {source} AND withdrawn IS NULL AND expires >= %(today)s
       AND coalesce(accepted.asset = finding.asset, true)
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
-)"""
+)"""  # nosec B608: constants
+
+
+# The same for rows of one source.
+ACCEPTED = accepted_of("%(source)s")
 _SOURCE = """
 WITH now AS (
     SELECT count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,

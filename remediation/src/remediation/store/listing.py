@@ -6,6 +6,7 @@ place by an index. For that, what a list is ordered by is never null, and the ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +70,11 @@ class Filter:
             return " & ".join(f"'{_quoted(word)}':*" for word in asked[0].split())
         if self.kind == "number":
             try:
-                return float(asked[0])
+                if math.isfinite(value := float(asked[0])):
+                    return value
             except ValueError:
-                raise NoSuch(f"{self.title} is {asked[0]!r}, and has to be a number.") from None
+                pass
+            raise NoSuch(f"{self.title} is {asked[0]!r}, and has to be a number.")
         return asked[0]
 
 
@@ -152,6 +155,19 @@ def every(listing: Listing, query: Query, most: int) -> Iterator[dict[str, Any]]
             return
 
 
+def row_of(listing: Listing, number: int) -> dict[str, Any] | None:
+    """The row of a list with a number, None where there is none."""
+    shown = ", ".join(f'{one.sql} AS "{one.name}"' for one in listing.columns)
+    where, given = _where(listing, Query())
+    # Constants of the program's, as in a page.
+    sql = (
+        f'SELECT {listing.key} AS "key", {shown} FROM {listing.rows} {where} AND {listing.key} = %(key)s'  # nosec B608
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**given, "key": number})
+        return next(_tables(cursor), None)
+
+
 def count(listing: Listing, query: Query) -> int:
     """How many rows pass the filters; MOST_COUNTED + 1 for more than MOST_COUNTED. Raises NoSuch."""
     where, given = _where(listing, query)
@@ -204,8 +220,13 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
             raise NoSuch(
                 "The address of this page, or one of its filters, is none that the list understands."
             ) from None
-        names = [one.name for one in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+        return list(_tables(cursor))
+
+
+def _tables(cursor: Any) -> Iterator[dict[str, Any]]:
+    """The rows that a query gave, by the names of columns."""
+    names = [one.name for one in cursor.description]
+    return (dict(zip(names, row)) for row in cursor.fetchall())
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ AREAS = (
     "audit",
     "accounts",
     "reports",
+    "api_keys",
+    "api",
     "listing",
 )
 urlpatterns = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
@@ -55,7 +57,7 @@ def score(name: str, title: str, *, shown: bool = False) -> Column:
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
 
 
-def vulnerabilities(days: dict[str, int]) -> Listing:
+def vulnerabilities(days: Mapping[str, int]) -> Listing:
     """The list. ``days``: after how many days a finding is due, by severity."""
     cases = " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
     due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
