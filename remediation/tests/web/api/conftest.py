@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -18,7 +20,7 @@ BASE = "/api/v1"
 class Program:
     """A program that sends its key, if it has one, and no cookie."""
 
-    key: str | None
+    key: str | None = field(repr=False)
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """The status and the JSON of an answer. ``path`` begins below the API."""
@@ -27,31 +29,18 @@ class Program:
         return answer.status_code, answer.json()
 
     def answer(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """An answer. ``body`` is sent as it is where it is bytes, else as JSON."""
         headers = {"host": "localhost"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        given = {"data": body, "content_type": "application/json"} | more.pop("sent", {})
-        client = Client(enforce_csrf_checks=True, headers=headers | more.pop("headers", {}))
-        return client.generic(method, f"{BASE}{path}", **_as_bytes(given), **more)
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        client = Client(enforce_csrf_checks=True, headers=headers)
+        return client.generic(method, f"{BASE}{path}", content, **{"content_type": kind, **more})
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a page that there is."""
-        status, found = self.ask("GET", path, QUERY_STRING=_query(query))
+        status, found = self.ask("GET", path, QUERY_STRING=urlencode(query, doseq=True))
         assert status == 200, found
         return found
-
-
-def _as_bytes(given: dict[str, Any]) -> dict[str, Any]:
-    import json
-
-    data = given["data"]
-    if data is not None and not isinstance(data, bytes):
-        data = json.dumps(data).encode()
-    return {**given, "data": data or b""}
-
-
-def _query(given: dict[str, Any]) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode(given, doseq=True)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Devices: the assets of all sources that are one machine."""
 
+# pylint: disable=unused-argument  # django-ninja gives each operation its request
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -43,8 +45,6 @@ def list_devices(request: HttpRequest) -> dict[str, Any]:
 
 
 @operation(router, "GET", "/{device}", role=VIEWER, answer=Device, refusals=[404])
-def get_device(
-    request: HttpRequest, device: Path[Number]
-) -> dict[str, Any]:  # pylint: disable=unused-argument  # django-ninja gives it
+def get_device(request: HttpRequest, device: Path[Number]) -> dict[str, Any]:
     """One device."""
     return one_of(_LIST, device, "device")

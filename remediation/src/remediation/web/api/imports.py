@@ -1,5 +1,7 @@
 """Imports: reports that programs send, and how far each is."""
 
+# pylint: disable=unused-argument  # django-ninja gives each operation its request
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -20,7 +22,7 @@ from ..imports.form import ReportForm
 from ..imports.sending import LONGEST_NAME
 from ..reports.api import part_of
 from ..roles import ANALYST, VIEWER
-from .lists import Number, Page, by_number, listed, one_of, parameters_of
+from .lists import JsonColumn, Number, Page, by_number, listed, one_of, parameters_of
 from .operations import key_of, operation
 from .problems import Refused, not_there, not_understood
 
@@ -71,7 +73,7 @@ class Import(Schema):
     source: str | None
     state: str = Field(description=", ".join(State.values))
     told: str = Field(description="How far the work is, or how it ended")
-    result: dict[str, Any] = Field(description="What it has changed, once it is done")
+    result: JsonColumn = Field(description="What it has changed, once it is done")
 
 
 class Report(Schema):
@@ -104,9 +106,7 @@ def list_imports(request: HttpRequest) -> dict[str, Any]:
 
 
 @operation(router, "GET", "/{number}", role=VIEWER, answer=Import, refusals=[404])
-def get_import(
-    request: HttpRequest, number: Path[Number]
-) -> dict[str, Any]:  # pylint: disable=unused-argument  # django-ninja gives it
+def get_import(request: HttpRequest, number: Path[Number]) -> dict[str, Any]:
     """One import."""
     return one_of(_IMPORTS, number, "import")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
 from ninja import Schema
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ...store.listing import Column, Filter, Listing, page, row_of
 from ..listing.listed import query_of
@@ -25,6 +25,8 @@ SEVERAL = ("choices", "rows")
 Item = TypeVar("Item")
 # The number of a row, in an address. The database has no higher ones.
 Number = Annotated[int, Field(ge=1, lt=2**63)]
+# What Django gives of a column with JSON, where it does not know the column.
+JsonColumn = Annotated[dict[str, Any], BeforeValidator(json.loads)]
 
 
 class Page(Schema, Generic[Item]):

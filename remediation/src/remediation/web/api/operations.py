@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router
+from ninja import Router, Status
 from ninja.security import HttpBearer
 
 from ...store import models
 from ...store.api_keys import admit
 from ...store.roles import is_at_least
 from ..roles import NAMES
-from .problems import Problem, Refused, no_key, not_understood
+from .problems import MAKES_KEYS, Problem, Refused, no_key, not_understood
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 Parameter = Mapping[str, Any]
@@ -32,7 +32,7 @@ class ApiKey(HttpBearer):
         super().__init__()
         self.role = role
 
-    def authenticate(self, request: HttpRequest, token: str) -> models.ApiKey:
+    def authenticate(self, request: HttpRequest, token: str) -> models.ApiKey:  # pylint: disable=unused-argument
         """The key. Raises Refused."""
         key, wait = admit(token.strip(), timezone.now(), settings.API_REQUESTS)
         if key is None:
@@ -44,7 +44,7 @@ class ApiKey(HttpBearer):
             raise Refused(
                 403,
                 f"This needs a key with the role {needed} or a higher one. This key has the role {held}.",
-                "Use another key. An administrator makes one on the page Settings > API keys.",
+                f"Use another key. {MAKES_KEYS}",
             )
         return key
 
@@ -72,7 +72,7 @@ def operation(
     headers: Sequence[Parameter] = (),
     body: Mapping[str, Any] | None = None,
 ) -> Callable[[Operation], Operation]:
-    """Declares a view as an operation. ``answer`` is the schema of its answer, or one for each status.
+    """Declares a view as an operation. ``answer`` is the schema of its answer, or one for each status, the usual first.
 
     ``parameters`` are those in the query, as OpenAPI describes them: the view finds them in ``request.GET``, and others
     are refused. ``headers`` are described in the same way. ``refusals`` are the statuses of problems that only it has.
@@ -80,6 +80,7 @@ def operation(
     """
     known = {one["name"] for one in parameters}
     answers = answer if isinstance(answer, dict) else {200: answer}
+    usual = next(iter(answers))
     extra: dict[str, Any] = {"parameters": [*parameters, *headers]}
     if body is not None:
         extra["requestBody"] = body
@@ -89,7 +90,8 @@ def operation(
         def asked(request: HttpRequest, *args: Any, **more: Any) -> Any:
             if unknown := sorted(request.GET.keys() - known):
                 raise not_understood(f"There is no parameter {unknown[0]!r}.")
-            return view(request, *args, **more)
+            found = view(request, *args, **more)
+            return found if isinstance(found, Status) else Status(usual, found)
 
         # With types and not their names, which django-ninja would look for in this module.
         asked.__signature__ = signature(view, eval_str=True)  # type: ignore[attr-defined]  # inspect's own way

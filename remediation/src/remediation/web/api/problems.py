@@ -15,6 +15,7 @@ from ...store.listing import NoSuch
 
 DESCRIPTION = "/api/v1/openapi.json"
 _READ = f"{DESCRIPTION} describes what can be asked, without a key."
+MAKES_KEYS = "An administrator makes one on the page Settings > API keys."
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def no_key() -> Refused:
     return Refused(
         401,
         "The request has no API key, or one that is unknown or was ended.",
-        "Send a key in the header Authorization: Bearer KEY. An administrator makes one on the page Settings > API keys.",
+        f"Send a key in the header Authorization: Bearer KEY. {MAKES_KEYS}",
         {"WWW-Authenticate": "Bearer"},
     )
 

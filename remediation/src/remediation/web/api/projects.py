@@ -1,7 +1,10 @@
 """Projects, and the newest plan of one: its steps, what is not done and why, and its approval."""
 
+# pylint: disable=unused-argument  # django-ninja gives each operation its request
+
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,13 +22,13 @@ from ...tickets.approving import NotHeld, approve
 from ..listing.choices import YES_NO, named
 from ..projects.steps import ticket_of, words
 from ..roles import APPROVER, VIEWER
-from .lists import Number, Page, by_number, listed, one_of, parameters_of
+from .lists import JsonColumn, Number, Page, by_number, listed, one_of, parameters_of
 from .operations import key_of, operation
 from .problems import Refused, not_there
 
 router = Router(tags=["projects"])
-_MADE = "(SELECT count(*) FROM store_ticket AS made WHERE made.project_id = project.id AND made.halo_id IS NOT NULL "
-_MADE += "AND made.kind = 'child'{more})"
+_MADE = """(SELECT count(*) FROM store_ticket AS made
+    WHERE made.project_id = project.id AND made.halo_id IS NOT NULL AND made.kind = 'child'{more})"""
 _ENDED = ", ".join(f"'{status.value}'" for status in ENDED)
 _PROJECTS = by_number(
     Listing(
@@ -77,12 +80,12 @@ _NOT_DONE = Listing(
     "WHERE plan.id = %(plan)s",
     key="item.place",
     columns=(
-        Column("place", "Place", "item.place", order="item.place", order_type="bigint"),
+        Column("position", "Position", "item.place", order="item.place", order_type="bigint"),
         Column("about", "About", "item.told->>'key'"),
         Column("reason", "Reason", "item.told->>'reason'"),
         Column("needs_person", "Needs a person", "coalesce((item.told->>'needs_person')::boolean, false)"),
     ),
-    order="place",
+    order="position",
 )
 
 
@@ -121,7 +124,7 @@ class Step(Schema):
     reason: str
     state: str = Field(description=", ".join(models.Step.State.values))
     result: str = Field(description="What came of it, or why it was not done")
-    body: dict[str, Any] = Field(description="What is written to HaloITSM")
+    body: JsonColumn = Field(description="What is written to HaloITSM")
     at: datetime | None = Field(description="When it reached its state")
 
 
@@ -140,17 +143,13 @@ def list_projects(request: HttpRequest) -> dict[str, Any]:
 
 
 @operation(router, "GET", "/{slug}", role=VIEWER, answer=Project, refusals=[404])
-def get_project(
-    request: HttpRequest, slug: str
-) -> dict[str, Any]:  # pylint: disable=unused-argument  # django-ninja gives it
+def get_project(request: HttpRequest, slug: str) -> dict[str, Any]:
     """One project, by its short name."""
     return one_of(_PROJECTS, _project(slug).pk, "project")
 
 
 @operation(router, "GET", "/{slug}/plan", role=VIEWER, answer=Plan, refusals=[404])
-def get_newest_plan(
-    request: HttpRequest, slug: str
-) -> dict[str, Any]:  # pylint: disable=unused-argument  # django-ninja gives it
+def get_newest_plan(request: HttpRequest, slug: str) -> dict[str, Any]:
     """A project's newest plan."""
     plan = _project(slug).plans.order_by("-pk").first()
     if plan is None:
@@ -170,7 +169,9 @@ def get_newest_plan(
 def list_steps(request: HttpRequest, slug: str, plan: Path[Number]) -> dict[str, Any]:
     """The steps of a plan, in their order."""
     found = listed(request, replace(_STEPS, given={"plan": _plan(slug, plan).pk}))
-    rows = [{**row, "about": ticket_of(row["key"])[0], "result": words(row["result"])} for row in found["items"]]
+    rows = [
+        {**row, "about": ticket_of(row["key"])[0], "result": words(json.loads(row["result"]))} for row in found["items"]
+    ]
     return {**found, "items": rows}
 
 

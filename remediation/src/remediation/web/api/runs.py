@@ -1,5 +1,7 @@
 """Runs: readings of sources, runs of projects and imports, and how each ended."""
 
+# pylint: disable=unused-argument  # django-ninja gives each operation its request
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -72,8 +74,6 @@ def list_runs(request: HttpRequest) -> dict[str, Any]:
 
 
 @operation(router, "GET", "/{run}", role=VIEWER, answer=Run, refusals=[404])
-def get_run(
-    request: HttpRequest, run: Path[Number]
-) -> dict[str, Any]:  # pylint: disable=unused-argument  # django-ninja gives it
+def get_run(request: HttpRequest, run: Path[Number]) -> dict[str, Any]:
     """One run."""
     return one_of(_RUNS, run, "run")

@@ -21,8 +21,8 @@ BASE = "api/v1/"
 api = NinjaAPI(
     title="Remediation",
     version="1",
-    description="Findings of vulnerability scanners and the HaloITSM tickets that they become. Each operation names the "
-    "role that its key needs. Dates are ISO 8601 in UTC. What is refused is answered by a Problem.",
+    description="Findings of vulnerability scanners and the HaloITSM tickets that they become. Each operation names "
+    "the role that its key needs. Dates are ISO 8601 in UTC. What is refused is answered by a Problem.",
     urls_namespace="api",
     openapi_url="openapi.json",
     docs_url=None,

@@ -12,7 +12,8 @@ YES_NO = (("yes", "yes"), ("no", "no"))
 
 
 def named(kind: type[Model]) -> Sequence[tuple[str, str]]:
-    """The rows of a table that have a name, by their numbers, in the order of the names; read when they are looked at."""
+    """The rows of a table that have a name, by their numbers, in the order of the names. They are read when somebody
+    looks at them."""
     return cast(Sequence[tuple[str, str]], lazy(_named, list)(kind))
 
 

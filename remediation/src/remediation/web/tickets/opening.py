@@ -57,7 +57,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def ask_for(subjects: Sequence[Subject], connection: models.Connection, today: date, by: str) -> list[models.Project]:
-    """Ask for tickets of subjects. Returns the projects whose next run makes them; none where nothing is left for one."""
+    """Ask for tickets of subjects. Returns the projects whose next run makes them: none where nothing is left."""
     projects = pick(subjects, connection, today, by)
     for project in projects:
         # A paused one makes it when an approver lets it run again: the page says so.
