@@ -82,7 +82,7 @@ class Filter:
 class Listing:
     """``rows`` is what stands after FROM, perhaps with WHERE; ``key`` the column with each row's own number. ``order``
     is the name of a column, with ``-`` in front where the highest come first. ``given`` are values that ``rows`` and
-    the columns use."""
+    the columns use. ``of_two``: its order and its key are of two tables, so that no index is on both."""
 
     name: str
     rows: str
@@ -91,6 +91,7 @@ class Listing:
     filters: Sequence[Filter] = ()
     order: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    of_two: bool = False
 
     def column(self, name: str) -> Column:
         """A column by its name. Raises NoSuch."""
@@ -202,6 +203,9 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
         where += (
             f" AND ({column.order}, {listing.key}) {'<' if falls else '>'} (%(place)s::{column.order_type}, %(key)s)"
         )
+        if listing.of_two:
+            # It follows from the other one, and the index of its own table can go to it.
+            where += f" AND {column.order} {'<=' if falls else '>='} %(place)s::{column.order_type}"
         given |= {"place": value, "key": int(key)}
     way = "DESC" if falls else "ASC"
     shown = ", ".join(f'{one.sql} AS "{one.name}"' for one in listing.columns)

@@ -18,12 +18,12 @@ from ...store.counts import accepted_of
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import named
 from ..roles import VIEWER
+from ..vulnerabilities.rows import GRADED
 from .lists import Page, listed, parameters_of
 from .operations import operation
 
 router = Router(tags=["findings"])
 _STATE = f"CASE WHEN {accepted_of('finding.source_id')} THEN '{State.EXCEPTED.value}' ELSE finding.state END"
-_SEVERITY = "coalesce(known.severity, 'none')"
 # In the order of two numbers that never change: the asset's, and the vulnerability's.
 FINDINGS = Listing(
     name="findings",
@@ -52,13 +52,12 @@ FINDINGS = Listing(
     filters=(
         Filter("device", "Numbers of devices", "asset.device_id = ANY(%(device)s)", "rows"),
         Filter("vulnerability", "Numbers of vulnerabilities", "known.id = ANY(%(vulnerability)s)", "rows"),
-        Filter(
-            "severity", "Severity", f"{_SEVERITY} = ANY(%(severity)s)", "choices", [(one, one) for one in SEVERITIES]
-        ),
+        Filter("severity", "Severity", GRADED, "choices", [(one, one) for one in SEVERITIES]),
         Filter("state", "State", f"{_STATE} = ANY(%(state)s)", "choices", [(one.value, one.value) for one in State]),
         Filter("source", "Source", "finding.source_id = %(source)s::bigint", "choice", named(models.Source)),
     ),
     order="asset",
+    of_two=True,
 )
 
 

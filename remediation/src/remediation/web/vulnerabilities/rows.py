@@ -39,7 +39,8 @@ _TICKETS = """(
 
 # By the number that the index has.
 _RANKS = " ".join(f"WHEN '{name}' THEN {len(SEVERITIES) - 1 - place}" for place, name in enumerate(SEVERITIES))
-_GRADED = (
+# Whether it has one of the severities that are asked for.
+GRADED = (
     f"rank = ANY(ARRAY(SELECT CASE named {_RANKS} END"  # nosec B608: constants
     " FROM unnest(%(severity)s::text[]) AS named))"
 )
@@ -96,7 +97,7 @@ def vulnerabilities(days: Mapping[str, int]) -> Listing:
             Filter(
                 "severity",
                 "Severity",
-                _GRADED,
+                GRADED,
                 "choices",
                 [(name, name.capitalize()) for name in SEVERITIES],
             ),
