@@ -86,14 +86,20 @@ WHERE (old.findings, old.assets, old.risk, old.critical, old.high, old.medium, o
       IS DISTINCT FROM (excluded.findings, excluded.assets, excluded.risk, excluded.critical, excluded.high,
        excluded.medium, excluded.low, excluded.none, excluded.vulnerabilities, excluded.owners)
 """
-# Whether the risk of a row of ``finding`` is accepted on a day.
-ACCEPTED = """EXISTS (
+
+
+def accepted_of(source: str) -> str:
+    """Whether the risk of a row of ``finding`` is accepted on a day, as SQL. ``source`` is its source, as SQL."""
+    return f"""EXISTS (
     SELECT FROM store_riskacceptance AS accepted
-    WHERE accepted.source_id = finding.source_id AND withdrawn IS NULL AND expires >= %(today)s
+    WHERE accepted.source_id = {source} AND withdrawn IS NULL AND expires >= %(today)s
       AND coalesce(accepted.asset = finding.asset, true)
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
-)"""
+)"""  # nosec B608: constants
+
+
+ACCEPTED = accepted_of("finding.source_id")
 _SOURCE = """
 WITH now AS (
     SELECT count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,

@@ -762,6 +762,23 @@ class Identity(models.Model):
         ]
 
 
+class ApiKey(models.Model):
+    """A key with which a program uses the JSON API. The key itself is not kept: store.api_keys."""
+
+    name = models.TextField(unique=True)
+    digest = models.TextField(unique=True, db_comment="SHA-256 of the key")
+    begins = models.TextField(db_comment="its first characters, by which people recognise it")
+    role = models.TextField(db_comment="viewer, analyst or approver")
+    made = models.DateTimeField(default=timezone.now)
+    made_by = models.TextField(db_comment="the name of the user")
+    used = models.DateTimeField(null=True, db_comment="when it was used last, to a minute")
+    busy = models.DateTimeField(null=True, db_comment="as domain.pace has it")
+    ended = models.DateTimeField(null=True, db_comment="since when it is worth nothing")
+
+    def __str__(self) -> str:
+        return f"API key {self.name}"
+
+
 class AuditEntry(models.Model):
     """Who did what. The database refuses to change or remove a row."""
 

@@ -112,7 +112,7 @@ def offer(subject: Subject, connection: models.Connection, today: date) -> Offer
     known = Offer(subject, split.all, covered=covered, asked=split.asked, accepted=split.accepted)
     if split.left.is_empty():
         return known
-    project = _standing(subject, connection)
+    project = standing(subject, connection)
     there = _there(project, subject.key)
     made = plan(_world(subject, connection, project, there, split.left, today))
     step = next((one for one in made.steps if one.kind is Kind.CREATE), None)
@@ -138,7 +138,7 @@ def pick(subjects: Sequence[Subject], connection: models.Connection, today: date
         split = _split(subject, connection, today)
         if split.left.is_empty() and not split.asked:
             continue
-        project = _standing(subject, connection) or _made(subject, connection)
+        project = standing(subject, connection) or _made(subject, connection)
         projects[project.pk] = project
         if not split.left.is_empty():
             bulk.write_listed(project.pk, split.left)
@@ -208,7 +208,7 @@ def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:
     return pairs_frame(set(rows.values_list("asset", "vulnerability")))
 
 
-def _standing(subject: Subject, connection: models.Connection) -> models.Project | None:
+def standing(subject: Subject, connection: models.Connection) -> models.Project | None:
     """The standing project of a subject, None where there is none yet."""
     of = {"settings__picked": True, "settings__granularity": subject.granularity.value}
     return models.Project.objects.filter(connection=connection, source=subject.source, **of).first()

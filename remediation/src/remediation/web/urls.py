@@ -26,6 +26,8 @@ AREAS = (
     "audit",
     "accounts",
     "reports",
+    "api_keys",
+    "api",
     "listing",
 )
 urlpatterns = [

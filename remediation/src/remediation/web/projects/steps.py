@@ -26,7 +26,7 @@ class ShownStep:
 
 def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownStep]:
     """The steps with their tickets, by one question to the database."""
-    rows = [(step, *_ticket_of(step.key)) for step in steps]
+    rows = [(step, *ticket_of(step.key)) for step in steps]
     known = {
         (ticket.key, ticket.generation): ticket.halo_id
         for ticket in models.Ticket.objects.filter(project=project, key__in={key for _, key, _ in rows})
@@ -101,7 +101,7 @@ def evidence(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*found, ("Findings", str(known["findings"]))] if known.get("findings") else found
 
 
-def _ticket_of(key: str) -> tuple[str, int]:
-    """What a ticket stands for, and its generation, out of a step's key (``domain.plan``)."""
+def ticket_of(key: str) -> tuple[str, int]:
+    """What a ticket stands for, and its generation, out of the key of a step (``domain.plan``)."""
     about, _, rest = key.rpartition("/")[0].rpartition("/")[0].rpartition("/")
     return (about, int(rest)) if about and rest.isdecimal() else (key, 1)

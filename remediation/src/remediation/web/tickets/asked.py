@@ -59,11 +59,11 @@ def _asked(text: str) -> Asked | None:
         return None
     row = project.tickets.filter(key=key).order_by("-generation").first()
     there = row if row and row.halo_id is not None and not row.note.get("detached") else None
-    return Asked(_name(project, key), project, there, "" if there else _why(project, key))
+    return Asked(_name(project, key), project, there, "" if there else why_not(project, key))
 
 
-def _why(project: models.Project, key: str) -> str:
-    """What the newest plan and run say of a ticket that is not there."""
+def why_not(project: models.Project, key: str) -> str:
+    """What the newest plan and run say of a ticket that is not there; "" where nothing holds it up."""
     if project.paused:
         return "The project is paused. An approver lets it run again."
     plan = project.plans.order_by("-pk").first()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
@@ -40,7 +42,8 @@ _TICKETS = """(
 
 # By the number that the index has.
 _RANKS = " ".join(f"WHEN '{name}' THEN {len(SEVERITIES) - 1 - place}" for place, name in enumerate(SEVERITIES))
-_GRADED = (
+# Whether it has one of the severities that are asked for.
+GRADED = (
     f"rank = ANY(ARRAY(SELECT CASE named {_RANKS} END"  # nosec B608: constants
     " FROM unnest(%(severity)s::text[]) AS named))"
 )
@@ -58,7 +61,7 @@ def score(name: str, title: str, *, shown: bool = False) -> Column:
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
 
 
-def vulnerabilities(days: dict[str, int]) -> Listing:
+def vulnerabilities(days: Mapping[str, int]) -> Listing:
     """The list. ``days``: after how many days a finding is due, by severity."""
     cases = " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
     due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
@@ -97,7 +100,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter(
                 "severity",
                 "Severity",
-                _GRADED,
+                GRADED,
                 "choices",
                 [(name, name.capitalize()) for name in SEVERITIES],
             ),
