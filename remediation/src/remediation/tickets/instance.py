@@ -279,7 +279,7 @@ class Instance:
         return shown
 
     def rows(self, query: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
-        """The ticket list page by page, open tickets and then closed ones; a ticket may be in both. Raises HaloError."""
+        """The ticket list page by page, open tickets and then closed ones; some may be in both. Raises HaloError."""
         reader = self._client.reader(RetryPolicy())
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in reader.pages({**query, **state}):
