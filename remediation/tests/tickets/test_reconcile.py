@@ -185,11 +185,13 @@ def test_what_is_gone_merged_moved_or_retyped_is_told_once(scene: Any) -> None:
     assert row("s3").halo_id == numbers["s3"] and "missing" in row("s2").note
 
 
-def foreign(scene: Any, reference: str, **fields: Any) -> int:
-    """A ticket with a reference, by our own agent."""
+def foreign(scene: Any, reference: str, agent: int = 0, **fields: Any) -> int:
+    """A ticket with a reference, by our own agent or another."""
     given = {"summary": "Ours", "details": f"Text\n\nReference: {reference}", "tickettype_id": 21, **fields}
     return int(
-        create_ticket(scene.halo.lists, {**given, "third_party_id_string": reference}, scene.halo.api_agent_id)["id"]
+        create_ticket(
+            scene.halo.lists, {**given, "third_party_id_string": reference}, agent or scene.halo.api_agent_id
+        )["id"]
     )
 
 
@@ -251,6 +253,16 @@ def test_a_reference_of_a_project_that_is_no_more_is_listed_and_left(scene: Any)
         (left,) = reconciliation(scene).apply().found
         assert (left.kind, left.number) == (Kind.LEFT, lost) and "does not exist any more" in left.remedy
     assert models.Ticket.objects.count() == 2
+
+
+def test_a_ticket_in_which_somebody_else_wrote_a_reference_is_left(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    foreign(scene, "remediation:dmz:s2:1", agent=3)
+    create_ticket(scene.halo.lists, {"summary": "x", "details": "Remediation: patch it", "tickettype_id": 1}, 3)
+    done = reconciliation(scene).apply()
+    assert [one.kind for one in done.found] == [Kind.LEFT] and not done.unread
+    assert not models.Ticket.objects.filter(key="s2")
 
 
 @pytest.mark.parametrize("ignored", ["parent_id", "search_details"])

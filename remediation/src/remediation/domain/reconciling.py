@@ -91,7 +91,8 @@ class Kept:
 
 @dataclass(frozen=True)
 class There:
-    """A ticket as HaloITSM shows it. ``said``: what its newest comment of ours says, "" where the journal has it."""
+    """A ticket as HaloITSM shows it. ``is_copy``: somebody else than the service made it. ``said``: what its newest
+    comment of ours says, "" where the journal has it."""
 
     number: int
     reference: str = ""
@@ -102,6 +103,7 @@ class There:
     parent: int | None = None
     merged_into: int | None = None
     is_closed: bool = False
+    is_copy: bool = False
     said: str = ""
 
 
@@ -212,9 +214,13 @@ def _adopted(
     """What is done about tickets with a reference that is in no ticket that is kept."""
     slug = (parsed(reference) or ("",))[0]
     owner = owners.get(slug)
-    first, others = found[0].number, tuple(one.number for one in found[1:])
+    # Of our own the lowest number counts.
+    first, *rest = (one.number for one in sorted(found, key=lambda one: (one.is_copy, one.number)))
+    others = tuple(rest)
     reason = ""
-    if owner is None:
+    if all(one.is_copy for one in found):
+        reason = "somebody else made it"
+    elif owner is None:
         reason = "its project does not exist any more"
     elif owner.elsewhere:
         reason = f"its project belongs to the connection {owner.elsewhere!r}"

@@ -25,7 +25,7 @@ from .references import OURS
 
 # So many tickets are opened, for one project and for the search, because a list does not show their references.
 _MOST_OPENED = 200
-# In the details, so that no ticket that only quotes a number is found.
+# In the details, whose last line every reference is. Case may not count.
 _SEARCH = {"search_details": OURS}
 
 Row = Mapping[str, Any]
@@ -107,7 +107,7 @@ class InventoryTaker:
         pages = self._instance.rows(_SEARCH)
         while (rows := asked(lambda: next(pages, None))) is not None:
             for row in rows:
-                if row.get("details") and OURS not in str(row["details"]):
+                if row.get("details") and OURS not in str(row["details"]).casefold():
                     self._taken.unsearched = "HaloITSM does not search in the details of tickets"
                     return
                 shown.add(as_id(row.get("id")) or 0)
@@ -130,11 +130,11 @@ class InventoryTaker:
         number = as_id(row.get("id")) or 0
         if number in self._taken.there:
             return False
-        if number in self._known or reference_of(row):
+        if number in self._known or parsed(reference_of(row)):
             self._keep(row)
             return False
-        if row.get("details"):
-            # It shows its details, and these have no reference.
+        if row.get("details") or row.get("third_party_id_string"):
+            # It shows where a reference would be, and has none of ours.
             return False
         self._open(number)
         return True
@@ -144,6 +144,10 @@ class InventoryTaker:
         ticket = asked(lambda: self._instance.ticket(number))
         if ticket is not None and (number in self._known or parsed(reference_of(ticket))):
             self._keep(ticket)
+
+    def _is_ours(self, number: int) -> bool:
+        self._wait()
+        return asked(lambda: self._instance.may_have_made(number))
 
     def _keep(self, row: Row) -> None:
         number, due = as_id(row.get("id")) or 0, parse_date(row.get("deadlinedate"))
@@ -159,6 +163,7 @@ class InventoryTaker:
             parent=as_id(row.get("parent_id")),
             merged_into=as_id(row.get("merged_into_id")),
             is_closed=self._instance.is_closed(status),
+            is_copy=number not in self._known and not self._is_ours(number),
         )
 
 
