@@ -131,3 +131,5 @@ def test_what_a_comment_says_is_what_is_alive() -> None:
     assert own != mark("s1/1/comment/ab", 1)
     assert marks_in(f"Open: a1.\n\n[{own}] [={said}]") == (own, said)
     assert marks_in(f"Open: a1.\n\n[{own}]") is None
+    respected = said_by(told, {"reopened": "2026-11-20"})
+    assert respected == f"{said}!" and marks_in(f"It stays open.\n\n[{own}] [={respected}]") == (own, respected)

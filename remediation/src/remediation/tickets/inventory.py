@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from haloitsm_client.tickets.references import line_of
+from haloitsm_client.tickets.references import MOST_OPENED, line_of
 from haloitsm_client.values.dates import parse_date
 from haloitsm_client.values.ids import as_id
 
@@ -23,8 +23,9 @@ from .asking import asked
 from .instance import Instance
 from .references import OURS
 
-# So many tickets are opened, for one project and for the search, because a list does not show their references.
-_MOST_OPENED = 200
+# So many children of a project's ticket are opened because the list does not show their references. All of them may be
+# ours; what an unfiltered search lists is not.
+_MOST_CHILDREN_OPENED = 200
 # In the details, whose last line every reference is. Case may not count.
 _SEARCH = {"search_details": OURS}
 
@@ -96,8 +97,8 @@ class InventoryTaker:
                 if as_id(row.get("parent_id")) not in (None, parent):
                     return f"HaloITSM's list ignores that only the children of ticket {parent} are asked for"
                 opened += self._take(row)
-                if opened > _MOST_OPENED:
-                    return f"the list does not show the references of {_MOST_OPENED} children of ticket {parent}"
+                if opened > _MOST_CHILDREN_OPENED:
+                    return f"the list does not show the references of {opened} children of ticket {parent} and more"
             self._wait()
         return ""
 
@@ -112,8 +113,8 @@ class InventoryTaker:
                     return
                 shown.add(as_id(row.get("id")) or 0)
                 opened += self._take(row)
-                if opened > _MOST_OPENED:
-                    self._taken.unsearched = f"a search does not show the references of {_MOST_OPENED} tickets"
+                if opened > MOST_OPENED:
+                    self._taken.unsearched = f"a search does not show the references of {opened} tickets and more"
                     return
             self._wait()
         with_one = {number for number in self._known & self._taken.there.keys() if self._has_line(number)}
