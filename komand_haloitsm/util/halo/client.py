@@ -282,6 +282,13 @@ class HaloClient:
         """The agent that the API application logs in as; None where Halo does not tell. May send a request."""
         return self._own_agent.number
 
+    def may_have_made(self, ticket_id: int) -> bool:
+        """Whether the application may have made a ticket: False where its opening action shows that somebody else did.
+
+        Raises HaloError.
+        """
+        return self._own_agent.may_have_made(positive_id(ticket_id), self._reader)
+
     def hides_closed_tickets(self) -> bool:
         """Whether plain lists leave closed tickets out, or may do so. Sends three requests in ten minutes at most."""
         return self._closed_tickets.are_hidden()
@@ -417,7 +424,7 @@ class HaloClient:
 
         Raises HaloError; ``not_ours`` where somebody else made it, as a person does who copies a ticket.
         """
-        if not self._own_agent.may_have_made(positive_id(ticket_id), self._reader):
+        if not self.may_have_made(ticket_id):
             raise HaloError(
                 kind="not_ours",
                 cause=f"Ticket {ticket_id} carries the same reference as ticket {first_id}, and somebody else made it.",

@@ -79,14 +79,22 @@ def test_import_plan_apply_status(line: Any, halo: HaloEmulator) -> None:
 
 
 def test_a_failed_step_is_1_and_said_by_status(line: Any, halo: HaloEmulator) -> None:
-    line.project(*TWO, default_agent="Nobody Nowhere")
+    line.project(*TWO)
+    halo.mandatory_fields[21] = {"CFRiskScore"}
     ended = line("apply", "p")
-    assert ended.code == 1 and "Nobody Nowhere" in ended.out
+    assert ended.code == 1 and "was required" in ended.out
     value = line("apply", "p", "--json").json
     assert len(value["failed"]) == 1 and len(value["waiting"]) == 2
     assert [set(item) for item in value["not_done"]] == [{"key", "reason", "needs_person"}] * 3
     status = line("status")
-    assert status.code == 3 and "Nobody Nowhere" in status.out and "does not exist yet" in status.out
+    assert status.code == 3 and "was required" in status.out and "does not exist yet" in status.out
+
+
+def test_a_name_that_halo_does_not_have_is_3(line: Any, halo: HaloEmulator) -> None:
+    line.project(*TWO, default_agent="Nobody Nowhere")
+    ended = line("apply", "p")
+    assert ended.code == 3 and "Nobody Nowhere" in ended.out
+    assert line("status").code == 3
 
 
 def test_a_held_plan_is_3_until_it_is_approved(line: Any, halo: HaloEmulator) -> None:
@@ -153,7 +161,7 @@ def test_run_does_all_projects_and_one_that_fails_stops_no_other(
     ended = line("run", "--json")
     assert ended.code == 1
     assert ended.json["sources"] == {"console": {"error": "The console gives no answer. Check the address."}}
-    assert len(ended.json["projects"]["p"]["failed"]) == 1
+    assert len(ended.json["projects"]["p"]["waiting"]) == 3
     assert len(ended.json["projects"]["q"]["done"]) == 2
     status = line("status", "--json").json
     (console,) = [source for source in status["sources"] if source["source"] == "console"]

@@ -108,6 +108,14 @@ def test_of_two_with_one_reference_the_lowest_is_adopted() -> None:
     assert (one.kind, one.number, one.also) == (Kind.UNKNOWN, 9, (12,)) and "closes the others" in one.remedy
 
 
+def test_what_somebody_else_made_is_not_adopted() -> None:
+    copy, ours = There(8, "remediation:dmz:s2:1", is_copy=True), There(9, "remediation:dmz:s2:1")
+    (one,) = found(None, copy)
+    assert one.kind is Kind.LEFT and "somebody else made it" in one.remedy
+    (one,) = found(None, copy, ours)
+    assert (one.kind, one.number, one.also) == (Kind.UNKNOWN, 9, (8,))
+
+
 def test_a_ticket_that_is_about_to_be_made_is_the_next_runs() -> None:
     begun = replace(KEPT, number=None, open="the next run looks for its reference")
     assert [one.kind for one in found(begun, There(9, REFERENCE))] == [Kind.OPEN]
@@ -123,3 +131,5 @@ def test_what_a_comment_says_is_what_is_alive() -> None:
     assert own != mark("s1/1/comment/ab", 1)
     assert marks_in(f"Open: a1.\n\n[{own}] [={said}]") == (own, said)
     assert marks_in(f"Open: a1.\n\n[{own}]") is None
+    respected = said_by(told, {"reopened": "2026-11-20"})
+    assert respected == f"{said}!" and marks_in(f"It stays open.\n\n[{own}] [={respected}]") == (own, respected)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.db import connection
+
 from halo_emulator import HaloEmulator
-from remediation.jobs.tasks import ask_to_reconcile
+from remediation.jobs.tasks import ask_to_reconcile, look_for_due_names, look_up
 from remediation.jobs.work import run_project
 from remediation.store import models
+from remediation.tickets.mapped_names import LOOKED_UP
 
-from .conftest import Project, Worker, wait_until
+from .conftest import Project, Worker, wait_until, waiting_jobs
 
 
 def test_a_worker_finds_and_puts_right(
@@ -33,3 +36,17 @@ def test_a_worker_finds_and_puts_right(
     run_project(web)
     assert set(halo.tickets) == made
     assert not any(str(ticket["summary"]) in running.said() for ticket in halo.tickets.values())
+
+
+def test_names_are_looked_up_once_a_day(project: Project, halo: HaloEmulator) -> None:
+    web = project("web")
+    look_for_due_names(0)
+    look_for_due_names(0)
+    assert waiting_jobs() == [f"names-{web.connection_id}"]
+    look_up(web.connection_id)
+    row = models.Connection.objects.get()
+    assert row.settings[LOOKED_UP]["numbers"]["tickettype"] == {"Vulnerability": 21}
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    look_for_due_names(0)
+    assert not waiting_jobs()

@@ -135,14 +135,19 @@ def test_after_a_restored_backup_nothing_is_made_or_said_twice(scene: Any, on_th
 
 
 def test_a_store_in_step_finds_nothing(scene: Any) -> None:
-    scene.scan("a1 v1 s1", "a2 v2 s2")
+    many = [f"a1 v{one} s{one}" for one in range(30)]
+    scene.scan(*many, "a2 v2 other")
     scene.run().apply()
     scene.later(days=1)
-    scene.scan("a1 v1 s1", "a3 v1 s1")
+    scene.scan(*many, "a3 v1 s1")
     for _ in range(2):
         scene.run().apply()
         scene.later(hours=1)
-    assert not reconciliation(scene).look().found
+    compared = reconciliation(scene)
+    scene.halo.forget_requests()
+    assert not compared.look().found
+    # Pages, and no ticket by itself.
+    assert len(scene.lists()) <= 12 and not [path for path in scene.lists() if "/Tickets/" in path]
 
 
 def test_a_lost_poll_is_made_up_for_by_reading_back(scene: Any) -> None:
@@ -185,11 +190,13 @@ def test_what_is_gone_merged_moved_or_retyped_is_told_once(scene: Any) -> None:
     assert row("s3").halo_id == numbers["s3"] and "missing" in row("s2").note
 
 
-def foreign(scene: Any, reference: str, **fields: Any) -> int:
-    """A ticket with a reference, by our own agent."""
+def foreign(scene: Any, reference: str, agent: int = 0, **fields: Any) -> int:
+    """A ticket with a reference, by our own agent or another."""
     given = {"summary": "Ours", "details": f"Text\n\nReference: {reference}", "tickettype_id": 21, **fields}
     return int(
-        create_ticket(scene.halo.lists, {**given, "third_party_id_string": reference}, scene.halo.api_agent_id)["id"]
+        create_ticket(
+            scene.halo.lists, {**given, "third_party_id_string": reference}, agent or scene.halo.api_agent_id
+        )["id"]
     )
 
 
@@ -253,6 +260,16 @@ def test_a_reference_of_a_project_that_is_no_more_is_listed_and_left(scene: Any)
     assert models.Ticket.objects.count() == 2
 
 
+def test_a_ticket_in_which_somebody_else_wrote_a_reference_is_left(scene: Any) -> None:
+    scene.scan("a1 v1 s1")
+    scene.run().apply()
+    foreign(scene, "remediation:dmz:s2:1", agent=3)
+    create_ticket(scene.halo.lists, {"summary": "x", "details": "Remediation: patch it", "tickettype_id": 1}, 3)
+    done = reconciliation(scene).apply()
+    assert [one.kind for one in done.found] == [Kind.LEFT] and not done.unread
+    assert not models.Ticket.objects.filter(key="s2")
+
+
 @pytest.mark.parametrize("ignored", ["parent_id", "search_details"])
 def test_an_incomplete_reading_adopts_nothing_and_says_so(scene: Any, ignored: str) -> None:
     scene.settings(parent=ignored == "parent_id")
@@ -291,7 +308,8 @@ def test_only_the_one_writer_applies(scene: Any, held: Any) -> None:
             reconciliation(scene).apply()
 
 
-def test_a_person_who_opened_again_what_was_settled_is_respected(scene: Any, on_the_backup: Any) -> None:
+@pytest.mark.parametrize("is_told", [False, True], ids=["not told before", "told before"])
+def test_a_person_who_opened_again_what_was_settled_is_respected(scene: Any, on_the_backup: Any, is_told: bool) -> None:
     scene.scan("a1 v1 s1", "a2 v2 s2")
     scene.run().apply()
     restored = on_the_backup()
@@ -300,11 +318,14 @@ def test_a_person_who_opened_again_what_was_settled_is_respected(scene: Any, on_
     scene.run().apply()
     scene.later(hours=1)
     scene.person_sets("s1", 2)
+    before = len(scene.comments("s1"))
+    if is_told:
+        scene.later(hours=1)
+        scene.run().apply()
     restored()
     applied(scene)
     scene.source = models.Source.objects.get()
     scene.scan("a2 v2 s2")
-    before = len(scene.comments("s1"))
     for _ in range(3):
         scene.run().apply()
         scene.later(hours=1)

@@ -80,3 +80,14 @@ def test_an_analyst_may_not(as_role: Callable[[str], Client], project: models.Pr
     place = f"/connections/{project.connection_id}/reconcile/"
     assert as_role("analyst").get(place).status_code == as_role("analyst").post(place).status_code == 403
     assert place not in as_role("analyst").get(f"/connections/{project.connection_id}/").content.decode()
+
+
+def test_a_comparison_that_failed_does_not_say_that_nothing_differs(
+    as_role: Callable[[str], Client], project: models.Project
+) -> None:
+    compared(project)
+    newest = models.Run.objects.latest("pk")
+    newest.detail = {"connection": project.connection_id, "text": "HaloITSM cannot be reached."}
+    newest.save()
+    page = text_of(as_role("approver").get(f"/connections/{project.connection_id}/reconcile/"))
+    assert "HaloITSM cannot be reached." in page and "Nothing differs" not in page

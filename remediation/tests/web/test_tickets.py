@@ -410,3 +410,20 @@ def test_the_list_finds_tickets_by_device_cve_and_what_halo_shows(
     due = models.Ticket.objects.get(vulnerabilities=["high-2"]).due
     assert due and due.isoformat() in text
     assert agent in text_of(analyst.get(f"/tickets/{models.Ticket.objects.get(vulnerabilities=['high-2']).pk}/"))
+
+
+def test_a_ticket_tells_when_it_was_last_in_step(as_role: Callable[[str], Client], project: models.Project) -> None:
+    row = models.Ticket.objects.get(halo_id=2107)
+    viewer, words = as_role("viewer"), "Last in step with HaloITSM"
+
+    def told() -> str:
+        return text_of(viewer.get(f"/tickets/{row.pk}/")).partition(words)[2].partition("Last change")[0].strip()
+
+    assert told() == "–"
+    models.Connection.objects.update(settings={"cursor": "2026-11-21T04:05:06.123456700"})
+    assert told().startswith("2026-11-21 04:05")
+    entry = models.Journal.objects.create(ticket=row, event="unknown")
+    assert told() == "–", "nobody knows what became of a write"
+    entry.delete()
+    models.Ticket.objects.filter(pk=row.pk).update(note={"missing": "2026-11-22T00:00:00+00:00"})
+    assert told() == "not since it is not shown any more"

@@ -94,6 +94,8 @@ def restore(
             lines += [f"  {what}: {why}" for what, why in trouble.items()]
         elif secrets:
             lines += [f"The key, {key_place()}, opens all of {secrets} secrets."]
+        # What was done since the backup is in HaloITSM, and would be done again.
+        lines.append("Before the service is started: remediation reconcile --apply")
         answer(as_json, {**value, "unopened": list(trouble)}, "\n".join(lines))
 
 

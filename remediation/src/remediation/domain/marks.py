@@ -1,7 +1,8 @@
 """What stands at the end of our comments in HaloITSM, so that they are found again, also by a store that was restored.
 
 ``[MARK] [=SAID]``: MARK is one comment's own; SAID is the same for comments after which a ticket tells the same of its
-living findings. Both are ten hexadecimal digits. Pure.
+living findings. Both are ten hexadecimal digits; SAID ends with REOPENED where the comment also tells that a person's
+word is respected. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 from .ledger import ALIVE
 from .plan import digest
 
-_BOTH = re.compile(r"\[([0-9a-f]{10})\] \[=([0-9a-f]{10})\]")
+REOPENED = "!"
+_BOTH = re.compile(rf"\[([0-9a-f]{{10}})\] \[=([0-9a-f]{{10}}{REOPENED}?)\]")
 
 
 def mark(key: str, before: int) -> str:
@@ -28,7 +30,7 @@ def said_by(told: Mapping[str, str], body: Mapping[str, Any]) -> str:
     What is settled is left out: a store that was restored may never have known of it.
     """
     living = {text: state for text, state in told.items() if state in ALIVE}
-    return digest([living, body.get("numbers", "")])
+    return digest([living, body.get("numbers", "")]) + (REOPENED if body.get("reopened") else "")
 
 
 def marks_in(text: str) -> tuple[str, str] | None:

@@ -64,10 +64,11 @@ class Kept:
     """A ticket as it is kept. ``number`` is HaloITSM's, None where it is not made as far as is known.
 
     ``status``, ``agent``, ``type`` and ``parent`` are HaloITSM's numbers; None for an agent that was never read, and
-    for a type or parent that nobody has chosen. ``is_elsewhere``: a person has detached it, or tied its findings to another ticket, so that the one with its
-    reference is not its own. ``open`` says what the next run does about a write of which nobody knows what became.
-    ``twins`` are tickets with the same reference that were told of; ``looks_for_twins``: the next run looks for more.
-    ``other_reference``: one of which it was told that HaloITSM's ticket carries it. ``heard``: what its newest comment says that was found here and that no journal has.
+    for a type or parent that nobody has chosen. ``is_elsewhere``: a person has detached it, or tied its findings to
+    another ticket, so that the one with its reference is not its own. ``open`` says what the next run does about a
+    write of which nobody knows what became. ``twins`` are tickets with the same reference that were told of;
+    ``looks_for_twins``: the next run looks for more. ``other_reference``: one of which it was told that HaloITSM's
+    ticket carries it. ``heard``: what its newest comment says that was found here and that no journal has.
     """
 
     name: str
@@ -90,7 +91,8 @@ class Kept:
 
 @dataclass(frozen=True)
 class There:
-    """A ticket as HaloITSM shows it. ``said``: what its newest comment of ours says, "" where the journal has it."""
+    """A ticket as HaloITSM shows it. ``is_copy``: somebody else than the service made it. ``said``: what its newest
+    comment of ours says, "" where the journal has it."""
 
     number: int
     reference: str = ""
@@ -101,6 +103,7 @@ class There:
     parent: int | None = None
     merged_into: int | None = None
     is_closed: bool = False
+    is_copy: bool = False
     said: str = ""
 
 
@@ -142,39 +145,45 @@ def differences(
     return [*found, *_unknown(kept, there, owners, given_up)]
 
 
-def _of_kept(kept: Kept, there: There | None, names: Mapping[int, str]) -> Iterator[Difference]:
-    number = kept.number or 0
-
-    def differs(kind: Kind, found: str, remedy: str) -> Difference:
-        return Difference(kind, number, kept.name, found, remedy)
-
+def _of_kept(kept: Kept, there: There | None, names: Mapping[int, str]) -> list[Difference]:
     if there is None or there.merged_into:
-        if kept.is_missing:
-            return
-        remedy = "nothing is written to it any more, until a person ties its findings to another ticket or remakes it"
-        if there is not None:
-            yield differs(Kind.MERGED, f"was merged into ticket {there.merged_into}", remedy)
-        else:
-            yield differs(Kind.GONE, "does not exist, or the API's agent may not see it", remedy)
-        return
+        return [] if kept.is_missing else [_gone(kept, there)]
+    found = [*_read_back(kept, there, names), *_told(kept, there)]
+    return [Difference(kind, there.number, kept.name, text, remedy) for kind, text, remedy in found]
+
+
+def _gone(kept: Kept, there: There | None) -> Difference:
+    kind, text = Kind.GONE, "does not exist, or the API's agent may not see it"
+    if there is not None:
+        kind, text = Kind.MERGED, f"was merged into ticket {there.merged_into}"
+    remedy = "nothing is written to it any more, until a person ties its findings to another ticket or remakes it"
+    return Difference(kind, kept.number or 0, kept.name, text, remedy)
+
+
+def _read_back(kept: Kept, there: There, names: Mapping[int, str]) -> Iterator[tuple[Kind, str, str]]:
+    """What people may change, as kind, text and remedy."""
     if kept.is_missing:
-        yield differs(Kind.BACK, "is shown again", READ_BACK)
+        yield Kind.BACK, "is shown again", READ_BACK
     if there.status is not None and there.status != kept.status:
         theirs, ours = (names.get(one or 0, f"status {one}") for one in (there.status, kept.status))
-        yield differs(Kind.STATUS, f"is {theirs}; kept is {ours}", READ_BACK)
+        yield Kind.STATUS, f"is {theirs}; kept is {ours}", READ_BACK
     if None not in (there.agent, kept.agent) and there.agent != kept.agent:
-        yield differs(Kind.AGENT, f"is agent {there.agent}'s; kept is agent {kept.agent}", READ_BACK)
+        yield Kind.AGENT, f"is agent {there.agent}'s; kept is agent {kept.agent}", READ_BACK
     if there.due is not None and there.due != kept.due:
-        yield differs(Kind.DUE, f"is due {there.due}; kept is {kept.due}", READ_BACK)
-    if there.type is not None and kept.type is not None and there.type != kept.type:
-        yield differs(Kind.TYPE, f"is of type {there.type}; ours is type {kept.type}", _TOLD)
+        yield Kind.DUE, f"is due {there.due}; kept is {kept.due}", READ_BACK
+
+
+def _told(kept: Kept, there: There) -> Iterator[tuple[Kind, str, str]]:
+    """What nobody should have changed, and what was said after the backup, as kind, text and remedy."""
+    if None not in (there.type, kept.type) and there.type != kept.type:
+        yield Kind.TYPE, f"is of type {there.type}; ours is type {kept.type}", _TOLD
     if kept.parent is not None and there.parent != kept.parent:
-        yield differs(Kind.PARENT, f"is under ticket {there.parent or 'none'}; ours is under {kept.parent}", _TOLD)
+        yield Kind.PARENT, f"is under {there.parent or 'no ticket'}; ours is under {kept.parent}", _TOLD
     if not kept.is_elsewhere and there.reference not in ("", kept.reference, kept.other_reference):
-        yield differs(Kind.REFERENCE, f"carries {there.reference}; ours is {kept.reference}", _TOLD)
+        yield Kind.REFERENCE, f"carries {there.reference}; ours is {kept.reference}", _TOLD
     if there.said and there.said != kept.heard:
-        found = "its newest comment of ours is not in the journal"
-        yield differs(Kind.SAID, found, "what that comment says is not said again")
+        remedy = "what that comment says is not said again"
+        yield Kind.SAID, "its newest comment of ours is not in the journal", remedy
 
 
 def _unknown(
@@ -205,9 +214,13 @@ def _adopted(
     """What is done about tickets with a reference that is in no ticket that is kept."""
     slug = (parsed(reference) or ("",))[0]
     owner = owners.get(slug)
-    first, others = found[0].number, tuple(one.number for one in found[1:])
+    # Of our own the lowest number counts.
+    first, *rest = (one.number for one in sorted(found, key=lambda one: (one.is_copy, one.number)))
+    others = tuple(rest)
     reason = ""
-    if owner is None:
+    if all(one.is_copy for one in found):
+        reason = "somebody else made it"
+    elif owner is None:
         reason = "its project does not exist any more"
     elif owner.elsewhere:
         reason = f"its project belongs to the connection {owner.elsewhere!r}"

@@ -161,15 +161,15 @@ def reconcile(connection: models.Connection, *, apply: bool, say: Say = lambda t
     about = {"connection": connection.pk, "name": connection.name, "applied": apply}
     with _recorded("reconcile", detail=about) as record:
         work = Reconciliation(connection, say=say)
-        done = work.apply() if apply else work.look()
-        found = [{**vars(one), "kind": one.kind.value, "is_applied": one.is_applied} for one in done.found]
-        waits = sum(one.is_applied for one in done.found)
+        reconciled = work.apply() if apply else work.look()
+        found = [{**vars(one), "kind": one.kind.value, "is_applied": one.is_applied} for one in reconciled.found]
+        waits = sum(one.is_applied for one in reconciled.found)
         text = (
             f"{waits} differences {'were put right' if apply else 'can be put right'}, {len(found) - waits} are left."
         )
         unread = [
             f"Not everything could be read. {name or 'Outside of projects'}: {why}."
-            for name, why in done.unread.items()
+            for name, why in reconciled.unread.items()
         ]
         is_held = bool(unread or (waits and not apply))
         ended = Ended(

@@ -12,7 +12,7 @@ from typing import Any, Callable, Mapping
 
 from haloitsm_client import HaloError, NotFound, Unauthorized, UncertainWrite
 
-from ..domain.marks import said_by
+from ..domain.marks import REOPENED, said_by
 from ..domain.plan import CREATES, PARENT_KEY, STATUSES, Kind, Plan, Step
 from ..domain.status import WITHDRAWN, StatusMap
 from ..domain.ticket import gone
@@ -24,8 +24,8 @@ from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import SETTLING, agent_of, is_heard, keep_agent, keep_comment, keep_end, keep_investigation, keep_made
-from .keeping import keep_status
+from .keeping import HEARD, SETTLING, agent_of, is_heard, keep_agent, keep_comment, keep_end, keep_investigation
+from .keeping import keep_made, keep_status
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
 from .twins import Twins, by_reference
@@ -91,8 +91,8 @@ class Applier:
         self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
-        # Tickets whose comment was made before the store was restored from a backup, by their rows' numbers.
-        self._heard: set[int] = set()
+        # What the comments say that were made before the store was restored from a backup, by the tickets' rows' numbers.
+        self._heard: dict[int, str] = {}
         # Whether the project has a ticket of its own, of which the others are children.
         self._has_parent = bool(project.settings.get("parent", True))
         # Why nothing can be created, "" where it can.
@@ -235,7 +235,8 @@ class Applier:
         with self._journal.held():
             ticket.agreed_status = str(step.body["status"])
             ticket.save(update_fields=["agreed_status"])
-            change_keys(ticket, "note", {}, without=[SETTLING])
+            told = {"reopened": "told"} if self._heard[ticket.pk].endswith(REOPENED) else {}
+            change_keys(ticket, "note", told, without=[SETTLING])
         self._waits(step, "it was set before the backup that the store is restored from; the next run decides")
 
     def _refused(self, step: Step, ticket: models.Ticket, error: HaloError | NotInHalo) -> None:
@@ -407,7 +408,7 @@ class Applier:
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
         if is_heard(ticket, step.told, step.body):
-            self._heard.add(ticket.pk)
+            self._heard[ticket.pk] = str(ticket.note[HEARD])
             return {"found": "by what its newest comment in HaloITSM says"}
         result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
         if "warning" in result:

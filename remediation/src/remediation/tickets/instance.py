@@ -215,11 +215,17 @@ class Instance:
 
         None where there is none. What other agents have copied does not count. Raises HaloError.
         """
+        own = self._client.own_agent_id
         for row in self._client.list_actions(halo_id, 100):
             found = marks_in(f"{row.get('note', '')}{row.get('note_html', '')}")
-            if found and as_id(row.get("who_agentid")) in (None, self._client.own_agent_id):
+            agent = as_id(row.get("who_agentid"))
+            if found and (own is None or agent in (None, own)):
                 return found
         return None
+
+    def may_have_made(self, halo_id: int) -> bool:
+        """Whether the service may have made a ticket: anybody can copy a reference. Raises HaloError."""
+        return self._client.may_have_made(halo_id)
 
     def is_closed(self, status_id: int | None) -> bool:
         """Whether a status is known to be a closed one."""

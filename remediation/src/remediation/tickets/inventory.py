@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from haloitsm_client.tickets.references import line_of
+from haloitsm_client.tickets.references import MOST_OPENED, line_of
 from haloitsm_client.values.dates import parse_date
 from haloitsm_client.values.ids import as_id
 
@@ -23,9 +23,10 @@ from .asking import asked
 from .instance import Instance
 from .references import OURS
 
-# So many tickets are opened, for one project and for the search, because a list does not show their references.
-_MOST_OPENED = 200
-# In the details, so that no ticket that only quotes a number is found.
+# So many children of a project's ticket are opened because the list does not show their references. All of them may be
+# ours; what an unfiltered search lists is not.
+_MOST_CHILDREN_OPENED = 200
+# In the details, whose last line every reference is. Case may not count.
 _SEARCH = {"search_details": OURS}
 
 Row = Mapping[str, Any]
@@ -96,8 +97,8 @@ class InventoryTaker:
                 if as_id(row.get("parent_id")) not in (None, parent):
                     return f"HaloITSM's list ignores that only the children of ticket {parent} are asked for"
                 opened += self._take(row)
-                if opened > _MOST_OPENED:
-                    return f"the list does not show the references of {_MOST_OPENED} children of ticket {parent}"
+                if opened > _MOST_CHILDREN_OPENED:
+                    return f"the list does not show the references of {opened} children of ticket {parent} and more"
             self._wait()
         return ""
 
@@ -107,13 +108,13 @@ class InventoryTaker:
         pages = self._instance.rows(_SEARCH)
         while (rows := asked(lambda: next(pages, None))) is not None:
             for row in rows:
-                if row.get("details") and OURS not in str(row["details"]):
+                if row.get("details") and OURS not in str(row["details"]).casefold():
                     self._taken.unsearched = "HaloITSM does not search in the details of tickets"
                     return
                 shown.add(as_id(row.get("id")) or 0)
                 opened += self._take(row)
-                if opened > _MOST_OPENED:
-                    self._taken.unsearched = f"a search does not show the references of {_MOST_OPENED} tickets"
+                if opened > MOST_OPENED:
+                    self._taken.unsearched = f"a search does not show the references of {opened} tickets and more"
                     return
             self._wait()
         with_one = {number for number in self._known & self._taken.there.keys() if self._has_line(number)}
@@ -130,11 +131,11 @@ class InventoryTaker:
         number = as_id(row.get("id")) or 0
         if number in self._taken.there:
             return False
-        if number in self._known or reference_of(row):
+        if number in self._known or parsed(reference_of(row)):
             self._keep(row)
             return False
-        if row.get("details"):
-            # It shows its details, and these have no reference.
+        if row.get("details") or row.get("third_party_id_string"):
+            # It shows where a reference would be, and has none of ours.
             return False
         self._open(number)
         return True
@@ -144,6 +145,10 @@ class InventoryTaker:
         ticket = asked(lambda: self._instance.ticket(number))
         if ticket is not None and (number in self._known or parsed(reference_of(ticket))):
             self._keep(ticket)
+
+    def _is_ours(self, number: int) -> bool:
+        self._wait()
+        return asked(lambda: self._instance.may_have_made(number))
 
     def _keep(self, row: Row) -> None:
         number, due = as_id(row.get("id")) or 0, parse_date(row.get("deadlinedate"))
@@ -159,6 +164,7 @@ class InventoryTaker:
             parent=as_id(row.get("parent_id")),
             merged_into=as_id(row.get("merged_into_id")),
             is_closed=self._instance.is_closed(status),
+            is_copy=number not in self._known and not self._is_ours(number),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from ..domain.marks import said_by
+from ..domain.marks import REOPENED, said_by
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import pair_of, still_its
 from ..store import models
@@ -60,7 +60,7 @@ def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any
     does not have: it was made after a backup, from which the store was restored."""
     # What is not news here is said for another reason: that a person's word was refuted, or is respected.
     is_news = dict(told) != (row.note.get("told") or {}) or "agreed" in body or "numbers" in body
-    return is_news and row.note.get(HEARD) == said_by(told, body)
+    return is_news and str(row.note.get(HEARD, "")).removesuffix(REOPENED) == said_by(told, body)
 
 
 def keep_comment(

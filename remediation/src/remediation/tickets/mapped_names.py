@@ -17,7 +17,7 @@ from haloitsm_client.values.ids import as_id
 from ..domain.mapped_names import KINDS, Vanished, numbers_of, used_names, vanished
 from ..store import models
 from ..store.json_keys import change_keys
-from .asking import asked, in_words, is_away
+from .asking import asked, in_words
 from .instance import Instance, Options
 
 LOOKED_UP = "looked_up"

@@ -69,7 +69,7 @@ class Reconciliation(ConnectionRun):
         return self._read().reconciled
 
     def apply(self) -> Reconciled:
-        """Read anew, and put right what is different. Raises HaloError, HaloAway and Busy, and then nothing is changed."""
+        """Read anew, and put right what is different. Raises HaloError, HaloAway and Busy: nothing is changed then."""
         with self._one_writer() as journal:
             read = self._read()
             self._read_more(read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -11,10 +12,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from haloitsm_client.values.dates import parse_date
+
 from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
-from ...tickets.attention import NOT_TIED, TYING, left_alone_by
+from ...tickets.attention import DETACHED, NOT_TIED, TYING, left_alone_by
+from ...tickets.cut_off import open_write
 from ...tickets.keeping import RESCAN
+from ...tickets.missing import is_missing
 from ...tickets.portal import link_of
 from ..listing.listed import listed
 from ..projects.steps import shown
@@ -54,6 +59,7 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
     return {
         "row": row,
         "link": link_of(row),
+        "in_step": in_step(row),
         "halo_status": names.get(str(row.halo_status_id), row.halo_status_id),
         "left_alone": left_alone_by(row),
         "tying": row.note.get(TYING),
@@ -67,6 +73,17 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
         "steps": shown(steps[:NEWEST], row.project),
         "journal": row.journal.order_by("-pk").select_related("step")[:NEWEST],
     }
+
+
+def in_step(row: models.Ticket) -> datetime | None:
+    """When a ticket was last in step with HaloITSM, by its clock: as of then, all changes there were read back.
+
+    None where that is not known, as while nobody knows what became of a write, and for one that HaloITSM does not show
+    or that nobody follows.
+    """
+    if row.halo_id is None or is_missing(row) or DETACHED in row.note or open_write(row):
+        return None
+    return parse_date(row.project.connection.settings.get("cursor"))
 
 
 def _devices(row: models.Ticket, assets: Sequence[str]) -> list[dict[str, Any]]:
