@@ -416,7 +416,7 @@ def watched(scene: Scene) -> Iterator[Scene]:
     assert not wrong
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_walk(watched: Scene, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Never two for one asset and vulnerability, never an approved one recalled, never one without an end."""
     scene, chance = watched, random.Random(seed)
@@ -474,7 +474,7 @@ def test_a_walk(watched: Scene, monkeypatch: pytest.MonkeyPatch, seed: int) -> N
         lambda: scene.later(chance.choice([timedelta(minutes=3), LATE, timedelta(days=2)])),
         lambda: scene.console.scan() and scene.read(),
     ]
-    for _ in range(45):
+    for _ in range(40):
         chance.choice(moves)()
         rows = scene.listed()
         live = Counter((row.asset, row.vulnerability) for row in rows if row.state in LIVE)

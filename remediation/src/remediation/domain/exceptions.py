@@ -174,7 +174,7 @@ def decide(
             said = f"The console has exception {there.number} for it, {there.state.lower()}, which is not ours."
             decisions.append(Decision(pair, replace(fresh, state=State.COVERED, said=said)))
         elif fresh.released or (room > 0 and (known is None or known.state is not State.WAITING)):
-            room -= not fresh.released
+            room -= 0 if fresh.released else 1
             decisions.append(Decision(pair, replace(fresh, state=State.ASKED), Act.SUBMIT))
         else:
             said = f"Waits for an approver: one run asks for {most} at most."

@@ -141,7 +141,7 @@ class _Asking:
 
     def _hosts(self, ticket: models.Ticket) -> dict[str, list[str]]:
         """The sites of each asset on which something of the ticket is left, by its address, else its name."""
-        pairs = [pair_of(text) for text in still_its(ticket.note.get("told") or {})]
+        pairs = {pair_of(text) for text in still_its(ticket.note.get("told") or {})}
         there = models.Finding.objects.filter(
             source=self._project.source_id,
             asset__in={asset for asset, _ in pairs},
