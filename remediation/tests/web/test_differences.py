@@ -221,6 +221,7 @@ def test_the_choice_leads_to_the_difference(world: list[Ledger], person: Client)
     ):
         answer = person.get("/differences/", given)
         assert answer.status_code == 302 and answer.headers["Location"].endswith(there)
+    assert person.get("/differences/days/0001-01-01/9999-12-31/").status_code == 200
     another = models.SnapshotRecord.objects.exclude(source=source).latest("pk").pk
     for wrong in (
         {"since": "2026-11-03", "until": "2026-11-01"},

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,7 @@ from django.test import Client
 from halo_emulator import HaloEmulator
 from remediation.domain.snapshot import Snapshot
 from remediation.jobs.tasks import run_project
-from remediation.store import models
+from remediation.store import migrations, models
 from remediation.store.acceptances import accept, recount
 from remediation.store.intake import take_in
 from tests.jobs.conftest import connected
@@ -129,7 +130,9 @@ def test_what_was_there_before_is_counted_by_the_migration(source: models.Source
     models.Remedy.objects.all().delete()
     models.Asset.objects.update(risk=0)
     models.Device.objects.update(risk=0)
-    migration = import_module("remediation.store.migrations.0020_differences_and_remedies")
+    # Whatever its number: those of other changes may come before it.
+    (name,) = (one.stem for one in Path(migrations.__path__[0]).glob("*_differences_and_remedies.py"))
+    migration = import_module(f"{migrations.__name__}.{name}")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(migration.REMEDIES)
     the_same_as_the_ledger()

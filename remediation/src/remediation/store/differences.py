@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -79,8 +79,8 @@ def between_snapshots(before: models.SnapshotRecord, after: models.SnapshotRecor
 def _after(taken: list[tuple[int, datetime]], day: date) -> int:
     """The place of the first snapshot that was taken after a day. An old file that was brought later than a newer one
     comes after it, because the ledger was changed in that order."""
-    end = datetime.combine(day + timedelta(days=1), time(), timezone.utc)
-    return next((place for place, (_, when) in enumerate(taken) if when >= end), len(taken))
+    found = (place for place, (_, when) in enumerate(taken) if when.astimezone(timezone.utc).date() > day)
+    return next(found, len(taken))
 
 
 # A row for each finding of which something was observed. ``was`` and ``is``: whether it was and is there; ``kind`` is

@@ -25,6 +25,8 @@ _TITLE = """coalesce(
     remedy.remedy
 )"""
 _RISK = "coalesce(remedy.risk, -1.0)"
+# Shown without being chosen: by these the worst are told.
+_SHOWN = SEVERITIES[:2]
 
 
 def remedies() -> Listing:
@@ -43,7 +45,7 @@ def remedies() -> Listing:
                 "share", "Share of its source's risk, %", "round(100 * remedy.risk / nullif(total.risk, 0))", "number"
             ),
             Column("findings", "Findings", "remedy.findings", "number"),
-            *(Column(name, name.capitalize(), f"remedy.{name}", "number", shown=place < 2) for place, name in _GRADES),
+            *(Column(name, name.capitalize(), f"remedy.{name}", "number", shown=name in _SHOWN) for name in SEVERITIES),
             Column("worst", "Findings, worst first", "remedy.findings", "number", _WORST, shown=not tells_risk),
             Column("assets", "Devices", "remedy.assets", "number", "remedy.assets", "int"),
             Column("owners", "Owners", "remedy.owners", "texts"),
@@ -59,9 +61,6 @@ def remedies() -> Listing:
         ),
         order="-risk" if tells_risk else "-worst",
     )
-
-
-_GRADES = tuple(enumerate(SEVERITIES))
 
 
 def devices_of(row: models.Remedy) -> Listing:

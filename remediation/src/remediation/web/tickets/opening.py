@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from ...domain.project import Granularity
 from ...jobs.tasks import ask_to_run
 from ...store import models
+from ...store.remedies import called
 from ...tickets.single import Subject, offer, pick
 from ..numbers import number_in
 from ..projects.steps import looks
@@ -86,16 +87,14 @@ def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
         found = of_device(device)
         return found, [device.name for _ in found]
     if number := number_in(given.get("remedy")):
-        remedy = get_object_or_404(models.Remedy.objects.select_related("source"), pk=number)
-        solution = models.Solution.objects.filter(source=remedy.source_id, solution=remedy.remedy).first()
-        if solution:
-            return [Subject(remedy.source, Granularity.SOLUTION, solution.solution)], [
-                solution.name or solution.solution
-            ]
-        # The vulnerability stands for it.
-        given = QueryDict(mutable=True)
-        of = models.Vulnerability.objects.filter(source=remedy.source_id, vulnerability=remedy.remedy)
-        given.setlist("chosen", [str(pk) for pk in of.values_list("pk", flat=True)])
+        return _of_remedy(get_object_or_404(models.Remedy.objects.select_related("source"), pk=number))
     chosen = [number_in(text) for text in (*given.getlist("chosen")[:MOST], given.get("vulnerability"))]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     return [of_vulnerability(row) for row in rows], [row.title or row.vulnerability for row in rows]
+
+
+def _of_remedy(remedy: models.Remedy) -> tuple[list[Subject], list[str]]:
+    """A solution; where the source names none, the vulnerability that stands for it."""
+    is_solution = models.Solution.objects.filter(source=remedy.source_id, solution=remedy.remedy).exists()
+    of = Granularity.SOLUTION if is_solution else Granularity.VULNERABILITY
+    return [Subject(remedy.source, of, remedy.remedy)], [called(remedy)]
