@@ -286,6 +286,24 @@ def test_an_incomplete_reading_adopts_nothing_and_says_so(scene: Any, ignored: s
     assert not models.Ticket.objects.filter(key="s2")
 
 
+def test_a_search_that_does_not_show_what_is_there_proves_nothing(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.settings(parent=False)
+    scene.scan("a1 v1 s1", "a2 v2 s2")
+    scene.run().apply()
+    models.Journal.objects.all().delete()
+    models.Ticket.objects.filter(key="s2").delete()
+    compared, seen = reconciliation(scene), number(scene, "s1")
+    real = compared._instance.rows
+
+    def lagging(query: Any) -> Any:
+        return ([row for row in rows if row["id"] != seen] for rows in real(query))
+
+    monkeypatch.setattr(compared._instance, "rows", lagging)
+    done = compared.apply()
+    assert [one.kind for one in done.found] == [Kind.LEFT] and f"does not show ticket {seen}" in done.unread[""]
+    assert not models.Ticket.objects.filter(key="s2")
+
+
 def test_a_write_that_is_open_is_the_next_runs(scene: Any) -> None:
     scene.scan("a1 v1 s1")
     run = scene.run()
