@@ -61,6 +61,9 @@ def written_fields(store: Store, given: dict[str, Any]) -> dict[str, Any]:
     fields |= _references(store, given) | _details(given) | _team(store, given)
     if isinstance(given.get("tags"), list):
         fields["tags"] = [{"id": 0, "text": str(tag.get("text", ""))} for tag in given["tags"] if isinstance(tag, dict)]
+    if isinstance(given.get("assets"), list):
+        # Documented only, with an id each. By which fields Halo shows what an asset is called is a guess.
+        fields["assets"] = [dict(asset) for asset in given["assets"] if isinstance(asset, dict)]
     if given.get("parent_id") is not None:
         fields["parent_id"] = whole_number("parent_id", given["parent_id"])
         if store.readable(fields["parent_id"]) is None:

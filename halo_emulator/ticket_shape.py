@@ -20,6 +20,7 @@ _DETAIL_ONLY = {
     "sla_name",
     "user_email",
     "deleted",
+    "assets",
     "closure_note",
     "closure_note_html",
 }
@@ -67,7 +68,7 @@ def _shown_fields(store: Store, ticket: Ticket) -> dict[str, Any]:
 def list_row(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str, Any]:
     """A row of GET /Tickets. `site_id` is a float here, as it was recorded from /Users (in tickets: a test device)."""
     row = {key: value for key, value in _shown_fields(store, ticket).items() if key not in _DETAIL_ONLY}
-    row |= _LIST_FIXED | _attachment_count(store, ticket)
+    row = _LIST_FIXED | row | _attachment_count(store, ticket)
     if not store.settings.shows_external_id_in_lists:
         row.pop(EXTERNAL_ID, None)
     if "site_id" in row:
@@ -86,7 +87,7 @@ def list_row(store: Store, ticket: Ticket, query: Mapping[str, str]) -> dict[str
 
 def detail(store: Store, ticket: Ticket, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The full record: GET /Tickets/{id} and the answer to a POST (seen live: the same shape)."""
-    full = _shown_fields(store, ticket) | _DETAIL_FIXED | _attachment_count(store, ticket)
+    full = _DETAIL_FIXED | _shown_fields(store, ticket) | _attachment_count(store, ticket)
     full["customfields"] = [_without_nulls(field) for field in ticket["customfields"]]
     full["priority"] = _priority(store, ticket)
     full["tickettype"] = row_by(store.ticket_types, "id", ticket["tickettype_id"])

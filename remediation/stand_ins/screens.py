@@ -79,6 +79,14 @@ def begin(page: Page, address: str, report: Path) -> None:
     page.wait_for_url(re.compile(r"/imports/\d+/$"))
 
 
+def looked_up(page: Page, address: str) -> str:
+    """Goes to what the newest ticket names, to which only a number that is entered leads."""
+    page.goto(f"{address}/tickets/")
+    path = f"/tickets/look-up?number={page.locator('.listing tbody td.text a').first.inner_text()}"
+    page.goto(f"{address}{path}")
+    return path
+
+
 def sheet(pictures: list[tuple[str, str]]) -> str:
     """The contact sheet as a page. ``pictures`` are names of files, each with what it shows."""
     cells = "".join(
@@ -128,6 +136,7 @@ def take(address: str, target: Path, report: Path) -> list[tuple[str, str]]:
             page = signed_in(browser, address, "ana", PASSWORD, width, scheme)
             for path in crawled(page, address):
                 draw(page, path, look)
+            draw(page, looked_up(page, address), look)
             page.goto(f"{address}{MISSING}")
             draw(page, MISSING, look)
             page.context.clear_cookies()

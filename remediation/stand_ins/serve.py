@@ -1,8 +1,8 @@
 """``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
 
 60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one
-held run, and feeds that know the CVEs. Everything is made by the service's own commands, over HTTP, and lies in a
-temporary folder.
+held run, feeds that know the CVEs, and investigations of InsightIDR. Everything is made by the service's own commands,
+over HTTP, and lies in a temporary folder.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from halo_emulator import HaloEmulator
 from stand_ins.cve_feeds import CveFeeds, Exploited
 from stand_ins.demo import DemoFailed, Play, running
 from stand_ins.estate import FIXES, Estate, flaws
+from stand_ins.insightidr import Idr
 from stand_ins.insightvm_console import Console
 from stand_ins.weekly_report import weekly_report
 
@@ -51,6 +52,9 @@ PROJECTS = {
     # What closes three tickets at once waits for an approver here, so that there is a held run to look at.
     SERVERS: f'owner = "Jo Ops"\ndue = "2027-06-30"\ndefault_team = "Service Desk"\nmass_least = 3\n{RULES}\n',
 }
+SOC = "SOC"
+# Which investigations get tickets.
+RULE = '[rule]\npriorities = ["CRITICAL", "HIGH"]\n'
 WEEKS = 4
 CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
 
@@ -58,8 +62,9 @@ CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
 class Story(Play):
     """Four weeks of it."""
 
-    def __init__(self, console: Console, halo: HaloEmulator, folder: Path) -> None:
+    def __init__(self, console: Console, halo: HaloEmulator, idr: Idr, folder: Path) -> None:
         super().__init__(console, halo)
+        self.idr = idr
         self._folder = folder
         self.estate = Estate(console)
 
@@ -92,6 +97,18 @@ class Story(Play):
         report = self._folder / "weekly.csv"
         report.write_text(weekly_report(self.estate), encoding="utf-8")
         self.service("import", str(report), "--source", "weekly report", "--coverage", "listed")
+        self._investigate()
+
+    def _investigate(self) -> None:
+        """The first plan of tickets for investigations, which waits for somebody to look at it."""
+        self.idr.seed_demo()
+        rule = self._folder / "rule.toml"
+        rule.write_text(RULE, encoding="utf-8")
+        os.environ["INSIGHTIDR_API_KEY"] = self.idr.api_key
+        self.service(
+            "investigations", "add", SOC, "--connection", "HaloITSM", "--url", self.idr.url, "--settings", str(rule)
+        )
+        self.service("plan", f"Investigations of {SOC}")
 
     def _week(self, number: int, held: bool = False) -> None:
         """A scan of all machines, the service's reading and its runs."""
@@ -160,10 +177,10 @@ def _tell_of_cves(feeds: CveFeeds) -> None:
 def world(folder: Path) -> Iterator[Story]:
     """The stand-ins, running, with the world made in the service's data folder ``folder / "data"``."""
     today = datetime.now(timezone.utc).date()
-    with running(folder) as (console, halo), CveFeeds(today) as feeds:
+    with running(folder) as (console, halo), CveFeeds(today) as feeds, Idr() as idr:
         _tell_of_cves(feeds)
         os.environ |= {"REMEDIATION_KEV_URL": feeds.kev_url, "REMEDIATION_EPSS_URL": feeds.epss_url}
-        story = Story(console, halo, folder)
+        story = Story(console, halo, idr, folder)
         story.tell()
         yield story
 
@@ -206,8 +223,9 @@ def main(words: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="remediation-demo-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        with world(folder):
+        with world(folder) as story:
             typer.echo("\nThe world is made. Nothing in it is real, and all of it goes when you end this with Ctrl-C.")
+            typer.echo(f"Its InsightIDR answers at {story.idr.url}, with the API key {story.idr.api_key}.")
             with served(*words) as process:
                 try:
                     return process.wait()

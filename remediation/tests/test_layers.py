@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "remediation"
 # Each may import itself and what stands to its right, and the modules beside the folders.
-ORDER = ("cli", "web", "jobs", "tickets", "enrichment", "sources", "store", "domain")
+ORDER = ("cli", "web", "jobs", "investigations", "tickets", "enrichment", "sources", "store", "domain")
 # Beside the folders, these know nothing but themselves.
 BESIDE = {path.stem for path in PACKAGE.glob("*.py")}
 FILES = sorted(PACKAGE.rglob("*.py"))

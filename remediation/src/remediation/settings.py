@@ -10,6 +10,7 @@ REMEDIATION_PROXIES    the addresses or networks of proxies whose X-Forwarded-Pr
                        (default: this machine's 127.0.0.1 and ::1)
 REMEDIATION_NETWORKS   private addresses or networks at which administrators may point the service from its pages, with
                        commas between (default: none; public ones need no permission)
+REMEDIATION_API_REQUESTS  how many requests a minute the JSON API takes from each key (default: 120)
 REMEDIATION_KEV_URL    where CISA's catalogue of exploited vulnerabilities is read once a day, as JSON (default: at
                        CISA); off: nowhere
 REMEDIATION_EPSS_URL   the same for FIRST's scores of all CVEs, as a CSV file
@@ -82,11 +83,11 @@ def _is_whole(address: str, port: str) -> bool:
     return not is_url or (authority.count("@") <= 1 and "@" not in path.partition("?")[0])
 
 
-def days(variable: str, default: int) -> int:
-    """A number of days that an environment variable gives. Raises ImproperlyConfigured."""
+def number(variable: str, default: int, of: str) -> int:
+    """A number of something, as "days", that an environment variable gives. Raises ImproperlyConfigured."""
     text = os.environ.get(variable) or str(default)
     if not text.isdecimal() or int(text) < 1:
-        raise ImproperlyConfigured(f"{variable} is {text!r}, and has to be a number of days, 1 or more.")
+        raise ImproperlyConfigured(f"{variable} is {text!r}, and has to be a number of {of}, 1 or more.")
     return int(text)
 
 
@@ -109,7 +110,8 @@ FEEDS = {
     "epss": os.environ.get("REMEDIATION_EPSS_URL") or "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
 }
 FEEDS = {name: "" if address == "off" else address for name, address in FEEDS.items()}
-KEEP_DAYS = days("REMEDIATION_KEEP_DAYS", 400)
+KEEP_DAYS = number("REMEDIATION_KEEP_DAYS", 400, "days")
+API_REQUESTS = number("REMEDIATION_API_REQUESTS", 120, "requests a minute")
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [

@@ -10,8 +10,11 @@ from typing import Any
 from flask import Flask, Response, abort, jsonify, request
 
 from .assets import serve_assets
+from .exceptions import serve_exceptions
 from .reports import Instance, Report, Reports, execute
+from .scans import serve_scans
 from .settings import Settings
+from .world import World
 
 API = "/api/3"
 ABSENT = "The resource does not exist or access is prohibited."
@@ -20,11 +23,11 @@ SECOND_FACTOR = "Two-factor authentication is required: supply the header Token.
 STATUSES = {"vulnerable", "vulnerable-version", "potentially-vulnerable"}
 
 
-def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
-    """The routes, over settings and reports that others may change."""
+def build_app(settings: Settings, reports: Reports, world: World) -> Flask:
+    """The routes, over settings, reports and a world that others may change."""
     app = Flask(__name__)
     app.before_request(lambda: _refusal(settings))
-    for code in (400, 404, 405, 406):
+    for code in (400, 403, 404, 405, 406):
         app.register_error_handler(code, lambda error: _error(error.code, error.description))
 
     @app.post(f"{API}/reports")
@@ -49,10 +52,12 @@ def build_app(settings: Settings, reports: Reports, conninfo: str) -> Flask:
     def answered(response: Response) -> Response:
         if settings.after_answer is not None:
             settings.after_answer(request.full_path.removeprefix(API))
-        return response
+        return _lost(response) if _is_next(settings.lost_answers) else response
 
-    _serve_runs(app, settings, reports, conninfo)
-    serve_assets(app, settings, conninfo)
+    _serve_runs(app, settings, reports, world.conninfo)
+    serve_assets(app, settings, world.conninfo)
+    serve_exceptions(app, settings, world)
+    serve_scans(app, settings, world)
     return app
 
 
@@ -101,11 +106,27 @@ def _refusal(settings: Settings) -> Response | None:
         return _error(403, "Access is denied.")
     if any(re.fullmatch(hidden, path) for hidden in settings.hidden):
         return _error(404, ABSENT)
-    for failing, left in settings.failing_routes.items():
-        if left > 0 and re.fullmatch(failing, path):
-            settings.failing_routes[failing] = left - 1
-            return _error(500, "The server failed.")
+    if _is_next(settings.failing_routes):
+        return _error(500, "The server failed.")
     return None
+
+
+def _is_next(left: dict[str, int]) -> bool:
+    """Whether this request is one of those that are counted down; it is counted."""
+    path = request.path.removeprefix(API)
+    for name, count in left.items():
+        if count > 0 and (re.fullmatch(name, path) or re.fullmatch(name, f"{request.method} {path}")):
+            left[name] = count - 1
+            return True
+    return False
+
+
+def _lost(response: Response) -> Response:
+    """The connection breaks off: more is promised than comes."""
+    whole = len(response.get_data())
+    response.automatically_set_content_length = False
+    response.headers["Content-Length"] = str(whole + 100)
+    return response
 
 
 def _error(status: int, message: str) -> Response:

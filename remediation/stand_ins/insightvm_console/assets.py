@@ -80,6 +80,7 @@ TAGS: LiteralString = """
 SELECT tag_id, tag_name, tag_type FROM dim_tag JOIN dim_tag_asset USING (tag_id) WHERE asset_id = %(asset)s ORDER BY 1
 """
 
+# A site's number is its place among them: a test device of ours.
 SITES: LiteralString = """
 SELECT DISTINCT unnest(string_to_array(sites, ', ')) AS name FROM dim_asset ORDER BY name
 """
@@ -96,7 +97,7 @@ def serve_assets(app: Flask, settings: Settings, conninfo: str) -> None:
 
     @app.get(f"{API}/assets")
     def assets() -> Response:
-        return _paged(settings, tables.assets())
+        return paged(settings, tables.assets())
 
     @app.get(f"{API}/assets/<int:asset>")
     def asset(asset: int) -> Response:
@@ -112,7 +113,7 @@ def serve_assets(app: Flask, settings: Settings, conninfo: str) -> None:
     @app.get(f"{API}/assets/<int:asset>/vulnerabilities")
     def findings(asset: int) -> Response:
         tables.asset(asset)
-        return _paged(settings, [_finding(row) for row in tables.rows(FINDINGS, asset=asset)])
+        return paged(settings, [_finding(row) for row in tables.rows(FINDINGS, asset=asset)])
 
     @app.get(f"{API}/assets/<int:asset>/vulnerabilities/<vulnerability>/solution")
     def solution(asset: int, vulnerability: str) -> Response:
@@ -136,14 +137,14 @@ def _serve_others(app: Flask, settings: Settings, tables: _Tables) -> None:
 
     @app.get(f"{API}/sites")
     def sites() -> Response:
-        return _paged(settings, [{"id": number, "name": name} for number, name in enumerate(tables.sites(), start=1)])
+        return paged(settings, [{"id": number, "name": name} for number, name in enumerate(tables.sites(), start=1)])
 
     @app.get(f"{API}/sites/<int:site>/assets")
     def inside(site: int) -> Response:
         names = tables.sites()
         if not 1 <= site <= len(names):
             abort(404, ABSENT)
-        return _paged(settings, tables.assets(site=names[site - 1]))
+        return paged(settings, tables.assets(site=names[site - 1]))
 
     @app.get(f"{API}/scans/<int:scan>")
     def scanned(scan: int) -> Response:
@@ -187,7 +188,7 @@ class _Tables:
             yield connection
 
 
-def _paged(settings: Settings, things: list[dict[str, Any]]) -> Response:
+def paged(settings: Settings, things: list[dict[str, Any]]) -> Response:
     """A page. Documented: 500 things at most. That more is cut to it, and that ``sort`` is kept, are guesses."""
     number, size = request.args.get("page", 0, int), min(request.args.get("size", 10, int), MOST)
     if request.args.get("sort", "id,ASC") != "id,ASC":

@@ -33,7 +33,7 @@ class Console(World, Settings, Loopback):
         self._reports = Reports()
 
     def app(self) -> Flask:
-        return build_app(self, self._reports, self.conninfo)
+        return build_app(self, self._reports, self)
 
     @property
     def url(self) -> str:

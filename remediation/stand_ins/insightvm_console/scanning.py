@@ -100,13 +100,26 @@ REWRITTEN = (
 )
 
 
+def next_scan(cursor: Cursor[Any]) -> int:
+    """The number of a scan that is to come."""
+    row = cursor.execute("SELECT nextval(pg_get_serial_sequence('insightvm_truth.scan', 'scan_id'))")
+    return int(row.fetchall()[0][0])
+
+
 def record_scan(
-    cursor: Cursor[Any], assets: Sequence[int], credentials: int, started: datetime, finished: datetime
+    cursor: Cursor[Any],
+    assets: Sequence[int],
+    credentials: int,
+    started: datetime,
+    finished: datetime,
+    number: int | None = None,
 ) -> int:
-    """Bring the facts of the assets to what a scan sees; times in UTC without a zone. The number of the scan."""
-    row = cursor.execute("INSERT INTO scan (started, finished) VALUES (%s, %s) RETURNING scan_id", (started, finished))
+    """Bring the facts of the assets to what a scan sees; times in UTC without a zone. The number of the scan, which is
+    a new one unless it has one."""
+    scan = next_scan(cursor) if number is None else number
+    cursor.execute("INSERT INTO scan OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s)", (scan, started, finished))
     values: dict[str, Any] = {
-        "scan": row.fetchall()[0][0],
+        "scan": scan,
         "assets": list(assets),
         "credentials": credentials,
         "blind": credentials in BLIND,

@@ -110,6 +110,15 @@ CREATE TABLE present (
 CREATE TABLE superseded (
     solution_id int PRIMARY KEY REFERENCES dim_solution, by_solution_id int NOT NULL REFERENCES dim_solution
 );
+CREATE TABLE exception_comment (
+    vulnerability_exception_id int PRIMARY KEY REFERENCES dim_vulnerability_exception ON DELETE CASCADE,
+    submitted text NOT NULL, reviewed text
+);
+-- Scans of a site that a client has asked for. One that is at work has no row in scan yet.
+CREATE TABLE asked_scan (
+    scan_id bigint PRIMARY KEY, site text NOT NULL, name text NOT NULL, hosts text[] NOT NULL,
+    started timestamp NOT NULL, status text NOT NULL
+);
 -- The highest solution that supersedes one; NULL where they supersede each other in a ring.
 CREATE FUNCTION best(solution int) RETURNS int STABLE LANGUAGE sql AS $$
     WITH RECURSIVE way(id) AS (

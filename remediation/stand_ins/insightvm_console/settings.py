@@ -45,7 +45,8 @@ class Settings:
         self.forbid_assets = False
         # Paths, as regular expressions, that are answered with 404.
         self.hidden: list[str] = []
-        # Paths, as regular expressions, and how many requests of each are answered with 500 from now on.
+        # Paths, as regular expressions, and how many requests of each are answered with 500 from now on. With a method
+        # before it, as in "POST /sites", only those.
         self.failing_routes: dict[str, int] = {}
         # Called with the path of each request, with its query, once its answer is made: so the world can change between
         # two pages.
@@ -59,3 +60,11 @@ class Settings:
         self.padding = 0
         # What a scan's status is instead of "finished".
         self.scan_status: dict[int, str] = {}
+
+        # Writes. That a user who may not gets 403 is a guess.
+        self.forbid_exceptions = False
+        self.forbid_scans = False
+        # Official: what an administrator asks for may be approved at once.
+        self.approves_at_once = False
+        # Method and path, as regular expressions, and how many answers of each are lost once the request was done.
+        self.lost_answers: dict[str, int] = {}

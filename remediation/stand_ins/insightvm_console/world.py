@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from .scanning import record_scan
+from .scanning import next_scan, record_scan
 
 SCHEMA = "insightvm"
 TRUTH = "insightvm_truth"
@@ -231,6 +231,35 @@ class World:
             cursor.execute("UPDATE clock SET now = greatest(now, %s)", (end,))
         return scan
 
+    # -- scans that a client asks for ---------------------------------------------------------------------------------
+
+    def ask_scan(self, site: str, name: str, hosts: Sequence[str], status: str = "running") -> int:
+        """Begin to scan hosts of a site, by addresses or host names. Its number; it sees something when it ends."""
+        with self._verb() as cursor:
+            number = next_scan(cursor)
+            cursor.execute(
+                "INSERT INTO asked_scan VALUES (%s, %s, %s, %s, (SELECT now FROM clock), %s)",
+                (number, site, name, list(hosts), status),
+            )
+        return number
+
+    def end_scan(self, scan: int, status: str = "finished", credentials: int = 4) -> None:
+        """Let a scan that was asked for end now. Only one that is finished has seen its hosts."""
+        with self._verb() as cursor:
+            ended = cursor.execute(
+                "UPDATE asked_scan SET status = %s WHERE scan_id = %s RETURNING hosts, started", (status, scan)
+            ).fetchall()
+            if not ended:
+                raise LookupError("the console knows no such scan")
+            ((hosts, started),) = ended
+            found = cursor.execute(
+                "SELECT asset_id FROM dim_asset WHERE host(ip_address) = ANY(%s) OR host_name = ANY(%s)", (hosts, hosts)
+            )
+            assets = [row[0] for row in found.fetchall()]
+            if status == "finished":
+                (now,) = cursor.execute("SELECT now FROM clock").fetchall()[0]
+                record_scan(cursor, assets, credentials, started, now, scan)
+
     # -- exceptions -------------------------------------------------------------------------------------------------
 
     def except_(
@@ -240,6 +269,7 @@ class World:
         reason: str = "Acceptable Risk",
         expires: date | None = None,
         by: str = "halo-sync",
+        comment: str = "",
     ) -> int:
         """Ask for an exception for one asset: Under Review, without effect. Its number."""
         with self._verb() as cursor:
@@ -250,17 +280,46 @@ class World:
                 " VALUES (%s, %s, %s, %s, %s, 'D', 'U', (SELECT now FROM clock)) RETURNING vulnerability_exception_id",
                 (_one(known), _vulnerability_id(cursor, vulnerability), _asset_id(cursor, asset), by, expires),
             )
-            return int(_one(added))
+            number = int(_one(added))
+            cursor.execute("INSERT INTO exception_comment VALUES (%s, %s)", (number, comment))
+            return number
 
-    def approve(self, exception: int, by: str = "admin") -> None:
+    def approve(self, exception: int, by: str = "admin", comment: str | None = None) -> None:
         """Approve an exception. That the facts show it from the next scan on, and not at once, is a guess."""
-        self._judge(exception, "A", by)
+        self._judge(exception, "A", by, comment)
+
+    def reject(self, exception: int, by: str = "admin", comment: str | None = None) -> None:
+        """Reject an exception."""
+        self._judge(exception, "R", by, comment)
+
+    def recall(self, exception: int) -> None:
+        """Take back what was asked for. That it is Deleted then, even where it was approved, is a guess."""
+        self._judge(exception, "D", None)
+
+    def extend(self, exception: int, expires: date) -> None:
+        """Let an exception hold until another day."""
+        with self._verb() as cursor:
+            changed = cursor.execute(
+                "UPDATE dim_vulnerability_exception SET expiration_date = %s WHERE vulnerability_exception_id = %s"
+                " RETURNING 1",
+                (expires, exception),
+            )
+            _one(changed)
+
+    def delete_exception(self, exception: int) -> None:
+        """Remove an exception. That nothing shows it any more is a guess."""
+        with self._verb() as cursor:
+            gone = cursor.execute(
+                "DELETE FROM dim_vulnerability_exception WHERE vulnerability_exception_id = %s RETURNING 1",
+                (exception,),
+            )
+            _one(gone)
 
     def expire(self, exception: int) -> None:
         """Let an exception run out. When the facts show it is a guess, as for ``approve``."""
         self._judge(exception, "E", None)
 
-    def _judge(self, exception: int, status: str, by: str | None) -> None:
+    def _judge(self, exception: int, status: str, by: str | None, comment: str | None = None) -> None:
         with self._verb() as cursor:
             judged = cursor.execute(
                 "UPDATE dim_vulnerability_exception SET status_id = %s, reviewed_by = coalesce(%s, reviewed_by)"
@@ -268,6 +327,10 @@ class World:
                 (status, by, exception),
             )
             _one(judged)
+            cursor.execute(
+                "UPDATE exception_comment SET reviewed = coalesce(%s, reviewed) WHERE vulnerability_exception_id = %s",
+                (comment, exception),
+            )
 
     # -- the tables -------------------------------------------------------------------------------------------------
 

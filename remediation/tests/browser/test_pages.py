@@ -78,6 +78,21 @@ def test_one_click_makes_a_ticket(page_of: PageOf) -> None:
     expect(page.get_by_role("link", name=re.compile("Printer")).first).to_be_visible()
 
 
+def test_from_a_ticket_to_the_vulnerabilities_of_the_devices_that_it_names(page_of: PageOf) -> None:
+    page = page_of("analyst")
+    page.get_by_role("link", name="Tickets", exact=True).click()
+    page.get_by_label("Title or number").fill("Upgrade IOS XE")
+    number = page.get_by_role("row", name=re.compile("Upgrade IOS XE")).first.get_by_role("link").nth(1).inner_text()
+    page.get_by_role("link", name="From any ticket of HaloITSM to vulnerabilities").click()
+    page.get_by_label("HaloITSM's number").fill(number)
+    page.get_by_role("button", name="Look up").click()
+    device = page.get_by_role("region", name="Devices of the ticket").get_by_role("rowheader").first
+    name = device.inner_text()
+    page.get_by_role("link", name=f"Those of {name}").click()
+    expect(page.get_by_role("region", name="Vulnerabilities, a table")).to_be_visible()
+    expect(page.get_by_label("On device (name begins with)")).to_have_value(name)
+
+
 def test_a_file_is_dropped_looked_at_and_taken_in(page_of: PageOf, tmp_path: Path) -> None:
     file = tmp_path / "scan of <b>monday.csv"
     rows = [

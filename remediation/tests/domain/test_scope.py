@@ -12,6 +12,8 @@ from remediation.domain.snapshot import SEVERITIES
 
 WEB: dict[str, Any] = {
     "asset": "17",
+    "vulnerability": "v7",
+    "solution": "s1",
     "host_name": "Web01.corp.example",
     "ip": "10.0.0.7",
     "sites": ["DMZ", "Paris"],
@@ -28,7 +30,7 @@ WEB: dict[str, Any] = {
 }
 BARE: dict[str, Any] = {name: None for name in WEB} | {"asset": "18", "severity": "none"}
 SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(("asset", "host_name", "ip", "severity"), pl.String),
+    **dict.fromkeys(("asset", "vulnerability", "solution", "host_name", "ip", "severity"), pl.String),
     **dict.fromkeys(("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags"), pl.List(pl.String)),
     **dict.fromkeys(("cvss", "risk", "epss"), pl.Float64),
     "exploits": pl.Int64,
@@ -59,6 +61,9 @@ def held(scope: Scope, row: dict[str, Any], min_severity: str = "none") -> tuple
         ({"assets": ["web0?.corp-*"]}, False),
         ({"assets": ["w*b*.corp.ex?mple"]}, True),
         ({"assets": ["web01.corp.example (old) #1"]}, False),
+        ({"solutions": ["s2", "s1"]}, True),
+        ({"solutions": ["v7"]}, False),
+        ({"sites": ["DMZ"], "solutions": ["s2"]}, False),
         ({"sites": ["DMZ"], "tags": ["Rome"]}, False),
         ({"sites": ["DMZ"], "tags": ["Berlin"], "assets": ["db*", "web*"]}, True),
     ],
@@ -67,6 +72,11 @@ def test_where(table: dict[str, Any], web: bool) -> None:
     scope = Scope.from_table(table)
     assert held(scope, WEB)[0] is web
     assert held(scope, BARE)[0] is False
+
+
+def test_a_vulnerability_without_a_solution_stands_for_itself() -> None:
+    scope = Scope.from_table({"solutions": ["v7"]})
+    assert held(scope, {**WEB, "solution": None})[0] and not held(scope, {**WEB, "solution": "s1"})[0]
 
 
 def test_a_scope_that_narrows_nothing_holds_everything() -> None:

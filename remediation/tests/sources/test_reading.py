@@ -7,11 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from remediation.sources import insightvm_console, reading
+from remediation.sources import insightvm_console
 from remediation.sources.errors import SourceBusy
 from remediation.sources.insightvm_console import InsightVmConsole
 from remediation.sources.reading import reading_of
 from remediation.store import models
+from remediation.store.one_at_a_time import Lock
 from remediation.store.secrets import seal
 from stand_ins.insightvm_console import Console
 
@@ -40,10 +41,10 @@ def test_reports_that_a_killed_reading_has_left_are_deleted_and_no_others(
 def test_one_process_at_a_time_reads_a_source(console: Console, store: str) -> None:
     row = source_of(console)
     with psycopg.connect(store, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [reading._LOCK, row.pk])
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [Lock.READING, row.pk])
         with pytest.raises(SourceBusy, match="Another process is reading"):
             reading_of(row)
-        other.execute("SELECT pg_advisory_unlock(%s, %s)", [reading._LOCK, row.pk])
+        other.execute("SELECT pg_advisory_unlock(%s, %s)", [Lock.READING, row.pk])
     assert not console.requests
     reading_of(row)
     reading_of(row)

@@ -477,3 +477,67 @@ def test_faults_of_single_routes(console: Console, get: Callable[..., Any]) -> N
     console.after_answer = seen.append
     get("/sites?page=0")
     assert seen == ["/sites?page=0"]
+
+
+EXCEPTION = {
+    "scope": {"type": "Asset", "id": 1, "vulnerability": "deep"},
+    "submit": {"reason": "Acceptable Risk", "comment": "why"},
+    "expires": "2026-12-31T00:00:00.000Z",
+    "state": "Under Review",
+}
+
+
+def exceptions_of(console: Console, method: str, path: str = "", body: Any = None) -> requests.Response:
+    address = f"{console.url}/api/3/vulnerability_exceptions{path}"
+    return requests.request(method, address, json=body, auth=(console.user, console.password), timeout=30)
+
+
+def test_an_exception_is_asked_for_judged_and_taken_back(console: Console, ask: Ask) -> None:
+    number = exceptions_of(console, "POST", body=EXCEPTION).json()["id"]
+    shown = exceptions_of(console, "GET", f"/{number}").json()
+    assert shown["scope"] == {"type": "asset", "id": 1, "vulnerability": "deep"}
+    assert (shown["state"], shown["submit"]["reason"], shown["submit"]["comment"]) == (
+        *("under review", "acceptable risk", "why"),
+    )
+    assert shown["expires"] == "2026-12-31T00:00:00.000Z" and "review" not in shown
+    page = exceptions_of(console, "GET").json()
+    assert page["page"]["totalResources"] == 1 and page["resources"][0]["id"] == number
+    assert exceptions_of(console, "POST", f"/{number}/approve", "fine").ok
+    assert exceptions_of(console, "POST", f"/{number}/reject", "no").status_code == 400
+    shown = exceptions_of(console, "GET", f"/{number}").json()
+    assert (shown["state"], shown["review"]["comment"]) == ("approved", "fine")
+    console.scan()
+    assert (1, "deep", 3) not in ask(FINDINGS)
+    assert exceptions_of(console, "PUT", f"/{number}/expires", "2027-01-31T00:00:00.000Z").ok
+    assert exceptions_of(console, "GET", f"/{number}/expires").json() == "2027-01-31T00:00:00.000Z"
+    assert exceptions_of(console, "POST", f"/{number}/recall").ok
+    console.scan()
+    assert (1, "deep", 3) in ask(FINDINGS)
+    assert exceptions_of(console, "GET", f"/{number}").json()["state"] == "deleted"
+    assert exceptions_of(console, "DELETE", f"/{number}").ok
+    assert exceptions_of(console, "GET", f"/{number}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"scope": {"type": "Global", "vulnerability": "deep"}}, 400),
+        ({"scope": {"type": "Asset", "id": 99, "vulnerability": "deep"}}, 404),
+        ({"scope": {"type": "Asset", "id": 1, "vulnerability": "none"}}, 404),
+        ({"submit": {"reason": "Because"}}, 400),
+        ({"expires": "2020-01-01T00:00:00.000Z"}, 400),
+        ({"scope": None}, 400),
+    ],
+)
+def test_exceptions_that_are_refused(console: Console, change: dict[str, Any], status: int) -> None:
+    assert exceptions_of(console, "POST", body={**EXCEPTION, **change}).status_code == status
+    console.forbid_exceptions = True
+    assert exceptions_of(console, "POST", body=EXCEPTION).status_code == 403
+    assert exceptions_of(console, "GET").json()["resources"] == []
+
+
+def test_an_answer_is_lost_after_the_work(console: Console) -> None:
+    console.lost_answers["POST /vulnerability_exceptions"] = 1
+    with pytest.raises(requests.RequestException):
+        exceptions_of(console, "POST", body=EXCEPTION)
+    assert len(exceptions_of(console, "GET").json()["resources"]) == 1

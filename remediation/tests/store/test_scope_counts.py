@@ -32,6 +32,7 @@ SCOPES = some.fixed_dictionaries(
         "sites": some.lists(some.sampled_from(WORDS), max_size=2),
         "tags": some.lists(some.sampled_from(WORDS), max_size=2),
         "assets": some.lists(some.sampled_from(["web*", "*.EXAMPLE", "db_1", "db?1", "db%*", "*", "none"]), max_size=2),
+        "solutions": some.lists(some.sampled_from(["fix critical-1", "fix low-1", "critical-1"]), max_size=2),
         "min_cvss": some.sampled_from([0.0, 5.0, 9.0]),
         "min_risk": some.sampled_from([0.0, 100.0]),
         "min_epss": some.sampled_from([0.0, 0.5]),

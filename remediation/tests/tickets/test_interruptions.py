@@ -19,33 +19,14 @@ from remediation.store import models
 from remediation.tickets.apply import HaloAway
 from remediation.tickets.instance import Instance
 from remediation.tickets.lease import Busy
+from tests.sudden_end import Death, dying
 
-CALLS = ("create", "comment", "attach", "set_status", "references", "has_comment", "close_twin")
-
-
-class Death(KeyboardInterrupt):
-    """The process ends here."""
-
-
-def dying(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> None:
-    """Dies before or after the call with this number, of all writes of the journal and all requests to Halo."""
-    count = iter(range(1, 10_000))
-
-    def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            dies = next(count) == number
-            if dies and not after:
-                raise Death
-            result = real(*arguments, **named)
-            if dies:
-                raise Death
-            return result
-
-        return call
-
-    monkeypatch.setattr(models.Journal, "save", mortal(models.Journal.save))
-    for name in CALLS:
-        monkeypatch.setattr(Instance, name, mortal(getattr(Instance, name)))
+# All writes of the journal and all requests to Halo.
+CALLS = (
+    (models.Journal, "save"),
+    *((Instance, name) for name in ("create", "comment", "attach", "set_status", "references")),
+    *((Instance, name) for name in ("has_comment", "close_twin")),
+)
 
 
 def walk(
@@ -60,7 +41,7 @@ def walk(
         scene = new_scene()
         prepare(scene)
         with monkeypatch.context() as patch:
-            dying(patch, number, after=after)
+            dying(patch, CALLS, number, after=after)
             try:
                 scene.run().apply()
                 return number - 1
@@ -113,7 +94,7 @@ def test_death_at_each_point_of_a_settling(
 def test_a_cut_off_write_is_given_the_time_that_a_request_can_last(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1")
     with monkeypatch.context() as patch:
-        dying(patch, 7, after=False)
+        dying(patch, CALLS, 7, after=False)
         with pytest.raises(Death):
             scene.run().apply()
     assert not scene.pauses
@@ -139,7 +120,7 @@ def test_a_cut_off_write_is_given_the_time_that_a_request_can_last(scene: Any, m
 def test_what_was_found_between_death_and_resumption_is_told(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1")
     with monkeypatch.context() as patch:
-        dying(patch, 7, after=True)
+        dying(patch, CALLS, 7, after=True)
         with pytest.raises(Death):
             scene.run().apply()
     assert len(scene.tickets()["s1"]) == 1
@@ -375,7 +356,7 @@ def test_two_at_once_make_one_ticket(scene: Any) -> None:
 def test_a_lock_ends_with_its_apply(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.scan("a1 v1 s1")
     with monkeypatch.context() as patch:
-        dying(patch, 1, after=False)
+        dying(patch, CALLS, 1, after=False)
         with pytest.raises(Death):
             scene.run().apply()
     assert models.Journal.objects.count() == 0

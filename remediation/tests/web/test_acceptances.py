@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone as clock
 
 from remediation.jobs.tasks import count_source
+from remediation.sources.excepting import set_most
 from remediation.store import models
 from remediation.store.intake import take_in
 from tests.jobs.conftest import waiting_jobs
@@ -173,3 +174,39 @@ def test_those_that_end_first_come_first(source: models.Source, as_role: Callabl
     assert sorted("abcde", key=lambda name: page.index(f"reason {name}")) == ["a", "b", "c", "e", "d"]
     page = text_of(as_role("viewer").get("/acceptances/", {"state": ["holds", "ends soon"]}))
     assert "reason c" in page and "reason d" not in page and "reason e" not in page
+
+
+def test_what_insightvm_makes_of_it_is_shown(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    approver, viewer = as_role("approver"), as_role("viewer")
+    approver.post("/acceptances/new", {**GIVEN, "vulnerability": number_of("critical-1")})
+    assert f"exceptions-{source.pk}" not in waiting_jobs(), "nobody has said that they are sent"
+    row = models.RiskAcceptance.objects.get()
+    address = f"/acceptances/{row.pk}/"
+    assert "In InsightVM" not in text_of(viewer.get(address))
+    approver.post(f"{address}send")
+    assert f"exceptions-{source.pk}" not in waiting_jobs()
+    set_most(source, 1, "admin")
+    known = {"source": source, "acceptance": row, "vulnerability": "critical-1", "until": row.expires}
+    models.ConsoleException.objects.create(
+        **known, asset="web", state="rejected", number=17, said="It was <rejected> in InsightVM."
+    )
+    models.ConsoleException.objects.create(**known, asset="db", state="waiting")
+    page = viewer.get(address)
+    assert "web.example critical-1 rejected 17" in text_of(page) and "1 rejected, 1 waiting." in text_of(page)
+    assert "It was &lt;rejected&gt; in InsightVM." in page.content.decode()
+    assert "Ask for the 1" not in text_of(page) and "Ask for the 1 that wait" in text_of(approver.get(address))
+    assert as_role("analyst").post(f"{address}send", {"release": "yes"}).status_code == 403
+    assert not models.ConsoleException.objects.filter(released=True).exists()
+    for _ in range(2):
+        assert approver.post(f"{address}send", {"release": "yes"}).status_code == 302
+    assert waiting_jobs().count(f"exceptions-{source.pk}") == 1
+    assert models.ConsoleException.objects.get(released=True).asset == "db"
+    assert models.AuditEntry.objects.get(what="exceptions released").who == "approver"
+    assert "Ask for the" not in text_of(approver.get(address))
+
+
+def test_renewing_and_withdrawing_ask_the_console(source: models.Source, as_role: Callable[[str], Client]) -> None:
+    set_most(source, 5, "admin")
+    approver = as_role("approver")
+    approver.post("/acceptances/new", {**GIVEN, "vulnerability": number_of("critical-1")})
+    assert f"exceptions-{source.pk}" in waiting_jobs()

@@ -15,6 +15,7 @@ from remediation.domain.planning import plan
 from remediation.jobs.tasks import run_project, tie_ticket
 from remediation.store import models
 from remediation.store.intake import take_in
+from remediation.store.json_keys import change_keys
 from remediation.tickets.world import world_of
 from tests.jobs.conftest import connected, waiting_jobs
 
@@ -196,6 +197,9 @@ def test_a_tickets_page_tells_all_of_it(
     listing = viewer.get("/tickets/?kind=child&status=Not+Started").content.decode()
     assert f"/tickets/{row.pk}/" in listing
     assert "Nothing passes these filters" in viewer.get("/tickets/?missing=yes").content.decode()
+    change_keys(row, "note", {"rescan": "a scan of <2> of its hosts was asked for"})
+    page = viewer.get(f"/tickets/{row.pk}/").content.decode()
+    assert "Since it is called done, a scan of &lt;2&gt; of its hosts was asked for." in page
 
 
 def test_what_is_asked_for_again_after_it_was_settled_is_a_new_ticket(

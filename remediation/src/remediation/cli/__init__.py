@@ -13,6 +13,7 @@ from . import (
     demo,
     devices,
     history,
+    investigations,
     projects,
     reconciling,
     rounds,
@@ -29,6 +30,7 @@ source_app = typer.Typer(no_args_is_help=True, help="Scanners and series of file
 acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, renew, withdraw, list them.")
 device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, split and release them.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
+investigations_app = typer.Typer(no_args_is_help=True, help="Investigations of InsightIDR, and their tickets.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -41,6 +43,7 @@ source_app.command("watch")(sources.watch)
 source_app.command("token")(sources.token)
 source_app.command("export")(sources.export)
 source_app.command("naming")(sources.naming)
+source_app.command("exceptions")(sources.exceptions)
 source_app.command("remove")(sources.remove)
 app.command("import")(sources.import_file)
 app.add_typer(project_app, name="project")
@@ -56,6 +59,7 @@ app.add_typer(acceptance_app, name="acceptance")
 acceptance_app.command("add")(approvals.accept)
 acceptance_app.command("renew")(approvals.renew)
 acceptance_app.command("withdraw")(approvals.withdraw)
+acceptance_app.command("send")(approvals.send)
 acceptance_app.command("list")(approvals.show)
 app.add_typer(device_app, name="device")
 device_app.command("list")(devices.show_all)
@@ -63,6 +67,11 @@ device_app.command("show")(devices.show)
 device_app.command("join")(devices.join)
 device_app.command("split")(devices.split)
 device_app.command("release")(devices.release)
+app.add_typer(investigations_app, name="investigations")
+investigations_app.command("add")(investigations.add)
+investigations_app.command("list")(investigations.show)
+investigations_app.command("ticket")(investigations.ticket)
+investigations_app.command("decide")(investigations.decide)
 app.command("run")(rounds.run)
 app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -130,6 +130,31 @@ def withdraw(number: int, data: Data = None, as_json: AsJson = False) -> None:
         acceptances.withdraw(row, approver())
         acceptances.recount(row.source_id, date.today())
         answer(as_json, _shown(row), f"Acceptance {number} is withdrawn.")
+
+
+def send(
+    source: Annotated[str, typer.Option(help="The source, an InsightVM console.")],
+    approve: Annotated[
+        Optional[list[int]], typer.Option(help="An acceptance, of which all that waits is asked for.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send accepted risks to a console as vulnerability exceptions, and read back what became of earlier ones."""
+    with opened(data):
+        from ..jobs.work import send_exceptions
+        from ..sources.excepting import release as release_exceptions
+        from ..store import models
+
+        row = one(models.Source.objects, source, "source")
+        for number in approve or ():
+            acceptance = _acceptance(number)
+            if acceptance.source_id != row.pk:
+                raise Refused(f"The acceptance {number} is of the source {acceptance.source.name!r}.")
+            release_exceptions(acceptance, approver())
+        ended = send_exceptions(row)
+        answer(as_json, ended.value, ended.text)
+        raise typer.Exit(ended.ending)
 
 
 def show(data: Data = None, as_json: AsJson = False) -> None:

@@ -47,10 +47,10 @@ def undo(
     with opened(data):
         from ..jobs.work import applied
         from ..store import models
-        from ..tickets.run import ProjectRun
+        from ..investigations.run import run_of
 
         row = one(models.Project.objects, project, "project")
-        run = ProjectRun(row, say=quiet if as_json else typer.echo)
+        run = run_of(row, say=quiet if as_json else typer.echo)
         made, outcome = run.undo(_plan(row, plan), approver(), apply=apply)
         steps = [{"key": step.key, "kind": step.kind.value, "ticket": step.ticket} for step in made.steps]
         value, ending = applied(made, outcome)

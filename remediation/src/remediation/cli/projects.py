@@ -173,10 +173,10 @@ def plan(project: str, data: Data = None, as_json: AsJson = False) -> None:
     """What an apply would do, and why. Writes nothing to Halo."""
     with opened(data):
         from ..store import models
-        from ..tickets.run import ProjectRun
+        from ..investigations.run import run_of
 
         row = one(models.Project.objects, project, "project")
-        made, stored = ProjectRun(row, say=lambda text: typer.echo(text, err=True)).plan()
+        made, stored = run_of(row, say=lambda text: typer.echo(text, err=True)).plan()
         steps = [
             {"key": step.key, "kind": step.kind.value, "reason": step.reason, "ticket": step.ticket_key}
             for step in made.steps

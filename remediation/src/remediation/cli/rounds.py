@@ -15,7 +15,8 @@ from .opened import AsJson, Data, answer, opened, quiet
 def run(data: Data = None, as_json: AsJson = False) -> None:
     """Read the sources that are due, then carry out what needs no approval for all projects.
 
-    One that fails stops no other.
+    Consoles are sent what they are switched on for: accepted risks, and scans of what people call done. One that fails
+    stops no other.
     """
     with opened(data):
         from ..jobs.work import run_all
@@ -23,8 +24,8 @@ def run(data: Data = None, as_json: AsJson = False) -> None:
         done = run_all(quiet if as_json else typer.echo)
         if as_json:
             value = {
-                "sources": {name: ended.value for name, ended in done.sources.items()},
-                "projects": {name: ended.value for name, ended in done.projects.items()},
+                kind: {name: ended.value for name, ended in of.items()}
+                for kind, of in vars(done).items()  # sources, exceptions, projects and scans
             }
             typer.echo(json.dumps(value, default=str))
         raise typer.Exit(done.ending)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import click
 import typer
 
+from .approvals import approver
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened, require_name, text_of
 from .progress import progress
@@ -117,6 +118,29 @@ def remove(name: str, data: Data = None, as_json: AsJson = False) -> None:
             raise Refused(str(error)) from None
         forget_reading(row)
         answer(as_json, {"name": name}, f"Source {name!r} is removed.")
+
+
+def exceptions(
+    name: str,
+    most: Annotated[
+        Optional[int], typer.Option(min=0, max=10_000, help="How many one run may ask for; more waits for an approver.")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Ask for none. Those that there are stay as they are.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let accepted risks be sent to a console, as vulnerability exceptions that somebody there has to approve."""
+    if off and most is not None:
+        raise Refused("Give --most or --off, not both.")
+    with opened(data):
+        from ..sources.excepting import USUAL_MOST, set_most
+        from ..store import models
+
+        row = one(models.Source.objects, name, "source")
+        allowed = None if off else USUAL_MOST if most is None else most
+        set_most(row, allowed, approver())
+        text = "are not sent to it" if allowed is None else f"are sent to it, {allowed} in a run at most"
+        answer(as_json, {"name": name, "most": allowed}, f"Accepted risks of {name!r} {text}.")
 
 
 AcceptCoverage = Annotated[

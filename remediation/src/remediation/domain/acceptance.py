@@ -8,7 +8,8 @@ from datetime import date
 
 import polars as pl
 
-from .ledger import ALIVE, State
+from .ledger import ALIVE, KEY, State
+from .ticket import Pair
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ def excepted(findings: pl.DataFrame, acceptances: Sequence[Acceptance], today: d
         return findings
     accepted = pl.col("state").is_in(ALIVE) & pl.any_horizontal(covers)
     return findings.with_columns(pl.when(accepted).then(pl.lit(State.EXCEPTED.value)).otherwise("state").alias("state"))
+
+
+def covered(findings: pl.DataFrame, acceptance: Acceptance) -> list[Pair]:
+    """The findings that are there and that an acceptance covers, whether or not it holds. Columns: see ``excepted``."""
+    rows = findings.filter(pl.col("state").is_in(ALIVE) & _covers(acceptance))
+    return list(rows.select(KEY).iter_rows())
 
 
 def _covers(acceptance: Acceptance) -> pl.Expr:

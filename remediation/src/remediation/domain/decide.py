@@ -19,7 +19,7 @@ from .ticket import WORDS, Counts, Finding, Ticket, counted, evidence, pair_text
 # A scan refutes a person's word only if it began so long after it: clocks differ.
 SKEW = timedelta(seconds=60)
 MOST_SCANS = 5
-_CLOSED_BY_PEOPLE = (Status.AWAITING_VERIFICATION, Status.REMEDIATED)
+CALLED_DONE = (Status.AWAITING_VERIFICATION, Status.REMEDIATED)
 _AT_WORK = (Status.NOT_STARTED, Status.IN_PROGRESS)
 # What is not done about a ticket ends so where only an approver can let it end.
 APPROVER_DECIDES = "an approver decides"
@@ -80,7 +80,7 @@ def _alive(
     back = [finding for finding in news if finding.is_alive]
     if settled_by_us and back:
         return _came_back(ticket, status, findings, counts, back, linked)
-    if status in _CLOSED_BY_PEOPLE:
+    if status in CALLED_DONE:
         return _verified(ticket, findings, counts, news, skew)
     if settled_by_us and not linked:
         # The ticket was told that it opens again, and was not opened.
@@ -142,9 +142,9 @@ def _verified(
         and finding.scan_started > moment + skew
     ]
     if not refuted:
-        waiting = _nothing(
-            ticket, f"waiting for a scan: {counts.in_words()}; none since it was called done proves that it is gone"
-        )
+        asked = f"; {ticket.rescan}" if ticket.rescan else ""
+        reason = f"waiting for a scan: {counts.in_words()}; none since it was called done proves that it is gone{asked}"
+        waiting = _nothing(ticket, reason)
         if not any(_is_new(ticket, finding) for finding in news):
             return waiting
         said = comment(ticket, findings, _news_text(news, counts), f"news of {counted(len(news))}", news)

@@ -18,7 +18,7 @@ PARENT_KEY = "project"
 
 
 class Kind(str, Enum):
-    """What a step does in Halo."""
+    """What a step does in Halo, or to an investigation of InsightIDR."""
 
     CREATE_PARENT = "create-parent"
     CREATE = "create"
@@ -26,10 +26,15 @@ class Kind(str, Enum):
     SET_STATUS = "set-status"
     REOPEN = "reopen"
     FOLLOW = "follow"
+    ASSIGN = "assign"
+    COMMENT_INVESTIGATION = "comment-investigation"
+    SET_INVESTIGATION = "set-investigation"
+    ASSIGN_INVESTIGATION = "assign-investigation"
 
 
 CREATES = (Kind.CREATE, Kind.CREATE_PARENT)
 STATUSES = (Kind.SET_STATUS, Kind.REOPEN)
+OF_INVESTIGATIONS = (Kind.COMMENT_INVESTIGATION, Kind.SET_INVESTIGATION, Kind.ASSIGN_INVESTIGATION)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Mapping, Sequence
 
 from . import template
+from .rescan import require_hours
 from .scope import Scope
 from .snapshot import SEVERITIES
 
@@ -105,6 +106,10 @@ class Settings:
     ``summary_days``: after so many days at the earliest the project's ticket gets another comment with its children's
     numbers, if they changed; 0: never.
 
+    ``rescan``: when a person says that a ticket is done, the console is asked to scan its assets: at most
+    ``rescan_hosts`` of them at once, ``rescan_scans`` times in 24 hours, and only in the hours ``rescan_hours``, as in
+    20-6, of the service's clock; "": at any time.
+
     ``mass_share`` and ``mass_least`` hold a plan that would resolve more than this share of the live tickets and at
     least so many; ``most_creates`` holds one that would create more. ``reopen_linked``: what comes back opens a new
     ticket. ``resolve_unreported``: what two reports in a row no longer held counts as done, where absence proves
@@ -143,10 +148,15 @@ class Settings:
     most_creates: int = 100
     reopen_linked: bool = False
     resolve_unreported: bool = False
+    rescan: bool = False
+    rescan_hosts: int = 10
+    rescan_scans: int = 3
+    rescan_hours: str = ""
 
     def __post_init__(self) -> None:
         if self.min_severity not in SEVERITIES:
             raise ValueError(f"There is no severity {self.min_severity!r}. Use one of {', '.join(SEVERITIES)}.")
+        require_hours(self.rescan_hours)
         if self.static and self.dynamic:
             raise ValueError("A project is static or dynamic, not both.")
         for table, known in ((self.due_days, DUE_DAYS), (self.priorities, PRIORITY_NAMES)):

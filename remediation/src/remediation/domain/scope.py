@@ -19,7 +19,8 @@ class Scope:
     """What is not given does not narrow. Several of one kind: any of them; several kinds: all of them.
 
     ``sites`` and ``tags`` (of any kind) are names, ``assets`` are patterns as in ``web*.example.com`` or ``10.0.0.*``
-    for host names, addresses and the source's own ids; case does not matter. ``min_cvss`` is 0 to 10, ``min_risk`` the
+    for host names, addresses and the source's own ids; case does not matter. ``solutions`` are the source's own ids of
+    them, or of vulnerabilities for which it names none. ``min_cvss`` is 0 to 10, ``min_risk`` the
     source's own score, ``min_epss`` 0 to 1. ``exploitable``: an exploit is known. ``kev``: CISA lists it as exploited.
     A finding of which a number is not known is below every minimum.
     """
@@ -27,6 +28,7 @@ class Scope:
     sites: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
+    solutions: tuple[str, ...] = ()
     min_cvss: float = 0.0
     min_risk: float = 0.0
     min_epss: float = 0.0
@@ -40,7 +42,7 @@ class Scope:
         if unknown := sorted(set(table) - set(known)):
             raise ValueError(f"A scope has no {unknown[0]!r}. It has: {', '.join(sorted(known))}.")
         values = dict(table)
-        for name in ("sites", "tags", "assets"):
+        for name in ("sites", "tags", "assets", "solutions"):
             given = values.get(name, ())
             if isinstance(given, str) or not all(isinstance(one, str) for one in given):
                 raise ValueError(f"{name} of a scope is a list of texts.")
@@ -58,7 +60,7 @@ class Scope:
         }
 
     def where(self) -> pl.Expr:
-        """Whether a finding is on one of the project's assets."""
+        """Whether a finding is on one of the project's assets, and is about one of its solutions."""
         parts = [pl.lit(True)]
         if self.sites:
             parts.append(_holds_any("sites", self.sites))
@@ -68,6 +70,8 @@ class Scope:
             patterns = "|".join(f"^{_expression(pattern.lower())}$" for pattern in self.assets)
             names = (pl.col(name).str.to_lowercase().str.contains(patterns) for name in ("host_name", "ip", "asset"))
             parts.append(pl.any_horizontal(name.fill_null(False) for name in names))
+        if self.solutions:
+            parts.append(pl.coalesce("solution", "vulnerability").is_in(self.solutions).fill_null(False))
         return pl.all_horizontal(parts)
 
     def bad_enough(self, min_severity: str) -> pl.Expr:

@@ -103,6 +103,8 @@ class Ticket:
     it go on, and the service has forgotten a detached one. ``tied``: in words, who tied its findings to this ticket of
     Halo's, which has not been told so yet.
 
+    ``rescan``: what was asked of the scanner when a person called it done, or why nothing was.
+
     Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
 
@@ -123,6 +125,7 @@ class Ticket:
     paused: str = ""
     detached: str = ""
     tied: str = ""
+    rescan: str = ""
     numbers: str = ""
     numbers_told: date | None = None
 

@@ -11,12 +11,13 @@ from haloitsm_client import HaloClient
 
 from ..domain.status import Status
 from ..folder_check import Checked
+from ..investigations import source as investigations
 from ..reachable import NotReachable, require_reachable
 from ..sources.reading import is_read, log_in
 from ..store import models
 from ..store.migrated import missing
 from ..store.sealed import unopened
-from ..store.secrets import key_place
+from ..store.secrets import key_place, seal
 from ..tickets import run
 from ..tickets.instance import Instance, Options
 from ..tickets.lists import KINDS
@@ -40,6 +41,8 @@ def check_all() -> Iterator[Checked]:
     for source in models.Source.objects.order_by("name"):
         if is_read(source):
             yield check_source(source)
+    for organisation in models.InvestigationSource.objects.order_by("name"):
+        yield check_investigations(organisation)
 
 
 def check_database() -> Iterator[Checked]:
@@ -94,6 +97,35 @@ def check_typed_source(source: models.Source) -> Checked:
     except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
         return Checked("Sign-in", at_a_page(error), False)
     return Checked("Sign-in", f"{source.settings['url']} answers and accepts the user or key.")
+
+
+def check_investigations(source: models.InvestigationSource) -> Checked:
+    """Whether InsightIDR answers and accepts the key. Reads only."""
+    what = f"investigations of {source.name}"
+    try:
+        investigations.client_of(source).check()
+    except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        return Checked(what, told(error)[0], False)
+    return Checked(what, f"{source.settings['url']} answers and accepts the key.")
+
+
+def check_typed_investigations(
+    details: investigations.Details, secret: str, known: models.InvestigationSource | None
+) -> Checked:
+    """The same of what somebody types in, for a page, as ``check_typed_source``. The stored key is sent nowhere else
+    than where it was given for."""
+    try:
+        require_reachable(details.url, settings.NETWORKS)
+        investigations.require_secret(details, secret, known)
+        sealed = seal(secret) if secret or known is None else known.secret
+        table = {"url": details.url, "ca": details.ca}
+        typed = models.InvestigationSource(name=details.name, settings=table, secret=sealed)
+        investigations.client_of(typed, **investigations.PAGE_LIMITS).check()
+    except investigations.Unfit as error:
+        return Checked("Sign-in", str(error), False)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+        return Checked("Sign-in", at_a_page(error), False)
+    return Checked("Sign-in", f"{details.url} answers and accepts the key.")
 
 
 def check_connection(halo: models.Connection) -> Iterator[Checked]:

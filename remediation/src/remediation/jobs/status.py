@@ -12,10 +12,12 @@ from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from ..ending import Ending
 from ..enrichment.reading import KINDS
+from ..sources.excepting import most_of
 from ..store import models
 from ..tickets.budget import Budget
 from ..tickets.mapped_names import LOOKED_UP, gone_names
 from .rescue import SILENCE
+from .work import EXCEPTIONS
 
 
 def status(most: int | None = None) -> dict[str, Any]:
@@ -100,8 +102,10 @@ def _of_connection(row: models.Connection) -> dict[str, Any]:
 
 
 def _of_source(row: models.Source) -> dict[str, Any]:
-    done = row.runs.filter(outcome=Ending.DONE.word).order_by("-pk").first()
-    return {"source": row.name, "read": done.started.isoformat() if done else None, "wrong": _wrong(row.runs.all())}
+    readings, writings = row.runs.exclude(kind=EXCEPTIONS), row.runs.filter(kind=EXCEPTIONS)
+    done = readings.filter(outcome=Ending.DONE.word).order_by("-pk").first()
+    wrong = _wrong(readings) or (_wrong(writings) if most_of(row) is not None else "")
+    return {"source": row.name, "read": done.started.isoformat() if done else None, "wrong": wrong}
 
 
 def _wrong(runs: QuerySet[models.Run]) -> str:

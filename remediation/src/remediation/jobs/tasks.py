@@ -24,6 +24,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
 from ..ending import Ending
+from ..sources.excepting import most_of
 from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
@@ -31,9 +32,10 @@ from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
 from . import enrich, uploads, work
 from .incoming import forget_unfinished
+from .rescans import rescans
 from .watched_folder import ready, take_in_folder
 
-ROUND, WATCH, COUNT, FEEDS, NAMES = "round", "watch", "count", "feeds", "names"
+ROUND, WATCH, COUNT, FEEDS, NAMES, INVESTIGATIONS = "round", "watch", "count", "feeds", "names", "investigations"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -74,6 +76,24 @@ def ask_to_plan(project: models.Project) -> bool:
 def ask_to_count(source_id: int) -> bool:
     """Put the counting of what is open of a source into the queue; False where it waits there already."""
     return _ask("count_source", lock=f"source-{source_id}", once=f"count-{source_id}", pause=0, source_id=source_id)
+
+
+def ask_to_send_exceptions(source: models.Source) -> bool:
+    """Put the sending of a source's accepted risks to its console into the queue, where its settings let it; False
+    where they do not, or where it waits there already."""
+    if most_of(source) is None:
+        return False
+    lock, once = f"source-{source.pk}", f"exceptions-{source.pk}"
+    return _ask("send_exceptions", lock=lock, once=once, pause=0, source_id=source.pk)
+
+
+def ask_to_rescan(project: models.Project) -> bool:
+    """Put asking for the scans that a project's tickets want into the queue, where its settings let it; False where
+    they do not, or where it waits there already."""
+    if not rescans(project):
+        return False
+    lock, once = f"source-{project.source_id}", f"rescan-{project.pk}"
+    return _ask("rescan_project", lock=lock, once=once, pause=0, project_id=project.pk)
 
 
 def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
@@ -132,9 +152,24 @@ def run_project(project_id: int) -> None:
     if ended is None:
         return
     _log.info("Project %s was run: %s.", project_id, ended.ending.word)
+    ask_to_rescan(project)
     if ended.ending is Ending.HELD and "error" in ended.value:
         # Halo is away. The next round may be an hour off.
         ask_to_run(project, pause=AWAY_PAUSE)
+
+
+@app.task(name="rescan_project")
+def rescan_project(project_id: int) -> None:
+    """Ask a console to scan what people call done. The plan tells what was asked, or why nothing was."""
+    project = models.Project.objects.filter(pk=project_id, paused=False).select_related("source").first()
+    if project is None:
+        return
+    ended = _ended(lambda: work.rescan_project(project), lambda: ask_to_rescan(project))
+    if ended is None:
+        return
+    _log.info("The scans of project %s were asked for: %s.", project_id, ended.ending.word)
+    if ended.value.get("news"):
+        ask_to_plan(project)
 
 
 @app.task(name="plan_project")
@@ -154,6 +189,18 @@ def count_source(source_id: int) -> None:
     """Count what is open of a source anew, after a risk was accepted, or is not any more."""
     if models.Source.objects.filter(pk=source_id).exists():
         recount(source_id, timezone.localdate())
+
+
+@app.task(name="send_exceptions")
+def send_exceptions(source_id: int) -> None:
+    """Send a source's accepted risks to its console, however that ends."""
+    source = models.Source.objects.filter(pk=source_id).first()
+    if source is None or most_of(source) is None:
+        return
+    _close_what_was_interrupted(source=source)
+    ended = _ended(lambda: work.send_exceptions(source), lambda: ask_to_send_exceptions(source))
+    if ended is not None:
+        _log.info("The accepted risks of source %s were sent: %s.", source_id, ended.ending.word)
 
 
 @app.task(name="tie_ticket")
@@ -303,15 +350,27 @@ def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool
     return last is None or not -SLACK <= now - last < every - SLACK
 
 
+@app.periodic(cron="* * * * *", periodic_id=INVESTIGATIONS)
+@app.task(name=INVESTIGATIONS, lock=INVESTIGATIONS, queueing_lock=INVESTIGATIONS)
+def look_for_investigations(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Ask for the run of each source of investigations that was looked at as long ago as its interval says."""
+    for source in models.InvestigationSource.objects.filter(project__paused=False).select_related("project"):
+        if is_round_due(source.looked, timezone.now(), timedelta(minutes=source.settings["every"])):
+            ask_to_run(source.project)
+
+
 @transaction.atomic
 def begin_round(now: datetime) -> None:
-    """Put into the queue the readings that are due and the runs of all projects, and keep that this was done.
+    """Put into the queue the readings that are due, the sending of accepted risks and the runs of all projects, and
+    keep that this was done.
 
     A project whose source is to be read is run after that, and not before it as well.
     """
     sources = [source.pk for source in models.Source.objects.order_by("pk") if work.is_due(source, now)]
     for number in sources:
         ask_to_read(number)
+    for source in models.Source.objects.order_by("pk"):
+        ask_to_send_exceptions(source)
     for project in models.Project.objects.exclude(source__in=sources).filter(paused=False).order_by("position"):
         ask_to_run(project)
     text = f"Sources to read: {len(sources)}. Projects to run: {models.Project.objects.count()}."

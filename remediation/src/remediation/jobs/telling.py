@@ -7,6 +7,7 @@ from django.db import OperationalError
 from haloitsm_client import HaloError
 
 from ..ending import Ending, unexpected
+from ..investigations.errors import IdrAway, IdrError
 from ..reachable import NotReachable
 from ..sources.errors import SourceBusy, SourceError, Unreachable
 from ..store.intake import Suspicious
@@ -31,6 +32,8 @@ _ENDINGS: tuple[tuple[type[Exception], Ending], ...] = (
     (NotInHalo, Ending.REFUSED),
     (Busy, Ending.HELD),
     (HaloAway, Ending.HELD),
+    (IdrAway, Ending.HELD),
+    (IdrError, Ending.FAILED),
 )
 
 

@@ -19,6 +19,8 @@ from django.utils import timezone
 from ..domain.plan import Plan
 from ..domain.snapshot import Snapshot
 from ..ending import Ending
+from ..investigations.run import run_of
+from ..sources import excepting
 from ..sources.progress import Tell, unheard
 from ..sources.reading import is_read, reading_of
 from ..store import models
@@ -28,10 +30,13 @@ from ..tickets import mapped_names
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
 from ..tickets.reconcile import Reconciliation
-from ..tickets.run import ProjectRun, client_of, waiting_reasons
+from ..tickets.run import client_of, waiting_reasons
+from .rescans import rescan, rescans
 from .telling import told
 
 Say = Callable[[str], None]
+# The kind of run that writes to a console, which is no reading of it.
+EXCEPTIONS = "exceptions"
 # So many differences are kept of a reconciliation, for its page.
 MOST_KEPT = 1000
 
@@ -47,15 +52,18 @@ class Ended:
 
 @dataclass
 class Round:
-    """What a round did, by the names of sources and projects."""
+    """What a round did, by the names of sources and projects. ``exceptions`` are by sources, ``scans`` by projects."""
 
     sources: dict[str, Ended] = field(default_factory=dict)
+    exceptions: dict[str, Ended] = field(default_factory=dict)
     projects: dict[str, Ended] = field(default_factory=dict)
+    scans: dict[str, Ended] = field(default_factory=dict)
 
     @property
     def ending(self) -> Ending:
         """The worst of all."""
-        return Ending.worst(ended.ending for ended in (*self.sources.values(), *self.projects.values()))
+        kinds = (self.sources, self.exceptions, self.projects, self.scans)
+        return Ending.worst(ended.ending for kind in kinds for ended in kind.values())
 
 
 def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unheard) -> Ended:
@@ -70,6 +78,16 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
             change_keys(source, "settings", reading.kept)
         value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
         return record(Ended(value, "\n".join([ended.text, *reading.notes])))
+
+
+def send_exceptions(source: models.Source) -> Ended:
+    """Bring the exceptions of a source's console to what is accepted. It is held where some wait for an approver.
+
+    Raises SourceError and KeyTrouble.
+    """
+    with _recorded(EXCEPTIONS, source=source) as record:
+        sent = excepting.send_exceptions(source)
+        return record(Ended(vars(sent), str(sent), Ending.HELD if sent.waiting else Ending.DONE))
 
 
 def import_report(source: models.Source, snapshot: Snapshot, *, accept: bool = False, tell: Tell = unheard) -> Ended:
@@ -100,7 +118,7 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     with _recorded("project", project=project) as record:
-        made, outcome = ProjectRun(project, say=_watched(project, say)).apply(approved)
+        made, outcome = run_of(project, say=_watched(project, say)).apply(approved)
         value, ending = applied(made, outcome)
         text = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.waiting)} waiting."
         lines = [text, *(f"  {item['key']}: {item['reason']}" for item in value["not_done"])]
@@ -112,9 +130,18 @@ def run_project(project: models.Project, approved: models.Plan | None = None, sa
 def plan_project(project: models.Project) -> Ended:
     """Read Halo back and plan a project. Nothing is carried out. Raises HaloError, HaloAway and NotInHalo."""
     with _recorded("plan", project=project) as record:
-        made, stored = ProjectRun(project).plan()
+        made, stored = run_of(project).plan()
         value = {"id": stored.pk, "steps": len(made.steps), "held": bool(made.held)}
         return record(Ended(value, f"Plan {stored.pk}: {len(made.steps)} steps. Nothing was carried out."))
+
+
+def rescan_project(project: models.Project) -> Ended:
+    """Ask a console to scan what people call done; whether there is ``news`` for the plan to tell.
+
+    Raises SourceError and KeyTrouble.
+    """
+    news = rescan(project)
+    return Ended({"news": news}, "What was asked of the scanner, or why nothing was, is with the tickets.")
 
 
 def tie_ticket(ticket: models.Ticket) -> Ended:
@@ -123,7 +150,7 @@ def tie_ticket(ticket: models.Ticket) -> Ended:
     Raises HaloError, HaloAway, Busy and NotInHalo.
     """
     try:
-        return Ended({}, ProjectRun(ticket.project).tie(ticket))
+        return Ended({}, run_of(ticket.project).tie(ticket))
     except NotPossible as error:
         return Ended({}, str(error), Ending.REFUSED)
 
@@ -182,15 +209,24 @@ def is_due(source: models.Source, now: datetime) -> bool:
 
 
 def run_all(say: Say = lambda text: None) -> Round:
-    """Read the sources that are due, then run all projects. One that fails stops no other."""
+    """Read the sources that are due, send accepted risks, then run all projects and ask for the scans that they want.
+
+    One that fails stops no other.
+    """
     done = Round()
     for source in models.Source.objects.order_by("pk"):
         if is_due(source, timezone.now()):
             done.sources[source.name] = attempt(partial(read_source, source))
             say(f"{source.name}: {done.sources[source.name].text}")
+        if excepting.most_of(source) is not None:
+            done.exceptions[source.name] = attempt(partial(send_exceptions, source))
+            say(f"{source.name}: {done.exceptions[source.name].text}")
     for project in models.Project.objects.order_by("position"):
         done.projects[project.name] = attempt(partial(run_project, project, say=say))
         say(f"{project.name}: {done.projects[project.name].text}")
+        if rescans(project):
+            done.scans[project.name] = attempt(partial(rescan_project, project))
+            say(f"{project.name}: {done.scans[project.name].text}")
     return done
 
 

@@ -72,6 +72,13 @@ class Part:
             raise _wrong(self._path, f"a whole number from {least} to {most}", name)
         return value
 
+    def given(self, name: str) -> int:
+        """A whole number that has to be there."""
+        value = self.whole(name)
+        if value is None:
+            raise _wrong(self._path, "a whole number", name)
+        return value
+
     def key(self, name: str) -> str:
         """What names something: a whole number or a text that is not empty. It has to be there."""
         value = self._value.get(name)

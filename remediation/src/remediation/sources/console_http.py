@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ MEANINGS: Meanings = {
     503: (SourceBusy, "The console is busy.", LATER),
     504: (Unreachable, "A proxy waited for the console in vain.", LATER),
 }
+LONGEST_MESSAGE = 200
 # How the console asks for a second factor is a guess.
 SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNORECASE)
 
@@ -41,7 +43,8 @@ SECOND_FACTOR = re.compile(r"two.factor|2fa|multi.factor|mfa|one.time", re.IGNOR
 class ConsoleHttp:
     """One conversation with a console; ``verify`` is a file of certificates, or whether to verify at all.
 
-    ``meanings`` says what the statuses of its refusals mean.
+    ``meanings`` says what the statuses of its refusals mean. ``{path}`` in what happened is what was asked for,
+    ``{said}`` the message of the answer.
 
     ``skew``: the seconds by which the console's clock is ahead of ours, to a second, by the Date of its last JSON
     answer; None where none had one.
@@ -78,6 +81,13 @@ class ConsoleHttp:
         self.skew = self.skew if skew is None else skew
         return json_object(content, "the console's"), date
 
+    def write(self, method: str, path: str, body: Any = None) -> bytes:
+        """Send a write once, whatever comes of it, and give the body of the answer.
+
+        After an error that is no refusal, such as a lost answer, it may have been carried out.
+        """
+        return self._send_once(method, path, body, _whole, "application/json")[0]
+
     def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
         """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""
         try:
@@ -93,7 +103,7 @@ class ConsoleHttp:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None,
+        body: Any,
         read: Callable[[requests.Response], Read],
         accept: str = "application/json",
     ) -> Read:
@@ -112,7 +122,7 @@ class ConsoleHttp:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None,
+        body: Any,
         read: Callable[[requests.Response], Read],
         accept: str,
     ) -> Read:
@@ -154,8 +164,18 @@ class ConsoleHttp:
             )
         if status in self._meanings:
             kind, cause, assistance = self._meanings[status]
-            raise kind(cause.format(path=path), assistance)
+            said = _message(response) if "{said}" in cause else ""
+            raise kind(cause.format(path=path, said=said), assistance)
         raise NotUnderstood(f"The console answers with status {status}.", "Check that the address is the console's.")
+
+
+def _message(response: requests.Response) -> str:
+    """What the console says of a refusal; official: in ``message``. Of something else than JSON, nothing is shown."""
+    try:
+        told = json.loads(response.raw.read(BLOCK, decode_content=True))
+        return str(told["message"])[:LONGEST_MESSAGE]
+    except (ValueError, KeyError, TypeError):
+        return "nothing"
 
 
 def _as_it_comes(response: requests.Response) -> requests.Response:

@@ -34,6 +34,14 @@ class NoRightToAssets(SourceError):
     """The user may log in, and may not see what was asked for."""
 
 
+class NoRightToWrite(SourceError):
+    """The user may log in, and may not change what was to be changed. Nothing was."""
+
+
+class NotTaken(SourceError):
+    """The source refuses what was to be written to it. Nothing was."""
+
+
 class NotThere(SourceError):
     """The source does not know what was asked for, or does not show it to this user: it does not tell the two apart."""
 

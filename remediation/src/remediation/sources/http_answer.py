@@ -1,8 +1,9 @@
-"""What the answers of all scanners have in common: a body that is bounded, a JSON object, a Date."""
+"""What the answers of all scanners have in common: a body that is bounded, a JSON object, a Date, a Retry-After."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -68,3 +69,18 @@ def time_of(date: str) -> datetime:
         return parsedate_to_datetime(date).astimezone(timezone.utc)
     except ValueError:
         return datetime.now(timezone.utc)
+
+
+def pause_told(response: requests.Response) -> float | None:
+    """The seconds that the header Retry-After tells, as a number or as a time; None where it tells none."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+        return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    except ValueError:
+        pass
+    try:
+        date = response.headers.get("Date", "")
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(date)).total_seconds())
+    except (ValueError, TypeError):
+        return None

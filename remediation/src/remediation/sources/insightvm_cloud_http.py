@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -20,7 +18,7 @@ from .errors import (
     Unreachable,
     WrongCredentials,
 )
-from .http_answer import LATER, PAUSES, Meanings, json_object, skew_of, whole
+from .http_answer import LATER, PAUSES, Meanings, json_object, pause_told, skew_of, whole
 
 # The shortest and the longest pause, in seconds, that the service may ask for.
 LEAST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
@@ -180,25 +178,10 @@ def _refusal(response: requests.Response, path: str) -> Exception:
     cause = cause.format(path=path.partition("?")[0])
     if status != 429:
         return kind(cause, assistance)
-    pause = _pause(response)
+    pause = pause_told(response)
     if pause is not None and pause > LONGEST_PAUSE:
         # Not Limited, which is waited for.
         return TooMuch(f"{cause} It wants the next one after {pause:.0f} seconds only.", "Run again after that.")
     limited = Limited(cause, assistance)
     limited.pause = pause
     return limited
-
-
-def _pause(response: requests.Response) -> float | None:
-    """The seconds that the header Retry-After tells, as a number or as a time; None where it tells none."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(text)
-        return seconds if math.isfinite(seconds) and seconds >= 0 else None
-    except ValueError:
-        pass
-    try:
-        date = response.headers.get("Date", "")
-        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(date)).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -27,8 +27,9 @@ from ..domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDIN
 from . import insightvm_objects as objects
 from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
+from .console_list import whole_list
 from .descriptions import described
-from .errors import NoRightToAssets, NotThere, NotUnderstood, SourceBusy, TooMuch, Unsteady
+from .errors import NoRightToAssets, NotThere, SourceBusy, TooMuch, Unsteady
 from .http_answer import LATER, Meanings, time_of
 from .insightvm_objects import Found, Listed
 from .kept_reading import KeptReading, kept_reading
@@ -38,9 +39,7 @@ from .progress import Tell, unheard
 AT_ONCE = 4
 # Official: 500 at most. An asset comes with its services and software, so fewer of them in one answer.
 PAGE, PAGE_OF_ASSETS = 500, 100
-# The most pages that are believed of one list: 200,000 assets.
-MOST_PAGES = 2000
-# So often a list or an asset that changes under the reading is read.
+# So often an asset that changes under the reading is read.
 TRIES = 5
 # Official: 404 and 500. That 403 means a right that is missing is a guess.
 REFUSALS: Meanings = {
@@ -155,48 +154,8 @@ class _Requests:
     def listed(
         self, path: str, size: int, read: Callable[[Part], tuple[str, Value]], tell: Tell = unheard
     ) -> dict[str, Value]:
-        """All of a paged list, by key. A list of several pages counts once two readings of it have the same keys.
-
-        Raises Unsteady where that does not come to pass.
-        """
-        before: Collection[str] | None = None
-        for _ in range(TRIES):
-            found, pages, is_whole = self._once(path, size, read, tell)
-            if is_whole and (pages <= 1 or found.keys() == before):
-                return found
-            before = found.keys() if is_whole else None
-        raise Unsteady(
-            f"The list {path} was another one each of {TRIES} times that it was read, or not as long as it says.",
-            "Run again when the console has less to do.",
-        )
-
-    def _once(
-        self, path: str, size: int, read: Callable[[Part], tuple[str, Value]], tell: Tell
-    ) -> tuple[dict[str, Value], int, bool]:
-        """What the pages hold, how many there are, and whether they fit together: nothing twice, as many as told."""
-        found: dict[str, Value] = {}
-        number, totals = 0, set()
-        while True:
-            answer = self.part(f"{path}?page={number}&size={size}&sort=id,ASC")
-            page = answer.part("page")
-            total, pages = page.whole("totalResources"), page.whole("totalPages")
-            if total is None or pages is None or page.whole("number") != number:
-                raise NotUnderstood(f"The answer to {path} is not page {number}.", "Check the address of the console.")
-            if pages > MOST_PAGES:
-                raise TooMuch(
-                    f"The console says that {path} has {pages} pages, more than {MOST_PAGES}.",
-                    "Give the user access to fewer sites, or use --mode sql.",
-                )
-            things = [read(thing) for thing in answer.parts("resources")]
-            # Nothing twice, and no page without anything but the only one.
-            is_new = len(dict(things)) == len(things) and found.keys().isdisjoint(key for key, _ in things)
-            is_new = is_new and (bool(things) or pages <= 1)
-            found.update(things)
-            totals.add(total)
-            tell(f"{len(found):,} of {total:,}")
-            number += 1
-            if number >= pages or not is_new or len(totals) > 1:
-                return found, pages, is_new and totals == {len(found)}
+        """All of a paged list, by key. Raises Unsteady."""
+        return whole_list(self.part, path, size, read, tell)
 
 
 class _Reading:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import polars as pl
 from django.conf import settings as of_service
-from django.db import Error, connection
 from django.utils import timezone
 
-from ..data_folder import make_data_folder
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
 from ..store.json_keys import change_keys
-from ..store.one_at_a_time import Lock
+from ..store.one_at_a_time import Lock, only_one
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
+from .authorities import file_of
+from .console_http import ConsoleHttp
 from .errors import SourceBusy, SourceError
+from .http_answer import Meanings
 from .insightvm_cloud import InsightVmCloud
 from .insightvm_console import InsightVmConsole
 from .insightvm_rest import InsightVmRest
@@ -41,7 +40,8 @@ Scanner = InsightVmConsole | InsightVmRest | InsightVmCloud | TenableVm
 EVERYTHING_AFTER = timedelta(days=6, hours=12)
 # Seconds for an answer to somebody who waits for it. A scanner is asked four times at most.
 LONGEST_SILENCE = 5.0
-_LOCK = Lock.READING
+# Seconds for an answer to a write, or to what is asked for its sake.
+LONGEST_WAIT = 60.0
 
 
 class NotAsked(SourceError):
@@ -108,6 +108,22 @@ def log_in(source: models.Source) -> None:
     _scanner(source, sleep=lambda seconds: None, request_timeout=LONGEST_SILENCE).test()
 
 
+def console_of(
+    source: models.Source, meanings: Meanings, sleep: Callable[[float], None] = time.sleep
+) -> closing[ConsoleHttp]:
+    """A conversation with the console that a source is, for a block; ``meanings`` as in ConsoleHttp.
+
+    Raises NotAsked for a source that is none, and KeyTrouble.
+    """
+    if source.kind != CONSOLE:
+        raise NotAsked(f"The source {source.name!r} is no InsightVM console.", "Name one that is: source list.")
+    settings = source.settings
+    trusted = _ca_file(settings)
+    verify = str(trusted) if trusted else True
+    login = (settings["url"], settings["user"], open_(source.secret))
+    return closing(ConsoleHttp(*login, verify, LONGEST_WAIT, sleep, meanings))
+
+
 def forget_reading(source: models.Source) -> None:
     """Remove what an unfinished reading of the source has left in the data folder."""
     forget(_kept_at(source))
@@ -115,7 +131,7 @@ def forget_reading(source: models.Source) -> None:
 
 def _scanner(source: models.Source, **options: Any) -> Scanner:
     settings, secret = source.settings, open_(source.secret)
-    options["ca_file"] = _trusted(str(settings.get("ca") or "")) or settings.get("ca_file") or None
+    options["ca_file"] = _ca_file(settings)
     if source.kind == CLOUD:
         return InsightVmCloud(settings["url"], secret, **options)
     if source.kind == TENABLE:
@@ -126,19 +142,8 @@ def _scanner(source: models.Source, **options: Any) -> Scanner:
     return InsightVmConsole(*login, **options)
 
 
-def _trusted(certificates: str) -> Path | None:
-    """A file with the certificates in the data folder, named after what is in it; None for none."""
-    if not certificates:
-        return None
-    path = Path(of_service.DATA) / "authorities" / f"{sha256(certificates.encode()).hexdigest()[:16]}.pem"
-    if not path.exists():
-        make_data_folder(path.parent.parent, to_write=True)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        # Whole or not at all: another process may look for it now.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as made:
-            made.write(certificates)
-        os.replace(made.name, path)
-    return path
+def _ca_file(settings: Mapping[str, Any]) -> str | Path | None:
+    return file_of(str(settings.get("ca") or "")) or settings.get("ca_file") or None
 
 
 def _since(source: models.Source) -> datetime | None:
@@ -160,16 +165,10 @@ def _mark(source: models.Source) -> dict[str, str]:
 @contextmanager
 def one_reader(source_id: int) -> Iterator[None]:
     """Lets one process read a source. Raises SourceBusy. A process that dies lets others."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, source_id])
-        if not cursor.fetchone()[0]:
+    with only_one(Lock.READING, source_id) as is_ours:
+        if not is_ours:
             raise SourceBusy("Another process is reading this source.", "Read it again when that is done.")
-        try:
-            yield
-        finally:
-            # With a connection that was lost, the lock is gone as well.
-            with suppress(Error):
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, source_id])
+        yield
 
 
 def _kept_at(source: models.Source) -> Path:

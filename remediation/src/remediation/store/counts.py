@@ -1,5 +1,5 @@
 """How many findings are open on what: kept beside vulnerabilities, assets and devices, so that a page counts nothing;
-and how many vulnerabilities are, beside their source.
+how many vulnerabilities are, beside their source; and what each remedy would remove.
 
 A finding counts while it is open or unconfirmed and no acceptance of a risk covers it today. A finding is one
 vulnerability of one source on one asset, so two scanners that see the same count as two.
@@ -35,27 +35,71 @@ _ASSETS = """
 WITH counted AS (
     SELECT asset, count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,
            count(*) FILTER (WHERE rank = 2) AS medium, count(*) FILTER (WHERE rank = 1) AS low,
-           count(*) FILTER (WHERE rank = 0) AS none
+           count(*) FILTER (WHERE rank = 0) AS none, sum(risk) AS risk
     FROM counted_finding JOIN store_vulnerability USING (vulnerability)
     WHERE store_vulnerability.source_id = %(source)s GROUP BY asset
 ), now AS (
     SELECT store_asset.id, coalesce(counted.critical, 0) AS critical, coalesce(counted.high, 0) AS high,
-           coalesce(counted.medium, 0) AS medium, coalesce(counted.low, 0) AS low, coalesce(counted.none, 0) AS none
+           coalesce(counted.medium, 0) AS medium, coalesce(counted.low, 0) AS low, coalesce(counted.none, 0) AS none,
+           coalesce(counted.risk, 0) AS risk
     FROM store_asset LEFT JOIN counted USING (asset) WHERE source_id = %(source)s
 )
-UPDATE store_asset AS old SET critical = now.critical, high = now.high, medium = now.medium, low = now.low, none = now.none
+UPDATE store_asset AS old SET critical = now.critical, high = now.high, medium = now.medium, low = now.low,
+                              none = now.none, risk = now.risk
 FROM now WHERE old.id = now.id
-  AND (old.critical, old.high, old.medium, old.low, old.none)
-      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none)
+  AND (old.critical, old.high, old.medium, old.low, old.none, old.risk)
+      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none, now.risk)
 """
-# Whether the risk of a row of ``finding``, of one source, is accepted on a day.
-ACCEPTED = """EXISTS (
+_NO_REMEDIES = """
+DELETE FROM store_remedy
+WHERE source_id = %(source)s AND NOT EXISTS (SELECT FROM counted_finding WHERE counted_finding.remedy = store_remedy.remedy)
+"""
+_REMEDIES = """
+WITH counted AS (
+    SELECT remedy, vulnerability, count(*) AS found FROM counted_finding GROUP BY remedy, vulnerability
+), worth AS (
+    SELECT remedy, sum(found) AS findings, sum(found * risk) AS risk,
+           coalesce(sum(found) FILTER (WHERE rank = 4), 0) AS critical,
+           coalesce(sum(found) FILTER (WHERE rank = 3), 0) AS high,
+           coalesce(sum(found) FILTER (WHERE rank = 2), 0) AS medium,
+           coalesce(sum(found) FILTER (WHERE rank = 1), 0) AS low,
+           coalesce(sum(found) FILTER (WHERE rank = 0), 0) AS none,
+           array_agg(vulnerability::text ORDER BY vulnerability) AS vulnerabilities
+    FROM counted JOIN store_vulnerability USING (vulnerability) WHERE source_id = %(source)s GROUP BY remedy
+), wheres AS (
+    SELECT remedy, count(DISTINCT asset) AS assets,
+           coalesce(array_agg(DISTINCT owner ORDER BY owner) FILTER (WHERE owner IS NOT NULL), '{}') AS owners
+    FROM (SELECT DISTINCT remedy, asset FROM counted_finding) AS pairs
+    JOIN store_asset USING (asset) LEFT JOIN unnest(owner_tags) AS owner ON true
+    WHERE source_id = %(source)s GROUP BY remedy
+)
+INSERT INTO store_remedy AS old
+    (source_id, remedy, findings, assets, risk, critical, high, medium, low, none, vulnerabilities, owners)
+SELECT %(source)s, remedy, findings, assets, risk, critical, high, medium, low, none, vulnerabilities, owners
+FROM worth JOIN wheres USING (remedy)
+ON CONFLICT (source_id, remedy) DO UPDATE SET
+    findings = excluded.findings, assets = excluded.assets, risk = excluded.risk, critical = excluded.critical,
+    high = excluded.high, medium = excluded.medium, low = excluded.low, none = excluded.none,
+    vulnerabilities = excluded.vulnerabilities, owners = excluded.owners
+WHERE (old.findings, old.assets, old.risk, old.critical, old.high, old.medium, old.low, old.none, old.vulnerabilities,
+       old.owners)
+      IS DISTINCT FROM (excluded.findings, excluded.assets, excluded.risk, excluded.critical, excluded.high,
+       excluded.medium, excluded.low, excluded.none, excluded.vulnerabilities, excluded.owners)
+"""
+
+
+def accepted_of(source: str) -> str:
+    """Whether the risk of a row of ``finding`` is accepted on a day, as SQL. ``source`` is its source, as SQL."""
+    return f"""EXISTS (
     SELECT FROM store_riskacceptance AS accepted
-    WHERE accepted.source_id = %(source)s AND withdrawn IS NULL AND expires >= %(today)s
+    WHERE accepted.source_id = {source} AND withdrawn IS NULL AND expires >= %(today)s
       AND coalesce(accepted.asset = finding.asset, true)
       AND coalesce(accepted.vulnerability = finding.vulnerability, true)
       AND (accepted.solution IS NULL OR accepted.solution = coalesce(finding.solution, finding.vulnerability))
-)"""
+)"""  # nosec B608: constants
+
+
+ACCEPTED = accepted_of("finding.source_id")
 _SOURCE = """
 WITH now AS (
     SELECT count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,
@@ -68,21 +112,21 @@ FROM now WHERE id = %(source)s
 """
 _COUNTED = f"""
 CREATE TEMPORARY TABLE counted_finding ON COMMIT DROP AS
-SELECT asset, vulnerability, first_found FROM store_finding AS finding
+SELECT asset, vulnerability, coalesce(solution, vulnerability) AS remedy, first_found FROM store_finding AS finding
 WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed') AND NOT {ACCEPTED}
 """  # nosec B608: a constant
 _DEVICES = """
 WITH now AS (
     SELECT store_device.id, coalesce(sum(asset.critical), 0) AS critical, coalesce(sum(asset.high), 0) AS high,
            coalesce(sum(asset.medium), 0) AS medium, coalesce(sum(asset.low), 0) AS low,
-           coalesce(sum(asset.none), 0) AS none, max(coalesce(asset.scan_started, asset.assessed)) AS assessed
+           coalesce(sum(asset.none), 0) AS none, coalesce(sum(asset.risk), 0) AS risk, max(coalesce(asset.scan_started, asset.assessed)) AS assessed
     FROM store_device LEFT JOIN store_asset AS asset ON asset.device_id = store_device.id GROUP BY store_device.id
 )
 UPDATE store_device AS old SET critical = now.critical, high = now.high, medium = now.medium, low = now.low,
-                               none = now.none, assessed = now.assessed
+                               none = now.none, risk = now.risk, assessed = now.assessed
 FROM now WHERE old.id = now.id
-  AND (old.critical, old.high, old.medium, old.low, old.none, old.assessed)
-      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none, now.assessed)
+  AND (old.critical, old.high, old.medium, old.low, old.none, old.risk, old.assessed)
+      IS DISTINCT FROM (now.critical, now.high, now.medium, now.low, now.none, now.risk, now.assessed)
 """
 _DAY = """
 INSERT INTO store_dailycount (source_id, day, critical, high, medium, low, none, new, gone)
@@ -122,6 +166,8 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
         cursor.execute(_VULNERABILITIES, given)
         cursor.execute(_ASSETS, given)
         cursor.execute(_SOURCE, given)
+        cursor.execute(_NO_REMEDIES, given)
+        cursor.execute(_REMEDIES, given)
         cursor.execute("DROP TABLE counted_finding")
 
 

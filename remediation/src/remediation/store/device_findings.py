@@ -17,6 +17,7 @@ from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import OUT, SUPERSEDED, pair_text
 from . import copy, models
 from .acceptances import holding, as_known
+from .addressed import ADDRESSED
 
 AssetKey = tuple[int, str]
 """The number of a source, and the source's own id of the asset."""
@@ -35,6 +36,8 @@ FINDINGS_OF_DEVICE: dict[str, Any] = {
     "states": pl.List(pl.String),
     # Halo's numbers of the tickets that tell of it.
     "tickets": pl.List(pl.Int64),
+    # Whether somebody has called it done, and no scan has judged that.
+    "addressed": pl.Boolean,
 }
 
 _LEDGER = """
@@ -45,6 +48,11 @@ JOIN unnest(%s::bigint[], %s::text[]) AS wanted (source_id, asset) USING (source
 JOIN store_source ON store_source.id = source_id
 LEFT JOIN store_vulnerability USING (source_id, vulnerability)
 """
+_ADDRESSED = f"""
+SELECT finding.source_id AS source, finding.asset, finding.vulnerability
+FROM store_finding AS finding JOIN store_asset AS asset USING (source_id, asset)
+WHERE asset.device_id = %s AND {ADDRESSED}
+"""  # nosec B608: a constant
 _ROWS: dict[str, Any] = {
     "source": pl.Int64,
     "source_name": pl.String,
@@ -87,10 +95,14 @@ def findings_of_device(device_id: int, today: date | None = None) -> pl.DataFram
         .group_by("source", "asset", "vulnerability")
         .agg(pl.col("number").alias("tickets"))
     )
+    called_done = copy.select(
+        _ADDRESSED, [device_id], {name: _ROWS[name] for name in ("source", "asset", "vulnerability")}
+    )
     rank = pl.col("severity").replace_strict(list(SEVERITIES), range(len(SEVERITIES)), default=len(SEVERITIES) - 1)
     states = [state.value for state in State]
     lines = (
         found.join(numbers, on=["source", "asset", "vulnerability"], how="left")
+        .join(called_done.with_columns(addressed=True), on=["source", "asset", "vulnerability"], how="left")
         .with_columns(
             rank.alias("rank"),
             pl.col("state").replace_strict(states, range(len(states))).alias("state_rank"),
@@ -113,6 +125,7 @@ def findings_of_device(device_id: int, today: date | None = None) -> pl.DataFram
             pl.col("source_name").unique().sort().alias("sources"),
             pl.col("state_rank").unique().sort().alias("states"),
             pl.col("tickets").explode().drop_nulls().unique().sort(),
+            pl.col("addressed").fill_null(False).any(),
         )
     )
     return (

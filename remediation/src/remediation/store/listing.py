@@ -6,6 +6,7 @@ place by an index. For that, what a list is ordered by is never null, and the ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +70,11 @@ class Filter:
             return " & ".join(f"'{_quoted(word)}':*" for word in asked[0].split())
         if self.kind == "number":
             try:
-                return float(asked[0])
+                if math.isfinite(value := float(asked[0])):
+                    return value
             except ValueError:
-                raise NoSuch(f"{self.title} is {asked[0]!r}, and has to be a number.") from None
+                pass
+            raise NoSuch(f"{self.title} is {asked[0]!r}, and has to be a number.")
         return asked[0]
 
 
@@ -79,7 +82,7 @@ class Filter:
 class Listing:
     """``rows`` is what stands after FROM, perhaps with WHERE; ``key`` the column with each row's own number. ``order``
     is the name of a column, with ``-`` in front where the highest come first. ``given`` are values that ``rows`` and
-    the columns use."""
+    the columns use. ``of_two``: its order and its key are of two tables, so that no index is on both."""
 
     name: str
     rows: str
@@ -88,6 +91,7 @@ class Listing:
     filters: Sequence[Filter] = ()
     order: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    of_two: bool = False
 
     def column(self, name: str) -> Column:
         """A column by its name. Raises NoSuch."""
@@ -152,6 +156,19 @@ def every(listing: Listing, query: Query, most: int) -> Iterator[dict[str, Any]]
             return
 
 
+def row_of(listing: Listing, number: int) -> dict[str, Any] | None:
+    """The row of a list with a number, None where there is none."""
+    shown = ", ".join(f'{one.sql} AS "{one.name}"' for one in listing.columns)
+    where, given = _where(listing, Query())
+    # Constants of the program's, as in a page.
+    sql = (
+        f'SELECT {listing.key} AS "key", {shown} FROM {listing.rows} {where} AND {listing.key} = %(key)s'  # nosec B608
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**given, "key": number})
+        return next(_tables(cursor), None)
+
+
 def count(listing: Listing, query: Query) -> int:
     """How many rows pass the filters; MOST_COUNTED + 1 for more than MOST_COUNTED. Raises NoSuch."""
     where, given = _where(listing, query)
@@ -186,6 +203,9 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
         where += (
             f" AND ({column.order}, {listing.key}) {'<' if falls else '>'} (%(place)s::{column.order_type}, %(key)s)"
         )
+        if listing.of_two:
+            # It follows from the other one, and the index of its own table can go to it.
+            where += f" AND {column.order} {'<=' if falls else '>='} %(place)s::{column.order_type}"
         given |= {"place": value, "key": int(key)}
     way = "DESC" if falls else "ASC"
     shown = ", ".join(f'{one.sql} AS "{one.name}"' for one in listing.columns)
@@ -204,8 +224,13 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
             raise NoSuch(
                 "The address of this page, or one of its filters, is none that the list understands."
             ) from None
-        names = [one.name for one in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+        return list(_tables(cursor))
+
+
+def _tables(cursor: Any) -> Iterator[dict[str, Any]]:
+    """The rows that a query gave, by the names of columns."""
+    names = [one.name for one in cursor.description]
+    return (dict(zip(names, row)) for row in cursor.fetchall())
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -95,6 +95,7 @@ class Device(models.Model):
     medium = models.IntegerField(default=0, db_default=0)
     low = models.IntegerField(default=0, db_default=0)
     none = models.IntegerField(default=0, db_default=0)
+    risk = models.FloatField(default=0, db_default=0)
     assessed = models.DateTimeField(null=True)
 
     class Meta:
@@ -125,6 +126,7 @@ class Asset(models.Model):
     medium = models.IntegerField(default=0, db_default=0)
     low = models.IntegerField(default=0, db_default=0)
     none = models.IntegerField(default=0, db_default=0)
+    risk = models.FloatField(default=0, db_default=0, db_comment="the sum of their vulnerabilities' risks")
     scan = models.TextField(null=True, db_comment="the last scan that assessed it")
     scan_started = models.DateTimeField(null=True)
     scan_finished = models.DateTimeField(null=True)
@@ -259,6 +261,31 @@ class Solution(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "solution"], name="solution_once")]
 
 
+class Remedy(models.Model):
+    """What would be gone if a solution were carried out everywhere: the findings that count (store.counts) and have it.
+    Where a source names no solution, the vulnerability stands for it."""
+
+    source = owner("Source")
+    remedy = key_text(db_comment="the solution's key, else the vulnerability's")
+    findings = models.IntegerField()
+    assets = models.IntegerField(db_comment="on how many assets they are")
+    risk = models.FloatField(null=True, db_comment="the sum of their vulnerabilities' risks")
+    critical = models.IntegerField()
+    high = models.IntegerField()
+    medium = models.IntegerField()
+    low = models.IntegerField()
+    none = models.IntegerField()
+    vulnerabilities = texts()
+    owners = texts()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "remedy"], name="remedy_once")]
+        indexes = [
+            models.Index(Coalesce("risk", Value(-1.0)), F("id"), name="remedy_by_risk"),
+            models.Index(F("assets"), F("id"), name="remedy_by_assets"),
+        ]
+
+
 class Finding(models.Model):
     """The ledger: what is believed of every finding that was ever seen. Columns as in domain.ledger.LEDGER."""
 
@@ -310,6 +337,29 @@ class RiskAcceptance(models.Model):
         ]
 
 
+class ConsoleException(models.Model):
+    """An asset and a vulnerability for which a console was asked for an exception, or is to be: domain.exceptions."""
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="exceptions", db_index=False)
+    acceptance = models.ForeignKey(RiskAcceptance, models.PROTECT, related_name="exceptions")
+    asset = key_text()
+    vulnerability = key_text()
+    state = models.TextField(db_comment="a State of domain.exceptions")
+    number = models.IntegerField(null=True, db_comment="the console's")
+    reference = models.TextField(default="", db_comment="stands in the comment; empty: nothing was ever sent")
+    until = models.DateField(db_comment="the last day on which it was asked to hold")
+    doing = models.TextField(default="", db_comment="what was begun, and whose outcome is not known: submit, ...")
+    since = models.DateTimeField(null=True, db_comment="when it was begun")
+    released = models.BooleanField(default=False, db_comment="it needs no word of an approver")
+    said = models.TextField(default="", db_comment="what a person should know")
+    at = models.DateTimeField(default=timezone.now, db_comment="when something of it changed last")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "asset", "vulnerability"], name="console_exception_once")
+        ]
+
+
 class Run(models.Model):
     """One reading of a source or one run of a project, and how it ended."""
 
@@ -339,6 +389,12 @@ class Observation(models.Model):
         indexes = [
             models.Index(fields=["snapshot"], name="observation_snapshot"),
             models.Index(fields=["source", "asset", "vulnerability"], name="observation_finding"),
+            # What was settled and what came back, of any time.
+            models.Index(
+                fields=["kind", "source"],
+                condition=models.Q(kind__in=["remediated", "rediscovered"]),
+                name="observation_settled",
+            ),
         ]
 
 
@@ -435,6 +491,92 @@ class Ticket(models.Model):
     def name(self) -> str:
         """Key and generation, as plans name it."""
         return f"{self.key}/{self.generation}"
+
+
+class Rescan(models.Model):
+    """A scan of a ticket's assets in one site that the console was asked for because a person calls the ticket done."""
+
+    class State(models.TextChoices):
+        """``about``: begun, and its end is not known yet."""
+
+        ABOUT = "about"
+        ASKED = "asked"
+        REFUSED = "refused"
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="rescans", db_index=False)
+    done = models.DateTimeField(db_comment="when the ticket was called done, by Halo's clock")
+    site = models.IntegerField(db_comment="the console's number")
+    site_name = models.TextField()
+    hosts = texts()
+    name = models.TextField(unique=True, db_comment="of the scan, by which the console finds it again")
+    state = models.TextField(choices=State.choices, default=State.ABOUT)
+    number = models.BigIntegerField(null=True, db_comment="the console's, of the scan")
+    said = models.TextField(default="", db_comment="why it was refused")
+    at = models.DateTimeField(db_comment="when it was sent, or is to be")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ticket", "done", "site"], name="rescan_once")]
+
+
+class InvestigationSource(models.Model):
+    """An organisation of InsightIDR whose investigations have tickets: those of its standing ``project``."""
+
+    name = models.TextField(unique=True)
+    project = models.OneToOneField(Project, models.PROTECT, related_name="investigation_source")
+    settings = models.JSONField(default=dict, db_comment="address, interval, and domain.investigation_settings")
+    secret = models.TextField(default="", db_comment="sealed by store.secrets")
+    created = models.DateTimeField(default=timezone.now)
+    looked = models.DateTimeField(null=True, db_comment="when the last complete look at InsightIDR began, by our clock")
+    version = version()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Investigation(models.Model):
+    """An investigation as InsightIDR showed it last, and what both sides last agreed on."""
+
+    source = models.ForeignKey(InvestigationSource, models.CASCADE, related_name="investigations", db_index=False)
+    rrn = key_text()
+    title = models.TextField()
+    state = models.TextField(db_comment="InsightIDR's word")
+    priority = models.TextField()
+    disposition = models.TextField()
+    origin = models.TextField(db_comment="what InsightIDR calls its source")
+    assignee = models.TextField(default="", db_comment="e-mail address")
+    tags = texts()
+    created = models.DateTimeField()
+    responsibility = models.TextField(default="")
+    seen = models.DateTimeField(db_comment="when it was read last, by our clock")
+    gone = models.DateTimeField(null=True, db_comment="since when InsightIDR does not show it")
+    ticket = models.OneToOneField(Ticket, models.SET_NULL, null=True, related_name="investigation")
+    asked_by = models.TextField(default="", db_comment="who wants a ticket for it, whatever the rule says")
+    agreed_state = models.TextField(default="", db_comment="InsightIDR's word, when both sides last had the same")
+    agreed_assignee = models.TextField(default="", db_comment="e-mail address, when both sides last had the same")
+    agreed_ticket = models.BigIntegerField(null=True, db_comment="Halo's number of the ticket that this is about")
+    agreed_at = models.DateTimeField(null=True, db_comment="when both sides were last seen in step")
+    asked = models.BooleanField(default=False, db_comment="both states were changed, and a person was asked")
+    decided = models.TextField(default="", db_comment="the side that a person has decided for: halo or insightidr")
+    disposition_chosen = models.TextField(default="", db_comment="by a person, for closing it")
+    refused = texts()  # e-mail addresses that InsightIDR does not know
+    notes_due = models.BooleanField(default=True, db_comment="its ticket changed since its comments were carried")
+    comments_read = models.DateTimeField(null=True, db_comment="when its own comments were read last, by our clock")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "rrn"], name="investigation_once")]
+        indexes = [models.Index(fields=["source", "created"], name="investigation_created")]
+
+
+class Carried(models.Model):
+    """What was carried between an investigation and its ticket: each once."""
+
+    investigation = models.ForeignKey(Investigation, models.CASCADE, related_name="carried", db_index=False)
+    what = models.TextField(db_comment="told:TICKET, halo:TICKET:NUMBER or idr:RRN: domain.investigation_plan")
+    other = models.TextField(default="", db_comment="the number or RRN of what was made of it on the other side")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["investigation", "what"], name="carried_once")]
 
 
 class Lease(models.Model):
@@ -618,6 +760,23 @@ class Identity(models.Model):
             models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once"),
             models.UniqueConstraint(fields=["user", "issuer"], name="identity_of_user_once"),
         ]
+
+
+class ApiKey(models.Model):
+    """A key with which a program uses the JSON API. The key itself is not kept: store.api_keys."""
+
+    name = models.TextField(unique=True)
+    digest = models.TextField(unique=True, db_comment="SHA-256 of the key")
+    begins = models.TextField(db_comment="its first characters, by which people recognise it")
+    role = models.TextField(db_comment="viewer, analyst or approver")
+    made = models.DateTimeField(default=timezone.now)
+    made_by = models.TextField(db_comment="the name of the user")
+    used = models.DateTimeField(null=True, db_comment="when it was used last, to a minute")
+    busy = models.DateTimeField(null=True, db_comment="as domain.pace has it")
+    ended = models.DateTimeField(null=True, db_comment="since when it is worth nothing")
+
+    def __str__(self) -> str:
+        return f"API key {self.name}"
 
 
 class AuditEntry(models.Model):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum, unique
 
-from django.db import connection
+from django.db import Error, connection
 
 
 @unique
@@ -19,9 +21,27 @@ class Lock(IntEnum):
     IDENTITIES = 7_411_007
     ACCEPTANCES = 7_411_008
     ROLES = 7_411_009
+    WRITING = 7_411_010  # with the number of the source
 
 
 def one_at_a_time(lock: Lock) -> None:
     """Wait until nobody else has the lock, and have it until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+
+@contextmanager
+def only_one(lock: Lock, number: int) -> Iterator[bool]:
+    """Whether this process has the lock with a number, until the end of the block. A process that dies lets it go, and
+    so does one that loses the database: its next statement raises."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock, number])
+        if not cursor.fetchone()[0]:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            # With a connection that was lost, the lock is gone as well.
+            with suppress(Error):
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [lock, number])

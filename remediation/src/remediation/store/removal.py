@@ -11,8 +11,8 @@ from .devices import regroup
 
 # What has rows of a source, beside its projects. A test holds it against the models.
 TABLES = (
-    *("store_observation", "store_finding", "store_asset", "store_vulnerability", "store_solution"),
-    *("store_snapshotrecord", "store_riskacceptance", "store_run", "store_dailycount"),
+    *("store_observation", "store_finding", "store_asset", "store_vulnerability", "store_solution", "store_remedy"),
+    *("store_snapshotrecord", "store_consoleexception", "store_riskacceptance", "store_run", "store_dailycount"),
 )
 
 

@@ -43,7 +43,7 @@ WITH asset AS MATERIALIZED (
     SELECT finding.asset, finding.vulnerability, coalesce(finding.solution, finding.vulnerability) AS solution,
            asset.device_id, (SELECT min(tag COLLATE "C") FROM unnest(asset.owner_tags) AS tag) AS owner
     FROM store_finding AS finding JOIN asset USING (asset) JOIN vulnerability USING (vulnerability)
-    WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed')
+    WHERE source_id = %(source)s AND state IN ('open', 'unconfirmed') AND {findings}
 )
 SELECT count(*), count(DISTINCT solution), count(DISTINCT coalesce('d' || device_id, asset)), count(DISTINCT {key})
 FROM wanted
@@ -59,7 +59,12 @@ _KEYS = {
 def count_scope(source_id: int, settings: Settings) -> ScopeCounts:
     """Count. Raises TooMany."""
     assets, vulnerabilities, given = _conditions(settings)
-    query = _QUERY.format(assets=assets, vulnerabilities=vulnerabilities, key=_KEYS[settings.granularity])
+    findings = "true"
+    if settings.scope.solutions:
+        findings = "coalesce(finding.solution, finding.vulnerability) = ANY(%(solutions)s)"
+        given["solutions"] = list(settings.scope.solutions)
+    key = _KEYS[settings.granularity]
+    query = _QUERY.format(assets=assets, vulnerabilities=vulnerabilities, findings=findings, key=key)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")

@@ -24,14 +24,18 @@ from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import HEARD, SETTLING, is_heard, keep_comment, keep_end, keep_made, keep_status
+from .keeping import HEARD, SETTLING, agent_of, is_heard, keep_agent, keep_comment, keep_end, keep_investigation
+from .keeping import keep_made, keep_status
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
 from .twins import Twins, by_reference
 
+# Of these it is looked first what Halo shows: nobody's word is written over.
+_SET = (*STATUSES, Kind.ASSIGN)
+
 
 class _Moved(Exception):
-    """Halo shows a ticket in another status than the plan was made from."""
+    """Halo shows a ticket in another status, or with another agent, than the plan was made from."""
 
 
 @dataclass
@@ -201,7 +205,7 @@ class Applier:
         sent = _sent(step)
         try:
             # Looked at before "about to": what was not begun is nobody's but the person's who did it.
-            result = asked(lambda: self._found(step, ticket)) if step.kind in STATUSES else {}
+            result = asked(lambda: self._found(step, ticket)) if step.kind in _SET else {}
             if not result and step.kind in STATUSES and ticket.pk in self._heard:
                 self._was_set(step, ticket)
                 return
@@ -216,7 +220,7 @@ class Applier:
             self._waits(step, error.cause)
             return
         except HaloAway as error:
-            if step.kind not in STATUSES:
+            if step.kind not in _SET:
                 # What may have been made raises UncertainWrite; a status may have been set.
                 self._note("failed", ticket, row, {"said": str(error)})
             raise
@@ -333,6 +337,10 @@ class Applier:
         number = ticket.halo_id or 0
         if step.kind is Kind.COMMENT:
             return self._comment(step, ticket, number)
+        if step.kind is Kind.ASSIGN:
+            agent = self._agent(step)
+            self._instance.assign(number, agent)
+            return {"agent": agent}
         wanted = self._wanted(step)
         self._instance.set_status(number, wanted)
         return {"status": wanted, "before": ticket.halo_status_id}
@@ -352,14 +360,34 @@ class Applier:
 
         Raises HaloError, NotInHalo, and _Moved where somebody has changed the status since it was read back.
         """
-        wanted = self._wanted(step)
         shown = self._instance.show(ticket.halo_id or 0)
+        if step.kind is Kind.ASSIGN:
+            return self._found_agent(step, ticket, shown)
+        wanted = self._wanted(step)
         if shown is None or shown.status_id is None:
             # The write says why, or nothing is known.
             return {}
         if shown.status_id == wanted:
             return {"status": wanted, "found": "before"}
         if ticket.halo_status_id is not None and shown.status_id != ticket.halo_status_id:
+            raise _Moved
+        return {}
+
+    def _agent(self, step: Step) -> int:
+        """The number of the agent whom a step gives the ticket to. Raises HaloError and NotInHalo."""
+        email = str(step.body["email"])
+        found = next((number for number, known in self._instance.agent_emails().items() if known == email), None)
+        if found is None:
+            raise NotInHalo(f"HaloITSM has no agent with the e-mail address {email}.")
+        return found
+
+    def _found_agent(self, step: Step, ticket: models.Ticket, shown: Shown | None) -> dict[str, Any]:
+        """As ``_found``, for the agent."""
+        if shown is None or shown.agent_id is None:
+            return {}
+        if shown.agent_id == self._agent(step):
+            return {"agent": shown.agent_id, "found": "before"}
+        if shown.agent_id != agent_of(ticket):
             raise _Moved
         return {}
 
@@ -413,7 +441,10 @@ class Applier:
             ticket.key = str(step.body["key"])
             ticket.save(update_fields=["key"])
         elif step.kind is Kind.COMMENT:
-            keep_comment(ticket, step.body, step.told, self._now())
+            keep_comment(ticket, step.body, step.told, self._now(), result.get("comment"))
+        elif step.kind is Kind.ASSIGN:
+            keep_investigation(ticket, step.body, self._now())
+            keep_agent(ticket, int(result["agent"]), self._instance.agent_name(int(result["agent"])))
         else:
             keep_status(ticket, step.body, int(result["status"]), self._statuses, self._now())
 

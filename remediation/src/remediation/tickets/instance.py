@@ -254,6 +254,24 @@ class Instance:
             self._client.update_ticket(halo_id, {"agent_id": agent})
             write()
 
+    def assign(self, halo_id: int, agent_id: int) -> None:
+        """Gives a ticket to an agent. Raises HaloError."""
+        self._client.update_ticket(halo_id, {"agent_id": agent_id})
+
+    @property
+    def own_agent(self) -> int | None:
+        """The agent that this service writes as; None where Halo does not tell. Raises HaloError."""
+        return self._client.own_agent_id
+
+    def agent_emails(self) -> dict[int, str]:
+        """The e-mail addresses of agents in lower case, by number; those without one are left out. Raises HaloError."""
+        rows = ((as_id(row.get("id")), str(row.get("email") or "")) for row in self._client.lookups.rows("agent"))
+        return {number: email.strip().lower() for number, email in rows if number is not None and email.strip()}
+
+    def comments(self, halo_id: int) -> list[Mapping[str, Any]]:
+        """What was written on a ticket, as Halo has it, newest first: of its newest 100 actions. Raises HaloError."""
+        return list(self._client.list_comments(halo_id))
+
     def agent_name(self, number: int) -> str:
         """The name of an agent, "" where there is none. Raises HaloError."""
         return next(
@@ -285,7 +303,7 @@ class Instance:
         return shown
 
     def rows(self, query: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
-        """The ticket list page by page, open tickets and then closed ones; some may be in both. Raises HaloError."""
+        """The ticket list page by page, open tickets, then closed ones; a ticket may be in both. Raises HaloError."""
         reader = self._client.reader(RetryPolicy())
         for state in ({}, {"closed_only": "true"}):
             for rows, _ in reader.pages({**query, **state}):

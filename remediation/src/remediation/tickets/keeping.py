@@ -25,8 +25,13 @@ from .twins import UNLOOKED
 SETTLING = "settling"
 RELEASED = "released"
 TAKEN_BACK = "taken_back"
+# The number of its agent, and Halo's for nobody.
+AGENT = "agent"
+UNASSIGNED = 1
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
+# What was asked of the scanner since a person called it done, or why nothing was.
+RESCAN = "rescan"
 # What the newest comment of ours in Halo says, where the journal does not have that comment (``domain.marks``).
 HEARD = "heard"
 
@@ -58,14 +63,29 @@ def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any
     return is_news and str(row.note.get(HEARD, "")).removesuffix(REOPENED) == said_by(told, body)
 
 
-def keep_comment(row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime) -> None:
-    """The comment of a step with this body was made: what it has told is told."""
+def keep_comment(
+    row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime, made: int | None = None
+) -> None:
+    """The comment of a step with this body was made: what it has told is told. ``made`` is its number, if known."""
     note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
+    keep_investigation(row, body, now, str(made or ""))
     keep_told(row, told, {**note, **marks}, without={SETTLING, TAKEN_BACK, TIED, HEARD} - marks.keys())
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])
+
+
+def agent_of(row: models.Ticket) -> int:
+    """The number of the agent who has a ticket, as Halo showed it last."""
+    return int(row.note.get(AGENT, UNASSIGNED))
+
+
+def keep_agent(row: models.Ticket, number: int, name: str) -> None:
+    """Keep whose a ticket is."""
+    row.assigned = name
+    row.save(update_fields=["assigned"])
+    change_keys(row, "note", {AGENT: number})
 
 
 @transaction.atomic
@@ -95,6 +115,7 @@ def keep_status(
 ) -> None:
     """The status of a step with this body was set."""
     row.halo_status_id = halo_status
+    keep_investigation(row, body, now)
     if "restores" in body:
         # As if a person had set it: what was agreed stays.
         ours = statuses.read(halo_status)
@@ -104,7 +125,36 @@ def keep_status(
     row.status = row.agreed_status = str(body["status"])
     row.save(update_fields=["status", "agreed_status", "halo_status_id"])
     # Who opens it again after this is told once more.
-    change_keys(row, "note", {}, without=[SETTLING, RELEASED, "reopened"])
+    change_keys(row, "note", {}, without=[SETTLING, RELEASED, RESCAN, "reopened"])
+
+
+@transaction.atomic
+def keep_investigation(row: models.Ticket, body: Mapping[str, Any], now: datetime, other: str = "") -> None:
+    """What the step with this body has done to a ticket of an investigation, or to the investigation, is agreed now.
+
+    ``other`` is what was made on the other side of what it has carried.
+    """
+    agreed = dict(body.get("investigation") or {})
+    carries = agreed.pop("carries", "")
+    investigation = models.Investigation.objects.filter(ticket=row).first()
+    if investigation is None:
+        return
+    if agreed:
+        agree(investigation, row, **agreed)
+    if carries:
+        keep_carried(investigation, carries, now, other)
+
+
+def agree(investigation: models.Investigation, row: models.Ticket, **agreed: str | bool) -> None:
+    """Keep what an investigation and its ticket agree on. What was agreed with another ticket is forgotten."""
+    if investigation.agreed_ticket != row.halo_id:
+        agreed = {"agreed_state": "", "agreed_assignee": "", "asked": False, **agreed}
+    models.Investigation.objects.filter(pk=investigation.pk).update(**agreed, agreed_ticket=row.halo_id)
+
+
+def keep_carried(investigation: models.Investigation, what: str, now: datetime, other: str = "") -> None:
+    """Keep that something was carried between an investigation and its ticket."""
+    models.Carried.objects.get_or_create(investigation=investigation, what=what, defaults={"other": other, "at": now})
 
 
 def keep_end(journal: Journal, row: models.Ticket, step: models.Step, result: Mapping[str, Any], now: datetime) -> None:

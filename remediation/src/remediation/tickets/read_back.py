@@ -15,15 +15,11 @@ from .attention import DETACHED
 from .cut_off import open_write
 from .instance import Instance, Shown
 from .journal import Journal
-from .keeping import TAKEN_BACK, keep_end, keep_status
+from .keeping import RESCAN, TAKEN_BACK, UNASSIGNED, agent_of, keep_agent, keep_end, keep_status
 from .missing import found_again, is_missing, mark_missing
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
-# Halo's agent that stands for nobody.
-UNASSIGNED = 1
-# In a ticket's note: the number of its agent.
-AGENT = "agent"
 # In a connection's settings: the names of Halo's statuses by their numbers.
 STATUS_NAMES = "halo_statuses"
 
@@ -68,6 +64,9 @@ def read_back(
             for row in known.values()
             if not row.status
         )
+        # What people wrote there is read by who carries it on.
+        there = [known[one.halo_id].pk for one in shown if one.halo_id in known]
+        models.Investigation.objects.filter(ticket__in=there).update(notes_due=True)
         for row, number, name in agents:
             keep_agent(row, number, name)
         skew = {} if changes.skew is None else {"skew": changes.skew}
@@ -84,18 +83,11 @@ def _new_agents(
     found = []
     for one in shown:
         row = known.get(one.halo_id)
-        if row is None or one.agent_id is None or one.agent_id == row.note.get(AGENT, UNASSIGNED):
+        if row is None or one.agent_id is None or one.agent_id == agent_of(row):
             continue
         name = "" if one.agent_id == UNASSIGNED else instance.agent_name(one.agent_id)
         found.append((row, one.agent_id, name))
     return found
-
-
-def keep_agent(row: models.Ticket, number: int, name: str) -> None:
-    """Keep whose a ticket is."""
-    row.assigned = name
-    row.save(update_fields=["assigned"])
-    change_keys(row, "note", {AGENT: number})
 
 
 def shown_again(
@@ -156,7 +148,7 @@ def _take(
     row.save(update_fields=["halo_status_id", "halo_changed", "status"])
     # It is a person's word: what was taken back before may be done again. Who opens a ticket again after having closed
     # it is told once more why it was settled.
-    over = [TAKEN_BACK, *(["reopened"] if ours in ENDED else [])]
+    over = [TAKEN_BACK, RESCAN, *(["reopened"] if ours in ENDED else [])]
     if any(row.note.get(name) for name in over):
         change_keys(row, "note", {}, without=over)
     return True

@@ -24,9 +24,9 @@ from .attention import DETACHED, TIED_AT
 from .cut_off import open_write
 from .inventory import Inventory, InventoryTaker
 from .journal import Journal
-from .keeping import HEARD, keep_made
+from .keeping import AGENT, HEARD, UNASSIGNED, keep_agent, keep_made
 from .missing import is_missing, mark_missing
-from .read_back import AGENT, UNASSIGNED, keep_agent, shown_again
+from .read_back import shown_again
 from .run import ConnectionRun
 from .twins import UNLOOKED
 

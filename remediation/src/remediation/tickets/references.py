@@ -21,7 +21,12 @@ def free_reference(project: models.Project, key: str, first: int) -> str:
 
 
 def parts_of(reference: str) -> tuple[str, int]:
-    """The key and the number of a reference. A key may hold colons itself."""
+    """The key and the number of a reference. A key may hold colons itself.
+
+    One that another product has given, as InsightIDR's RRN of an investigation, is the key itself, of its first ticket.
+    """
+    if not reference.startswith(OURS):
+        return reference, 1
     _, _, rest = reference.split(":", 2)
     key, _, number = rest.rpartition(":")
     return key, int(number)

@@ -136,13 +136,25 @@ class ProjectRun(ConnectionRun):
     def _planned(self, journal: Journal | None = None) -> tuple[Plan, models.Plan]:
         """``journal`` is that of the one writer, if this process is it."""
         today: date = timezone.localdate(self._now())
-        plan = plan_of(world_of(self._project, today))
+        plan = self._made(today)
         with journal.held() if journal else transaction.atomic():
-            if plan.parent_agrees is not None:
-                # Both sides have come to the same by themselves, so there is nothing to write to Halo.
-                parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
-                parents.update(agreed_status=plan.parent_agrees.value)
+            self._keep_agreed(plan)
             return plan, self._stored(plan)
+
+    def _made(self, today: date) -> Plan:
+        """What is to be done now."""
+        return plan_of(world_of(self._project, today))
+
+    def _keep_agreed(self, plan: Plan) -> None:
+        """Both sides have come to the same by themselves, so there is nothing to write."""
+        if plan.parent_agrees is not None:
+            parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
+            parents.update(agreed_status=plan.parent_agrees.value)
+
+    def _carried_out(self, applier: Applier, plan: Plan, stored: models.Plan, journal: Journal) -> Outcome:
+        """Carry out a plan that needs no approval, or has it. ``journal`` is for writes to others than Halo."""
+        del journal
+        return applier.apply(plan, stored)
 
     @transaction.atomic
     def _stored(self, plan: Plan) -> models.Plan:
@@ -189,7 +201,7 @@ class ProjectRun(ConnectionRun):
                         return plan, Outcome(waiting=self._held(plan, stored, approved))
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
-            return plan, applier.apply(plan, stored)
+            return plan, self._carried_out(applier, plan, stored, journal)
 
     def undo(self, applied: models.Plan, by: str, *, apply: bool) -> tuple[Plan, Outcome]:
         """A plan that takes back what a plan did, and what came of it. It is carried out where ``apply`` says so.

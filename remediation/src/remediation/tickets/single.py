@@ -1,4 +1,4 @@
-"""Single tickets: what a person asks for with one click, for a device or for a vulnerability.
+"""Single tickets: what a person asks for with one click, for a device, a vulnerability or a solution.
 
 They are tickets of standing projects, one for each connection, source and kind, which hold exactly the findings that
 people have picked. So scans settle them as they settle all others, and no finding gets a second ticket. These projects
@@ -33,9 +33,16 @@ from .world import ticket_of
 
 # More findings than a ticket ever has; what a page shows of it is made of as many at most.
 MOST = 20_000
-NAMES = {Granularity.ASSET: "Single tickets by device", Granularity.VULNERABILITY: "Single tickets by vulnerability"}
-_COLUMNS = {Granularity.ASSET: "asset", Granularity.VULNERABILITY: "vulnerability"}
-_TICKETS = {Granularity.ASSET: "assets__contains", Granularity.VULNERABILITY: "vulnerabilities__contains"}
+NAMES = {
+    Granularity.ASSET: "Single tickets by device",
+    Granularity.VULNERABILITY: "Single tickets by vulnerability",
+    Granularity.SOLUTION: "Single tickets by solution",
+}
+_COLUMNS = {
+    Granularity.ASSET: "asset",
+    Granularity.VULNERABILITY: "vulnerability",
+    Granularity.SOLUTION: "solution",
+}
 # A device has findings of many solutions, and a ticket of one vulnerability is called by it.
 _TEXTS = {
     Granularity.ASSET: {
@@ -44,6 +51,7 @@ _TEXTS = {
         "Risk: $RISK_SCORE. Due: $DUE_DATE.\n\nVulnerabilities ($VULN_COUNT): $VULN_LIST\n\nCVEs: $CVE_LIST",
     },
     Granularity.VULNERABILITY: {"child_summary": "$VULN_LIST ($ASSET_COUNT assets, $SEVERITY)"},
+    Granularity.SOLUTION: {},
 }
 # A share of more than all is never resolved, and so many are never made.
 _SETTINGS = {"picked": True, "parent": False, "min_severity": "none", "scope": {}, "static": False, "dynamic": False}
@@ -52,7 +60,7 @@ _SETTINGS |= {"mass_share": 1.0, "most_creates": 10**9, "reopen_linked": True, "
 
 @dataclass(frozen=True)
 class Subject:
-    """What a ticket is asked for: an asset or a vulnerability of a source, by the source's own id."""
+    """What a ticket is asked for: an asset, a vulnerability or a solution of a source, by the source's own id."""
 
     source: models.Source
     granularity: Granularity
@@ -104,7 +112,7 @@ def offer(subject: Subject, connection: models.Connection, today: date) -> Offer
     known = Offer(subject, split.all, covered=covered, asked=split.asked, accepted=split.accepted)
     if split.left.is_empty():
         return known
-    project = _standing(subject, connection)
+    project = standing(subject, connection)
     there = _there(project, subject.key)
     made = plan(_world(subject, connection, project, there, split.left, today))
     step = next((one for one in made.steps if one.kind is Kind.CREATE), None)
@@ -130,7 +138,7 @@ def pick(subjects: Sequence[Subject], connection: models.Connection, today: date
         split = _split(subject, connection, today)
         if split.left.is_empty() and not split.asked:
             continue
-        project = _standing(subject, connection) or _made(subject, connection)
+        project = standing(subject, connection) or _made(subject, connection)
         projects[project.pk] = project
         if not split.left.is_empty():
             bulk.write_listed(project.pk, split.left)
@@ -162,7 +170,7 @@ def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, m
     One that a ticket has told to be settled and that is there again is its as well: it will be told so.
     """
     same = {"project__connection": connection, "project__source": subject.source}
-    rows = models.Ticket.objects.filter(**same, halo_id__isnull=False, **{_TICKETS[subject.granularity]: [subject.key]})
+    rows = models.Ticket.objects.filter(**same, halo_id__isnull=False, **_about(subject))
     told = {
         pair_of(text): row
         for row in rows.select_related("project__connection").order_by("halo_id")
@@ -172,18 +180,35 @@ def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, m
     return told, {pair_of(text) for row in detached for text in row.note.get(FORGOTTEN) or ()}
 
 
+def _about(subject: Subject) -> dict[str, list[str]]:
+    """Which tickets may tell of a subject's findings."""
+    if subject.granularity is Granularity.ASSET:
+        return {"assets__contains": [subject.key]}
+    return {"vulnerabilities__overlap": _vulnerabilities(subject)}
+
+
+def _vulnerabilities(subject: Subject) -> list[str]:
+    """Those that a vulnerability or a solution is about."""
+    if subject.granularity is Granularity.VULNERABILITY:
+        return [subject.key]
+    found = models.Finding.objects.filter(source=subject.source, solution=subject.key)
+    return sorted(set(found.values_list("vulnerability", flat=True).distinct()))
+
+
 def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:
-    """The findings of a subject that people have picked, for tickets of either kind."""
+    """The findings of a subject that people have picked, for tickets of any kind; of a solution perhaps more."""
+    is_asset = subject.granularity is Granularity.ASSET
+    of = {"asset": subject.key} if is_asset else {"vulnerability__in": _vulnerabilities(subject)}
     rows = models.ListedFinding.objects.filter(
         project__connection=connection,
         project__source=subject.source,
         project__settings__picked=True,
-        **{_COLUMNS[subject.granularity]: subject.key},
+        **of,
     )
     return pairs_frame(set(rows.values_list("asset", "vulnerability")))
 
 
-def _standing(subject: Subject, connection: models.Connection) -> models.Project | None:
+def standing(subject: Subject, connection: models.Connection) -> models.Project | None:
     """The standing project of a subject, None where there is none yet."""
     of = {"settings__picked": True, "settings__granularity": subject.granularity.value}
     return models.Project.objects.filter(connection=connection, source=subject.source, **of).first()

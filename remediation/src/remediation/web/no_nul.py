@@ -15,7 +15,9 @@ def no_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
     def looked_at(request: HttpRequest) -> HttpResponse:
         return get_response(request)
 
-    def process_view(request: HttpRequest, *_: Any) -> None:
+    def process_view(request: HttpRequest, view: Any, *_: Any) -> None:
+        if getattr(view, "takes_no_form", False):
+            return
         if any("\0" in text for _, texts in request.POST.lists() for text in texts):
             raise BadRequest("A field of the form holds a NUL.")
 

@@ -28,6 +28,10 @@ STEPS = {
     Kind.SET_STATUS.value: "Set the status",
     Kind.REOPEN.value: "Reopen",
     Kind.FOLLOW.value: "Follow another solution",
+    Kind.ASSIGN.value: "Give it to an agent",
+    Kind.COMMENT_INVESTIGATION.value: "Comment on the investigation",
+    Kind.SET_INVESTIGATION.value: "Set the investigation's status",
+    Kind.ASSIGN_INVESTIGATION.value: "Assign the investigation",
 }
 CURRENT = format_html(' aria-current="{}"', "page")
 

@@ -10,7 +10,11 @@ AREAS = (
     "overview",
     "vulnerabilities",
     "devices",
+    "differences",
+    "remedies",
+    "network",
     "tickets",
+    "investigations",
     "acceptances",
     "projects",
     "imports",
@@ -22,6 +26,8 @@ AREAS = (
     "audit",
     "accounts",
     "reports",
+    "api_keys",
+    "api",
     "listing",
 )
 urlpatterns = [

@@ -10,14 +10,16 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ...jobs.tasks import ask_to_count, ask_to_run_all_of
+from ...domain.exceptions import State
+from ...jobs.tasks import ask_to_count, ask_to_run_all_of, ask_to_send_exceptions
+from ...sources.excepting import most_of, release
 from ...store import acceptances, models
 from ...store.versions import ChangedMeanwhile
 from ..listing.listed import listed
@@ -27,6 +29,8 @@ from .rows import acceptances as listing
 
 # As many vulnerabilities can be chosen at once.
 MOST = 100
+# So many exceptions of one acceptance are shown.
+MOST_SHOWN = 200
 # For how long a risk is accepted where nobody says otherwise.
 USUAL = timedelta(days=90)
 
@@ -116,7 +120,7 @@ def _accept(subjects: list[Subject], on: dict[int, str], given: dict[str, Any], 
             until=given["until"],
             by=by,
         )
-    for source in {one.source.pk for one in subjects}:
+    for source in {one.source.pk: one.source for one in subjects}.values():
         _run(source)
 
 
@@ -168,6 +172,7 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
         "history": models.AuditEntry.objects.filter(of=acceptances.subject_of(row), detail__acceptance=row.pk).order_by(
             "-pk"
         )[:50],
+        **_exceptions(row),
     }
     return render(request, "acceptances/acceptance.html", known, status=status)
 
@@ -189,7 +194,7 @@ def _changed(request: HttpRequest, row: models.RiskAcceptance, until: date | Non
             acceptances.withdraw(row, str(request.user), version)
         else:
             acceptances.renew(row, until, str(request.user), version)
-        _run(row.source_id)
+        _run(row.source)
     messages.success(
         request,
         f"The acceptance holds until {until}." if until else "It is withdrawn. What it covered is open again.",
@@ -197,10 +202,42 @@ def _changed(request: HttpRequest, row: models.RiskAcceptance, until: date | Non
     return redirect("acceptances")
 
 
-def _run(source_id: int) -> None:
-    """What counts as open changes, and so do tickets. To count takes too long for a page."""
-    ask_to_count(source_id)
-    ask_to_run_all_of(source_id)
+def _run(source: models.Source) -> None:
+    """What counts as open changes, and so do tickets and exceptions. To count takes too long for a page."""
+    ask_to_count(source.pk)
+    ask_to_send_exceptions(source)
+    ask_to_run_all_of(source.pk)
+
+
+@needs(APPROVER)
+@require_POST
+def send(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask for the sending of a source's acceptances to its console. ``release``: all that waits of this one as well."""
+    row = get_object_or_404(models.RiskAcceptance.objects.select_related("source"), pk=number)
+    with transaction.atomic():
+        released = release(row, str(request.user)) if request.POST.get("release") else 0
+        asked = most_of(row.source) is not None
+        ask_to_send_exceptions(row.source)
+    if asked:
+        messages.success(request, f"InsightVM is asked soon{f', for {released} more' if released else ''}.")
+    else:
+        messages.error(request, f"The accepted risks of {row.source.name} are not sent to it.")
+    return redirect("acceptance", number)
+
+
+def _exceptions(row: models.RiskAcceptance) -> dict[str, Any]:
+    """What the console was asked for, for an acceptance, and what it makes of that."""
+    rows = row.exceptions.order_by("asset", "vulnerability")
+    hosts = models.Asset.objects.filter(source=row.source_id, asset__in=rows.values("asset")[:MOST_SHOWN])
+    names = dict(hosts.values_list("asset", "host_name"))
+    shown = [{"row": one, "host": names.get(one.asset) or one.asset} for one in rows[:MOST_SHOWN]]
+    states = rows.order_by().values_list("state").annotate(Count("pk")).order_by("state")
+    return {
+        "sends": most_of(row.source) is not None,
+        "exceptions": shown,
+        "states": states,
+        "waiting": rows.filter(state=State.WAITING.value, released=False).count(),
+    }
 
 
 def _subjects(given: QueryDict) -> list[Subject]:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from ...domain.ledger import ALIVE
 from ...jobs.status import feeds
 from ...store import models
+from ...store.addressed import WORDS
 from ...store.device_findings import findings_of_device
 from ..listing.listed import listed
 from ..roles import VIEWER, needs
@@ -40,6 +41,7 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "assets": assets,
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
+        "addressed": WORDS,
         "feeds": {one["feed"]: one for one in feeds()},
         "closed": [line for line in lines if not set(line["states"]) & set(ALIVE)],
         "tickets": models.Ticket.objects.filter(

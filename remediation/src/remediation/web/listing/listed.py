@@ -15,6 +15,7 @@ from django.shortcuts import render
 
 from ...store import models
 from ...store.listing import Column, Filter, Listing, NoSuch, Page, Query, count, counted, every, page
+from .views import PAGES
 
 # What an export holds at most.
 MOST_EXPORTED = 100_000
@@ -49,6 +50,11 @@ class Shown:
     def more_is_asked(self) -> bool:
         """Whether one of those is in use."""
         return any(one.name in self.asked for one in self.more_filters)
+
+    @property
+    def has_views(self) -> bool:
+        """Whether people can save views of it."""
+        return self.listing.name in PAGES
 
     @property
     def descends(self) -> bool:

@@ -12,7 +12,7 @@ from ...store import models
 from ..roles import VIEWER, needs
 
 # The pages of lists, by the lists' names.
-PAGES = {"vulnerabilities": "vulnerabilities", "devices": "devices", "tickets": "tickets", "acceptances": "acceptances"}
+PAGES = {name: name for name in ("vulnerabilities", "devices", "tickets", "acceptances", "remedies")}
 LONGEST = 100
 
 

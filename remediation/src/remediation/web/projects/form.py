@@ -34,9 +34,13 @@ _RAISES = [
 # The fields that are settings of the same name; the others are read in ``settings``.
 _PLAIN = (
     "owner", "priority", "min_severity", "granularity", "epss_from", "mass_least", "most_creates",
-    "reopen_linked", "resolve_unreported",
+    "reopen_linked", "resolve_unreported", "rescan",
 )  # fmt: skip
-_LISTS, _LEAST, _FLAGS = ("sites", "tags", "assets"), ("min_cvss", "min_risk", "min_epss"), ("exploitable", "kev")
+_LISTS, _LEAST, _FLAGS = (
+    ("sites", "tags", "assets", "solutions"),
+    ("min_cvss", "min_risk", "min_epss"),
+    ("exploitable", "kev"),
+)
 
 
 class ProjectForm(forms.Form):
@@ -75,6 +79,11 @@ class ProjectForm(forms.Form):
         label="Devices",
         help_text="Names or addresses, one to a line, with * for any part: web*.example.com, 10.0.0.*",
     )
+    solutions = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="The source's own ids, one to a line; of a vulnerability where it names no solution. Empty: all.",
+    )
     min_cvss = forms.FloatField(
         required=False, min_value=0, max_value=10, label="CVSS from", help_text="0 to 10. Empty: any."
     )
@@ -110,6 +119,12 @@ class ProjectForm(forms.Form):
         required=False,
         label="Two reports in a row without a finding count as done, where absence proves nothing",
         label_suffix="",
+    )
+    rescan = forms.BooleanField(
+        required=False,
+        label="The InsightVM console is asked to scan the devices of a ticket that somebody calls done",
+        label_suffix="",
+        help_text="A few devices, a few times a day: how many, and in which hours, is set on the command line.",
     )
 
     def __init__(self, *args: Any, fixed: bool = False, **more: Any) -> None:

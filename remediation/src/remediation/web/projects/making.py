@@ -10,23 +10,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ...domain.project import Settings
+from ...domain.project import Granularity, Settings
 from ...jobs.tasks import ask_to_plan
 from ...store import audit, models
+from ...store.remedies import called
 from ...store.projects import NotMade, create_project, with_defaults
 from ...store.scope_counts import TooMany, count_scope
 from ...store.versions import ChangedMeanwhile, change_version
 from ...tickets.editing import change_settings
 from ..numbers import number_in
 from ..roles import APPROVER, VIEWER, needs
-from .form import ProjectForm, entered, shown_of
+from .form import LONGEST_NAME, ProjectForm, entered, shown_of
 
 
 @needs(APPROVER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """A form, and the project that it makes: paused, with its first plan under way."""
-    form = ProjectForm(request.POST or None, initial=_initial())
+    """A form, and the project that it makes: paused, with its first plan under way. ``?remedy=7``: it is about that."""
+    form = ProjectForm(request.POST or None, initial={**_initial(), **_about(number_in(request.GET.get("remedy")))})
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
@@ -102,6 +103,16 @@ def _initial() -> dict[str, Any]:
     only = connections[0] if len(connections) == 1 else None
     shown = shown_of(with_defaults(only, {})) if only else {}
     return {**shown, "connection": only, "source": sources[0] if len(sources) == 1 else None}
+
+
+def _about(remedy: int) -> dict[str, Any]:
+    """What the form of a project begins with that carries out one solution."""
+    row = models.Remedy.objects.filter(pk=remedy).first()
+    if row is None:
+        return {}
+    name = f"Everywhere: {called(row)}"
+    scope = {"solutions": row.remedy, "min_severity": "none", "granularity": Granularity.SOLUTION_OWNER.value}
+    return {"name": name[:LONGEST_NAME], "source": row.source_id, **scope}
 
 
 @needs(VIEWER)

@@ -27,7 +27,9 @@ RUNS = 20
 def project(request: HttpRequest, slug: str) -> HttpResponse:
     """The page. Each of its lists has pages of its own: ``?steps=2&tickets=3&rest=1``; the steps can be filtered by
     ``kind``, ``state`` and ``words``."""
-    row = get_object_or_404(with_progress(models.Project.objects.select_related("source", "connection")), slug=slug)
+    row = get_object_or_404(
+        with_progress(models.Project.objects.select_related("source", "connection", "investigation_source")), slug=slug
+    )
     plan = row.plans.order_by("-pk").first()
     steps = plan.steps.order_by("position") if plan else models.Step.objects.none()
     asked = {name: request.GET.get(name, "").strip() for name in ("kind", "state", "words")}

@@ -19,6 +19,8 @@ def all_projects(request: HttpRequest) -> HttpResponse:
     """The page: how far each is, when it is due, and whether it is held or paused."""
     newer = models.Plan.objects.filter(project=OuterRef("project"), pk__gt=OuterRef("pk"))
     held = models.Plan.objects.filter(~Exists(newer), project=OuterRef("pk"), held=True, approved_at=None)
-    rows = with_progress(models.Project.objects.select_related("source", "connection")).annotate(held=Exists(held))
+    rows = with_progress(
+        models.Project.objects.select_related("source", "connection", "investigation_source")
+    ).annotate(held=Exists(held))
     rows = rows.order_by("position", "pk")
     return render(request, "projects/projects.html", {"projects": rows, "today": timezone.localdate().isoformat()})

@@ -26,7 +26,7 @@ class ShownStep:
 
 def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownStep]:
     """The steps with their tickets, by one question to the database."""
-    rows = [(step, *_ticket_of(step.key)) for step in steps]
+    rows = [(step, *ticket_of(step.key)) for step in steps]
     known = {
         (ticket.key, ticket.generation): ticket.halo_id
         for ticket in models.Ticket.objects.filter(project=project, key__in={key for _, key, _ in rows})
@@ -55,15 +55,18 @@ def words(result: Mapping[str, Any]) -> str:
     if "comment" in result:
         return f"comment {result['comment']}"
     if "found" in result:
-        return "the comment was there already"
+        return "it was so already"
     if "key" in result:
         return f"the ticket stands for {result['key']} now"
     if "status" in result:
         return f"HaloITSM's status {result['status']}"
-    return ""
+    if "agent" in result:
+        return f"HaloITSM's agent {result['agent']}"
+    # Of an investigation.
+    return str(result.get("state") or result.get("assignee") or "")
 
 
-# What a step's body holds that HaloITSM gets, in the order in which a person reads it.
+# What a step's body holds that the other side gets, in the order in which a person reads it.
 _LOOKS = {
     "summary": "Summary",
     "status": "Status",
@@ -73,6 +76,9 @@ _LOOKS = {
     "team": "Team",
     "details": "Details",
     "text": "Comment",
+    "state": "Investigation's status",
+    "disposition": "Disposition",
+    "email": "Given to",
 }
 MOST_ASSETS = 50
 
@@ -91,10 +97,11 @@ def evidence(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     more = f" and {len(assets) - MOST_ASSETS} more" if len(assets) > MOST_ASSETS else ""
     found = [("Assets", ", ".join(map(str, assets[:MOST_ASSETS])) + more)] if assets else []
     found += [("Scans", ", ".join(map(str, scans)))] if scans else []
+    found += [("Investigation", str(known["investigation"]))] if known.get("investigation") else []
     return [*found, ("Findings", str(known["findings"]))] if known.get("findings") else found
 
 
-def _ticket_of(key: str) -> tuple[str, int]:
-    """What a ticket stands for, and its generation, out of a step's key (``domain.plan``)."""
+def ticket_of(key: str) -> tuple[str, int]:
+    """What a ticket stands for, and its generation, out of the key of a step (``domain.plan``)."""
     about, _, rest = key.rpartition("/")[0].rpartition("/")[0].rpartition("/")
     return (about, int(rest)) if about and rest.isdecimal() else (key, 1)

@@ -43,7 +43,7 @@ def part_taken(request: HttpRequest, add: Callable[[int, bytes, int], bool]) -> 
     """The answer to a part, which ``add`` gets with where it begins and the size of the whole, and says whether that is
     whole now."""
     try:
-        start, size = _part(request)
+        start, size = part_of(request)
         whole = add(start, request.body, size)
     except WrongPart as error:
         return JsonResponse({"error": "There is a gap before this part.", "have": error.have}, status=409)
@@ -54,8 +54,8 @@ def part_taken(request: HttpRequest, add: Callable[[int, bytes, int], bool]) -> 
     return JsonResponse({"have": start + len(request.body), "whole": whole}, status=202)
 
 
-def _part(request: HttpRequest) -> tuple[int, int]:
-    """Where the part begins, and how large the report is. Raises ValueError."""
+def part_of(request: HttpRequest) -> tuple[int, int]:
+    """Where the part in a request begins, and how large the report is. Raises ValueError."""
     header = request.headers.get("Content-Range")
     if header is None:
         return 0, len(request.body)

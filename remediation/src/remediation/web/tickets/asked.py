@@ -59,11 +59,11 @@ def _asked(text: str) -> Asked | None:
         return None
     row = project.tickets.filter(key=key).order_by("-generation").first()
     there = row if row and row.halo_id is not None and not row.note.get("detached") else None
-    return Asked(_name(project, key), project, there, "" if there else _why(project, key))
+    return Asked(_name(project, key), project, there, "" if there else why_not(project, key))
 
 
-def _why(project: models.Project, key: str) -> str:
-    """What the newest plan and run say of a ticket that is not there."""
+def why_not(project: models.Project, key: str) -> str:
+    """What the newest plan and run say of a ticket that is not there; "" where nothing holds it up."""
     if project.paused:
         return "The project is paused. An approver lets it run again."
     plan = project.plans.order_by("-pk").first()
@@ -82,5 +82,8 @@ def _name(project: models.Project, key: str) -> str:
     if project.settings.get("granularity") == "asset":
         asset = models.Asset.objects.filter(source=project.source_id, asset=key).first()
         return (asset.host_name or asset.ip or key) if asset else key
+    if project.settings.get("granularity") == "solution":
+        solution = models.Solution.objects.filter(source=project.source_id, solution=key).first()
+        return (solution.name or key) if solution else key
     known = models.Vulnerability.objects.filter(source=project.source_id, vulnerability=key).first()
     return (known.title or key) if known else key

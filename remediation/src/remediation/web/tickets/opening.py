@@ -1,6 +1,9 @@
-"""One click to a ticket: for a vulnerability, for a device, or for chosen vulnerabilities."""
+"""One click to a ticket: for a vulnerability, a device, a remedy, or for chosen vulnerabilities."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
 
 from django.contrib import messages
 from django.db import transaction
@@ -25,8 +28,8 @@ MOST, SHOWN = 100, 5
 @needs(ANALYST)
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device`` or several ``chosen`` say of what,
-    ``connection`` where to, if there are several."""
+    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, ``remedy`` or several ``chosen``
+    say of what, ``connection`` where to, if there are several."""
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
     connections = list(models.Connection.objects.order_by("name"))
@@ -34,13 +37,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     connection = connection or (connections[0] if len(connections) == 1 else None)
     today = timezone.localdate()
     if request.method == "POST" and connection and subjects:
-        with transaction.atomic():
-            projects = pick(subjects, connection, today, str(request.user))
-            for project in projects:
-                # A paused one makes it when an approver lets it run again: the page says so.
-                if not project.paused:
-                    ask_to_run(project)
-        if projects:
+        if projects := ask_for(subjects, connection, today, str(request.user)):
             by = {(one.source_id or 0, str(one.settings["granularity"])): one for one in projects}
             return redirect(address_of(by, subjects))
         messages.warning(request, "No ticket was asked for: nothing of it is left for a new one.")
@@ -52,20 +49,53 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
         "connection": connection,
         "offers": [(name, one, looks(one.body) if one.body else []) for name, one in zip(names, offers)],
         "more": max(len(subjects) - SHOWN, 0),
-        "asked": [(name, value) for name in ("vulnerability", "device", "chosen") for value in given.getlist(name)],
+        "asked": [
+            (name, value) for name in ("vulnerability", "device", "remedy", "chosen") for value in given.getlist(name)
+        ],
         "possible": bool(connection and (len(subjects) > SHOWN or any(one.body for one in offers))),
     }
     return render(request, "tickets/open.html", known)
+
+
+@transaction.atomic
+def ask_for(subjects: Sequence[Subject], connection: models.Connection, today: date, by: str) -> list[models.Project]:
+    """Ask for tickets of subjects. Returns the projects whose next run makes them: none where nothing is left."""
+    projects = pick(subjects, connection, today, by)
+    for project in projects:
+        # A paused one makes it when an approver lets it run again: the page says so.
+        if not project.paused:
+            ask_to_run(project)
+    return projects
+
+
+def of_device(device: models.Device) -> list[Subject]:
+    """What a ticket for a device is asked for: each of its assets."""
+    assets = device.assets.select_related("source").order_by("source__name", "asset")
+    return [Subject(one.source, Granularity.ASSET, one.asset) for one in assets]
+
+
+def of_vulnerability(row: models.Vulnerability) -> Subject:
+    """What a ticket for a vulnerability is asked for."""
+    return Subject(row.source, Granularity.VULNERABILITY, row.vulnerability)
 
 
 def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
     """What is asked for, and what each is called."""
     if number := number_in(given.get("device")):
         device = get_object_or_404(models.Device, pk=number)
-        assets = device.assets.select_related("source").order_by("source__name", "asset")
-        found = [Subject(one.source, Granularity.ASSET, one.asset) for one in assets]
+        found = of_device(device)
         return found, [device.name for _ in found]
+    if number := number_in(given.get("remedy")):
+        remedy = get_object_or_404(models.Remedy.objects.select_related("source"), pk=number)
+        solution = models.Solution.objects.filter(source=remedy.source_id, solution=remedy.remedy).first()
+        if solution:
+            return [Subject(remedy.source, Granularity.SOLUTION, solution.solution)], [
+                solution.name or solution.solution
+            ]
+        # The vulnerability stands for it.
+        given = QueryDict(mutable=True)
+        of = models.Vulnerability.objects.filter(source=remedy.source_id, vulnerability=remedy.remedy)
+        given.setlist("chosen", [str(pk) for pk in of.values_list("pk", flat=True)])
     chosen = [number_in(text) for text in (*given.getlist("chosen")[:MOST], given.get("vulnerability"))]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
-    found = [Subject(row.source, Granularity.VULNERABILITY, row.vulnerability) for row in rows]
-    return found, [row.title or row.vulnerability for row in rows]
+    return [of_vulnerability(row) for row in rows], [row.title or row.vulnerability for row in rows]

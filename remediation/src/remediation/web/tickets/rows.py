@@ -67,6 +67,7 @@ def tickets() -> Listing:
                 shown=False,
             ),
             Column("slug", "Short name of the project", "project.slug", shown=False),
+            Column("reference", "Reference", "ticket.reference", shown=False),
         ),
         filters=(
             Filter(
@@ -88,6 +89,8 @@ def tickets() -> Listing:
                 "choice",
                 named(models.Project),
             ),
+            Filter("number", "Number in HaloITSM", "ticket.halo_id = %(number)s", "number", more=True),
+            Filter("reference", "Reference", "ticket.reference = %(reference)s", more=True),
             Filter("device", "Device", _DEVICE),
             Filter("cve", "CVE", _CVE),
             Filter("settled", "Settled", f"(ticket.status IN ({_ENDED})) = (%(settled)s = 'yes')", "choice", YES_NO),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
@@ -19,7 +18,9 @@ from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
 from ...tickets.attention import DETACHED, NOT_TIED, TYING, left_alone_by
 from ...tickets.cut_off import open_write
+from ...tickets.keeping import RESCAN
 from ...tickets.missing import is_missing
+from ...tickets.portal import link_of
 from ..listing.listed import listed
 from ..projects.steps import shown
 from ..roles import VIEWER, needs
@@ -67,6 +68,7 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
         "more_devices": max(len(assets) - MOST, 0),
         "page": findings,
         "findings": _findings(row, list(findings), told),
+        "rescan": row.note.get(RESCAN),
         "not_done": [one["reason"] for one in (plan.not_done if plan else []) if one["key"] in (row.name, row.key)],
         "steps": shown(steps[:NEWEST], row.project),
         "journal": row.journal.order_by("-pk").select_related("step")[:NEWEST],
@@ -82,15 +84,6 @@ def in_step(row: models.Ticket) -> datetime | None:
     if row.halo_id is None or is_missing(row) or DETACHED in row.note or open_write(row):
         return None
     return parse_date(row.project.connection.settings.get("cursor"))
-
-
-def link_of(row: models.Ticket) -> str:
-    """The ticket in HaloITSM's agents' portal: ``/tickets?id=NUMBER`` beside the API's ``/api``. Seen in links of other
-    integrations, not in a HaloITSM of ours."""
-    server = urlsplit(str(row.project.connection.settings.get("resource_server", "")))
-    if row.halo_id is None or server.scheme not in ("https", "http"):
-        return ""
-    return f"{server.scheme}://{server.netloc}/tickets?id={row.halo_id}"
 
 
 def _devices(row: models.Ticket, assets: Sequence[str]) -> list[dict[str, Any]]:

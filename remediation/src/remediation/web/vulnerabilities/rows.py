@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
+from ...store.addressed import ADDRESSED_VULNERABILITIES
 from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
@@ -18,6 +21,8 @@ _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
     WHERE ticket.halo_id IS NOT NULL AND project.source_id IS NOT NULL
 ))"""
+# Whether somebody has called it done somewhere, and no scan has judged that.
+_ADDRESSED = f"((vulnerability.source_id, vulnerability.vulnerability) IN ({ADDRESSED_VULNERABILITIES}))"
 # On which device a finding is, by how its name begins or by its whole address.
 _ON_DEVICE = r"""vulnerability.id IN (
     SELECT found.id FROM store_asset AS asset
@@ -37,7 +42,8 @@ _TICKETS = """(
 
 # By the number that the index has.
 _RANKS = " ".join(f"WHEN '{name}' THEN {len(SEVERITIES) - 1 - place}" for place, name in enumerate(SEVERITIES))
-_GRADED = (
+# Whether it has one of the severities that are asked for.
+GRADED = (
     f"rank = ANY(ARRAY(SELECT CASE named {_RANKS} END"  # nosec B608: constants
     " FROM unnest(%(severity)s::text[]) AS named))"
 )
@@ -55,7 +61,7 @@ def score(name: str, title: str, *, shown: bool = False) -> Column:
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
 
 
-def vulnerabilities(days: dict[str, int]) -> Listing:
+def vulnerabilities(days: Mapping[str, int]) -> Listing:
     """The list. ``days``: after how many days a finding is due, by severity."""
     cases = " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
     due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
@@ -94,7 +100,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter(
                 "severity",
                 "Severity",
-                _GRADED,
+                GRADED,
                 "choices",
                 [(name, name.capitalize()) for name in SEVERITIES],
             ),
@@ -106,6 +112,7 @@ def vulnerabilities(days: dict[str, int]) -> Listing:
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
             Filter("ticket", "With a ticket", f"{_TOLD} = (%(ticket)s = 'yes')", "choice", YES_NO),
+            Filter("addressed", "Addressed", f"{_ADDRESSED} = (%(addressed)s = 'yes')", "choice", YES_NO),
             Filter("chosen", "Chosen", "vulnerability.id = ANY(%(chosen)s)", "rows"),
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from ...domain.ledger import State
 from ...jobs.status import feeds
 from ...store import models
+from ...store.addressed import ADDRESSED, WORDS
 from ...store.counts import ACCEPTED
 from ...store.listing import Column, Filter, Listing
 from ..listing.listed import listed
@@ -85,6 +86,10 @@ def history(of: dict[str, object]) -> QuerySet[models.Observation]:
     return rows.order_by("-pk").select_related("snapshot").defer("snapshot__frames")[:NEWEST]
 
 
+_STATE = f"""CASE WHEN {ACCEPTED} THEN '{State.EXCEPTED.value}'
+    WHEN {ADDRESSED} THEN finding.state || ': {WORDS}' ELSE finding.state END"""
+
+
 def devices_with(row: models.Vulnerability) -> Listing:
     """The assets that have a vulnerability."""
     return Listing(
@@ -106,7 +111,7 @@ def devices_with(row: models.Vulnerability) -> Listing:
             Column("ip", "Address", "asset.ip"),
             Column("os", "System", "asset.os"),
             # It is on these devices, and not among those that are counted.
-            Column("state", "State", f"CASE WHEN {ACCEPTED} THEN '{State.EXCEPTED.value}' ELSE finding.state END"),
+            Column("state", "State", _STATE),
             Column("first_found", "First found", "finding.first_found", "day"),
             Column("last_found", "Last seen", "finding.last_found", "time"),
             Column("owner", "Owner", "asset.owner_tags", "texts"),

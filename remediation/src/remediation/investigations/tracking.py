@@ -1,0 +1,178 @@
+"""The investigations that have a ticket or are to have one, each beside what Halo shows: what a plan is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from haloitsm_client.tickets.comment import made_at, note_of
+from haloitsm_client.values.ids import as_id
+
+from ..domain.investigation import Comment, State
+from ..domain.investigation_plan import Note, Tracked, from_halo, from_idr, is_ours, told_of
+from ..domain.investigation_settings import InvestigationSettings
+from ..domain.marks import marks_in
+from ..store import models
+from ..tickets.asking import asked
+from ..tickets.attention import TIED_AT, left_alone_by
+from ..tickets.instance import Instance
+from ..tickets.keeping import UNASSIGNED, agent_of
+from ..tickets.missing import is_missing
+from .insightidr import InsightIdr
+from .reading import stored
+
+# So many investigations' own comments are read at a look, those first that were read longest ago.
+MOST_READS = 100
+# Comments that are so much older than the ticket are not of its investigation: clocks differ.
+SLACK = timedelta(minutes=2)
+# The outcomes of what Halo writes itself when somebody changes a status or an agent. Seen live: outcomes of these
+# names. What the other side gets is the change itself.
+_OF_CHANGES = frozenset({"changed status", "re-assign"})
+
+
+class Tracking:
+    """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number."""
+
+    def __init__(
+        self,
+        source: models.InvestigationSource,
+        settings: InvestigationSettings,
+        idr: InsightIdr,
+        instance: Instance,
+        *,
+        names: Mapping[int, str],
+        emails: Mapping[int, str],
+        own_agent: int | None,
+        now: datetime,
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._idr = idr
+        self._instance = instance
+        self._names = names
+        self._emails = emails
+        self._own_agent = own_agent
+        self._now = now
+        # The investigations of whose tickets the comments were read, because these changed.
+        self.noted: set[str] = set()
+
+    def tracked(self) -> list[Tracked]:
+        """All of them. Reads comments and alerts where they are needed. Raises IdrError, HaloError and HaloAway."""
+        rows = models.Investigation.objects.filter(source=self._source).select_related("ticket__project__connection")
+        rows = rows.prefetch_related("carried").order_by("pk")
+        wanted = {row.pk: self._wanted(row) for row in rows}
+        kept = [row for row in rows if row.ticket or wanted[row.pk]]
+        back = self._due_back(kept) if self._settings.comments_back else set()
+        return [self._tracked(row, wanted[row.pk], row.pk in back) for row in kept]
+
+    def _wanted(self, row: models.Investigation) -> str:
+        """Why an investigation is to have a ticket."""
+        if row.asked_by:
+            return f"{row.asked_by} asked for it"
+        return self._settings.rule.in_words() if self._settings.rule.takes(stored(row)) else ""
+
+    def _due_back(self, rows: list[models.Investigation]) -> set[int]:
+        """Whose own comments are read at this look: of those that are not at their end on both sides."""
+        closed = State.CLOSED.value
+        live = [row for row in rows if row.ticket and row.ticket.halo_id and not row.gone]
+        live = [row for row in live if (row.state, row.agreed_state) != (closed, closed)]
+        live.sort(key=lambda row: (row.comments_read is not None, row.comments_read or self._now, row.pk))
+        return {row.pk for row in live[:MOST_READS]}
+
+    def _tracked(self, row: models.Investigation, wanted: str, is_due_back: bool) -> Tracked:
+        ticket = row.ticket
+        if ticket is None or ticket.halo_id is None:
+            return self._without_ticket(row, wanted)
+        if left_alone_by(ticket) or is_missing(ticket) or row.gone:
+            return self._beside(row, ticket, wanted, (), (), ())
+        carried = {one.what for one in row.carried.all()}
+        written: list[Mapping[str, Any]] = []
+        if row.notes_due:
+            written = self._written(ticket)
+            self.noted.add(row.rrn)
+        notes = [
+            note for note in self._notes(row, ticket, written) if from_halo(ticket.halo_id, note.number) not in carried
+        ]
+        comments: list[Comment] = []
+        if is_due_back or notes or told_of(ticket.halo_id) not in carried:
+            # Also for what is to be carried there: it may have been, by a process that ended before it could say so.
+            comments = self._idr.comments(row.rrn)
+        if is_due_back:
+            models.Investigation.objects.filter(pk=row.pk).update(comments_read=self._now)
+        if self._settings.comments_back and not written:
+            if any(from_idr(one.rrn) not in carried and not is_ours(one.body) for one in comments):
+                written = self._written(ticket)
+        return self._beside(row, ticket, wanted, notes, comments, written)
+
+    def _without_ticket(self, row: models.Investigation, wanted: str) -> Tracked:
+        ticket = row.ticket
+        is_to_be_made = wanted and not row.gone and not (ticket and left_alone_by(ticket))
+        return Tracked(
+            investigation=stored(row),
+            wanted=wanted,
+            is_gone=bool(row.gone),
+            generation=ticket.generation if ticket else 1,
+            left_alone=left_alone_by(ticket) if ticket else "",
+            alerts=tuple(self._idr.alerts(row.rrn)) if is_to_be_made else (),
+        )
+
+    def _beside(
+        self,
+        row: models.Investigation,
+        ticket: models.Ticket,
+        wanted: str,
+        notes: Sequence[Note],
+        comments: Sequence[Comment],
+        written: Sequence[Mapping[str, Any]],
+    ) -> Tracked:
+        is_same = row.agreed_ticket == ticket.halo_id
+        return Tracked(
+            investigation=stored(row),
+            wanted=wanted,
+            is_gone=bool(row.gone),
+            generation=ticket.generation,
+            halo_id=ticket.halo_id,
+            halo_status=ticket.halo_status_id,
+            halo_status_name=self._names.get(ticket.halo_status_id or 0, ""),
+            halo_agent="" if agent_of(ticket) == UNASSIGNED else self._emails.get(agent_of(ticket)),
+            left_alone=left_alone_by(ticket),
+            missing=is_missing(ticket),
+            tied=bool(ticket.note.get(TIED_AT)),
+            agreed=State(row.agreed_state) if row.agreed_state and is_same else None,
+            agreed_assignee=row.agreed_assignee if is_same else "",
+            carried=frozenset(one.what for one in row.carried.all()),
+            notes=tuple(notes),
+            comments=tuple(comments),
+            marks=frozenset(found[0] for action in written if (found := marks_in(note_of(action)))),
+            asked=row.asked and is_same,
+            decided=row.decided,
+            disposition=row.disposition_chosen,
+            refused=frozenset(row.refused),
+        )
+
+    def _written(self, ticket: models.Ticket) -> list[Mapping[str, Any]]:
+        """What was written on a ticket, the oldest first."""
+        return asked(lambda: self._instance.comments(ticket.halo_id or 0))[::-1]
+
+    def _notes(
+        self, row: models.Investigation, ticket: models.Ticket, written: Sequence[Mapping[str, Any]]
+    ) -> list[Note]:
+        """What people have written since the ticket stands for the investigation. The first action is its own text."""
+        tied = ticket.note.get(TIED_AT)
+        since = datetime.fromisoformat(tied) if tied else ticket.created
+        ours = {one.other for one in row.carried.all()}
+        found = []
+        for action in written:
+            number, made, text = as_id(action.get("id")) or 0, made_at(action), note_of(action).strip()
+            is_of_change = str(action.get("outcome") or "").casefold() in _OF_CHANGES
+            if number <= 1 or is_of_change or (made is not None and made < since - SLACK):
+                continue
+            if self._own_agent is None:
+                is_own = str(number) in ours or marks_in(text) is not None
+            else:
+                is_own = as_id(action.get("who_agentid")) == self._own_agent
+            if not is_own:
+                who = str(action.get("who") or "Somebody")
+                found.append(Note(number, who.replace("\0", ""), text.replace("\0", "")))
+        return found

@@ -1,0 +1,27 @@
+"""Certificates of authorities that a person has pasted, as files, which is how they are given to a connection."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+
+from ..data_folder import make_data_folder
+
+
+def file_of(certificates: str) -> Path | None:
+    """A file with the certificates in the data folder, named after what is in it; None for none."""
+    if not certificates:
+        return None
+    path = Path(settings.DATA) / "authorities" / f"{sha256(certificates.encode()).hexdigest()[:16]}.pem"
+    if not path.exists():
+        make_data_folder(path.parent.parent, to_write=True)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        # Whole or not at all: another process may look for it now.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as made:
+            made.write(certificates)
+        os.replace(made.name, path)
+    return path

@@ -1,0 +1,1 @@
+"""Devices by subnet, site or tag, by how bad it is there."""
