@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from halo_emulator.ticket_writes import create_ticket
 from remediation.domain.reconciling import Difference, Kind
@@ -59,7 +58,7 @@ def row(key: str) -> models.Ticket:
 
 
 @pytest.fixture
-def on_the_backup(scene: Any, database: str, tmp_path: Path) -> Callable[[], Any]:
+def on_the_backup(scene: Any, database: str, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """Backs up now; what it returns restores that into a fresh database, which is used from then on."""
     entered = []
 
