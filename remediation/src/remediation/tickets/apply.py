@@ -91,7 +91,7 @@ class Applier:
         self._twins = Twins(project, instance, statuses, journal=journal, now=now, say=say)
         # Tickets that were seen in this run although something of theirs was refused.
         self._seen: set[int] = set()
-        # What the comments say that were made before the store was restored from a backup, by the tickets' rows' numbers.
+        # What the comments say that were made after the backup of a restored store, by the tickets' rows' numbers.
         self._heard: dict[int, str] = {}
         # Whether the project has a ticket of its own, of which the others are children.
         self._has_parent = bool(project.settings.get("parent", True))

@@ -71,11 +71,14 @@ class InventoryTaker:
             parent = parents.get(project.pk) or self._parent(project)
             if parent:
                 taken.unread[project.pk] = self._children(parent)
-        self._search()
-        for project in projects:
-            taken.unread.setdefault(project.pk, taken.unsearched)
+        shown = self._search()
         for number in sorted(self._known - taken.there.keys()):
             self._open(number)
+        unseen = {number for number in self._known & taken.there.keys() - shown if self._has_line(number)}
+        if unseen and not taken.unsearched:
+            taken.unsearched = f"a search for our references does not show ticket {min(unseen)}, which has one"
+        for project in projects:
+            taken.unread.setdefault(project.pk, taken.unsearched)
         return taken
 
     def _parent(self, project: models.Project) -> int | None:
@@ -102,7 +105,8 @@ class InventoryTaker:
             self._wait()
         return ""
 
-    def _search(self) -> None:
+    def _search(self) -> set[int]:
+        """Take in what carries our references anywhere; the numbers of all that the search has shown."""
         shown: set[int] = set()
         opened = 0
         pages = self._instance.rows(_SEARCH)
@@ -110,21 +114,19 @@ class InventoryTaker:
             for row in rows:
                 if row.get("details") and OURS not in str(row["details"]).casefold():
                     self._taken.unsearched = "HaloITSM does not search in the details of tickets"
-                    return
+                    return shown
                 shown.add(as_id(row.get("id")) or 0)
                 opened += self._take(row)
                 if opened > MOST_OPENED:
                     self._taken.unsearched = f"a search does not show the references of {opened} tickets and more"
-                    return
+                    return shown
             self._wait()
-        with_one = {number for number in self._known & self._taken.there.keys() if self._has_line(number)}
-        if unseen := with_one - shown:
-            self._taken.unsearched = f"a search for our references does not show ticket {min(unseen)}, which has one"
+        return shown
 
     def _has_line(self, number: int) -> bool:
-        """Whether a ticket has a reference in its details, as far as its row in a list tells."""
-        details = self._taken.rows[number].get("details")
-        return bool(self._taken.there[number].reference) and (not details or OURS in str(details))
+        """Whether a list has to show a ticket for the reference in its details, as far as these are known."""
+        there, details = self._taken.there[number], self._taken.rows[number].get("details")
+        return bool(parsed(there.reference)) and not there.merged_into and (not details or OURS in str(details))
 
     def _take(self, row: Row) -> bool:
         """Take in a row of a list, if it may be ours. Whether the ticket had to be opened for that."""

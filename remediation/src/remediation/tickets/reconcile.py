@@ -172,7 +172,8 @@ class Reconciliation(ConnectionRun):
             kind="parent" if key == PARENT_KEY else "child",
         )
         row.save()
-        known = {"told": {}, "title": str(ticket.get("summary") or "")}
+        due = there.due.isoformat() if there.due else None
+        known: dict[str, Any] = {"told": {}, "title": str(ticket.get("summary") or ""), "due": due}
         keep_made(row, self._instance.shown(ticket), known, self._statuses, self._now())
         if there.agent in read.agents:
             keep_agent(row, there.agent, read.agents[there.agent])
