@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
-from remediation.settings import days
+from remediation.settings import number
 from remediation.store import bulk, models
 from remediation.store.intake import Suspicious, take_in
 from remediation.store.retention import empty_old_frames
@@ -75,10 +75,10 @@ def test_taking_a_snapshot_in_empties_old_ones(source: models.Source, monkeypatc
 
 def test_days_are_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REMEDIATION_KEEP_DAYS", raising=False)
-    assert days("REMEDIATION_KEEP_DAYS", 400) == 400
+    assert number("REMEDIATION_KEEP_DAYS", 400, "days") == 400
     monkeypatch.setenv("REMEDIATION_KEEP_DAYS", "30")
-    assert days("REMEDIATION_KEEP_DAYS", 400) == 30
+    assert number("REMEDIATION_KEEP_DAYS", 400, "days") == 30
     for text in ("0", "-1", "a year", "1.5"):
         monkeypatch.setenv("REMEDIATION_KEEP_DAYS", text)
         with pytest.raises(Exception, match="REMEDIATION_KEEP_DAYS is .* number of days"):
-            days("REMEDIATION_KEEP_DAYS", 400)
+            number("REMEDIATION_KEEP_DAYS", 400, "days")

@@ -237,6 +237,21 @@ def test_what_is_not_understood_is_refused(query: str, said: str, viewer: Progra
     assert status == 422 and said in problem["cause"] and "openapi.json" in problem["assistance"], problem
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/runs/1?nonsense=1", "There is no parameter 'nonsense'"),
+        ("/projects/dmz?limit=1", "There is no parameter 'limit'"),
+        ("/ticket-for?device=1&device=2", "more than once"),
+        ("/ticket-for?vulnerability=1&connection=", "is empty"),
+        ("/ticket-for?nonsense=1", "There is no parameter 'nonsense'"),
+    ],
+)
+def test_no_operation_ignores_a_parameter(path: str, said: str, program: Callable[[str], Program]) -> None:
+    status, problem = program("analyst").ask("GET", path)
+    assert status == 422 and said in problem["cause"]
+
+
 @pytest.mark.parametrize("path", ["/devices/0", "/devices/x", "/devices/-1", f"/devices/{2**63}", "/devices/1.5"])
 def test_a_number_that_is_none_is_refused(path: str, viewer: Program) -> None:
     status, problem = viewer.ask("GET", path)

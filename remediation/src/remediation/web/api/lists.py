@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.utils.functional import Promise
 from ninja import Schema
 from pydantic import BeforeValidator, Field
@@ -20,7 +20,6 @@ from .operations import Parameter
 from .problems import not_there, not_understood
 
 USUAL, MOST = 100, 500
-SEVERAL = ("choices", "rows")
 
 Item = TypeVar("Item")
 # The number of a row, in an address. The database has no higher ones.
@@ -60,7 +59,6 @@ def parameters_of(listing: Listing) -> list[Parameter]:
 def listed(request: HttpRequest, listing: Listing) -> dict[str, Any]:
     """The page of a list that a request asks for. Raises Refused, and NoSuch for a filter that is not understood."""
     given = request.GET
-    _require_plain(given, {one.name for one in listing.filters if one.kind in SEVERAL})
     size = number_in(given.get("limit", str(USUAL)), 3)
     if not 1 <= size <= MOST:
         raise not_understood(f"limit has to be a number from 1 to {MOST}.")
@@ -76,15 +74,6 @@ def one_of(listing: Listing, number: int, what: str) -> dict[str, Any]:
     if row is None:
         raise not_there(what)
     return row
-
-
-def _require_plain(given: QueryDict, several: set[str]) -> None:
-    """Raises Refused for what would be ignored: a parameter without a value, or the second of those that stand once."""
-    for name, texts in given.lists():
-        if not all(text.strip() for text in texts):
-            raise not_understood(f"The parameter {name} is empty.")
-        if len(texts) > 1 and name not in several:
-            raise not_understood(f"The parameter {name} is given more than once.")
 
 
 def _cursor(name: str, order: str, place: str) -> str:

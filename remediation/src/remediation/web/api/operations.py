@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from ninja import Router, Status
 from ninja.security import HttpBearer
@@ -78,7 +78,7 @@ def operation(
     are refused. ``headers`` are described in the same way. ``refusals`` are the statuses of problems that only it has.
     ``body`` describes one that is no JSON.
     """
-    known = {one["name"] for one in parameters}
+    known = {one["name"]: one["schema"]["type"] == "array" for one in parameters}
     answers = answer if isinstance(answer, dict) else {200: answer}
     usual = next(iter(answers))
     extra: dict[str, Any] = {"parameters": [*parameters, *headers]}
@@ -88,8 +88,7 @@ def operation(
     def declared(view: Operation) -> Operation:
         @wraps(view)
         def asked(request: HttpRequest, *args: Any, **more: Any) -> Any:
-            if unknown := sorted(request.GET.keys() - known):
-                raise not_understood(f"There is no parameter {unknown[0]!r}.")
+            _require_understood(request.GET, known)
             found = view(request, *args, **more)
             return found if isinstance(found, Status) else Status(usual, found)
 
@@ -107,3 +106,15 @@ def operation(
         return view
 
     return declared
+
+
+def _require_understood(given: QueryDict, known: Mapping[str, bool]) -> None:
+    """Raises Refused for what would be ignored: a parameter that is not known or has no value, or the second value of
+    one that has a single one. ``known``: whether each has several."""
+    for name, texts in given.lists():
+        if name not in known:
+            raise not_understood(f"There is no parameter {name!r}.")
+        if not all(text.strip() for text in texts):
+            raise not_understood(f"The parameter {name} is empty.")
+        if len(texts) > 1 and not known[name]:
+            raise not_understood(f"The parameter {name} is given more than once.")

@@ -24,7 +24,9 @@ _NUMBER = {"type": "integer", "minimum": 1}
 _PARAMETERS = [
     parameter("device", "The number of a device.", _NUMBER),
     parameter("vulnerability", "The number of a vulnerability.", _NUMBER),
-    parameter("connection", "The name of a HaloITSM connection, if there are several.", {"type": "string"}),
+    parameter(
+        "connection", "The name of a HaloITSM connection, if there are several.", {"type": "string", "minLength": 1}
+    ),
 ]
 
 
