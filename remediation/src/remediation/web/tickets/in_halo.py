@@ -1,4 +1,4 @@
-"""A ticket as HaloITSM has it at this moment, with what people have written on it. Nothing of it is stored or logged."""
+"""A ticket as HaloITSM has it now, with what people have written on it. Nothing of it is stored or logged."""
 
 from __future__ import annotations
 
