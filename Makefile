@@ -72,7 +72,7 @@ screens: ## a picture of every page, wide and narrow, light and dark, and a cont
 
 walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=240, of 25 steps; SEED=1)
 	@export HALOITSM_WALK=$(or $(STORIES),240) HALOITSM_HYPOTHESIS=explore; \
-	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk tests/jobs/test_frozen_worker.py)
+	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk tests/investigations/test_walk.py tests/jobs/test_frozen_worker.py)
 
 test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
 	@code=0; REMEDIATION_TEST_POSTGRES_BIN=$$(tools/postgres15.sh) || code=$$?; \

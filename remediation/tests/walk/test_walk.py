@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as limits
@@ -35,8 +36,10 @@ from remediation.tickets import attention, lease
 from remediation.tickets.asking import HaloAway
 from remediation.tickets.editing import change_settings
 from remediation.tickets.lease import Busy
+from remediation.tickets.webhook import new_webhook
 from remediation.tickets.world import findings_of
 from tests.conftest import django_on, drop_database, make_database
+from tests.halo_webhook import Deliveries
 from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
 from tests.tickets.test_interruptions import Death, dying
 
@@ -94,6 +97,7 @@ class Days(RuleBasedStateMachine):
         self.scene, self.address = self.make(self.stack)
         # How many a run took last, of those at which a child can die.
         self.lines = 3000
+        self.deliveries = Deliveries(new_webhook(self.scene.connection))
         self.scanner = Scanner(dict(zip(VULNERABILITIES, ("s1", "s1", "s2", "s3"))))
 
     def teardown(self) -> None:
@@ -251,6 +255,14 @@ class Days(RuleBasedStateMachine):
         known = {name: getattr(halo, name) for name in ("client_id", "client_secret", "auth_server", "resource_server")}
         return Child(Run(self.address, known, self.scene.project.pk, self.scene.now, LEASE, line, how))
 
+    @rule(number=st.integers(0, 9), how=st.sampled_from(["sent", "doubled", "forged", "late"]))
+    def webhook_comes(self, number: int, how: str) -> None:
+        """Halo tells of a ticket. What is lost is every change that no such step tells of."""
+        there = sorted(number for number in models.Ticket.objects.values_list("halo_id", flat=True) if number)
+        if there and self.deliveries.asks_for_a_run(there[number % len(there)], how):
+            self.happened["webhook"] += 1
+            self.attempt()
+
     @rule(minutes=st.sampled_from([1, 15, 60 * 24]))
     def time_goes_on(self, minutes: int) -> None:
         self.scene.later(minutes=minutes)
@@ -382,6 +394,7 @@ def test_days(postgres: str, embedded: EmbeddedPostgres, migrated: str, monkeypa
         return scene, address
 
     monkeypatch.setattr(lease, "LASTS", LEASE)
+    monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())
     Days.make, Days.patch, Days.server = staticmethod(make), monkeypatch, embedded  # type: ignore[assignment]
     Days.happened.clear()
     run_state_machine_as_test(
