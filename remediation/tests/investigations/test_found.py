@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from haloitsm_client.tickets.references import reference_line
 from remediation.domain.investigation import State
 from remediation.domain.investigation_plan import StateMap
 from remediation.investigations import deciding
@@ -15,6 +16,7 @@ from remediation.store import models
 from remediation.tickets.journal import Journal
 from remediation.tickets.lease import one_writer
 from remediation.tickets.missing import make_anew, mark_missing
+from stand_ins.insightidr import Fault
 from tests.jobs.conftest import waiting_jobs
 
 from .conftest import CLOSED, IN_PROGRESS, MARCUS, NEW, Desk
@@ -28,3 +30,13 @@ def test_a_decision_that_nobody_was_asked_for_does_not_wait_for_the_next_change(
     desk.idr.set_status(rrn, "WAITING")
     desk.look()
     assert desk.idr.investigations[rrn].status == "WAITING"
+
+
+def test_the_status_of_a_ticket_that_others_made_is_not_written_over(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    made = desk.halo.log_ticket(summary="Odd", details=reference_line(rrn), third_party_id_string=rrn, status_id=IN_PROGRESS)
+    desk.look()
+    assert desk.number(rrn) == made["id"] and desk.ticket(rrn)["status_id"] == IN_PROGRESS
+    plan, _ = desk.look()
+    assert any(one.needs_person and "Decide which one counts" in one.reason for one in plan.not_done)
+    assert desk.idr.investigations[rrn].status == "OPEN"

@@ -57,8 +57,8 @@ class Tracked:
     """An investigation that has a ticket, or is to have one because of ``wanted``.
 
     ``is_gone``: InsightIDR has it no more. ``halo_agent`` is the e-mail address of who has the ticket, empty for
-    nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: a
-    person has chosen a ticket that was there already. ``carried`` is what was carried, as ``told_of``, ``from_halo``
+    nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: the
+    ticket was there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``, ``from_halo``
     and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
     ``marks`` are those of our comments in Halo (``domain.marks``).
 

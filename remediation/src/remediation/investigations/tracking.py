@@ -13,6 +13,7 @@ from ..domain.investigation import Comment, State
 from ..domain.investigation_plan import Note, Tracked, from_halo, from_idr, is_ours, told_of
 from ..domain.investigation_settings import InvestigationSettings
 from ..domain.marks import marks_in
+from ..domain.plan import Kind
 from ..store import models
 from ..tickets.asking import asked
 from ..tickets.attention import TIED_AT, left_alone_by
@@ -127,6 +128,7 @@ class Tracking:
         written: Sequence[Mapping[str, Any]],
     ) -> Tracked:
         is_same = row.agreed_ticket == ticket.halo_id
+        agreed = State(row.agreed_state) if row.agreed_state and is_same else None
         return Tracked(
             investigation=stored(row),
             wanted=wanted,
@@ -138,8 +140,8 @@ class Tracking:
             halo_agent="" if agent_of(ticket) == UNASSIGNED else self._emails.get(agent_of(ticket)),
             left_alone=left_alone_by(ticket),
             missing=is_missing(ticket),
-            tied=bool(ticket.note.get(TIED_AT)),
-            agreed=State(row.agreed_state) if row.agreed_state and is_same else None,
+            tied=bool(ticket.note.get(TIED_AT)) or (agreed is None and not _is_ours(ticket)),
+            agreed=agreed,
             agreed_assignee=row.agreed_assignee if is_same else "",
             carried=frozenset(one.what for one in row.carried.all()),
             notes=tuple(notes),
@@ -176,3 +178,8 @@ class Tracking:
                 who = str(action.get("who") or "Somebody")
                 found.append(Note(number, who.replace("\0", ""), text.replace("\0", "")))
         return found
+
+
+def _is_ours(ticket: models.Ticket) -> bool:
+    """Whether this service was about to make a ticket. Another one was found by its reference."""
+    return ticket.journal.filter(event=models.Journal.Event.ABOUT, step__kind=Kind.CREATE.value).exists()
