@@ -40,3 +40,26 @@ def test_the_status_of_a_ticket_that_others_made_is_not_written_over(desk: Desk)
     plan, _ = desk.look()
     assert any(one.needs_person and "Decide which one counts" in one.reason for one in plan.not_done)
     assert desk.idr.investigations[rrn].status == "OPEN"
+
+
+def test_one_investigation_that_cannot_be_read_holds_up_no_other(desk: Desk) -> None:
+    bad, good = desk.idr.investigate("Bad one"), desk.idr.investigate("Good one")
+    desk.look()
+    for rrn in (bad, good):
+        desk.idr.set_status(rrn, "CLOSED")
+    desk.idr.answers[f".*{bad.rpartition(':')[2]}"] = b'{"rrn": 7}'
+    plan, _ = desk.look()
+    assert desk.ticket(good)["status_id"] == CLOSED and desk.ticket(bad)["status_id"] == NEW
+    assert [one.key for one in plan.not_done if "could not be read" in one.reason] == [f"{bad}/1"]
+
+
+def test_comments_that_cannot_be_read_hold_up_no_other(desk: Desk) -> None:
+    desk.how(comments_back=True)
+    bad, good = desk.idr.investigate("Bad one"), desk.idr.investigate("Good one")
+    desk.look()
+    desk.idr.set_status(good, "WAITING")
+    desk.idr.faulty, desk.idr.faults = "GET .*/comments", [Fault.REDIRECT]
+    desk.idr.comment(good, "Is it the CEO?")
+    plan, _ = desk.look()
+    assert any("CEO" in note for note in desk.notes(good))
+    assert [one.key for one in plan.not_done if "could not be read" in one.reason] == [f"{bad}/1"]

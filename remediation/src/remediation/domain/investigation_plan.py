@@ -56,7 +56,7 @@ class Note:
 class Tracked:
     """An investigation that has a ticket, or is to have one because of ``wanted``.
 
-    ``is_gone``: InsightIDR has it no more. ``halo_agent`` is the e-mail address of who has the ticket, empty for
+    ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail address of who has the ticket, empty for
     nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: the
     ticket was there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``, ``from_halo``
     and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
@@ -70,6 +70,7 @@ class Tracked:
     investigation: Investigation
     wanted: str = ""
     is_gone: bool = False
+    unread: str = ""
     generation: int = 1
     halo_id: int | None = None
     halo_status: int | None = None
@@ -128,6 +129,8 @@ def plan(
             not_done.append(NotDone(one.name, one.left_alone))
         elif one.missing:
             not_done.append(NotDone(one.name, gone(one.halo_id), needs_person=True))
+        elif one.unread:
+            not_done.append(NotDone(one.name, f"it could not be read. {one.unread}"))
         elif one.is_gone:
             not_done.append(NotDone(one.name, "InsightIDR does not show the investigation any more"))
         elif one.halo_id is None:

@@ -83,7 +83,7 @@ class InvestigationRun(ProjectRun):
     def _made(self, today: date) -> Plan:
         del today
         now, settings = self._now(), settings_of(self._source)
-        look(self._source, settings, self._idr, now)
+        unread = look(self._source, settings, self._idr, now)
         emails = asked(self._instance.agent_emails)
         tracking = Tracking(
             self._source,
@@ -93,6 +93,7 @@ class InvestigationRun(ProjectRun):
             names=self._statuses.names,
             emails=emails,
             own_agent=asked(lambda: self._instance.own_agent),
+            unread=unread,
             now=now,
         )
         tracked = tracking.tracked()
