@@ -63,3 +63,14 @@ def test_comments_that_cannot_be_read_hold_up_no_other(desk: Desk) -> None:
     plan, _ = desk.look()
     assert any("CEO" in note for note in desk.notes(good))
     assert [one.key for one in plan.not_done if "could not be read" in one.reason] == [f"{bad}/1"]
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_comments_are_carried_where_halos_clock_is_another(desk: Desk, hours: int) -> None:
+    desk.halo_ahead = hours
+    desk.later()
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.halo.add_note(desk.number(rrn), "Blocked the account")
+    desk.look()
+    assert len([text for text in desk.comments(rrn) if "Blocked" in text]) == 1

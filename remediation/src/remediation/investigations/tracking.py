@@ -189,7 +189,9 @@ class Tracking:
     ) -> list[Note]:
         """What people have written since the ticket stands for the investigation. The first action is its own text."""
         tied = ticket.note.get(TIED_AT)
-        since = datetime.fromisoformat(tied) if tied else ticket.created
+        # Ours is another clock than the one by which Halo dates them.
+        ahead = timedelta(seconds=ticket.project.connection.settings.get("skew") or 0)
+        since = (datetime.fromisoformat(tied) if tied else ticket.created) + ahead
         ours = {one.other for one in row.carried.all()}
         found = []
         for action in written:
