@@ -74,3 +74,11 @@ def test_comments_are_carried_where_halos_clock_is_another(desk: Desk, hours: in
     desk.halo.add_note(desk.number(rrn), "Blocked the account")
     desk.look()
     assert len([text for text in desk.comments(rrn) if "Blocked" in text]) == 1
+
+
+def test_a_comment_that_is_no_unicode_is_carried(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.halo.add_note(desk.number(rrn), "Blocked \ud800 it")
+    desk.look()
+    assert len([text for text in desk.comments(rrn) if "Blocked" in text]) == 1

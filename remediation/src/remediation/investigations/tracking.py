@@ -15,6 +15,7 @@ from ..domain.investigation_plan import Note, Tracked, from_halo, from_idr, is_o
 from ..domain.investigation_settings import InvestigationSettings
 from ..domain.marks import marks_in
 from ..domain.plan import Kind
+from ..sources.answer_part import storable
 from ..store import models
 from ..tickets.asking import asked, in_words
 from ..tickets.attention import TIED_AT, left_alone_by
@@ -205,7 +206,7 @@ class Tracking:
                 is_own = as_id(action.get("who_agentid")) == self._own_agent
             if not is_own:
                 who = str(action.get("who") or "Somebody")
-                found.append(Note(number, who.replace("\0", ""), text.replace("\0", "")))
+                found.append(Note(number, storable(who), storable(text)))
         return found
 
 
