@@ -82,3 +82,8 @@ def test_a_comment_that_is_no_unicode_is_carried(desk: Desk) -> None:
     desk.halo.add_note(desk.number(rrn), "Blocked \ud800 it")
     desk.look()
     assert len([text for text in desk.comments(rrn) if "Blocked" in text]) == 1
+
+
+def test_a_status_that_is_written_reads_as_what_it_was_written_for() -> None:
+    states = StateMap({State.OPEN: 1}, {1: State.WAITING, 2: State.WAITING})
+    assert (states.read(1), states.read(2)) == ((State.OPEN,), (State.WAITING,))

@@ -38,9 +38,9 @@ class StateMap:
         has mapped it."""
         if status is None:
             return ()
-        if status in self.reads:
-            return (self.reads[status],)
-        return tuple(state for state in State if self.write.get(state) == status)
+        # First what it was written for: else what this service has written would read as a person's change.
+        written = tuple(state for state in State if self.write.get(state) == status)
+        return written or ((self.reads[status],) if status in self.reads else ())
 
 
 @dataclass(frozen=True)
