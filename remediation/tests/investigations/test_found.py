@@ -87,3 +87,14 @@ def test_a_comment_that_is_no_unicode_is_carried(desk: Desk) -> None:
 def test_a_status_that_is_written_reads_as_what_it_was_written_for() -> None:
     states = StateMap({State.OPEN: 1}, {1: State.WAITING, 2: State.WAITING})
     assert (states.read(1), states.read(2)) == ((State.OPEN,), (State.WAITING,))
+
+
+def test_an_investigation_that_is_gone_is_asked_for_once_a_day(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.idr.remove(rrn)
+    desk.look()
+    desk.look(25 * 60)
+    before = len(desk.idr.requests)
+    desk.look()
+    assert not [one for one in desk.idr.requests[before:] if rrn.rpartition(":")[2] in str(one)]

@@ -19,7 +19,7 @@ from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 
 MOST_READS = 100
-# A closed investigation with a closed ticket is looked at this often.
+# A closed investigation with a closed ticket is looked at this often, and one that InsightIDR does not show.
 SETTLED_EVERY = timedelta(days=1)
 
 
@@ -33,7 +33,8 @@ def look(source: models.InvestigationSource, settings: InvestigationSettings, id
     listed = {one.rrn: one for one in idr.listed(states, since, now)}
     tracked = models.Investigation.objects.filter(source=source).exclude(ticket=None, asked_by="")
     settled = Q(state=State.CLOSED.value, agreed_state=State.CLOSED.value, seen__gt=now - SETTLED_EVERY)
-    others = tracked.exclude(rrn__in=listed).exclude(settled).exclude(gone__gt=now - SETTLED_EVERY).order_by("seen")
+    lost = Q(gone__isnull=False, seen__gt=now - SETTLED_EVERY)
+    others = tracked.exclude(rrn__in=listed).exclude(settled).exclude(lost).order_by("seen")
     read, unread = dict[str, Investigation | None](), dict[str, str]()
     for row in others[:MOST_READS]:
         try:
@@ -45,9 +46,9 @@ def look(source: models.InvestigationSource, settings: InvestigationSettings, id
     with transaction.atomic():
         for one in (*listed.values(), *filter(None, read.values())):
             _keep(source, one, now)
-        lost = [rrn for rrn, one in read.items() if one is None]
-        models.Investigation.objects.filter(source=source, rrn__in=lost, gone=None).update(gone=now)
-        models.Investigation.objects.filter(source=source, rrn__in=lost).update(seen=now)
+        absent = models.Investigation.objects.filter(source=source, rrn__in=[rrn for rrn in read if read[rrn] is None])
+        absent.filter(gone=None).update(gone=now)
+        absent.update(seen=now)
         # What nobody tracks and the list does not have is closed or too old to be of interest.
         untracked = models.Investigation.objects.filter(source=source, ticket=None, asked_by="")
         untracked.exclude(rrn__in=listed).delete()
