@@ -98,3 +98,20 @@ def test_an_investigation_that_is_gone_is_asked_for_once_a_day(desk: Desk) -> No
     before = len(desk.idr.requests)
     desk.look()
     assert not [one for one in desk.idr.requests[before:] if rrn.rpartition(":")[2] in str(one)]
+
+
+def test_a_ticket_is_made_anew_although_the_rule_takes_its_investigation_no_more(desk: Desk) -> None:
+    desk.how(rule={"states": ["OPEN"]})
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.idr.set_status(rrn, "INVESTIGATING")
+    desk.look()
+    lost = desk.number(rrn)
+    desk.halo.delete_ticket(lost)
+    ticket = desk.investigation(rrn).ticket
+    assert ticket
+    mark_missing(ticket, desk.now)
+    with one_writer(desk.connection.pk) as lease:
+        make_anew(models.Ticket.objects.get(pk=ticket.pk), "anna", Journal(lease), desk.now)
+    desk.look()
+    assert desk.number(rrn) != lost and desk.ticket(rrn)["status_id"] == IN_PROGRESS
