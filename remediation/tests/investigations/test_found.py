@@ -115,3 +115,13 @@ def test_a_ticket_is_made_anew_although_the_rule_takes_its_investigation_no_more
         make_anew(models.Ticket.objects.get(pk=ticket.pk), "anna", Journal(lease), desk.now)
     desk.look()
     assert desk.number(rrn) != lost and desk.ticket(rrn)["status_id"] == IN_PROGRESS
+
+
+def test_a_source_that_fails_is_tried_again_after_its_interval(desk: Desk) -> None:
+    models.InvestigationSource.objects.update(looked=timezone.now() - timedelta(hours=1))
+    run = models.Run.objects.create(kind="project", project=desk.project, started=timezone.now(), outcome="failed")
+    tasks.look_for_investigations(0)
+    assert waiting_jobs() == []
+    models.Run.objects.filter(pk=run.pk).update(started=timezone.now() - timedelta(minutes=5))
+    tasks.look_for_investigations(60)
+    assert waiting_jobs() == [f"project-{desk.project.pk}"]
