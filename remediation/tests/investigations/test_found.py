@@ -34,7 +34,9 @@ def test_a_decision_that_nobody_was_asked_for_does_not_wait_for_the_next_change(
 
 def test_the_status_of_a_ticket_that_others_made_is_not_written_over(desk: Desk) -> None:
     rrn = desk.idr.investigate("Odd sign-in")
-    made = desk.halo.log_ticket(summary="Odd", details=reference_line(rrn), third_party_id_string=rrn, status_id=IN_PROGRESS)
+    made = desk.halo.log_ticket(
+        summary="Odd", details=reference_line(rrn), third_party_id_string=rrn, status_id=IN_PROGRESS
+    )
     desk.look()
     assert desk.number(rrn) == made["id"] and desk.ticket(rrn)["status_id"] == IN_PROGRESS
     plan, _ = desk.look()
@@ -125,3 +127,29 @@ def test_a_source_that_fails_is_tried_again_after_its_interval(desk: Desk) -> No
     models.Run.objects.filter(pk=run.pk).update(started=timezone.now() - timedelta(minutes=5))
     tasks.look_for_investigations(60)
     assert waiting_jobs() == [f"project-{desk.project.pk}"]
+
+
+def test_a_status_that_was_renamed_stops_only_what_would_set_it(desk: Desk) -> None:
+    desk.how(states={"WAITING": "Waiting for the customer's customer"}, reads={"No such one": "WAITING"})
+    waits, goes = desk.idr.investigate("Waits"), desk.idr.investigate("Goes")
+    desk.look()
+    desk.idr.set_status(waits, "WAITING")
+    desk.idr.set_status(goes, "INVESTIGATING")
+    plan, _ = desk.look()
+    assert (desk.ticket(waits)["status_id"], desk.ticket(goes)["status_id"]) == (NEW, IN_PROGRESS)
+    assert [one.key for one in plan.not_done if one.needs_person] == ["settings", "settings", f"{waits}/1"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="Whom Halo has assigned for a closing is not told from whom a person has chosen."
+)
+def test_who_was_assigned_for_the_closing_only_does_not_get_the_investigation(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.idr.set_status(rrn, "CLOSED")
+    desk.look()
+    desk.look()
+    desk.idr.set_status(rrn, "OPEN")
+    desk.look()
+    desk.look()
+    assert desk.idr.investigations[rrn].assignee != MARCUS

@@ -28,10 +28,12 @@ HALO, IDR = "halo", "insightidr"
 
 @dataclass(frozen=True)
 class StateMap:
-    """``write``: the number of Halo's status for each state of InsightIDR's. ``reads``: a state for further numbers."""
+    """``write``: the number of Halo's status for each state of InsightIDR's. ``reads``: a state for further numbers.
+    ``lost``: names that the settings have and HaloITSM has not."""
 
     write: Mapping[State, int] = field(default_factory=dict)
     reads: Mapping[int, State] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     def read(self, status: int | None) -> tuple[State, ...]:
         """The states that a status of Halo's stands for: several where several are written as it, none where nobody
@@ -122,7 +124,10 @@ def plan(
 ) -> InvestigationPlan:
     """The steps for investigations, in the order of their RRNs; ``agents`` are the e-mail addresses of Halo's."""
     steps: list[Step] = []
-    not_done: list[NotDone] = []
+    not_done = [
+        NotDone("settings", f"HaloITSM has no status named {name!r}, which is chosen here. Choose another.", True)
+        for name in states.lost
+    ]
     agreed: dict[str, Agreed] = {}
     for one in sorted(tracked, key=lambda one: one.investigation.rrn):
         if one.left_alone:

@@ -23,7 +23,9 @@ MOST_READS = 100
 SETTLED_EVERY = timedelta(days=1)
 
 
-def look(source: models.InvestigationSource, settings: InvestigationSettings, idr: InsightIdr, now: datetime) -> dict[str, str]:
+def look(
+    source: models.InvestigationSource, settings: InvestigationSettings, idr: InsightIdr, now: datetime
+) -> dict[str, str]:
     """Read what there is and store it. Nothing is stored of an incomplete list. Raises IdrError.
 
     Returns why some investigations could not be read, by their RRNs: these hold up no other.
