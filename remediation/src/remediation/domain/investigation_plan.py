@@ -58,11 +58,12 @@ class Note:
 class Tracked:
     """An investigation that has a ticket, or is to have one because of ``wanted``.
 
-    ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail address of who has the ticket, empty for
-    nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: the
-    ticket was there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``, ``from_halo``
-    and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
-    ``marks`` are those of our comments in Halo (``domain.marks``).
+    ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail
+    address of who has the ticket, empty for nobody, None for an agent without one. ``agreed`` and ``agreed_assignee``
+    are what both sides last had. ``tied``: the ticket was there already, chosen by a person or made by another product.
+    ``carried`` is what was carried, as ``told_of``, ``from_halo`` and ``from_idr`` name it. ``notes`` and ``comments``
+    are those that people wrote in Halo and in InsightIDR. ``marks`` are those of our comments in Halo
+    (``domain.marks``).
 
     ``asked``: both states were changed, and a person was asked. ``decided``: HALO or IDR, whose state a person has
     decided for; ``disposition`` what a person has chosen.

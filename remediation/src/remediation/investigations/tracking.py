@@ -36,8 +36,8 @@ _OF_CHANGES = frozenset({"changed status", "re-assign"})
 
 
 class Tracking:
-    """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number. ``unread``: why some
-    investigations could not be read, by their RRNs."""
+    """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number. ``unread``: why
+    some investigations could not be read, by their RRNs."""
 
     def __init__(
         self,
