@@ -29,7 +29,10 @@ NEW, IN_PROGRESS, CLOSED, ON_HOLD = 1, 2, 9, 28
 
 
 class Desk:
-    """One connection and one organisation. ``now`` is the present, on all clocks."""
+    """One connection and one organisation. ``now`` is the present, on all clocks, and ``halo_ahead`` hours later on
+    HaloITSM's."""
+
+    halo_ahead = 0.0
 
     def __init__(self, halo: HaloEmulator, idr: Idr, name: str = "soc", **how: Any) -> None:
         self.halo = halo
@@ -55,7 +58,7 @@ class Desk:
         )
 
     def _same_time(self) -> None:
-        self.halo.clock_offset = (self.now - datetime.now(timezone.utc)).total_seconds()
+        self.halo.clock_offset = (self.now - datetime.now(timezone.utc)).total_seconds() + self.halo_ahead * 3600
         self.idr.now = self.now
 
     def later(self, **by: float) -> None:

@@ -139,7 +139,7 @@ class Days(RuleBasedStateMachine):
     @rule(number=which, side=st.sampled_from(["halo", "insightidr"]))
     def decide(self, number: int, side: str) -> None:
         row = models.Investigation.objects.filter(rrn=self.rrn(number)).first()
-        if row and any("Decide" in reason for reason in self.reasons(row.rrn)):
+        if row and row.asked:
             deciding.decide(row, side, "anna")
 
     # The world

@@ -171,6 +171,10 @@ def test_an_analyst_asks_and_decides(
     assert row.ticket and row.ticket.halo_id and row.asked_by == "analyst"
     again = analyst.post(f"/investigations/{row.pk}/ticket", follow=True)
     assert "stands for this investigation already" in text_of(again)
+    undecided = analyst.post(f"/investigations/{row.pk}/decide", {"side": "halo"}, follow=True)
+    assert "nothing to decide" in text_of(undecided) and "HaloITSM counts" not in text_of(undecided)
+    models.Investigation.objects.update(asked=True)
+    assert "HaloITSM counts" in text_of(analyst.get(f"/investigations/{row.pk}/"))
     analyst.post(f"/investigations/{row.pk}/decide", {"side": "halo"})
     analyst.post(f"/investigations/{row.pk}/disposition", {"disposition": "BENIGN"})
     row.refresh_from_db()

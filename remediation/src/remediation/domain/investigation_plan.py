@@ -28,19 +28,21 @@ HALO, IDR = "halo", "insightidr"
 
 @dataclass(frozen=True)
 class StateMap:
-    """``write``: the number of Halo's status for each state of InsightIDR's. ``reads``: a state for further numbers."""
+    """``write``: the number of Halo's status for each state of InsightIDR's. ``reads``: a state for further numbers.
+    ``lost``: names that the settings have and HaloITSM has not."""
 
     write: Mapping[State, int] = field(default_factory=dict)
     reads: Mapping[int, State] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     def read(self, status: int | None) -> tuple[State, ...]:
         """The states that a status of Halo's stands for: several where several are written as it, none where nobody
         has mapped it."""
         if status is None:
             return ()
-        if status in self.reads:
-            return (self.reads[status],)
-        return tuple(state for state in State if self.write.get(state) == status)
+        # First what it was written for: else what this service has written would read as a person's change.
+        written = tuple(state for state in State if self.write.get(state) == status)
+        return written or ((self.reads[status],) if status in self.reads else ())
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,12 @@ class Note:
 class Tracked:
     """An investigation that has a ticket, or is to have one because of ``wanted``.
 
-    ``is_gone``: InsightIDR has it no more. ``halo_agent`` is the e-mail address of who has the ticket, empty for
-    nobody, None for an agent without one. ``agreed`` and ``agreed_assignee`` are what both sides last had. ``tied``: a
-    person has chosen a ticket that was there already. ``carried`` is what was carried, as ``told_of``, ``from_halo``
-    and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in InsightIDR.
-    ``marks`` are those of our comments in Halo (``domain.marks``).
+    ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail
+    address of who has the ticket, empty for nobody, None for an agent without one. ``agreed`` and ``agreed_assignee``
+    are what both sides last had. ``tied``: the ticket was there already, chosen by a person or made by another product.
+    ``carried`` is what was carried, as ``told_of``, ``from_halo`` and ``from_idr`` name it. ``notes`` and ``comments``
+    are those that people wrote in Halo and in InsightIDR. ``marks`` are those of our comments in Halo
+    (``domain.marks``).
 
     ``asked``: both states were changed, and a person was asked. ``decided``: HALO or IDR, whose state a person has
     decided for; ``disposition`` what a person has chosen.
@@ -70,6 +73,7 @@ class Tracked:
     investigation: Investigation
     wanted: str = ""
     is_gone: bool = False
+    unread: str = ""
     generation: int = 1
     halo_id: int | None = None
     halo_status: int | None = None
@@ -121,13 +125,18 @@ def plan(
 ) -> InvestigationPlan:
     """The steps for investigations, in the order of their RRNs; ``agents`` are the e-mail addresses of Halo's."""
     steps: list[Step] = []
-    not_done: list[NotDone] = []
+    not_done = [
+        NotDone("settings", f"HaloITSM has no status named {name!r}, which is chosen here. Choose another.", True)
+        for name in states.lost
+    ]
     agreed: dict[str, Agreed] = {}
     for one in sorted(tracked, key=lambda one: one.investigation.rrn):
         if one.left_alone:
             not_done.append(NotDone(one.name, one.left_alone))
         elif one.missing:
             not_done.append(NotDone(one.name, gone(one.halo_id), needs_person=True))
+        elif one.unread:
+            not_done.append(NotDone(one.name, f"it could not be read. {one.unread}"))
         elif one.is_gone:
             not_done.append(NotDone(one.name, "InsightIDR does not show the investigation any more"))
         elif one.halo_id is None:

@@ -26,9 +26,14 @@ def ask_for_ticket(row: models.Investigation, by: str) -> None:
 
 @transaction.atomic
 def decide(row: models.Investigation, side: str, by: str) -> None:
-    """Let one side's status count where both were changed: HALO or IDR. Raises NotPossible."""
+    """Let one side's status count where both were changed: HALO or IDR. Raises NotPossible.
+
+    A decision that nobody was asked for would wait, and undo the next change of the other side."""
     if side not in (HALO, IDR):
         raise NotPossible(f"There is no side {side!r}. It is {HALO} or {IDR}.")
+    row = models.Investigation.objects.select_for_update(of=["self"]).select_related("source").get(pk=row.pk)
+    if not row.asked:
+        raise NotPossible("There is nothing to decide: both sides were not changed to different things.")
     row.decided = side
     row.save(update_fields=["decided"])
     audit.record(by, "status decided", row.rrn, source=row.source.name, side=side)

@@ -15,32 +15,47 @@ from django.db.models import Q
 from ..domain.investigation import Investigation, State
 from ..domain.investigation_settings import InvestigationSettings
 from ..store import models
+from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 
 MOST_READS = 100
-# A closed investigation with a closed ticket is looked at this often.
+# A closed investigation with a closed ticket is looked at this often, and one that InsightIDR does not show.
 SETTLED_EVERY = timedelta(days=1)
 
 
-def look(source: models.InvestigationSource, settings: InvestigationSettings, idr: InsightIdr, now: datetime) -> None:
-    """Read what there is and store it. Nothing is stored of an incomplete list. Raises IdrError."""
+def look(
+    source: models.InvestigationSource, settings: InvestigationSettings, idr: InsightIdr, now: datetime
+) -> dict[str, str]:
+    """Read what there is and store it. Nothing is stored of an incomplete list. Raises IdrError.
+
+    Returns why some investigations could not be read, by their RRNs: these hold up no other.
+    """
     states = {state for state in State if state is not State.CLOSED or state.value in settings.rule.states}
     since = now - timedelta(days=settings.days)
     listed = {one.rrn: one for one in idr.listed(states, since, now)}
     tracked = models.Investigation.objects.filter(source=source).exclude(ticket=None, asked_by="")
     settled = Q(state=State.CLOSED.value, agreed_state=State.CLOSED.value, seen__gt=now - SETTLED_EVERY)
-    others = tracked.exclude(rrn__in=listed).exclude(settled).exclude(gone__gt=now - SETTLED_EVERY).order_by("seen")
-    read = {row.rrn: idr.read(row.rrn) for row in others[:MOST_READS]}
+    lost = Q(gone__isnull=False, seen__gt=now - SETTLED_EVERY)
+    others = tracked.exclude(rrn__in=listed).exclude(settled).exclude(lost).order_by("seen")
+    read, unread = dict[str, Investigation | None](), dict[str, str]()
+    for row in others[:MOST_READS]:
+        try:
+            read[row.rrn] = idr.read(row.rrn)
+        except IdrAway:
+            raise
+        except IdrError as error:
+            unread[row.rrn] = str(error)
     with transaction.atomic():
         for one in (*listed.values(), *filter(None, read.values())):
             _keep(source, one, now)
-        lost = [rrn for rrn, one in read.items() if one is None]
-        models.Investigation.objects.filter(source=source, rrn__in=lost, gone=None).update(gone=now)
-        models.Investigation.objects.filter(source=source, rrn__in=lost).update(seen=now)
+        absent = models.Investigation.objects.filter(source=source, rrn__in=[rrn for rrn in read if read[rrn] is None])
+        absent.filter(gone=None).update(gone=now)
+        absent.update(seen=now)
         # What nobody tracks and the list does not have is closed or too old to be of interest.
         untracked = models.Investigation.objects.filter(source=source, ticket=None, asked_by="")
         untracked.exclude(rrn__in=listed).delete()
         models.InvestigationSource.objects.filter(pk=source.pk).update(looked=now)
+    return unread
 
 
 def _keep(source: models.InvestigationSource, one: Investigation, now: datetime) -> None:

@@ -20,7 +20,6 @@ from ..domain.plan import CREATES, OF_INVESTIGATIONS, Kind, Plan
 from ..store import models
 from ..tickets.apply import Applier, Outcome
 from ..tickets.asking import asked
-from ..tickets.instance import NotInHalo
 from ..tickets.journal import Journal
 from ..tickets.keeping import agree, keep_carried
 from ..tickets.references import free_reference
@@ -83,7 +82,7 @@ class InvestigationRun(ProjectRun):
     def _made(self, today: date) -> Plan:
         del today
         now, settings = self._now(), settings_of(self._source)
-        look(self._source, settings, self._idr, now)
+        unread = look(self._source, settings, self._idr, now)
         emails = asked(self._instance.agent_emails)
         tracking = Tracking(
             self._source,
@@ -93,6 +92,7 @@ class InvestigationRun(ProjectRun):
             names=self._statuses.names,
             emails=emails,
             own_agent=asked(lambda: self._instance.own_agent),
+            unread=unread,
             now=now,
         )
         tracked = tracking.tracked()
@@ -160,16 +160,13 @@ class InvestigationRun(ProjectRun):
 def state_map(settings: InvestigationSettings, names: Mapping[int, str]) -> StateMap:
     """The settings' names of statuses as Halo's numbers; the usual ones where nobody has said otherwise.
 
-    Raises NotInHalo for a name that Halo does not have.
+    A name that Halo does not have stops only what needs it.
     """
     by_name = {name.casefold(): number for number, name in sorted(names.items(), reverse=True)}
-
-    def number_of(name: str) -> int:
-        if name.casefold() not in by_name:
-            known = ", ".join(sorted(names.values()))
-            raise NotInHalo(f"HaloITSM has no status named {name!r}. It has: {known}.")
-        return by_name[name.casefold()]
-
     usual = {state.value: name for state, name in USUAL_STATES.items() if name.casefold() in by_name}
-    write = {State(word): number_of(name) for word, name in {**usual, **settings.states}.items() if name}
-    return StateMap(write, {number_of(name): State(word) for name, word in settings.reads.items()})
+    chosen = {word: name for word, name in {**usual, **settings.states}.items() if name}
+    return StateMap(
+        {State(word): by_name[name.casefold()] for word, name in chosen.items() if name.casefold() in by_name},
+        {by_name[name.casefold()]: State(word) for name, word in settings.reads.items() if name.casefold() in by_name},
+        tuple(sorted(name for name in {*chosen.values(), *settings.reads} if name.casefold() not in by_name)),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from haloitsm_client import HaloError
 from haloitsm_client.tickets.comment import made_at, note_of
 from haloitsm_client.values.ids import as_id
 
@@ -13,12 +14,15 @@ from ..domain.investigation import Comment, State
 from ..domain.investigation_plan import Note, Tracked, from_halo, from_idr, is_ours, told_of
 from ..domain.investigation_settings import InvestigationSettings
 from ..domain.marks import marks_in
+from ..domain.plan import Kind
+from ..sources.answer_part import storable
 from ..store import models
-from ..tickets.asking import asked
+from ..tickets.asking import asked, in_words
 from ..tickets.attention import TIED_AT, left_alone_by
 from ..tickets.instance import Instance
 from ..tickets.keeping import UNASSIGNED, agent_of
 from ..tickets.missing import is_missing
+from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 from .reading import stored
 
@@ -32,7 +36,8 @@ _OF_CHANGES = frozenset({"changed status", "re-assign"})
 
 
 class Tracking:
-    """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number."""
+    """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number. ``unread``: why
+    some investigations could not be read, by their RRNs."""
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Tracking:
         names: Mapping[int, str],
         emails: Mapping[int, str],
         own_agent: int | None,
+        unread: Mapping[str, str],
         now: datetime,
     ) -> None:
         self._source = source
@@ -53,18 +59,41 @@ class Tracking:
         self._names = names
         self._emails = emails
         self._own_agent = own_agent
+        self._unread = unread
         self._now = now
         # The investigations of whose tickets the comments were read, because these changed.
         self.noted: set[str] = set()
 
     def tracked(self) -> list[Tracked]:
-        """All of them. Reads comments and alerts where they are needed. Raises IdrError, HaloError and HaloAway."""
+        """All of them. Reads comments and alerts where they are needed. Raises IdrAway and HaloAway."""
         rows = models.Investigation.objects.filter(source=self._source).select_related("ticket__project__connection")
         rows = rows.prefetch_related("carried").order_by("pk")
         wanted = {row.pk: self._wanted(row) for row in rows}
         kept = [row for row in rows if row.ticket or wanted[row.pk]]
         back = self._due_back(kept) if self._settings.comments_back else set()
-        return [self._tracked(row, wanted[row.pk], row.pk in back) for row in kept]
+        return [self._as_far_as_read(row, wanted[row.pk], row.pk in back) for row in kept]
+
+    def _as_far_as_read(self, row: models.Investigation, wanted: str, is_due_back: bool) -> Tracked:
+        """What cannot be read of one investigation holds up no other."""
+        unread = self._unread.get(row.rrn, "")
+        try:
+            if not unread:
+                return self._tracked(row, wanted, is_due_back)
+        except IdrAway:
+            raise
+        except IdrError as error:
+            unread = str(error)
+        except HaloError as error:
+            unread = in_words(error)
+        self.noted.discard(row.rrn)
+        ticket = row.ticket
+        return Tracked(
+            investigation=stored(row),
+            generation=ticket.generation if ticket else 1,
+            left_alone=left_alone_by(ticket) if ticket else "",
+            missing=bool(ticket and is_missing(ticket)),
+            unread=unread,
+        )
 
     def _wanted(self, row: models.Investigation) -> str:
         """Why an investigation is to have a ticket."""
@@ -127,6 +156,7 @@ class Tracking:
         written: Sequence[Mapping[str, Any]],
     ) -> Tracked:
         is_same = row.agreed_ticket == ticket.halo_id
+        agreed = State(row.agreed_state) if row.agreed_state and is_same else None
         return Tracked(
             investigation=stored(row),
             wanted=wanted,
@@ -138,8 +168,8 @@ class Tracking:
             halo_agent="" if agent_of(ticket) == UNASSIGNED else self._emails.get(agent_of(ticket)),
             left_alone=left_alone_by(ticket),
             missing=is_missing(ticket),
-            tied=bool(ticket.note.get(TIED_AT)),
-            agreed=State(row.agreed_state) if row.agreed_state and is_same else None,
+            tied=bool(ticket.note.get(TIED_AT)) or (agreed is None and not _is_ours(ticket)),
+            agreed=agreed,
             agreed_assignee=row.agreed_assignee if is_same else "",
             carried=frozenset(one.what for one in row.carried.all()),
             notes=tuple(notes),
@@ -160,7 +190,9 @@ class Tracking:
     ) -> list[Note]:
         """What people have written since the ticket stands for the investigation. The first action is its own text."""
         tied = ticket.note.get(TIED_AT)
-        since = datetime.fromisoformat(tied) if tied else ticket.created
+        # Ours is another clock than the one by which Halo dates them.
+        ahead = timedelta(seconds=ticket.project.connection.settings.get("skew") or 0)
+        since = (datetime.fromisoformat(tied) if tied else ticket.created) + ahead
         ours = {one.other for one in row.carried.all()}
         found = []
         for action in written:
@@ -174,5 +206,10 @@ class Tracking:
                 is_own = as_id(action.get("who_agentid")) == self._own_agent
             if not is_own:
                 who = str(action.get("who") or "Somebody")
-                found.append(Note(number, who.replace("\0", ""), text.replace("\0", "")))
+                found.append(Note(number, storable(who), storable(text)))
         return found
+
+
+def _is_ours(ticket: models.Ticket) -> bool:
+    """Whether this service was about to make a ticket. Another one was found by its reference."""
+    return ticket.journal.filter(event=models.Journal.Event.ABOUT, step__kind=Kind.CREATE.value).exists()

@@ -353,9 +353,13 @@ def is_round_due(last: datetime | None, now: datetime, every: timedelta) -> bool
 @app.periodic(cron="* * * * *", periodic_id=INVESTIGATIONS)
 @app.task(name=INVESTIGATIONS, lock=INVESTIGATIONS, queueing_lock=INVESTIGATIONS)
 def look_for_investigations(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
-    """Ask for the run of each source of investigations that was looked at as long ago as its interval says."""
+    """Ask for the run of each source of investigations that was looked at as long ago as its interval says, and that
+    was not tried since: what fails is not tried again each minute."""
+    now = timezone.now()
     for source in models.InvestigationSource.objects.filter(project__paused=False).select_related("project"):
-        if is_round_due(source.looked, timezone.now(), timedelta(minutes=source.settings["every"])):
+        runs = models.Run.objects.filter(kind="project", project=source.project_id).order_by("-pk")
+        tried, every = runs.values_list("started", flat=True).first(), timedelta(minutes=source.settings["every"])
+        if is_round_due(source.looked, now, every) and is_round_due(tried, now, every):
             ask_to_run(source.project)
 
 

@@ -28,7 +28,7 @@ class Part:
             return None
         if not isinstance(value, str):
             raise _wrong(self._path, "a text", name)
-        return _storable(value)
+        return storable(value)
 
     def word(self, name: str) -> str | None:
         """A text, a number or a truth value, as text: for what is judged elsewhere."""
@@ -37,14 +37,14 @@ class Part:
             return None
         if not isinstance(value, (str, int, float)):
             raise _wrong(self._path, "a text or a number", name)
-        return _storable(str(value).lower() if isinstance(value, bool) else str(value))
+        return storable(str(value).lower() if isinstance(value, bool) else str(value))
 
     def texts(self, name: str) -> list[str]:
         """A list of texts."""
         values = self._list(name)
         if not all(isinstance(value, str) for value in values):
             raise _wrong(self._path, "texts", name)
-        return [_storable(value) for value in values]
+        return [storable(value) for value in values]
 
     def numbers(self, name: str) -> list[int]:
         """A list of whole numbers."""
@@ -82,9 +82,9 @@ class Part:
     def key(self, name: str) -> str:
         """What names something: a whole number or a text that is not empty. It has to be there."""
         value = self._value.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, str)) or not _storable(str(value)).strip():
+        if isinstance(value, bool) or not isinstance(value, (int, str)) or not storable(str(value)).strip():
             raise _wrong(self._path, "what names it", name)
-        return _storable(str(value))
+        return storable(str(value))
 
     def time(self, name: str) -> datetime | None:
         """A time in ISO 8601, in UTC where it tells no zone."""
@@ -129,7 +129,8 @@ class Part:
         return value
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """A text without what PostgreSQL or UTF-8 cannot hold."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -53,3 +53,5 @@ def make_anew(row: models.Ticket, by: str, journal: Journal, now: datetime) -> N
     row.status = row.agreed_status = ""
     row.note = {}
     row.save()
+    # Whatever the rule says by now: a person wants it.
+    models.Investigation.objects.filter(ticket=row).update(asked_by=by)
