@@ -163,7 +163,7 @@ def _refusal(settings: Settings) -> Response | None:
         # Both headers are what Rapid7's own client sends. That others are refused, and with 400, is a guess.
         if request.path.startswith(path) and request.headers.get("Accept-version") != version:
             return _error(400, "The header Accept-version does not name a version of this API.")
-    if settings.forbidden:
+    if settings.forbidden or (settings.read_only and request.method != "GET"):
         return _error(403, "Insufficient Permissions")
     return None
 

@@ -33,6 +33,8 @@ class Settings:
         self.key_kind, self.key_name = "USER", "HaloITSM Sync"
         # That a key without the right gets 403 is official; that it is so for every path is a guess.
         self.forbidden = False
+        # Whether the key may read only.
+        self.read_only = False
         # What happens to the next requests whose "METHOD /path" this regular expression matches, one each.
         self.faults: list[Fault] = []
         self.faulty = ".*"

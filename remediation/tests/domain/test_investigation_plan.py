@@ -22,6 +22,7 @@ from remediation.domain.investigation_plan import (
     Tracked,
     from_halo,
     from_idr,
+    listed_alerts,
     mark_of_note,
     plan,
     told_of,
@@ -222,16 +223,20 @@ def test_comments_are_carried_only_where_that_is_switched_on() -> None:
 
 
 def test_a_new_ticket() -> None:
-    alerts = tuple(Alert(f"Alert {number}", "UBA", NOW, "Endpoint") for number in range(25))
-    new = Tracked(ONE, "the rule takes priority HIGH", alerts=alerts)
+    new = Tracked(ONE, "the rule takes priority HIGH")
     step = step_of(made(new))
     assert step.kind is Kind.CREATE and step.reason == "the rule takes priority HIGH"
     assert (step.body["summary"], step.body["priority"]) == ("Odd sign-in", "High")
-    assert "- Alert 0 (UBA, Endpoint, 2026-11-28 09:00 UTC)" in step.body["details"]
-    assert "... and 5 more" in step.body["details"] and RRN in step.body["details"]
-    # One more alert makes it no other ticket.
-    assert step_of(made(replace(new, alerts=alerts[:3]))).key == step.key
+    assert RRN in step.body["details"]
+    # Another title makes it no other ticket.
+    assert step_of(made(replace(new, investigation=replace(ONE, title="Odder")))).key == step.key
     assert made(Tracked(ONE)).plan.steps == ()
+
+
+def test_alerts_are_listed_as_far_as_there_is_room() -> None:
+    text = listed_alerts([Alert(f"Alert {number}", "UBA", NOW, "Endpoint") for number in range(25)])
+    assert "- Alert 0 (UBA, Endpoint, 2026-11-28 09:00 UTC)" in text and text.endswith("... and 5 more")
+    assert "no alert" in listed_alerts([])
 
 
 @pytest.mark.parametrize(

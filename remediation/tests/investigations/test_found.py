@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from halo_emulator import Fault as HaloFault
 from haloitsm_client.tickets.references import reference_line
 from remediation.domain.investigation import State
 from remediation.domain.investigation_plan import StateMap
 from remediation.investigations import deciding
 from remediation.jobs import tasks
 from remediation.store import models
+from remediation.tickets.approving import approve
 from remediation.tickets.journal import Journal
 from remediation.tickets.lease import one_writer
 from remediation.tickets.missing import make_anew, mark_missing
@@ -140,9 +142,6 @@ def test_a_status_that_was_renamed_stops_only_what_would_set_it(desk: Desk) -> N
     assert [one.key for one in plan.not_done if one.needs_person] == ["settings", "settings", f"{waits}/1"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Whom Halo has assigned for a closing is not told from whom a person has chosen."
-)
 def test_who_was_assigned_for_the_closing_only_does_not_get_the_investigation(desk: Desk) -> None:
     rrn = desk.idr.investigate("Odd sign-in")
     desk.look()
@@ -153,3 +152,54 @@ def test_who_was_assigned_for_the_closing_only_does_not_get_the_investigation(de
     desk.look()
     desk.look()
     assert desk.idr.investigations[rrn].assignee != MARCUS
+
+
+def test_alerts_are_read_only_for_tickets_that_are_made(desk: Desk) -> None:
+    desk.how(most_creates=2)
+    for number in range(4):
+        desk.idr.alert(desk.idr.investigate(f"Number {number}"), "Odd")
+    plan, _ = desk.look()
+    assert plan.held and not [path for _, path in desk.idr.requests if "alerts" in path]
+
+
+def test_a_held_plan_holds_back_nothing_but_new_tickets(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.how(most_creates=1)
+    for number in range(3):
+        desk.idr.investigate(f"Number {number}")
+    desk.halo.change_ticket(desk.number(rrn), status_id=IN_PROGRESS)
+    desk.halo.add_note(desk.number(rrn), "Blocked the account")
+    plan, outcome = desk.look()
+    assert plan.held and len(outcome.waiting) == 3
+    assert desk.idr.investigations[rrn].status == "INVESTIGATING" and "Blocked" in desk.comments(rrn)[-1]
+    # An approval is of the new tickets, whatever else there is to do by then.
+    desk.halo.add_note(desk.number(rrn), "Told the user")
+    stored = models.Plan.objects.order_by("-pk").first()
+    assert stored
+    approve(desk.project, stored.pk, "ina")
+    _, outcome = desk.look()
+    assert outcome.waiting == {} and models.Ticket.objects.filter(halo_id__isnull=False).count() == 4
+
+
+def test_what_is_refused_of_a_ticket_holds_back_no_comment(desk: Desk) -> None:
+    desk.how(comments_back=True)
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.idr.set_status(rrn, "INVESTIGATING")
+    desk.idr.comment(rrn, "Is it the CEO?")
+    desk.halo.inject(HaloFault("status", method="POST", path="tickets", status=400, times=50))
+    _, outcome = desk.look()
+    assert outcome.failed and any("Is it the CEO?" in note for note in desk.notes(rrn))
+
+
+def test_a_key_that_may_not_write_is_tried_once_in_a_run(desk: Desk) -> None:
+    rrns = [desk.idr.investigate(f"Number {number}") for number in range(3)]
+    desk.look()
+    for rrn in rrns:
+        desk.halo.change_ticket(desk.number(rrn), status_id=IN_PROGRESS)
+    desk.idr.read_only = True
+    before = len(desk.idr.requests)
+    _, outcome = desk.look()
+    assert len(outcome.failed) == 1 and len(outcome.waiting) == 2
+    assert len([one for one in desk.idr.requests[before:] if one[0] != "GET"]) == 1

@@ -37,14 +37,19 @@ from remediation.tickets.webhook import new_webhook
 from stand_ins.insightidr import Fault, Idr
 from tests.conftest import django_on, drop_database, make_database
 from tests.halo_webhook import Deliveries
-from tests.tickets.test_interruptions import CALLS, Death
+from tests.sudden_end import Death, dying
+from tests.tickets.test_interruptions import CALLS
 
 from tests.investigations.conftest import CLOSED, IN_PROGRESS, MARCUS, NEW, ON_HOLD, PRIYA, Desk
 
 STORIES = int(os.environ.get("HALOITSM_WALK", "8"))
 STATES = {"OPEN": NEW, "INVESTIGATING": IN_PROGRESS, "WAITING": ON_HOLD, "CLOSED": CLOSED}
 IDR_CALLS = ("listed", "read", "alerts", "comments", "comment", "set_state", "assign")
-HALO_CALLS = (*CALLS, "assign", "comments")
+WRITES = (
+    *CALLS,
+    *((Instance, name) for name in ("assign", "comments")),
+    *((InsightIdr, name) for name in IDR_CALLS),
+)
 # Numbered, so that each comment of a person is known wherever it comes up.
 SAID = re.compile(r"said-(\d+)-by-(\w+)")
 
@@ -164,25 +169,8 @@ class Days(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 24), after=st.booleans())
     def dies(self, number: int, after: bool) -> None:
-        count = iter(range(1, 100_000))
-
-        def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*arguments: Any, **named: Any) -> Any:
-                is_last = next(count) == number
-                if is_last and not after:
-                    raise Death
-                result = real(*arguments, **named)
-                if is_last:
-                    raise Death
-                return result
-
-            return call
-
         with self.patch.context() as patch:
-            patch.setattr(models.Journal, "save", mortal(models.Journal.save))
-            for of, names in ((Instance, HALO_CALLS), (InsightIdr, IDR_CALLS)):
-                for name in names:
-                    patch.setattr(of, name, mortal(getattr(of, name)))
+            dying(patch, WRITES, number, after=after)
             try:
                 self.attempt()
             except Death:

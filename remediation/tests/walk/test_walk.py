@@ -41,7 +41,8 @@ from remediation.tickets.world import findings_of
 from tests.conftest import django_on, drop_database, make_database
 from tests.halo_webhook import Deliveries
 from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
-from tests.tickets.test_interruptions import Death, dying
+from tests.sudden_end import Death, dying
+from tests.tickets.test_interruptions import CALLS
 
 from tests.walk.child import Child, Run
 from tests.walk.scanner import GOOD, WEAK, Machine, Scanner
@@ -215,7 +216,7 @@ class Days(RuleBasedStateMachine):
     @rule(number=st.integers(1, 30), after=st.booleans())
     def run_and_die(self, number: int, after: bool) -> None:
         with self.patch.context() as patch:
-            dying(patch, number, after=after)
+            dying(patch, CALLS, number, after=after)
             try:
                 self.attempt()
             except Death:

@@ -123,7 +123,7 @@ def test_a_project_shows_each_step_with_its_reason_and_result(person: Client, pr
         ({"ticket": 2107, "status": 1}, "ticket 2107"),
         ({"ticket": 2107, "adopted": True}, "ticket 2107 was made before"),
         ({"comment": 5}, "comment 5"),
-        ({"found": "[0123456789]"}, "the comment was there already"),
+        ({"found": "[0123456789]"}, "it was so already"),
         ({"key": "s2"}, "the ticket stands for s2 now"),
         ({"status": 9}, "HaloITSM's status 9"),
     ],

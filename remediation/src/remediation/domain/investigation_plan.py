@@ -85,7 +85,6 @@ class Tracked:
     agreed: State | None = None
     agreed_assignee: str = ""
     carried: frozenset[str] = frozenset()
-    alerts: tuple[Alert, ...] = ()
     notes: tuple[Note, ...] = ()
     comments: tuple[Comment, ...] = ()
     marks: frozenset[str] = frozenset()
@@ -155,7 +154,7 @@ def _create(settings: InvestigationSettings, one: Tracked) -> Step:
     what = one.investigation
     body = {
         "summary": template.summary(" ".join(what.title.split()) or what.rrn),
-        "details": _details(what, one.alerts),
+        "details": _details(what),
         "priority": settings.priorities.get(what.priority, settings.priorities.get("UNMAPPED", "")),
         "team": settings.team,
     }
@@ -165,14 +164,21 @@ def _create(settings: InvestigationSettings, one: Tracked) -> Step:
     return Step(Kind.CREATE, what.rrn, one.generation, one.wanted, body, evidence, same=same)
 
 
-def _details(what: Investigation, alerts: Sequence[Alert]) -> str:
+def _details(what: Investigation) -> str:
+    """Without its alerts: those are read when the ticket is made."""
     lines = [
         f"InsightIDR investigation: {what.title}",
         f"Priority: {what.priority}. Status: {what.state_word}. Source: {what.source}.",
         f"Opened: {_moment(what.created)}",
         *([f"Tags: {', '.join(what.tags)}"] if what.tags else []),
         f"RRN: {what.rrn}",
-        "",
+    ]
+    return "\n".join(lines)
+
+
+def listed_alerts(alerts: Sequence[Alert]) -> str:
+    """An investigation's alerts as its new ticket tells them."""
+    lines = [
         f"Alerts ({len(alerts)}):" if alerts else "It had no alert when this ticket was made.",
         *(f"- {_alert(alert)}" for alert in alerts[:MOST_ALERTS]),
         *([f"... and {len(alerts) - MOST_ALERTS} more"] if len(alerts) > MOST_ALERTS else []),

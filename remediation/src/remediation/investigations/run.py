@@ -6,17 +6,19 @@ journal, approvals and audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
 
 from ..domain.investigation import State
-from ..domain.investigation_plan import Agreed, StateMap
+from ..domain.investigation_plan import Agreed, StateMap, listed_alerts
 from ..domain.investigation_plan import plan as plan_of
 from ..domain.investigation_settings import USUAL_STATES, InvestigationSettings
-from ..domain.plan import CREATES, OF_INVESTIGATIONS, Kind, Plan
+from ..domain.plan import CREATES, OF_INVESTIGATIONS, Kind, Plan, Step
+from ..sources.answer_part import storable
 from ..store import models
 from ..tickets.apply import Applier, Outcome
 from ..tickets.asking import asked
@@ -24,7 +26,7 @@ from ..tickets.journal import Journal
 from ..tickets.keeping import agree, keep_carried
 from ..tickets.references import free_reference
 from ..tickets.run import ProjectRun
-from .errors import IdrError
+from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 from .reading import look
 from .source import client_of, settings_of
@@ -93,6 +95,7 @@ class InvestigationRun(ProjectRun):
             emails=emails,
             own_agent=asked(lambda: self._instance.own_agent),
             unread=unread,
+            wait=self._wait,
             now=now,
         )
         tracked = tracking.tracked()
@@ -142,11 +145,40 @@ class InvestigationRun(ProjectRun):
                 )
                 row.save(update_fields=["ticket"])
 
+    def _needs_approval(self, step: Step) -> bool:
+        """New tickets do, where they are too many. What is said and set meanwhile is not held up by them."""
+        return step.kind is Kind.CREATE
+
+    def _with_alerts(self, steps: Sequence[Step]) -> tuple[tuple[Step, ...], str]:
+        """The steps, each new ticket with the alerts of its investigation: they are read once, when it is made.
+
+        Where InsightIDR is away, the other tickets are left for the next run; then also why.
+        """
+        whole, away = [], ""
+        for step in steps:
+            if step.kind is not Kind.CREATE:
+                whole.append(step)
+                continue
+            if away:
+                continue
+            try:
+                alerts = listed_alerts(self._idr.alerts(step.ticket_key))
+            except IdrAway as error:
+                away = str(error)
+                continue
+            except IdrError as error:
+                alerts = f"Its alerts could not be read. {error.cause}"
+            text = f"{step.body['details']}\n\n{storable(alerts)}"
+            whole.append(replace(step, body={**step.body, "details": text}))
+        return tuple(whole), away
+
     def _carried_out(self, applier: Applier, plan: Plan, stored: models.Plan, journal: Journal) -> Outcome:
         with journal.held():
             self._reserve(plan)
-        in_halo = tuple(step for step in plan.steps if step.kind not in OF_INVESTIGATIONS)
-        outcome = applier.apply(Plan(in_halo), stored)
+        in_halo = [step for step in plan.steps if step.kind not in OF_INVESTIGATIONS]
+        steps, away = self._with_alerts(in_halo)
+        outcome = applier.apply(Plan(steps), stored)
+        outcome.waiting |= {step.key: away for step in in_halo if away and step.key not in {one.key for one in steps}}
         writer = InvestigationWriter(self._project, self._idr, journal=journal, now=self._now, say=self._say)
         writer.apply([step for step in plan.steps if step.kind in OF_INVESTIGATIONS], stored, outcome)
         left = {step.ticket_key for step in plan.steps if step.key not in outcome.done}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,13 +20,13 @@ from ..store import models
 from ..tickets.asking import asked, in_words
 from ..tickets.attention import TIED_AT, left_alone_by
 from ..tickets.instance import Instance
-from ..tickets.keeping import UNASSIGNED, agent_of
+from ..tickets.keeping import CLOSING, UNASSIGNED, agent_of
 from ..tickets.missing import is_missing
 from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 from .reading import stored
 
-# So many investigations' own comments are read at a look, those first that were read longest ago.
+# So many investigations' own comments are read at a look, and so many tickets'.
 MOST_READS = 100
 # Comments that are so much older than the ticket are not of its investigation: clocks differ.
 SLACK = timedelta(minutes=2)
@@ -37,7 +37,7 @@ _OF_CHANGES = frozenset({"changed status", "re-assign"})
 
 class Tracking:
     """Those of one source. ``names`` are Halo's statuses, ``emails`` its agents' addresses, by number. ``unread``: why
-    some investigations could not be read, by their RRNs."""
+    some investigations could not be read, by their RRNs. ``wait`` waits for Halo's budget, before each ticket."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Tracking:
         emails: Mapping[int, str],
         own_agent: int | None,
         unread: Mapping[str, str],
+        wait: Callable[[], None],
         now: datetime,
     ) -> None:
         self._source = source
@@ -60,16 +61,19 @@ class Tracking:
         self._emails = emails
         self._own_agent = own_agent
         self._unread = unread
+        self._wait = wait
+        self._due: set[int] = set()
         self._now = now
         # The investigations of whose tickets the comments were read, because these changed.
         self.noted: set[str] = set()
 
     def tracked(self) -> list[Tracked]:
-        """All of them. Reads comments and alerts where they are needed. Raises IdrAway and HaloAway."""
+        """All of them. Reads comments where they are needed. Raises IdrAway and HaloAway."""
         rows = models.Investigation.objects.filter(source=self._source).select_related("ticket__project__connection")
         rows = rows.prefetch_related("carried").order_by("pk")
         wanted = {row.pk: self._wanted(row) for row in rows}
         kept = [row for row in rows if row.ticket or wanted[row.pk]]
+        self._due = self._due_of_tickets(kept)
         back = self._due_back(kept) if self._settings.comments_back else set()
         return [self._as_far_as_read(row, wanted[row.pk], row.pk in back) for row in kept]
 
@@ -101,6 +105,12 @@ class Tracking:
             return f"{row.asked_by} asked for it"
         return self._settings.rule.in_words() if self._settings.rule.takes(stored(row)) else ""
 
+    def _due_of_tickets(self, rows: list[models.Investigation]) -> set[int]:
+        """The comments of whose tickets are read at this look: those first that were in step longest ago."""
+        due = [row for row in rows if row.notes_due]
+        due.sort(key=lambda row: (row.agreed_at is not None, row.agreed_at or self._now, row.pk))
+        return {row.pk for row in due[:MOST_READS]}
+
     def _due_back(self, rows: list[models.Investigation]) -> set[int]:
         """Whose own comments are read at this look: of those that are not at their end on both sides."""
         closed = State.CLOSED.value
@@ -117,7 +127,7 @@ class Tracking:
             return self._beside(row, ticket, wanted, (), (), ())
         carried = {one.what for one in row.carried.all()}
         written: list[Mapping[str, Any]] = []
-        if row.notes_due:
+        if row.pk in self._due:
             written = self._written(ticket)
             self.noted.add(row.rrn)
         notes = [
@@ -136,14 +146,12 @@ class Tracking:
 
     def _without_ticket(self, row: models.Investigation, wanted: str) -> Tracked:
         ticket = row.ticket
-        is_to_be_made = wanted and not row.gone and not (ticket and left_alone_by(ticket))
         return Tracked(
             investigation=stored(row),
             wanted=wanted,
             is_gone=bool(row.gone),
             generation=ticket.generation if ticket else 1,
             left_alone=left_alone_by(ticket) if ticket else "",
-            alerts=tuple(self._idr.alerts(row.rrn)) if is_to_be_made else (),
         )
 
     def _beside(
@@ -165,7 +173,7 @@ class Tracking:
             halo_id=ticket.halo_id,
             halo_status=ticket.halo_status_id,
             halo_status_name=self._names.get(ticket.halo_status_id or 0, ""),
-            halo_agent="" if agent_of(ticket) == UNASSIGNED else self._emails.get(agent_of(ticket)),
+            halo_agent=self._agent(ticket),
             left_alone=left_alone_by(ticket),
             missing=is_missing(ticket),
             tied=bool(ticket.note.get(TIED_AT)) or (agreed is None and not _is_ours(ticket)),
@@ -181,8 +189,16 @@ class Tracking:
             refused=frozenset(row.refused),
         )
 
+    def _agent(self, ticket: models.Ticket) -> str | None:
+        """The e-mail address of who has a ticket. Whom the service has given it to for its closing has not taken it."""
+        number = agent_of(ticket)
+        if number in (UNASSIGNED, ticket.note.get(CLOSING)):
+            return ""
+        return self._emails.get(number)
+
     def _written(self, ticket: models.Ticket) -> list[Mapping[str, Any]]:
         """What was written on a ticket, the oldest first."""
+        self._wait()
         return asked(lambda: self._instance.comments(ticket.halo_id or 0))[::-1]
 
     def _notes(

@@ -49,6 +49,8 @@ class InvestigationWriter:
         self._journal = journal
         self._now = now
         self._say = say
+        # Why nothing more is written, "" where something may be.
+        self._forbidden = ""
         self._outcome = Outcome()
         self._rows: dict[str, models.Step] = {}
 
@@ -69,6 +71,8 @@ class InvestigationWriter:
             except IdrAway as error:
                 away = str(error)
                 self._waits(step, away)
+            else:
+                away = self._forbidden
 
     def _carry_out(self, step: Step, ticket: models.Ticket) -> None:
         """Raises IdrAway."""
@@ -152,6 +156,9 @@ class InvestigationWriter:
 
     def _refused(self, step: Step, ticket: models.Ticket, error: IdrError) -> None:
         self._note("failed", ticket, self._rows[step.key], {"said": str(error)})
+        if error.status in (401, 403):
+            # It is the key's matter, and the same for all others.
+            self._forbidden = str(error)
         if error.kind == "unknown_user":
             row = models.Investigation.objects.get(ticket=ticket)
             row.refused = sorted({*row.refused, str(step.body["email"])})

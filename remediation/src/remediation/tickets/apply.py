@@ -24,7 +24,17 @@ from .cut_off import CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
-from .keeping import HEARD, SETTLING, agent_of, is_heard, keep_agent, keep_comment, keep_end, keep_investigation
+from .keeping import (
+    CLOSING,
+    HEARD,
+    SETTLING,
+    agent_of,
+    is_heard,
+    keep_agent,
+    keep_comment,
+    keep_end,
+    keep_investigation,
+)
 from .keeping import keep_made, keep_status
 from .open_comments import ABSENT_BEFORE_RETRY, mark_of
 from .references import free_reference
@@ -114,7 +124,8 @@ class Applier:
                 if step.key not in outcome.done:
                     self._wait()
                     self._carry_out(step, step.ticket_key in stuck)
-                if step.key not in outcome.done:
+                # What is done for an investigation stands for itself.
+                if step.key not in outcome.done and "investigation" not in step.body:
                     stuck.add(step.ticket_key)
             self._twins.settle(self._parent_id)
         except HaloAway as error:
@@ -342,8 +353,9 @@ class Applier:
             self._instance.assign(number, agent)
             return {"agent": agent}
         wanted = self._wanted(step)
-        self._instance.set_status(number, wanted)
-        return {"status": wanted, "before": ticket.halo_status_id}
+        closing = self._instance.set_status(number, wanted)
+        for_closing = {} if closing is None else {"closing_agent": closing}
+        return {"status": wanted, "before": ticket.halo_status_id, **for_closing}
 
     def _wanted(self, step: Step) -> int:
         """The status of Halo's that a step sets. Raises NotInHalo."""
@@ -447,6 +459,8 @@ class Applier:
             keep_agent(ticket, int(result["agent"]), self._instance.agent_name(int(result["agent"])))
         else:
             keep_status(ticket, step.body, int(result["status"]), self._statuses, self._now())
+            if "closing_agent" in result:
+                change_keys(ticket, "note", {CLOSING: result["closing_agent"]})
 
 
 def _sent(step: Step) -> dict[str, Any]:

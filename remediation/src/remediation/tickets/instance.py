@@ -236,23 +236,27 @@ class Instance:
         wanted = self._options.parent_type if is_parent else self._options.ticket_type
         return self._number("tickettype", wanted) if wanted else None
 
-    def set_status(self, halo_id: int, status_id: int) -> None:
-        """Moves a ticket to a status; assigns it to the closing agent first where Halo wants somebody assigned.
+    def set_status(self, halo_id: int, status_id: int) -> int | None:
+        """Moves a ticket to a status; assigns it to the closing agent first where Halo wants somebody assigned, and
+        gives that agent's number then.
 
         Raises HaloError.
         """
-        self._assigned(halo_id, lambda: self._client.update_ticket(halo_id, {"status_id": status_id}))
+        return self._assigned(halo_id, lambda: self._client.update_ticket(halo_id, {"status_id": status_id}))
 
-    def _assigned(self, halo_id: int, write: Callable[[], object]) -> None:
-        """Does ``write``, again with the closing agent where Halo wants the ticket to be assigned first."""
+    def _assigned(self, halo_id: int, write: Callable[[], object]) -> int | None:
+        """Does ``write``, again with the closing agent where Halo wants the ticket to be assigned first: whose number
+        it gives then."""
         try:
             write()
+            return None
         except HaloError as error:
             if error.kind != "unassigned" or not self._options.closing_agent:
                 raise
             agent = self._number("agent", self._options.closing_agent)
             self._client.update_ticket(halo_id, {"agent_id": agent})
             write()
+            return agent
 
     def assign(self, halo_id: int, agent_id: int) -> None:
         """Gives a ticket to an agent. Raises HaloError."""

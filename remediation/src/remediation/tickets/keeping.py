@@ -28,6 +28,8 @@ TAKEN_BACK = "taken_back"
 # The number of its agent, and Halo's for nobody.
 AGENT = "agent"
 UNASSIGNED = 1
+# The agent to whom the service has given a ticket only because Halo closes none without one.
+CLOSING = "closing_agent"
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
 # What was asked of the scanner since a person called it done, or why nothing was.
@@ -85,7 +87,7 @@ def keep_agent(row: models.Ticket, number: int, name: str) -> None:
     """Keep whose a ticket is."""
     row.assigned = name
     row.save(update_fields=["assigned"])
-    change_keys(row, "note", {AGENT: number})
+    change_keys(row, "note", {AGENT: number}, without=[] if row.note.get(CLOSING) == number else [CLOSING])
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from haloitsm_client import HaloClient
 
-from ..domain.plan import PARENT_KEY, NotDone, Plan
+from ..domain.plan import PARENT_KEY, NotDone, Plan, Step
 from ..domain.planning import plan as plan_of
 from ..domain.undo import taken_back
 from ..store import models
@@ -151,6 +151,11 @@ class ProjectRun(ConnectionRun):
             parents = models.Ticket.objects.filter(project=self._project, key=PARENT_KEY, halo_id__isnull=False)
             parents.update(agreed_status=plan.parent_agrees.value)
 
+    def _needs_approval(self, step: Step) -> bool:
+        """Whether a step of a plan that is held waits for an approver."""
+        del step
+        return True
+
     def _carried_out(self, applier: Applier, plan: Plan, stored: models.Plan, journal: Journal) -> Outcome:
         """Carry out a plan that needs no approval, or has it. ``journal`` is for writes to others than Halo."""
         del journal
@@ -197,8 +202,11 @@ class ProjectRun(ConnectionRun):
             if plan.held:
                 valid = self._approval(plan, approved)
                 if valid is None:
+                    free = tuple(step for step in plan.steps if not self._needs_approval(step))
+                    outcome = self._carried_out(applier, Plan(free), stored, journal) if free else Outcome()
                     with journal.held():
-                        return plan, Outcome(waiting=self._held(plan, stored, approved))
+                        outcome.waiting |= self._held(plan, stored, approved)
+                    return plan, outcome
                 stored.approved_at, stored.approved_by = valid.approved_at, valid.approved_by
                 stored.save(update_fields=["approved_at", "approved_by"])
             return plan, self._carried_out(applier, plan, stored, journal)
@@ -253,9 +261,11 @@ class ProjectRun(ConnectionRun):
         changed = f"plan {approved.pk} was approved, but these are other steps; " if approved else ""
         held = f"{changed}held until somebody approves plan {stored.pk}: {plan.held}"
         said = {"said": held}
+        keys = [step.key for step in plan.steps if self._needs_approval(step)]
         # Those that say so already are left, because a plan may be held for many rounds.
-        stored.steps.exclude(state="waiting", result=said).update(state="waiting", result=said, at=self._now())
-        return {step.key: held for step in plan.steps}
+        waiting = stored.steps.filter(key__in=keys).exclude(state="waiting", result=said)
+        waiting.update(state="waiting", result=said, at=self._now())
+        return dict.fromkeys(keys, held)
 
     def _approval(self, plan: Plan, approved: models.Plan | None) -> models.Plan | None:
         """The stored plan by which somebody has approved all steps of this one."""
@@ -266,7 +276,8 @@ class ProjectRun(ConnectionRun):
         # What was carried out of it before an interruption is in the plan no more. An approval that nobody has just
         # given lets nothing be done a second time.
         steps = by.steps.all() if approved else by.steps.exclude(state=models.Step.State.DONE)
-        return by if {step.key for step in plan.steps} <= set(steps.values_list("key", flat=True)) else None
+        needed = {step.key for step in plan.steps if self._needs_approval(step)}
+        return by if needed <= set(steps.values_list("key", flat=True)) else None
 
 
 def waiting_reasons(plan: Plan, outcome: Outcome) -> list[NotDone]:
