@@ -11,11 +11,13 @@ from .routes_attachments import attachment_routes
 from .routes_auth import auth_routes
 from .routes_lookups import lookup_routes
 from .routes_tickets import ticket_routes
+from .routes_webhooks import webhook_routes
 from .store import Store
 from .tokens import TokenIssuer, scope_allows
+from .webhooks import Webhooks
 
 
-def build_app(store: Store, issuer: TokenIssuer) -> Flask:
+def build_app(store: Store, issuer: TokenIssuer, webhooks: Webhooks) -> Flask:
     """Halo's web server, without sockets and faults."""
     app = Flask("halo_emulator", static_folder=None)
     app.url_map.strict_slashes = False
@@ -26,6 +28,7 @@ def build_app(store: Store, issuer: TokenIssuer) -> Flask:
         action_routes(store),
         attachment_routes(store),
         lookup_routes(store),
+        webhook_routes(store.settings, webhooks),
     ):
         app.register_blueprint(routes)
 

@@ -72,7 +72,7 @@ class HaloEmulator(Settings):
         if self._server is not None:
             return self
         with _ONE_BUILDS:
-            app = build_app(self._store, self._issuer)
+            app = build_app(self._store, self._issuer, self._webhooks)
         gateway = Gateway(
             app, self._request_log, self._faults, self._late_work, self._issuer, self._clock, self._rate_limit
         )
@@ -256,6 +256,11 @@ class HaloEmulator(Settings):
     ) -> dict[str, Any]:
         """Registers a receiver; `events` are names or numbers, None means all."""
         return self._webhooks.add(url, events, authentication, secret, payload, batch, username)
+
+    @property
+    def webhooks(self) -> list[dict[str, Any]]:
+        """The receivers that there are."""
+        return self._webhooks.all()
 
     @property
     def webhook_disorder(self) -> WebhookDisorder:

@@ -114,6 +114,19 @@ class Webhooks:
             self._webhooks.append(webhook)
         return webhook
 
+    def all(self) -> list[dict[str, Any]]:
+        """The webhooks that there are."""
+        with self._changed:
+            return list(self._webhooks)
+
+    def subscribe(self, webhook_id: str, event: object) -> bool:
+        """Sends a webhook the events of a number, too; False where there is no such webhook."""
+        with self._changed:
+            found = next((webhook for webhook in self._webhooks if webhook["id"] == webhook_id), None)
+            if found is not None and isinstance(event, int) and event in EVENT_NAMES:
+                found["events"] = {*(found["events"] or ()), EVENT_NAMES[event]}
+            return found is not None
+
     @property
     def disorder(self) -> WebhookDisorder:
         """The present disorder. Setting it starts the random numbers anew from its seed."""

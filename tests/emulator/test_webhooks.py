@@ -105,3 +105,18 @@ def test_one_attempt_when_nobody_listens(halo):
     halo.log_ticket(summary="S")
     assert halo.wait_for_webhooks(5)
     assert [record["status"] for record in halo.webhook_log] == [0]
+
+
+def test_an_application_makes_and_subscribes_one(halo, api, receiver):
+    given = {"name": "Sync", "url": receiver.url, "authentication_type": "3", "basic_password": "s", "algorithm": 0}
+    made = api.post("/Webhook", [given]).json()
+    number = halo.log_ticket(summary="S")["id"]
+    assert halo.wait_for_webhooks(5) and receiver.deliveries == []
+    assert api.post("/Notification", [{"name": "n", "eventno": 76, "webhook_id": made["id"]}]).status_code == 201
+    halo.change_ticket(number, status_id=2)
+    assert halo.wait_for_webhooks(5)
+    ((raw, headers),) = receiver.deliveries
+    assert headers["token"] == base64.b64encode(hmac.new(b"s", raw, hashlib.sha256).digest()).decode()
+    assert [row["url"] for row in api.get("/Webhook").json()] == [receiver.url]
+    assert api.post("/Notification", [{"eventno": 76, "webhook_id": "none"}]).status_code == 400
+    assert api.post("/Webhook", [{"name": "Sync"}]).status_code == 400

@@ -21,7 +21,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 from .clock import Clock, utc_now
 from .errors import HaloError, invalid_input
 from .http.addresses import api_address, ticket_address, token_addresses
-from .http.messages import Request
+from .http.messages import Request, Response
 from .http.oauth import TokenSource
 from .http.retry import RetryPolicy
 from .http.rows import rows_of
@@ -292,6 +292,11 @@ class HaloClient:
     def hides_closed_tickets(self) -> bool:
         """Whether plain lists leave closed tickets out, or may do so. Sends three requests in ten minutes at most."""
         return self._closed_tickets.are_hidden()
+
+    def call(self, request: Request) -> Response:
+        """A request that no other method sends, as one operation. Raises HaloError, and UncertainWrite where one that is
+        not repeatable may have been carried out."""
+        return self._session.begin().call(request)
 
     def reader(self, policy: RetryPolicy) -> TicketReader:
         """Reads tickets, pages and actions with another patience than this object's own."""
