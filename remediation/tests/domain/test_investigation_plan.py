@@ -44,6 +44,7 @@ SETTINGS = InvestigationSettings(comments_back=True)
 def pair(idr: State | None, halo: int | None, agreed: State | None, **more: Any) -> Tracked:
     """An investigation with its ticket, which has told of itself."""
     what = replace(ONE, state=idr, state_word=idr.value if idr else "ODD", **more.pop("what", {}))
+    more.setdefault("agreed_status", MAP.write.get(agreed) if agreed else None)
     known = {"halo_id": 7, "halo_status_name": f"status {halo}", "carried": frozenset({told_of(7)}), **more}
     return Tracked(what, halo_status=halo, agreed=agreed, **known)
 
@@ -159,6 +160,17 @@ def test_the_disposition_of_a_closing(default: str, chosen: str, there: str, sen
     tracked = pair(I, 9, I, disposition=chosen, what={"disposition": there})
     step = step_of(made(tracked, settings=replace(SETTINGS, disposition=default)))
     assert step.body["state"] == "CLOSED" and step.body.get("disposition") == sent
+
+
+def test_a_status_that_is_mapped_anew_is_nobodys_change() -> None:
+    anew = StateMap({O: 1, W: 2, C: 9}, {28: I})
+    same = pair(I, 2, I)
+    assert plan(SETTINGS, anew, AGENTS, [same]).plan.steps == ()
+    # What somebody does from then on is by the new map.
+    (step,) = plan(SETTINGS, anew, AGENTS, [pair(I, 1, I)]).plan.steps
+    assert step.body["state"] == "OPEN"
+    (step,) = plan(SETTINGS, anew, AGENTS, [pair(C, 2, I)]).plan.steps
+    assert step.body["restores"] == 9
 
 
 def test_one_status_of_halos_for_two_states_says_nothing_new() -> None:

@@ -60,14 +60,13 @@ class Tracked:
 
     ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail
     address of who has the ticket, empty for nobody, None for an agent without one. ``agreed`` and ``agreed_assignee``
-    are what both sides last had. ``tied``: the ticket was there already, chosen by a person or made by another product.
-    ``carried`` is what was carried, as ``told_of``, ``from_halo`` and ``from_idr`` name it. ``notes`` and ``comments``
-    are those that people wrote in Halo and in InsightIDR. ``marks`` are those of our comments in Halo
-    (``domain.marks``).
+    are what both sides last had, and ``agreed_status`` is the number of Halo's status at that time. ``tied``: the ticket
+    was there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``,
+    ``from_halo`` and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in
+    InsightIDR. ``marks`` are those of our comments in Halo (``domain.marks``).
 
     ``asked``: both states were changed, and a person was asked. ``decided``: HALO or IDR, whose state a person has
-    decided for; ``disposition`` what a person has chosen.
-    ``refused``: e-mail addresses that InsightIDR does not know.
+    decided for; ``disposition`` what a person has chosen. ``refused``: e-mail addresses that InsightIDR does not know.
     """
 
     investigation: Investigation
@@ -83,6 +82,7 @@ class Tracked:
     missing: bool = False
     tied: bool = False
     agreed: State | None = None
+    agreed_status: int | None = None
     agreed_assignee: str = ""
     carried: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
@@ -291,8 +291,12 @@ class _Pair:
             )
             return None
         halo = self._states.read(one.halo_status)
+        if one.agreed and one.halo_status == one.agreed_status:
+            # Nobody has changed it there, whatever somebody has mapped it to since.
+            halo = (one.agreed, *halo)
         if theirs in halo:
-            return theirs if one.agreed is not theirs or one.asked else None
+            is_news = one.agreed is not theirs or one.asked or one.agreed_status != one.halo_status
+            return theirs if is_news else None
         is_new = one.agreed is None and not one.tied
         if not halo and not is_new:
             name = one.halo_status_name or f"number {one.halo_status}"

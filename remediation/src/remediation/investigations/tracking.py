@@ -178,6 +178,7 @@ class Tracking:
             missing=is_missing(ticket),
             tied=bool(ticket.note.get(TIED_AT)) or (agreed is None and not _is_ours(ticket)),
             agreed=agreed,
+            agreed_status=row.agreed_status if is_same else None,
             agreed_assignee=row.agreed_assignee if is_same else "",
             carried=frozenset(one.what for one in row.carried.all()),
             notes=tuple(notes),

@@ -554,6 +554,7 @@ class Investigation(models.Model):
     agreed_state = models.TextField(default="", db_comment="InsightIDR's word, when both sides last had the same")
     agreed_assignee = models.TextField(default="", db_comment="e-mail address, when both sides last had the same")
     agreed_ticket = models.BigIntegerField(null=True, db_comment="Halo's number of the ticket that this is about")
+    agreed_status = models.IntegerField(null=True, db_comment="Halo's number of the status that was agreed_state then")
     agreed_at = models.DateTimeField(null=True, db_comment="when both sides were last seen in step")
     asked = models.BooleanField(default=False, db_comment="both states were changed, and a person was asked")
     decided = models.TextField(default="", db_comment="the side that a person has decided for: halo or insightidr")

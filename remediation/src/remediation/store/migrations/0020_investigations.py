@@ -78,6 +78,10 @@ class Migration(migrations.Migration):
                     "agreed_ticket",
                     models.BigIntegerField(db_comment="Halo's number of the ticket that this is about", null=True),
                 ),
+                (
+                    "agreed_status",
+                    models.IntegerField(db_comment="Halo's number of the status that was agreed_state then", null=True),
+                ),
                 ("agreed_at", models.DateTimeField(db_comment="when both sides were last seen in step", null=True)),
                 (
                     "asked",
