@@ -44,10 +44,8 @@ demo-remediation: ## findings of a stand-in console to tickets and back
 serve: ## the service on its own database (ARGS="--address HOST:PORT --data DIR"; DEMO=1: with stand-ins and a world to look at)
 	@$(call remediation,-m $(if $(DEMO),stand_ins.serve,remediation.cli serve) $(ARGS))
 
-# Measuring coverage takes more than half as much time again, so only CI does it always.
+# Measuring coverage takes more than half as much time again, so a job of its own does it (.github/workflows/ci.yml).
 cov = $(if $(COVERAGE),--cov --cov-report=term)
-# That of the service would take CI close to its half hour: COVERAGE=plugin leaves it out.
-cov-remediation = $(if $(filter-out plugin,$(COVERAGE)),$(cov))
 
 test: test-plugin test-remediation ## run all tests (COVERAGE=1: measure lines and branches, and fail below the floors)
 
@@ -56,7 +54,7 @@ test-plugin: ## the plugin's tests (TESTS=... for some)
 
 test-remediation: ## the service's tests, mypy, its pages in a browser, and the store's tests on PostgreSQL 15
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov-remediation))
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov))
 	@$(MAKE) --no-print-directory test-browser test-postgres15
 
 # Usage: $(call in-browser,WHAT,ARGUMENTS) runs python with Chromium, or says why not.
