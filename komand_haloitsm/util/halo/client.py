@@ -294,8 +294,10 @@ class HaloClient:
         return self._closed_tickets.are_hidden()
 
     def call(self, request: Request) -> Response:
-        """A request that no other method sends, as one operation. Raises HaloError, and UncertainWrite where one that is
-        not repeatable may have been carried out."""
+        """A request that no other method sends, as one operation.
+
+        Raises HaloError, and UncertainWrite where one that is not repeatable may have been carried out.
+        """
         return self._session.begin().call(request)
 
     def reader(self, policy: RetryPolicy) -> TicketReader:

@@ -60,8 +60,8 @@ class Tracked:
 
     ``is_gone``: InsightIDR has it no more. ``unread``: why some of it could not be read. ``halo_agent`` is the e-mail
     address of who has the ticket, empty for nobody, None for an agent without one. ``agreed`` and ``agreed_assignee``
-    are what both sides last had, and ``agreed_status`` is the number of Halo's status at that time. ``tied``: the ticket
-    was there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``,
+    are what both sides last had, and ``agreed_status`` is the number of Halo's status then. ``tied``: the ticket was
+    there already, chosen by a person or made by another product. ``carried`` is what was carried, as ``told_of``,
     ``from_halo`` and ``from_idr`` name it. ``notes`` and ``comments`` are those that people wrote in Halo and in
     InsightIDR. ``marks`` are those of our comments in Halo (``domain.marks``).
 
