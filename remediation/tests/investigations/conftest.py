@@ -15,7 +15,7 @@ from remediation.domain.investigation_settings import InvestigationSettings
 from remediation.domain.plan import Plan
 from remediation.investigations.insightidr import InsightIdr
 from remediation.investigations.run import InvestigationRun
-from remediation.investigations.source import change_settings
+from remediation.investigations.source import Details, settings_of, store_source
 from remediation.store import models
 from remediation.tickets.apply import Outcome
 from remediation.tickets.budget import Budget
@@ -67,7 +67,9 @@ class Desk:
 
     def how(self, **changes: Any) -> None:
         self.source.refresh_from_db()
-        change_settings(self.source, changes)
+        details = Details(self.source.name, self.source.settings["url"])
+        chosen = InvestigationSettings.from_table({**settings_of(self.source).to_table(), **changes})
+        store_source(details, chosen, "", self.source)
 
     def client(self, connection: models.Connection, before_request: Callable[[], None]) -> HaloClient:
         """A client that knows nothing of those before it, which may have had another Halo at the same port."""

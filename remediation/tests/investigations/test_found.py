@@ -59,7 +59,9 @@ def test_one_investigation_that_cannot_be_read_holds_up_no_other(desk: Desk) -> 
 
 def test_comments_that_cannot_be_read_hold_up_no_other(desk: Desk) -> None:
     desk.how(comments_back=True)
-    bad, good = desk.idr.investigate("Bad one"), desk.idr.investigate("Good one")
+    # The older one is read first, and meets the fault.
+    bad = desk.idr.investigate("Bad one", created=desk.now - timedelta(hours=1))
+    good = desk.idr.investigate("Good one")
     desk.look()
     desk.idr.set_status(good, "WAITING")
     desk.idr.faulty, desk.idr.faults = "GET .*/comments", [Fault.REDIRECT]

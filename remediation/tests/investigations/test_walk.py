@@ -6,7 +6,6 @@ lost, doubled, late, forged and out of order. ``make walk`` takes many stories i
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -17,10 +16,8 @@ from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import HealthCheck, Phase
-from hypothesis import settings as limits
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from halo_emulator import Fault as HaloFault
 from halo_emulator import HaloEmulator
@@ -37,12 +34,12 @@ from remediation.tickets.webhook import new_webhook
 from stand_ins.insightidr import Fault, Idr
 from tests.conftest import django_on, drop_database, make_database
 from tests.halo_webhook import Deliveries
+from tests.stories import STORIES, walk
 from tests.sudden_end import Death, dying
 from tests.tickets.test_interruptions import CALLS
 
 from tests.investigations.conftest import CLOSED, IN_PROGRESS, MARCUS, NEW, ON_HOLD, PRIYA, Desk
 
-STORIES = int(os.environ.get("HALOITSM_WALK", "8"))
 STATES = {"OPEN": NEW, "INVESTIGATING": IN_PROGRESS, "WAITING": ON_HOLD, "CLOSED": CLOSED}
 IDR_CALLS = ("listed", "read", "alerts", "comments", "comment", "set_state", "assign")
 WRITES = (
@@ -284,14 +281,5 @@ def test_days(postgres: str, migrated: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lease, "LASTS", 1.0)
     Days.make, Days.patch = staticmethod(make), monkeypatch  # type: ignore[assignment]
     Days.happened.clear()
-    run_state_machine_as_test(
-        Days,
-        settings=limits(
-            max_examples=STORIES,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        ),
-    )
+    walk(Days)
     print(f"\nWhat happened in {STORIES} stories:", dict(sorted(Days.happened.items())))

@@ -6,7 +6,6 @@ while the database starts again. ``make walk`` takes many stories instead of a f
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import Counter
@@ -20,10 +19,8 @@ from uuid import uuid4
 import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
-from hypothesis import HealthCheck, Phase
-from hypothesis import settings as limits
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from halo_emulator import Fault
 from haloitsm_client import HaloError
@@ -41,6 +38,7 @@ from remediation.tickets.world import findings_of
 from tests.conftest import django_on, drop_database, make_database
 from tests.halo_webhook import Deliveries
 from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
+from tests.stories import STORIES, walk
 from tests.sudden_end import Death, dying
 from tests.tickets.test_interruptions import CALLS
 
@@ -56,7 +54,6 @@ PEOPLE_SET = (1, 2, 40, 41, 42, 43)
 ENDS = (41, 43)
 ALIVE = ("open", "unconfirmed")
 
-STORIES = int(os.environ.get("HALOITSM_WALK", "8"))
 # Seconds. Short, because each death is followed by a wait for its end.
 LEASE = 1.0
 # What becomes of a child, as often as it stands there.
@@ -398,14 +395,5 @@ def test_days(postgres: str, embedded: EmbeddedPostgres, migrated: str, monkeypa
     monkeypatch.setenv("REMEDIATION_KEY", Fernet.generate_key().decode())
     Days.make, Days.patch, Days.server = staticmethod(make), monkeypatch, embedded  # type: ignore[assignment]
     Days.happened.clear()
-    run_state_machine_as_test(
-        Days,
-        settings=limits(
-            max_examples=STORIES,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        ),
-    )
+    walk(Days)
     print(f"\nWhat happened in {STORIES} stories:", dict(sorted(Days.happened.items())))

@@ -35,9 +35,9 @@ def add(
     with opened(data):
         from ..domain.investigation_settings import InvestigationSettings
         from ..investigations import source as sources
+        from ..sources.scanner import Unfit
         from ..store import models
         from ..store.projects import NotMade
-        from ..store.secrets import seal
 
         known = models.InvestigationSource.objects.filter(name=name).first()
         stored: dict[str, Any] = known.settings if known else {}
@@ -53,12 +53,9 @@ def add(
             )
             secret = os.environ.get(KEY, "")
             of = one(models.Connection.objects, connection, "connection") if connection else None
-            sources.require_secret(details, secret, known)
-            sealed = seal(secret) if secret or known is None else known.secret
-            table = {"url": details.url, "ca": details.ca}
-            sources.client_of(models.InvestigationSource(settings=table, secret=sealed)).check()
+            sources.client_of(sources.typed(details, secret, known)).check()
             row = sources.store_source(details, how, secret, known, of)
-        except sources.Unfit as error:
+        except Unfit as error:
             more = f" Its key is read from {KEY}." if error.field == "secret" else ""
             raise Refused(f"{error}{more}") from None
         except (NotMade, ValueError) as error:

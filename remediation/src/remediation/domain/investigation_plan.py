@@ -13,9 +13,10 @@ from datetime import datetime
 
 from . import template
 from .investigation import Alert, Comment, Investigation, State
-from .investigation_settings import UNDECIDED, InvestigationSettings
+from .investigation_settings import UNDECIDED, USUAL_STATES, InvestigationSettings
 from .marks import mark
 from .plan import Kind, NotDone, Plan, Step, digest
+from .status import numbers_by_name
 from .ticket import gone
 
 # So many alerts are named in a ticket, and so much of a comment is carried.
@@ -34,6 +35,25 @@ class StateMap:
     write: Mapping[State, int] = field(default_factory=dict)
     reads: Mapping[int, State] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: InvestigationSettings, names: Mapping[int, str]) -> StateMap:
+        """The settings' names of statuses as Halo's numbers; the usual ones where nobody has said otherwise.
+
+        A name that Halo does not have stops only what needs it.
+        """
+        by_name = numbers_by_name(names)
+        usual = {state.value: name for state, name in USUAL_STATES.items() if name.casefold() in by_name}
+        chosen = {word: name for word, name in {**usual, **settings.states}.items() if name}
+        return cls(
+            {State(word): by_name[name.casefold()] for word, name in chosen.items() if name.casefold() in by_name},
+            {
+                by_name[name.casefold()]: State(word)
+                for name, word in settings.reads.items()
+                if name.casefold() in by_name
+            },
+            tuple(sorted(name for name in {*chosen.values(), *settings.reads} if name.casefold() not in by_name)),
+        )
 
     def read(self, status: int | None) -> tuple[State, ...]:
         """The states that a status of Halo's stands for: several where several are written as it, none where nobody

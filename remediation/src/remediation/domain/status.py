@@ -70,7 +70,7 @@ class StatusMap:
 
         ``reading``: our status for each further name of the instance's. Of two statuses of one name the older counts.
         """
-        by_name = {name.casefold(): number for number, name in sorted(names.items(), reverse=True)}
+        by_name = numbers_by_name(names)
 
         def number_of(name: str) -> int:
             if name.casefold() not in by_name:
@@ -147,6 +147,11 @@ class StatusMap:
         if len(ours) > 1:
             return Status.AWAITING_VERIFICATION
         return ours[0] if ours else None
+
+
+def numbers_by_name(names: Mapping[int, str]) -> dict[str, int]:
+    """The numbers of an instance's statuses by their names in small letters; of two of one name the older counts."""
+    return {name.casefold(): number for number, name in sorted(names.items(), reverse=True)}
 
 
 def of_parent(children: Iterable[Status]) -> Status | None:

@@ -6,17 +6,15 @@ journal, approvals and audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
 
-from ..domain.investigation import State
 from ..domain.investigation_plan import Agreed, StateMap, listed_alerts
 from ..domain.investigation_plan import plan as plan_of
-from ..domain.investigation_settings import USUAL_STATES, InvestigationSettings
 from ..domain.plan import CREATES, OF_INVESTIGATIONS, Kind, Plan, Step
 from ..sources.answer_part import storable
 from ..store import models
@@ -99,7 +97,7 @@ class InvestigationRun(ProjectRun):
             now=now,
         )
         tracked = tracking.tracked()
-        made = plan_of(settings, state_map(settings, self._statuses.names), frozenset(emails.values()), tracked)
+        made = plan_of(settings, StateMap.of(settings, self._statuses.names), frozenset(emails.values()), tracked)
         self._agreed = dict(made.agreed)
         self._noted = tracking.noted
         return made.plan
@@ -109,16 +107,11 @@ class InvestigationRun(ProjectRun):
         rows = models.Investigation.objects.filter(source=self._source).select_related("ticket")
         for row in rows.filter(rrn__in=self._agreed):
             agreed = self._agreed[row.rrn]
-            news = (
-                {}
-                if agreed.state is None
-                else {
-                    "agreed_state": agreed.state.value,
-                    "decided": "",
-                    "asked": False,
-                }
-            )
-            news |= {} if agreed.assignee is None else {"agreed_assignee": agreed.assignee}
+            news: dict[str, str | bool] = {}
+            if agreed.state is not None:
+                news |= {"agreed_state": agreed.state.value, "decided": "", "asked": False}
+            if agreed.assignee is not None:
+                news["agreed_assignee"] = agreed.assignee
             if news and row.ticket:
                 agree(row, row.ticket, **news)
             if agreed.asks:
@@ -149,36 +142,36 @@ class InvestigationRun(ProjectRun):
         """New tickets do, where they are too many. What is said and set meanwhile is not held up by them."""
         return step.kind is Kind.CREATE
 
-    def _with_alerts(self, steps: Sequence[Step]) -> tuple[tuple[Step, ...], str]:
+    def _with_alerts(self, steps: Sequence[Step]) -> tuple[tuple[Step, ...], dict[str, str]]:
         """The steps, each new ticket with the alerts of its investigation: they are read once, when it is made.
 
-        Where InsightIDR is away, the other tickets are left for the next run; then also why.
+        Where InsightIDR is away, the other tickets are left for the next run: also why, by the keys of their steps.
         """
-        whole, away = [], ""
+        whole, left, away = [], dict[str, str](), ""
         for step in steps:
             if step.kind is not Kind.CREATE:
                 whole.append(step)
                 continue
             if away:
+                left[step.key] = away
                 continue
             try:
                 alerts = listed_alerts(self._idr.alerts(step.ticket_key))
             except IdrAway as error:
-                away = str(error)
+                left[step.key] = away = str(error)
                 continue
             except IdrError as error:
                 alerts = f"Its alerts could not be read. {error.cause}"
             text = f"{step.body['details']}\n\n{storable(alerts)}"
             whole.append(replace(step, body={**step.body, "details": text}))
-        return tuple(whole), away
+        return tuple(whole), left
 
     def _carried_out(self, applier: Applier, plan: Plan, stored: models.Plan, journal: Journal) -> Outcome:
         with journal.held():
             self._reserve(plan)
-        in_halo = [step for step in plan.steps if step.kind not in OF_INVESTIGATIONS]
-        steps, away = self._with_alerts(in_halo)
-        outcome = applier.apply(Plan(steps), stored)
-        outcome.waiting |= {step.key: away for step in in_halo if away and step.key not in {one.key for one in steps}}
+        in_halo, left_out = self._with_alerts([step for step in plan.steps if step.kind not in OF_INVESTIGATIONS])
+        outcome = applier.apply(Plan(in_halo), stored)
+        outcome.waiting |= left_out
         writer = InvestigationWriter(self._project, self._idr, journal=journal, now=self._now, say=self._say)
         writer.apply([step for step in plan.steps if step.kind in OF_INVESTIGATIONS], stored, outcome)
         left = {step.ticket_key for step in plan.steps if step.key not in outcome.done}
@@ -187,18 +180,3 @@ class InvestigationRun(ProjectRun):
             done = models.Investigation.objects.filter(source=self._source, rrn__in=self._noted - left)
             done.update(notes_due=False)
         return outcome
-
-
-def state_map(settings: InvestigationSettings, names: Mapping[int, str]) -> StateMap:
-    """The settings' names of statuses as Halo's numbers; the usual ones where nobody has said otherwise.
-
-    A name that Halo does not have stops only what needs it.
-    """
-    by_name = {name.casefold(): number for number, name in sorted(names.items(), reverse=True)}
-    usual = {state.value: name for state, name in USUAL_STATES.items() if name.casefold() in by_name}
-    chosen = {word: name for word, name in {**usual, **settings.states}.items() if name}
-    return StateMap(
-        {State(word): by_name[name.casefold()] for word, name in chosen.items() if name.casefold() in by_name},
-        {by_name[name.casefold()]: State(word) for name, word in settings.reads.items() if name.casefold() in by_name},
-        tuple(sorted(name for name in {*chosen.values(), *settings.reads} if name.casefold() not in by_name)),
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +9,13 @@ from django.db import transaction
 
 from ..domain.investigation_settings import InvestigationSettings
 from ..domain.names import refused
+from ..sources.authorities import file_of
+from ..sources.scanner import Unfit, require_authority
 from ..store import models
 from ..store.json_keys import change_keys
 from ..store.projects import create_project
 from ..store.secrets import open_, seal
 from ..store.versions import change_version
-from ..sources.authorities import file_of
 from .insightidr import InsightIdr, base_address
 
 # Minutes between two looks.
@@ -24,14 +23,6 @@ USUAL_EVERY = 5
 # For who waits at a page, in seconds.
 PAGE_LIMITS = {"connect_timeout": 4.0, "read_timeout": 8.0, "longest": 20.0}
 _HOW = "how"
-
-
-class Unfit(ValueError):
-    """A detail that does not fit. ``field`` is the name of the detail; the text is for the person who gave it."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def store_source(
     """
     _require_fit(details)
     require_secret(details, secret, known)
-    table = {"url": details.url, "every": details.every, "ca": details.ca, _HOW: settings.to_table()}
+    table = {**_place_of(details), _HOW: settings.to_table()}
     if known is not None:
         if known.settings["url"] != details.url and known.investigations.exists():
             raise Unfit("url", "Investigations of another organisation are another source. Add it under another name.")
@@ -114,12 +105,15 @@ def require_secret(details: Details, secret: str, known: models.InvestigationSou
         raise Unfit("secret", "Give the API key. A stored one is sent to no other address than it was given for.")
 
 
-def change_settings(source: models.InvestigationSource, changes: Mapping[str, Any], version: int | None = None) -> None:
-    """Change some of how its investigations and tickets stand for each other. Raises ValueError, ChangedMeanwhile."""
-    settings = InvestigationSettings.from_table({**settings_of(source).to_table(), **changes})
-    with transaction.atomic():
-        change_version(source, source.version if version is None else version)
-        change_keys(source, "settings", {_HOW: settings.to_table()})
+def typed(details: Details, secret: str, known: models.InvestigationSource | None) -> models.InvestigationSource:
+    """A source that is not stored, with what somebody typed in, to be tried. Raises Unfit like ``require_secret``."""
+    require_secret(details, secret, known)
+    sealed = seal(secret) if secret or known is None else known.secret
+    return models.InvestigationSource(name=details.name, settings=_place_of(details), secret=sealed)
+
+
+def _place_of(details: Details) -> dict[str, Any]:
+    return {"url": details.url, "every": details.every, "ca": details.ca}
 
 
 def _require_fit(details: Details) -> None:
@@ -128,8 +122,4 @@ def _require_fit(details: Details) -> None:
     address_of("", details.url)
     if details.every < 1:
         raise Unfit("every", "A look every minute is the most that there is.")
-    if details.ca:
-        try:
-            ssl.create_default_context(cadata=details.ca)
-        except (ssl.SSLError, ValueError):
-            raise Unfit("ca", "This is no certificate in PEM form, which begins with BEGIN CERTIFICATE.") from None
+    require_authority(details.ca)

@@ -14,10 +14,11 @@ from ..folder_check import Checked
 from ..investigations import source as investigations
 from ..reachable import NotReachable, require_reachable
 from ..sources.reading import is_read, log_in
+from ..sources.scanner import Unfit
 from ..store import models
 from ..store.migrated import missing
 from ..store.sealed import unopened
-from ..store.secrets import key_place, seal
+from ..store.secrets import key_place
 from ..tickets import run
 from ..tickets.instance import Instance, Options
 from ..tickets.lists import KINDS
@@ -116,12 +117,9 @@ def check_typed_investigations(
     than where it was given for."""
     try:
         require_reachable(details.url, settings.NETWORKS)
-        investigations.require_secret(details, secret, known)
-        sealed = seal(secret) if secret or known is None else known.secret
-        table = {"url": details.url, "ca": details.ca}
-        typed = models.InvestigationSource(name=details.name, settings=table, secret=sealed)
+        typed = investigations.typed(details, secret, known)
         investigations.client_of(typed, **investigations.PAGE_LIMITS).check()
-    except investigations.Unfit as error:
+    except Unfit as error:
         return Checked("Sign-in", str(error), False)
     except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
         return Checked("Sign-in", at_a_page(error), False)

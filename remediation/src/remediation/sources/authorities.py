@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tempfile
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,14 @@ from pathlib import Path
 from django.conf import settings
 
 from ..data_folder import make_data_folder
+
+
+def require_certificates(certificates: str) -> None:
+    """Raises ValueError for what is none, with the reason for the person who pasted it."""
+    try:
+        ssl.create_default_context(cadata=certificates)
+    except (ssl.SSLError, ValueError):
+        raise ValueError("This is no certificate in PEM form, which begins with BEGIN CERTIFICATE.") from None
 
 
 def file_of(certificates: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from ..store import models
 from ..store.json_keys import change_keys
 from ..store.secrets import seal
 from ..store.versions import change_version
+from .authorities import require_certificates
 from .insightvm_cloud import region_url
 from .reading import CLOUD, CONSOLE, KINDS, TENABLE
 
@@ -74,11 +74,16 @@ def require_fit(details: Details) -> None:
         raise Unfit(
             "user", "A key of InsightVM's cloud has no user." if details.user else "Give its user, or access key."
         )
-    if details.ca:
-        try:
-            ssl.create_default_context(cadata=details.ca)
-        except (ssl.SSLError, ValueError):
-            raise Unfit("ca", "This is no certificate in PEM form, which begins with BEGIN CERTIFICATE.") from None
+    require_authority(details.ca)
+
+
+def require_authority(certificates: str) -> None:
+    """Raises Unfit where certificates are given and are none."""
+    try:
+        if certificates:
+            require_certificates(certificates)
+    except ValueError as error:
+        raise Unfit("ca", str(error)) from None
 
 
 def store_scanner(

@@ -151,11 +151,8 @@ def agree(investigation: models.Investigation, row: models.Ticket, **agreed: str
     """Keep what an investigation and its ticket agree on. What was agreed with another ticket is forgotten."""
     if investigation.agreed_ticket != row.halo_id:
         agreed = {"agreed_state": "", "agreed_assignee": "", "asked": False, **agreed}
-    models.Investigation.objects.filter(pk=investigation.pk).update(
-        **agreed,
-        agreed_ticket=row.halo_id,
-        **({"agreed_status": row.halo_status_id} if "agreed_state" in agreed else {}),
-    )
+    status = {"agreed_status": row.halo_status_id} if "agreed_state" in agreed else {}
+    models.Investigation.objects.filter(pk=investigation.pk).update(**agreed, **status, agreed_ticket=row.halo_id)
 
 
 def keep_carried(investigation: models.Investigation, what: str, now: datetime, other: str = "") -> None:

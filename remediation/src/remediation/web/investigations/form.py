@@ -17,8 +17,9 @@ from ...domain.investigation_settings import (
     InvestigationSettings,
 )
 from ...investigations.insightidr import REGIONS
-from ...investigations.source import USUAL_EVERY, Details, Unfit, address_of
+from ...investigations.source import USUAL_EVERY, Details, address_of
 from ...reachable import NotReachable, require_reachable
+from ...sources.scanner import Unfit
 from ...store import models
 
 LONGEST_PAUSE = 24 * 60

@@ -7,6 +7,7 @@ from ...domain.investigation_settings import PRIORITIES
 from ...store import models
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
+from ..tickets.rows import HALO_STATUS
 
 _RANKS = " ".join(f"WHEN '{word}' THEN {len(PRIORITIES) - place}" for place, word in enumerate(PRIORITIES))
 
@@ -33,12 +34,7 @@ def investigations() -> Listing:
             ),
             Column("assignee", "Assigned", "investigation.assignee"),
             Column("number", "Ticket", "ticket.halo_id", "text", "coalesce(ticket.halo_id, -1)", "bigint"),
-            Column(
-                "halo_status",
-                "In HaloITSM",
-                "coalesce(connection.settings->'halo_statuses'->>(ticket.halo_status_id::text), "
-                "ticket.halo_status_id::text)",
-            ),
+            HALO_STATUS,
             Column(
                 "agreed",
                 "In step",

@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from ...domain.investigation_settings import USUAL_STATES
-from ...investigations.source import Unfit, settings_of, store_source
+from ...investigations.source import settings_of, store_source
 from ...jobs.check import check_typed_investigations
 from ...jobs.tasks import ask_to_plan
+from ...sources.scanner import Unfit
 from ...store import audit, models
 from ...store.projects import NotMade
 from ...store.versions import ChangedMeanwhile

@@ -7,6 +7,12 @@ from ...store import models
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
+# Of a connection and a ticket: the name of Halo's status, its number where the name is not known.
+HALO_STATUS = Column(
+    "halo_status",
+    "In HaloITSM",
+    "coalesce(connection.settings->'halo_statuses'->>(ticket.halo_status_id::text), ticket.halo_status_id::text)",
+)
 _ENDED = ", ".join(f"'{status.value}'" for status in Status if status in ENDED)
 # The tickets of what is looked up first, by their indexes. These compare as the database does by itself.
 _TOLD_OF = """ticket.id IN (
@@ -41,12 +47,7 @@ def tickets() -> Listing:
             Column("title", "Title", "ticket.title"),
             Column("number", "Number", "ticket.halo_id", "text", "ticket.halo_id", "bigint"),
             Column("status", "Status", "nullif(ticket.status, '')"),
-            Column(
-                "halo_status",
-                "In HaloITSM",
-                "coalesce(connection.settings->'halo_statuses'->>(ticket.halo_status_id::text), "
-                "ticket.halo_status_id::text)",
-            ),
+            HALO_STATUS,
             Column("project", "Project", "project.name", order='lower(project.name) COLLATE "C"', order_type="text"),
             Column("assigned", "Assigned", "ticket.assigned"),
             Column("due", "Due", "ticket.due", "day", "coalesce(ticket.due, 'infinity')", "date"),
