@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import connection
+from django.utils import timezone
 
 from halo_emulator import HaloEmulator
-from remediation.jobs.tasks import ask_to_reconcile, look_for_due_names, look_up
+from remediation.jobs.status import status
+from remediation.jobs.tasks import ask_to_reconcile, look_for_due_names, look_up, reconcile
 from remediation.jobs.work import run_project
 from remediation.store import models
 from remediation.tickets.mapped_names import LOOKED_UP
@@ -25,13 +28,14 @@ def test_a_worker_finds_and_puts_right(
     assert ask_to_reconcile(web.connection_id, apply=False) and not ask_to_reconcile(web.connection_id, apply=False)
     running = worker()
     runs = models.Run.objects.filter(kind="reconcile", detail__connection=web.connection_id)
-    wait_until(lambda: runs.exclude(finished=None).count() == 1)
-    (dry,) = runs
+    wait_until(lambda: runs.exclude(finished=None).exists())
+    dry = runs.earliest("pk")
     assert dry.outcome == "held" and [one["kind"] for one in dry.detail["found"]] == ["unknown"]
     assert models.Ticket.objects.count() == 1
     ask_to_reconcile(web.connection_id, apply=True)
-    wait_until(lambda: runs.exclude(finished=None).count() == 2)
-    assert runs.latest("pk").outcome == "done" and models.Ticket.objects.count() == 2
+    applied = runs.filter(detail__applied=True)
+    wait_until(lambda: applied.exclude(finished=None).exists())
+    assert applied.get().outcome == "done" and models.Ticket.objects.count() == 2
     made = set(halo.tickets)
     run_project(web)
     assert set(halo.tickets) == made
@@ -50,3 +54,30 @@ def test_names_are_looked_up_once_a_day(project: Project, halo: HaloEmulator) ->
         cursor.execute("DELETE FROM procrastinate_jobs")
     look_for_due_names(0)
     assert not waiting_jobs()
+
+
+def test_tickets_are_compared_once_a_day_and_what_differs_is_told(project: Project, halo: HaloEmulator) -> None:
+    web = project("web")
+    look_for_due_names(0)
+    assert waiting_jobs() == [f"names-{web.connection_id}"], "there is no ticket to compare yet"
+    run_project(web)
+    ticket = models.Ticket.objects.exclude(key="project").get()
+    # A person's word is read back by the next run, and nobody has to do anything about it.
+    halo.change_ticket(ticket.halo_id, status_id=2)
+    look_for_due_names(0)
+    assert f"reconcile-{web.connection_id}-0" in waiting_jobs()
+    reconcile(web.connection_id, 0)
+    assert models.Run.objects.get(kind="reconcile").detail["found"] and status()["connections"][0]["different"] == 0
+    halo.delete_ticket(ticket.halo_id)
+    reconcile(web.connection_id, 0)
+    told = status()
+    assert told["connections"][0]["different"] == 1 and not told["ok"]
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    look_for_due_names(0)
+    assert f"reconcile-{web.connection_id}-0" not in waiting_jobs()
+    models.Run.objects.filter(kind="reconcile").update(started=timezone.now() - timedelta(days=1))
+    look_for_due_names(0)
+    assert f"reconcile-{web.connection_id}-0" in waiting_jobs()
+    reconcile(web.connection_id, 1)
+    assert status()["connections"][0]["different"] == 0

@@ -78,6 +78,8 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         for halo in value["connections"]:
             lines.append(_requests_line(halo["connection"], halo["requests"]))
             lines += [f"  needs you: {text}" for text in halo["vanished"]]
+            if halo["different"]:
+                lines.append(f"  needs you: {halo['different']} tickets differ. See: remediation reconcile")
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:
             raise typer.Exit(Ending.HELD)

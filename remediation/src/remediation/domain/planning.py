@@ -173,6 +173,8 @@ def _decide(world: World, ticket: Ticket, key: str, rows: Rows, steps: list[Step
     if ticket.missing:
         not_done.append(NotDone(ticket.name, gone(ticket.halo_id), needs_person=True))
         return
+    if ticket.retyped:
+        not_done.append(NotDone(ticket.name, f"{ticket.retyped}: what that type does not have is refused"))
     moved = key if key != ticket.key else ""
     findings = _findings_of(ticket, key, rows)
     decision = decide(

@@ -103,7 +103,8 @@ class Ticket:
     it go on, and the service has forgotten a detached one. ``tied``: in words, who tied its findings to this ticket of
     Halo's, which has not been told so yet.
 
-    ``rescan``: what was asked of the scanner when a person called it done, or why nothing was.
+    ``rescan``: what was asked of the scanner when a person called it done, or why nothing was. ``retyped``: in words,
+    that somebody gave it another type, "" where nobody did.
 
     Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
@@ -126,6 +127,7 @@ class Ticket:
     detached: str = ""
     tied: str = ""
     rescan: str = ""
+    retyped: str = ""
     numbers: str = ""
     numbers_told: date | None = None
 

@@ -16,6 +16,7 @@ from ..sources.excepting import most_of
 from ..store import models
 from ..tickets.budget import Budget
 from ..tickets.mapped_names import LOOKED_UP, gone_names
+from .comparison import different
 from .rescue import SILENCE
 from .work import EXCEPTIONS
 
@@ -30,14 +31,15 @@ def status(most: int | None = None) -> dict[str, Any]:
     is not ok), the ``warnings`` of a week, and why its newest run did not end well (``wrong``, "" where it did). Of
     each source: its name (``source``), when it was last ``read`` in whole, and why its newest reading did not end well
     (``wrong``). ``feeds`` are those that are on, as ``feeds()`` has them. Of each connection: its name
-    (``connection``), the ``requests`` to its Halo (``tickets.budget.Budget.shown``), and a text for each name that it
-    or a project uses and that its Halo does not have (``vanished``), as of ``looked_up``.
+    (``connection``), the ``requests`` to its Halo (``tickets.budget.Budget.shown``), a text for each name that it or
+    a project uses and that its Halo does not have (``vanished``), as of ``looked_up``, and how many of its tickets were
+    found to differ (``different``).
     """
     projects = [_of_project(row, most) for row in models.Project.objects.order_by("position")]
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
     read = [one for one in feeds() if one["address"]]
     connections = [_of_connection(row) for row in models.Connection.objects.order_by("name")]
-    wrong = [one["wrong"] for one in (*sources, *read)] + [one["vanished"] for one in connections]
+    wrong = [one["wrong"] for one in (*sources, *read)] + [one["vanished"] or one["different"] for one in connections]
     well = not any(map(_waits, projects)) and not any(wrong)
     return {"projects": projects, "sources": sources, "feeds": read, "connections": connections, "ok": well}
 
@@ -98,6 +100,7 @@ def _of_connection(row: models.Connection) -> dict[str, Any]:
         "requests": Budget(row, timezone.now).shown(),
         "looked_up": names.get("at"),
         "vanished": gone_names(row),
+        "different": different(row),
     }
 
 

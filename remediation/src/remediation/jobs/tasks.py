@@ -31,6 +31,7 @@ from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
 from . import enrich, uploads, work
+from .comparison import is_comparison_due
 from .incoming import forget_unfinished
 from .rescans import rescans
 from .watched_folder import ready, take_in_folder
@@ -256,10 +257,14 @@ def look_up(connection_id: int) -> None:
 @app.periodic(cron="*/10 * * * *", periodic_id=NAMES)
 @app.task(name=NAMES, lock=NAMES, queueing_lock=NAMES)
 def look_for_due_names(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
-    """Ask for such a look once a day; where HaloITSM was away, at each turn of this."""
+    """Ask for such a look once a day, and for a comparison of all tickets; where HaloITSM was away, at each turn of
+    this. No list of changes tells of a ticket that was deleted or merged."""
+    now = timezone.now()
     for row in models.Connection.objects.order_by("pk"):
-        if is_due(row, timezone.now()):
+        if is_due(row, now):
             ask_to_look_up(row.pk)
+        if is_comparison_due(row, now):
+            ask_to_reconcile(row.pk, apply=False)
 
 
 @app.task(name="import_folder")

@@ -466,6 +466,7 @@ class Ticket(models.Model):
     status = models.TextField(default="", db_comment="ours; empty: Halo's is not mapped")
     halo_status_id = models.IntegerField(null=True)
     halo_changed = models.DateTimeField(null=True, db_comment="its last change in Halo, by Halo's clock")
+    webhook = models.DateTimeField(null=True, db_comment="when one told of it that was not followed yet")
     agreed_status = models.TextField(default="", db_comment="ours, when both sides last had the same")
     agreed_at = models.DateTimeField(null=True)
     assigned = models.TextField(default="")

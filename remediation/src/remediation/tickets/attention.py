@@ -26,6 +26,7 @@ from .journal import Journal
 from .inventory import reference_of
 from .keeping import TIED, found_by
 from .references import OURS
+from .retyped import RETYPED, TYPE
 from .twins import UNLOOKED
 
 PAUSED, DETACHED, FORGOTTEN = "paused", "detached", "forgotten"
@@ -147,7 +148,7 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
         row.title, row.assigned, row.due = str(ticket.get("summary") or ""), "", None
         row.save()
         told = f"{by} tied what ticket {before} stood for to this ticket: findings of a vulnerability scanner."
-        over = [TYING, NOT_TIED, "missing", "settling", "listed", "reopened", "taken_back", "released"]
+        over = [TYING, NOT_TIED, "missing", "settling", "listed", "reopened", "taken_back", "released", TYPE, RETYPED]
         change_keys(row, "note", {TIED: told, TIED_AT: now.isoformat()}, without=over)
         journal.note(models.Journal.Event.DONE, row, None, {"tied": number, "before": before, "by": by}, now)
     return f"What ticket {before} stood for is tied to ticket {number}, which is told so by the next run."

@@ -48,12 +48,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Shown:
-    """What Halo shows of a ticket now. ``status_id`` is the instance's own; ``changed`` its last update."""
+    """What Halo shows of a ticket now. ``status_id`` is the instance's own, as ``type_id`` is, which is None where Halo
+    does not tell it; ``changed`` its last update."""
 
     halo_id: int
     status_id: int | None
     agent_id: int | None
     changed: datetime | None
+    type_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -278,9 +280,15 @@ class Instance:
 
     def agent_name(self, number: int) -> str:
         """The name of an agent, "" where there is none. Raises HaloError."""
-        return next(
-            (str(row.get("name")) for row in self._client.lookups.rows("agent") if as_id(row.get("id")) == number), ""
-        )
+        return self._name("agent", number)
+
+    def type_name(self, number: int) -> str:
+        """The name of a ticket type, its number where there is none. Raises HaloError."""
+        return self._name("tickettype", number) or f"type {number}"
+
+    def _name(self, kind: str, number: int) -> str:
+        rows = self._client.lookups.rows(kind)
+        return next((str(row.get("name")) for row in rows if as_id(row.get("id")) == number), "")
 
     def changes(self, since: str) -> Changes:
         """The tickets that changed since a moment of Halo's clock, closed ones too.
@@ -332,7 +340,9 @@ class Instance:
     def shown(row: Mapping[str, Any]) -> Shown:
         """What of a ticket as Halo has it the service keeps."""
         updated = SortKey.of(row.get("last_update")) or SortKey.of(row.get("lastactiondate"))
-        return Shown(as_id(row.get("id")) or 0, as_id(row.get("status_id")), as_id(row.get("agent_id")), updated.moment)
+        numbers = (as_id(row.get(name)) for name in ("status_id", "agent_id", "tickettype_id"))
+        status_id, agent_id, type_id = numbers
+        return Shown(as_id(row.get("id")) or 0, status_id, agent_id, updated.moment, type_id)
 
 
 def _custom_fields(values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Callable, Iterable, Mapping
+from typing import Callable, Collection, Iterable, Mapping
 
 from django.utils import timezone
 
@@ -17,9 +17,12 @@ from .instance import Instance, Shown
 from .journal import Journal
 from .keeping import RESCAN, TAKEN_BACK, UNASSIGNED, agent_of, keep_agent, keep_end, keep_status
 from .missing import found_again, is_missing, mark_missing
+from .retyped import keep_types, types_seen
 
 # So many missing tickets are looked for by themselves; more, by their parents' lists.
 _FEW = 10
+# So many tickets of which webhooks told are asked for by themselves in a reading; the others in the next ones.
+_MOST_TOLD = 50
 # In a connection's settings: the names of Halo's statuses by their numbers.
 STATUS_NAMES = "halo_statuses"
 
@@ -49,12 +52,18 @@ def read_back(
         shown += _lost(lost, known, instance)
     else:
         shown = _all(known, instance)
-        seen = {one.halo_id for one in shown}
+    seen = {one.halo_id for one in shown}
+    told = _told_of(known, seen if cursor else known.keys(), instance)
+    shown += filter(None, told.values())
+    gone = {number for number, one in told.items() if one is None} if cursor else known.keys() - seen
     agents = _new_agents(shown, known, instance)
+    types = types_seen(shown, known, instance.type_name)
     with journal.held():
-        if not cursor:
-            for number in known.keys() - seen:
-                mark_missing(known[number], now())
+        for number in gone:
+            mark_missing(known[number], now())
+        for row in (known[number] for number in {*told, *seen} & known.keys() if known[number].webhook):
+            # One that came meanwhile is another.
+            models.Ticket.objects.filter(pk=row.pk, webhook=row.webhook).update(webhook=None)
         changed = sum(
             shown_again(known[one.halo_id], one, statuses, journal, now) for one in shown if one.halo_id in known
         )
@@ -69,6 +78,7 @@ def read_back(
         models.Investigation.objects.filter(ticket__in=there).update(notes_due=True)
         for row, number, name in agents:
             keep_agent(row, number, name)
+        keep_types(types)
         skew = {} if changes.skew is None else {"skew": changes.skew}
         # By which pages name Halo's status of a ticket.
         names = {STATUS_NAMES: {str(number): name for number, name in statuses.names.items()}}
@@ -117,6 +127,13 @@ def _lost(lost: Mapping[int, models.Ticket], known: Mapping[int, models.Ticket],
     listed = {row.project_id for row in parents.values()}
     others = (instance.show(number) for number, row in lost.items() if row.project_id not in listed)
     return [*found, *(one for one in others if one is not None)]
+
+
+def _told_of(known: Mapping[int, models.Ticket], seen: Collection[int], instance: Instance) -> dict[int, Shown | None]:
+    """What Halo shows of the tickets of which webhooks told and that are not in its list of changes, by number."""
+    told = [row for number, row in known.items() if row.webhook and number not in seen]
+    told.sort(key=lambda row: row.webhook)
+    return {row.halo_id or 0: instance.show(row.halo_id or 0) for row in told[:_MOST_TOLD]}
 
 
 def _listed(parents: Iterable[int], instance: Instance) -> dict[int, Shown]:

@@ -27,6 +27,7 @@ from .journal import Journal
 from .keeping import AGENT, HEARD, UNASSIGNED, keep_agent, keep_made
 from .missing import is_missing, mark_missing
 from .read_back import shown_again
+from .retyped import TYPE
 from .run import ConnectionRun
 from .twins import UNLOOKED
 
@@ -208,7 +209,7 @@ def _kept(row: models.Ticket, types: Mapping[bool, int | None], parents: Mapping
         status=row.halo_status_id,
         agent=note.get(AGENT, None if is_assigned else UNASSIGNED),
         due=row.due,
-        type=told_of.get("type", types[is_parent]),
+        type=told_of.get("type", note.get(TYPE, types[is_parent])),
         parent=told_of.get("parent", None if is_parent else parents.get(row.project_id)),
         is_missing=is_missing(row),
         is_elsewhere=DETACHED in note or TIED_AT in note,

@@ -68,8 +68,11 @@ def projects_told(connection: models.Connection, body: bytes, now: datetime) -> 
     numbers = [notice.ticket_id for notice in notices(body)]
     silent = Q(webhook_heard=None) | Q(webhook_heard__lt=now - _HEARD_EVERY)
     models.Connection.objects.filter(silent, pk=connection.pk).update(webhook_heard=now)
-    told = models.Ticket.objects.filter(halo_id__in=numbers).values("project")
-    return list(models.Project.objects.filter(connection=connection, paused=False, pk__in=told).order_by("position"))
+    told = models.Ticket.objects.filter(halo_id__in=numbers, project__connection=connection)
+    # What is not in Halo's list of changes is asked for by itself: a ticket that was deleted or merged is in none.
+    told.update(webhook=now)
+    projects = models.Project.objects.filter(paused=False, pk__in=told.values("project"))
+    return list(projects.order_by("position"))
 
 
 def _store(connection: models.Connection, **fields: str | None) -> None:

@@ -23,6 +23,7 @@ from ..store.acceptances import as_known, holding
 from .attention import DETACHED, FORGOTTEN, PAUSED
 from .keeping import RESCAN, TIED
 from .references import parts_of
+from .retyped import RETYPED
 
 
 def world_of(project: models.Project, today: date) -> World:
@@ -102,6 +103,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
         rescan=note.get(RESCAN, ""),
+        retyped=note.get(RETYPED, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )

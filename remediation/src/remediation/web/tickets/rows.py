@@ -104,6 +104,14 @@ def tickets() -> Listing:
                 True,
             ),
             Filter(
+                "retyped",
+                "Of another type in HaloITSM",
+                "(ticket.note ? 'retyped') = (%(retyped)s = 'yes')",
+                "choice",
+                YES_NO,
+                True,
+            ),
+            Filter(
                 "said",
                 "Left alone",
                 "ticket.note ? %(said)s",
