@@ -21,7 +21,7 @@ PROJECT = {
     "fields": {"CFrisk": "$RISK_SCORE", "171": "x"},
     "parent_fields": {"CFrisk": "$RISK_SCORE"},
 }
-USED = used_names(CONNECTION, {"DMZ": PROJECT})
+USED = used_names(CONNECTION, {"DMZ": PROJECT}, {})
 
 
 def test_what_is_used_and_by_what() -> None:
@@ -39,7 +39,18 @@ def test_what_is_used_and_by_what() -> None:
         ("field", "CFrisk"): project,
         ("field", "171"): project,
     }
-    assert used_names({}, {}) == {}
+    assert used_names({}, {}, {}) == {}
+
+
+def test_the_names_that_investigations_stand_for_are_used_too() -> None:
+    how = {"states": {"OPEN": "New", "WAITING": ""}, "reads": {"Parked": "WAITING"}, "priorities": {"HIGH": "P1"}}
+    by = ["the investigations of 'soc'"]
+    assert used_names({}, {}, {"soc": {**how, "team": "SOC"}}) == {
+        ("status", "New"): by,
+        ("status", "Parked"): by,
+        ("priority", "P1"): by,
+        ("team", "SOC"): by,
+    }
 
 
 BY = ("new tickets", "projects' own tickets")

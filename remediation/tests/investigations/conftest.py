@@ -69,7 +69,7 @@ class Desk:
         self.source.refresh_from_db()
         details = Details(self.source.name, self.source.settings["url"])
         chosen = InvestigationSettings.from_table({**settings_of(self.source).to_table(), **changes})
-        store_source(details, chosen, "", self.source)
+        store_source(details, chosen, "", self.source, now=lambda: self.now)
 
     def client(self, connection: models.Connection, before_request: Callable[[], None]) -> HaloClient:
         """A client that knows nothing of those before it, which may have had another Halo at the same port."""

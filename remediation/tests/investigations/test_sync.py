@@ -115,7 +115,7 @@ def test_who_has_it_both_ways(desk: Desk) -> None:
     desk.quiet()
 
 
-def test_somebody_whom_insightidr_does_not_know_is_tried_once(desk: Desk) -> None:
+def test_somebody_whom_insightidr_does_not_know_is_tried_once_a_day(desk: Desk) -> None:
     rrn = desk.idr.investigate("Odd sign-in")
     desk.look()
     desk.halo.change_ticket(desk.number(rrn), agent_id=5)
@@ -123,6 +123,54 @@ def test_somebody_whom_insightidr_does_not_know_is_tried_once(desk: Desk) -> Non
     assert len(outcome.failed) == 1 and desk.investigation(rrn).refused == ["tomas.weber@halo.example"]
     plan, outcome = desk.look()
     assert outcome.failed == {} and any("no user tomas.weber" in one.reason for one in plan.not_done)
+    assert all(one.needs_person for one in plan.not_done)
+    desk.idr.add_user("tomas.weber@halo.example", "Tomas Weber")
+    desk.look(60)
+    assert not desk.idr.investigations[rrn].assignee
+    desk.look(24 * 60)
+    assert desk.idr.investigations[rrn].assignee == "tomas.weber@halo.example"
+    desk.quiet()
+
+
+def test_comments_are_carried_from_when_that_is_switched_on(desk: Desk) -> None:
+    desk.how(comments=False)
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    desk.halo.add_note(desk.number(rrn), "Between ourselves")
+    desk.idr.comment(rrn, "For the analysts")
+    desk.look(60)
+    desk.how(comments=True, comments_back=True)
+    desk.look(60)
+    desk.halo.add_note(desk.number(rrn), "Blocked the account")
+    desk.idr.comment(rrn, "Seen again")
+    desk.look(60)
+    carried = [*desk.comments(rrn), *desk.notes(rrn)]
+    assert len([text for text in carried if "Blocked the account" in text]) == 2
+    assert len([text for text in carried if "Seen again" in text]) == 2
+    assert len([text for text in carried if "Between ourselves" in text or "For the analysts" in text]) == 2
+    desk.quiet()
+
+
+def test_a_person_asks_for_another_ticket_after_the_first_was_detached(desk: Desk) -> None:
+    rrn = desk.idr.investigate("Odd sign-in")
+    desk.look()
+    first = desk.investigation(rrn).ticket
+    assert first
+    with pytest.raises(deciding.NotPossible, match="already"):
+        deciding.ask_for_ticket(desk.investigation(rrn), "anna")
+    attention.detach(models.Ticket.objects.get(pk=first.pk), "anna")
+    desk.look()
+    deciding.ask_for_ticket(desk.investigation(rrn), "anna")
+    with pytest.raises(attention.NotPossible, match="another ticket"):
+        attention.attach(models.Ticket.objects.get(pk=first.pk), "anna")
+    desk.look()
+    second = desk.investigation(rrn).ticket
+    assert second and second.pk != first.pk and second.halo_id != first.halo_id and second.halo_id in desk.halo.tickets
+    desk.idr.set_status(rrn, "INVESTIGATING")
+    desk.look()
+    assert desk.ticket(rrn)["status_id"] == IN_PROGRESS and desk.halo.tickets[first.halo_id or 0]["status_id"] == NEW
+    assert [text for text in desk.comments(rrn) if f"[HaloITSM #{second.halo_id}]" in text]
+    desk.quiet()
 
 
 def test_comments_both_ways_once(desk: Desk) -> None:

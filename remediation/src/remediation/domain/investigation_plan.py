@@ -414,7 +414,7 @@ class _Pair:
 
     def _assign_in_idr(self, email: str) -> None:
         if email in self._one.refused:
-            self._leave(f"InsightIDR has no user {email}")
+            self._leave(f"InsightIDR has no user {email}: invite them there. It is tried again once a day", True)
             return
         body = {"email": email, "was": self._one.investigation.assignee, "investigation": {"agreed_assignee": email}}
         self._step(Kind.ASSIGN_INVESTIGATION, f"{email} has its ticket", body)

@@ -44,9 +44,12 @@ class Vanished:
 
 
 def used_names(
-    connection: Mapping[str, Any], projects: Mapping[str, Mapping[str, Any]]
+    connection: Mapping[str, Any],
+    projects: Mapping[str, Mapping[str, Any]],
+    investigations: Mapping[str, Mapping[str, Any]],
 ) -> dict[tuple[str, str], list[str]]:
-    """The names that are used, out of the settings of a connection and of its projects, which are by their names."""
+    """The names that are used, out of the settings of a connection, of its projects and of what investigations stand
+    for (``investigation_settings`` as a table): these two by their names."""
     found: dict[tuple[str, str], list[str]] = {}
 
     def use(kind: str, name: Any, by: str) -> None:
@@ -69,6 +72,13 @@ def used_names(
                 use(kind, name, by)
         for name in (*(settings.get("fields") or {}), *(settings.get("parent_fields") or {})):
             use("field", name, by)
+    for source, settings in investigations.items():
+        by = f"the investigations of {source!r}"
+        for name in (*(settings.get("states") or {}).values(), *(settings.get("reads") or {})):
+            use("status", name, by)
+        for name in (settings.get("priorities") or {}).values():
+            use("priority", name, by)
+        use("team", settings.get("team"), by)
     return found
 
 

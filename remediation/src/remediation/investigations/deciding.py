@@ -7,6 +7,7 @@ from django.db import transaction
 from ..domain.investigation_plan import HALO, IDR
 from ..domain.investigation_settings import DISPOSITIONS
 from ..store import audit, models
+from ..tickets.attention import DETACHED
 
 
 class NotPossible(Exception):
@@ -15,12 +16,17 @@ class NotPossible(Exception):
 
 @transaction.atomic
 def ask_for_ticket(row: models.Investigation, by: str) -> None:
-    """Have a ticket made for an investigation, whatever the rule says. Raises NotPossible where it has one."""
+    """Have a ticket made for an investigation, whatever the rule says: another one, where its ticket was detached.
+
+    Raises NotPossible where it has one.
+    """
     row = models.Investigation.objects.select_for_update(of=["self"]).select_related("ticket").get(pk=row.pk)
-    if row.ticket and row.ticket.halo_id:
+    if row.ticket and row.ticket.note.get(DETACHED):
+        row.ticket = None
+    elif row.ticket and row.ticket.halo_id:
         raise NotPossible(f"Ticket {row.ticket.halo_id} stands for this investigation already.")
     row.asked_by = by
-    row.save(update_fields=["asked_by"])
+    row.save(update_fields=["asked_by", "ticket"])
     audit.record(by, "ticket asked for", row.rrn, source=row.source.name)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from ..domain.investigation_settings import InvestigationSettings
 from ..domain.names import refused
@@ -23,6 +26,8 @@ USUAL_EVERY = 5
 # For who waits at a page, in seconds.
 PAGE_LIMITS = {"connect_timeout": 4.0, "read_timeout": 8.0, "longest": 20.0}
 _HOW = "how"
+# In a source's settings: when each kind of comments was switched on, where it was off before.
+SINCE = "since"
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def store_source(
     connection: models.Connection | None = None,
     *,
     version: int | None = None,
+    now: Callable[[], datetime] = timezone.now,
 ) -> models.InvestigationSource:
     """Store a new source whose tickets are made by ``connection``, or other details of the one that is ``known``.
 
@@ -80,6 +86,7 @@ def store_source(
     if known is not None:
         if known.settings["url"] != details.url and known.investigations.exists():
             raise Unfit("url", "Investigations of another organisation are another source. Add it under another name.")
+        table[SINCE] = {**known.settings.get(SINCE, {}), **_switched_on(settings_of(known), settings, now())}
         with transaction.atomic():
             change_version(
                 known,
@@ -110,6 +117,12 @@ def typed(details: Details, secret: str, known: models.InvestigationSource | Non
     require_secret(details, secret, known)
     sealed = seal(secret) if secret or known is None else known.secret
     return models.InvestigationSource(name=details.name, settings=_place_of(details), secret=sealed)
+
+
+def _switched_on(before: InvestigationSettings, after: InvestigationSettings, now: datetime) -> dict[str, str]:
+    """The kinds of comments that are carried from now on, with this moment."""
+    kinds = ("comments", "comments_back")
+    return {kind: now.isoformat() for kind in kinds if getattr(after, kind) and not getattr(before, kind)}
 
 
 def _place_of(details: Details) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
+
+from django.db.models import Max
 
 from haloitsm_client import HaloError
 from haloitsm_client.tickets.comment import made_at, note_of
@@ -25,11 +27,15 @@ from ..tickets.missing import is_missing
 from .errors import IdrAway, IdrError
 from .insightidr import InsightIdr
 from .reading import stored
+from .source import SINCE
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # So many investigations' own comments are read at a look, and so many tickets'.
 MOST_READS = 100
 # Comments that are so much older than the ticket are not of its investigation: clocks differ.
 SLACK = timedelta(minutes=2)
+# After so long an e-mail address is tried again that InsightIDR did not know: somebody may have been invited since.
+REFUSED_FOR = timedelta(days=1)
 # The outcomes of what Halo writes itself when somebody changes a status or an agent. Seen live: outcomes of these
 # names. What the other side gets is the change itself.
 _OF_CHANGES = frozenset({"changed status", "re-assign"})
@@ -136,7 +142,9 @@ class Tracking:
         comments: list[Comment] = []
         if is_due_back or notes or told_of(ticket.halo_id) not in carried:
             # Also for what is to be carried there: it may have been, by a process that ended before it could say so.
-            comments = self._idr.comments(row.rrn)
+            since = self._since("comments_back")
+            # One of ours is looked for whenever it was made.
+            comments = [one for one in self._idr.comments(row.rrn) if is_ours(one.body) or one.created >= since]
         if is_due_back:
             models.Investigation.objects.filter(pk=row.pk).update(comments_read=self._now)
         if self._settings.comments_back and not written:
@@ -150,9 +158,14 @@ class Tracking:
             investigation=stored(row),
             wanted=wanted,
             is_gone=bool(row.gone),
-            generation=ticket.generation if ticket else 1,
+            generation=ticket.generation if ticket else self._next_generation(row) if wanted else 1,
             left_alone=left_alone_by(ticket) if ticket else "",
         )
+
+    def _next_generation(self, row: models.Investigation) -> int:
+        """A ticket that was detached keeps its place beside the one that is made in its stead."""
+        before = models.Ticket.objects.filter(project=self._source.project_id, key=row.rrn)
+        return (before.aggregate(highest=Max("generation"))["highest"] or 0) + 1
 
     def _beside(
         self,
@@ -187,8 +200,13 @@ class Tracking:
             asked=row.asked and is_same,
             decided=row.decided,
             disposition=row.disposition_chosen,
-            refused=frozenset(row.refused),
+            refused=frozenset(row.refused if row.refused_at and self._now - row.refused_at < REFUSED_FOR else ()),
         )
+
+    def _since(self, switch: str) -> datetime:
+        """When a kind of comments was switched on: what was said before stays where it was said."""
+        told = (self._source.settings.get(SINCE) or {}).get(switch)
+        return datetime.fromisoformat(told) if told else LONG_AGO
 
     def _agent(self, ticket: models.Ticket) -> str | None:
         """The e-mail address of who has a ticket. Whom the service has given it to for its closing has not taken it."""
@@ -209,7 +227,7 @@ class Tracking:
         tied = ticket.note.get(TIED_AT)
         # Ours is another clock than the one by which Halo dates them.
         ahead = timedelta(seconds=ticket.project.connection.settings.get("skew") or 0)
-        since = (datetime.fromisoformat(tied) if tied else ticket.created) + ahead
+        since = max(datetime.fromisoformat(tied) if tied else ticket.created, self._since("comments")) + ahead
         ours = {one.other for one in row.carried.all()}
         found = []
         for action in written:

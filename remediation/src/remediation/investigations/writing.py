@@ -162,7 +162,8 @@ class InvestigationWriter:
         if error.kind == "unknown_user":
             row = models.Investigation.objects.get(ticket=ticket)
             row.refused = sorted({*row.refused, str(step.body["email"])})
-            row.save(update_fields=["refused"])
+            row.refused_at = self._now()
+            row.save(update_fields=["refused", "refused_at"])
         self._end(step, models.Step.State.FAILED, str(error))
         self._outcome.failed[step.key] = str(error)
         self._say(f"  FAILED   {step.kind.value} {step.ticket_key}: {error}")

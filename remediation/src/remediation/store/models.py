@@ -561,6 +561,7 @@ class Investigation(models.Model):
     decided = models.TextField(default="", db_comment="the side that a person has decided for: halo or insightidr")
     disposition_chosen = models.TextField(default="", db_comment="by a person, for closing it")
     refused = texts()  # e-mail addresses that InsightIDR does not know
+    refused_at = models.DateTimeField(null=True, db_comment="when it last said so, by our clock")
     notes_due = models.BooleanField(default=True, db_comment="its ticket changed since its comments were carried")
     comments_read = models.DateTimeField(null=True, db_comment="when its own comments were read last, by our clock")
 

@@ -89,8 +89,9 @@ def attach(row: models.Ticket, by: str) -> None:
     taken = [one for one in others if mine & (one.note.get("told") or {}).keys()]
     if found := later.first() or next(iter(taken), None):
         raise NotPossible(f"Another ticket has taken its place: {found.halo_id or 'one that is being made'}.")
-    if set(row.note.get(FORGOTTEN) or ()) != mine:
-        raise NotPossible("Somebody has asked for another ticket of its findings meanwhile.")
+    investigation = models.Investigation.objects.filter(source__project=row.project, rrn=row.key)
+    if set(row.note.get(FORGOTTEN) or ()) != mine or investigation.exclude(ticket=row).exists():
+        raise NotPossible("Somebody has asked for another ticket in its place meanwhile.")
     change_keys(row, "note", {}, without=[DETACHED, FORGOTTEN])
     found_by(row, mine)
     audit.record(by, "ticket attached again", _name(row))

@@ -62,7 +62,9 @@ def gone_names(connection: models.Connection) -> list[str]:
 
 def _used(connection: models.Connection) -> dict[tuple[str, str], list[str]]:
     projects = connection.projects.order_by("position").values_list("name", "settings")
-    return used_names(connection.settings, dict(projects))
+    sources = models.InvestigationSource.objects.filter(project__connection=connection).order_by("name")
+    investigations = {row.name: row.settings.get("how") or {} for row in sources}
+    return used_names(connection.settings, dict(projects), investigations)
 
 
 def is_due(connection: models.Connection, now: datetime) -> bool:

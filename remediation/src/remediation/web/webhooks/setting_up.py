@@ -58,4 +58,8 @@ def _set_up(request: HttpRequest, row: models.Connection, made: Webhook, address
         messages.error(request, f"HaloITSM could not be asked. {at_a_page(error)} Do it by hand, as below.")
     else:
         audit.record(str(request.user), "webhook set up in HaloITSM", row.name)
-        messages.success(request, "HaloITSM has the webhook and its events. Change a ticket of this service to see it.")
+        messages.success(
+            request,
+            "HaloITSM has the webhook and its events. Change a ticket of this service to see it. "
+            "Webhooks of other tickets come as well, and are answered and ignored.",
+        )
