@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,18 @@ def used_names(
         for name in (*(settings.get("fields") or {}), *(settings.get("parent_fields") or {})):
             use("field", name, by)
     for source, settings in investigations.items():
-        by = f"the investigations of {source!r}"
-        for name in (*(settings.get("states") or {}).values(), *(settings.get("reads") or {})):
-            use("status", name, by)
-        for name in (settings.get("priorities") or {}).values():
-            use("priority", name, by)
-        use("team", settings.get("team"), by)
+        for kind, name in _of_investigations(settings):
+            use(kind, name, f"the investigations of {source!r}")
     return found
+
+
+def _of_investigations(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The kinds and names that the settings of investigations use."""
+    for name in (*(settings.get("states") or {}).values(), *(settings.get("reads") or {})):
+        yield "status", name
+    for name in (settings.get("priorities") or {}).values():
+        yield "priority", name
+    yield "team", settings.get("team", "")
 
 
 def numbers_of(used: Used, there: Mapping[str, Rows]) -> dict[str, dict[str, int]]:

@@ -131,9 +131,8 @@ def _lost(lost: Mapping[int, models.Ticket], known: Mapping[int, models.Ticket],
 
 def _told_of(known: Mapping[int, models.Ticket], seen: Collection[int], instance: Instance) -> dict[int, Shown | None]:
     """What Halo shows of the tickets of which webhooks told and that are not in its list of changes, by number."""
-    told = [row for number, row in known.items() if row.webhook and number not in seen]
-    told.sort(key=lambda row: row.webhook)
-    return {row.halo_id or 0: instance.show(row.halo_id or 0) for row in told[:_MOST_TOLD]}
+    told = sorted((row.webhook, number) for number, row in known.items() if row.webhook and number not in seen)
+    return {number: instance.show(number) for _, number in told[:_MOST_TOLD]}
 
 
 def _listed(parents: Iterable[int], instance: Instance) -> dict[int, Shown]:
