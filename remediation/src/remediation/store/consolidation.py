@@ -87,7 +87,8 @@ told AS MATERIALIZED (
     SELECT DISTINCT project.source_id, named
     FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
     CROSS JOIN unnest(ticket.{column}) AS named
-    WHERE ticket.halo_id IS NOT NULL AND ticket.status <> 'Remediated' AND project.source_id IS NOT NULL
+    WHERE ticket.halo_id IS NOT NULL AND project.source_id IS NOT NULL
+      AND NOT (ticket.status = 'Remediated' AND ticket.agreed_status = ticket.status)
 )"""
 _LOOSE_SOLUTIONS = f"""
 WITH {_TOLD.format(column="vulnerabilities")}

@@ -21,7 +21,7 @@ from ..domain.undo import Shown
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
 from .attention import DETACHED, FORGOTTEN, PAUSED
-from .keeping import RESCAN, TIED
+from .keeping import JOINED, RESCAN, TIED
 from .references import parts_of
 
 
@@ -101,6 +101,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         paused=note.get(PAUSED, ""),
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
+        joined=note.get(JOINED) or {},
         rescan=note.get(RESCAN, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,

@@ -10,26 +10,55 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0024_api_keys'),
+        ("store", "0024_api_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Consolidation',
+            name="Consolidation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('about', models.TextField(db_comment='device or solution')),
-                ('subject', models.TextField(db_collation='C', db_comment="the device's number; the source's number, a colon, and its id of the solution")),
-                ('name', models.TextField(db_comment='what that was called then')),
-                ('tickets', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=[], default=list, size=None)),
-                ('vulnerabilities', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('reason', models.TextField(db_comment='why it was rejected', default='')),
-                ('who', models.TextField(db_comment='the name of the user')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('stays', models.ForeignKey(db_comment='the others were joined to it; null: rejected', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='store.ticket')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("about", models.TextField(db_comment="device or solution")),
+                (
+                    "subject",
+                    models.TextField(
+                        db_collation="C",
+                        db_comment="the device's number; the source's number, a colon, and its id of the solution",
+                    ),
+                ),
+                ("name", models.TextField(db_comment="what that was called then")),
+                (
+                    "tickets",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                (
+                    "vulnerabilities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                ("reason", models.TextField(db_comment="why it was rejected", default="")),
+                ("who", models.TextField(db_comment="the name of the user")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "stays",
+                    models.ForeignKey(
+                        db_comment="the others were joined to it; null: rejected",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="store.ticket",
+                    ),
+                ),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['tickets'], name='consolidation_tickets')],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        fastupdate=False, fields=["tickets"], name="consolidation_tickets"
+                    )
+                ],
             },
         ),
     ]
