@@ -72,13 +72,15 @@ class Loose:
 @dataclass(frozen=True)
 class Decided:
     """What a person decided before. ``stays`` is the ticket that the others were joined to, None where the suggestion
-    was rejected. It has ``tickets`` or, of findings without one, ``vulnerabilities``."""
+    was rejected; ``is_open``: there is work left in that one. It has ``tickets`` or, of findings without one,
+    ``vulnerabilities``."""
 
     about: About
     subject: str
     tickets: frozenset[int] = frozenset()
     vulnerabilities: frozenset[str] = frozenset()
     stays: int | None = None
+    is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def suggested(
     joined to another one takes part in nothing as long as there is work left in that one.
     """
     taking = {one.number: one for one in candidates if one.takes_part}
-    joined = {number for one in decided if one.stays in taking for number in one.tickets if number != one.stays}
-    staying = {one.stays for one in decided if one.stays is not None}
+    carried = [one for one in decided if one.stays is not None and one.is_open]
+    joined = {number for one in carried for number in one.tickets if number != one.stays}
+    staying = {one.stays for one in carried if one.stays is not None}
     free = [one for number, one in sorted(taking.items()) if number not in joined]
     found = _largest([_of(*group, staying) for group in _groups(free)])
     rejected = [one for one in decided if one.stays is None]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..domain.consolidation import LEAST, About, Candidate, Decided, Loose, Suggestion, suggested
@@ -156,11 +157,20 @@ def _one_of(narrow: _Narrow, subject: str) -> Suggestion | None:
 
 def decided(tickets: Collection[int] | None = None) -> list[Decided]:
     """What people decided before: all of it, or what is about one of these tickets."""
-    rows = models.Consolidation.objects.order_by("pk")
+    gone = Q(stays__note__has_any_keys=["detached", "missing"])
+    is_open = Q(stays__status__in=_OPEN_STATES, stays__halo_id__isnull=False) & ~gone
+    rows = models.Consolidation.objects.order_by("pk").annotate(is_open=Coalesce(is_open, Value(False)))
     if tickets is not None:
         rows = rows.filter(tickets__overlap=sorted(tickets))
     return [
-        Decided(About(row.about), row.subject, frozenset(row.tickets), frozenset(row.vulnerabilities), row.stays_id)
+        Decided(
+            About(row.about),
+            row.subject,
+            frozenset(row.tickets),
+            frozenset(row.vulnerabilities),
+            row.stays_id,
+            row.is_open,
+        )
         for row in rows
     ]
 
