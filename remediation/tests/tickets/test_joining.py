@@ -134,6 +134,11 @@ def test_what_is_known_of_a_ticket_stays_as_it_is(scene: Scene) -> None:
     for _ in range(2):
         assert not scene.run().apply()[0].steps
     assert len(scene.comments("v3")) == said + 1
+    # Neither is taken up again what a person took back.
+    attention.change_keys(row("v3"), "note", {"taken_back": True, JOINED: {"78": "And with another."}})
+    scene.run().apply()
+    assert row("v3").note["taken_back"] and "And with another." in scene.comments("v3")[-1]
+    assert not scene.run().apply()[0].steps and scene.status("v3") == "In Progress"
 
 
 def test_what_is_decided_while_a_comment_is_sent_is_told_after_it(scene: Scene) -> None:

@@ -137,7 +137,8 @@ def suggestion_on(device: models.Device) -> Suggestion | None:
     """The tickets that could be one because they are all about a device, None where there are none."""
     keys = list(device.assets.values_list("source_id", "asset"))
     given = {"sources": sorted({source for source, _ in keys}), "assets": sorted({asset for _, asset in keys})}
-    where = "project.source_id = ANY(%(sources)s) AND ticket.assets && %(assets)s"
+    # The index leads to those with any of its assets; the others are left out before anything else is asked of them.
+    where = "project.source_id = ANY(%(sources)s) AND ticket.assets && %(assets)s AND ticket.assets <@ %(assets)s"
     return _one_of(_Narrow(where, given, (About.DEVICE,)), str(device.pk))
 
 

@@ -53,10 +53,10 @@ def jobs_on(devices: Collection[int]) -> list[Job]:
     with connection.cursor() as cursor:
         cursor.execute(_FINDINGS, {"devices": sorted(devices), "today": timezone.localdate()})
         rows = cursor.fetchall()
-    assets: dict[int, set[str]] = {}
-    for source, _, asset, *_ in rows:
-        assets.setdefault(source, set()).add(asset)
-    told = {source: _told(source, some) for source, some in assets.items()}
+    pairs: dict[int, set[Pair]] = {}
+    for source, _, asset, vulnerability, *_ in rows:
+        pairs.setdefault(source, set()).add((asset, vulnerability))
+    told = {source: _told(source, some) for source, some in pairs.items()}
     jobs: dict[tuple[int, str], Job] = {}
     for source, key, asset, vulnerability, device, rank, kev in rows:
         job = jobs.setdefault((source, key), Job(source, key, name=key))
@@ -68,10 +68,15 @@ def jobs_on(devices: Collection[int]) -> list[Job]:
     return sorted(jobs.values(), key=lambda job: (-job.rank, -job.findings, job.source, job.key))
 
 
-def _told(source: int, assets: Collection[str]) -> set[Pair]:
-    """The findings of assets, and perhaps of others, of which tickets tell."""
-    rows = models.Ticket.objects.filter(project__source=source, halo_id__isnull=False, assets__overlap=sorted(assets))
-    notes = rows.exclude(note__has_key="missing").values_list("note__told", flat=True)
+def _told(source: int, pairs: Collection[Pair]) -> set[Pair]:
+    """Those of the findings, and perhaps others, of which tickets tell."""
+    rows = models.Ticket.objects.filter(
+        project__source=source,
+        halo_id__isnull=False,
+        assets__overlap=sorted({asset for asset, _ in pairs}),
+        vulnerabilities__overlap=sorted({vulnerability for _, vulnerability in pairs}),
+    )
+    notes = rows.exclude(note__has_any_keys=["missing", "detached"]).values_list("note__told", flat=True)
     return {pair_of(text) for told in notes for text in still_its(told or {})}
 
 
