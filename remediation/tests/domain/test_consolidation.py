@@ -218,6 +218,9 @@ def test_the_order_of_rows_says_nothing(rows: list[Candidate], decided: list[Dec
         assert not any(set(row.tickets) < set(other.tickets) for other in found)
     # Once all is carried out, and so on, nothing is left to be suggested.
     for _ in range(len(rows)):
-        decided = [*decided, *(Decided(row.about, row.subject, frozenset(row.tickets), stays=row.tickets[0]) for row in found)]
+        decided = [
+            *decided,
+            *(Decided(row.about, row.subject, frozenset(row.tickets), stays=row.tickets[0]) for row in found),
+        ]
         found = suggested(rows, (), decided)
     assert not found

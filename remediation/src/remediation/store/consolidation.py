@@ -188,8 +188,9 @@ def names_of(found: Iterable[Suggestion | models.Consolidation]) -> dict[tuple[s
     for source, solution in (parts_of(subject) for about, subject in wanted if about == About.SOLUTION.value):
         by_source.setdefault(source, []).append(solution)
     for source, solutions in by_source.items():
-        # A vulnerability stands for a solution where the source names none.
+        # A vulnerability stands for a solution where the source names none. A solution need not have a name.
         called = [
+            *((key, key) for key in solutions),
             *models.Vulnerability.objects.filter(source=source, vulnerability__in=solutions).values_list(
                 "vulnerability", "title"
             ),
