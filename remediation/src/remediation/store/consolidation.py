@@ -244,7 +244,7 @@ def _candidates(narrow: _Narrow) -> list[Candidate]:
 def _loose() -> list[Loose]:
     """The largest ones, beside those that were rejected."""
     rejected = models.Consolidation.objects.filter(tickets=[]).values("about", "subject").distinct().count()
-    given = {"least": LEAST, "most": MOST_LOOSE + rejected, "today": timezone.localdate()}
+    given: dict[str, Any] = {"least": LEAST, "most": MOST_LOOSE + rejected, "today": timezone.localdate()}
     with connection.cursor() as cursor:
         cursor.execute(_LOOSE_SOLUTIONS, given)
         found = [
