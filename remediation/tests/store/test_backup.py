@@ -54,6 +54,7 @@ def value_for(kind: str, number: int, longest: int | None) -> Any:
         "double precision": 0.1 + 0.2 + number,
         "bytea": bytes(range(256)) * number,
         "ARRAY": [NASTY, "", f"{number}", "NULL"],
+        "bigint[]": [number, 0, -number],
     }
     return values[kind]
 
@@ -64,7 +65,7 @@ def fill() -> None:
     with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as own:
         for table in all_tables():
             columns = own.execute(
-                "SELECT column_name, data_type, is_nullable = 'YES', character_maximum_length "
+                "SELECT column_name, CASE udt_name WHEN '_int8' THEN 'bigint[]' ELSE data_type END, is_nullable = 'YES', character_maximum_length "
                 "FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position",
                 [table],
             ).fetchall()

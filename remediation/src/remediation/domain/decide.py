@@ -53,6 +53,8 @@ def decide(
     decision = _decide(ticket, findings, skew, linked, released)
     if ticket.tied:
         decision = _opened_with(decision, f"{ticket.tied}\n\n{about}".strip())
+    if ticket.joined:
+        decision = _told_of_joining(ticket, decision)
     return _told_of_move(ticket, findings, decision, moved) if moved else decision
 
 
@@ -204,6 +206,26 @@ def _told_of_move(ticket: Ticket, findings: list[Finding], decision: Decision, m
     living = [finding for finding in findings if finding.is_alive]
     said = comment(ticket, findings, text, f"its findings moved to {moved}", living)
     return replace(decision, steps=(said, *decision.steps))
+
+
+def _told_of_joining(ticket: Ticket, decision: Decision) -> Decision:
+    """The same decision; its comment, or one more, also tells which tickets this one is dealt with together with."""
+    numbers = sorted(ticket.joined, key=int)
+    text = "\n\n".join(ticket.joined[number] for number in numbers)
+    if not any(step.kind is Kind.COMMENT for step in decision.steps):
+        # It is no news of the findings, so what was told of them stays, and so does what else is known of the ticket.
+        body: dict[str, Any] = {"text": text, "joined": numbers, "only_joined": True}
+        if ticket.told_of_reopening:
+            body["reopened"] = "told"
+        told = {pair_text(pair): state for pair, state in ticket.told.items()}
+        reason = "somebody joined it with other tickets"
+        said = Step(Kind.COMMENT, ticket.key, ticket.generation, reason, body, evidence([]), told)
+        return replace(decision, steps=(said, *decision.steps))
+    steps = (
+        replace(step, body={**step.body, "joined": numbers}) if step.kind is Kind.COMMENT else step
+        for step in _opened_with(decision, text).steps
+    )
+    return replace(decision, steps=tuple(steps))
 
 
 def _opened_with(decision: Decision, text: str) -> Decision:

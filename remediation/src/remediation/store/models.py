@@ -494,6 +494,27 @@ class Ticket(models.Model):
         return f"{self.key}/{self.generation}"
 
 
+class Consolidation(models.Model):
+    """What a person decided of a suggestion to deal with tickets, or with findings without one, as one:
+    domain.consolidation. Rows are only ever appended."""
+
+    about = models.TextField(db_comment="device or solution")
+    subject = key_text(db_comment="the device's number; the source's number, a colon, and its id of the solution")
+    name = models.TextField(db_comment="what that was called then")
+    # The numbers of the tickets' rows; empty where it is about findings without a ticket.
+    tickets = ArrayField(models.BigIntegerField(), default=list, db_default=[])
+    vulnerabilities = texts()  # of findings without a ticket
+    stays = models.ForeignKey(
+        Ticket, models.CASCADE, null=True, related_name="+", db_comment="the others were joined to it; null: rejected"
+    )
+    reason = models.TextField(default="", db_comment="why it was rejected")
+    who = models.TextField(db_comment="the name of the user")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [GinIndex(fields=["tickets"], name="consolidation_tickets", fastupdate=False)]
+
+
 class Rescan(models.Model):
     """A scan of a ticket's assets in one site that the console was asked for because a person calls the ticket done."""
 

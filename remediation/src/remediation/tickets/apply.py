@@ -422,6 +422,11 @@ class Applier:
         if is_heard(ticket, step.told, step.body):
             self._heard[ticket.pk] = str(ticket.note[HEARD])
             return {"found": "by what its newest comment in HaloITSM says"}
+        if "joined" in step.body and HEARD in ticket.note:
+            # After the restore of a backup, the journal may not know that it was made.
+            found = mark_of(ticket, step.key)
+            if self._instance.has_comment(number, found):
+                return {"found": found}
         result, text = self._attach(step.body.get("attachment"), number), str(step.body["text"])
         if "warning" in result:
             text += f"\n({step.body['attachment']['name']} could not be attached.)"

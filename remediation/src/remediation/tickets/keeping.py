@@ -32,6 +32,8 @@ UNASSIGNED = 1
 CLOSING = "closing_agent"
 # What a ticket that findings were tied to is to be told with the next comment.
 TIED = "tied"
+# What it is to be told of tickets that it is dealt with together with: texts, by the number of what was decided.
+JOINED = "joined"
 # What was asked of the scanner since a person called it done, or why nothing was.
 RESCAN = "rescan"
 # What the newest comment of ours in Halo says, where the journal does not have that comment (``domain.marks``).
@@ -60,6 +62,9 @@ def keep_made(row: models.Ticket, shown: Shown, sent: Mapping[str, Any], statuse
 def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any]) -> bool:
     """Whether the comment of a step with this body says what the newest one in Halo says already, which the journal
     does not have: it was made after a backup, from which the store was restored."""
+    if "joined" in body:
+        # What people decided is no news of findings: apply looks for its own comment.
+        return False
     # What is not news here is said for another reason: that a person's word was refuted, or is respected.
     is_news = dict(told) != (row.note.get("told") or {}) or "agreed" in body or "numbers" in body
     return is_news and str(row.note.get(HEARD, "")).removesuffix(REOPENED) == said_by(told, body)
@@ -69,6 +74,11 @@ def keep_comment(
     row: models.Ticket, body: Mapping[str, Any], told: Mapping[str, str], now: datetime, made: int | None = None
 ) -> None:
     """The comment of a step with this body was made: what it has told is told. ``made`` is its number, if known."""
+    keep_joined(row, body.get("joined", ()))
+    if body.get("only_joined"):
+        if body.get("listed"):
+            change_keys(row, "note", {"listed": True})
+        return
     note: dict[str, Any] = {"reopened": body.get("reopened", ""), **numbers_told(body, now)}
     marks = {name: True for name in ("listed", SETTLING, TAKEN_BACK) if body.get(name)}
     keep_investigation(row, body, now, str(made or ""))
@@ -76,6 +86,16 @@ def keep_comment(
     if body.get("agreed"):
         row.agreed_status = str(body["agreed"])
         row.save(update_fields=["agreed_status"])
+
+
+@transaction.atomic
+def keep_joined(row: models.Ticket, told: Collection[str]) -> None:
+    """A ticket was told of these joinings. What somebody has decided since is still to be told."""
+    if told:
+        # Under a lock: a person may be deciding.
+        note = models.Ticket.objects.select_for_update().values_list("note", flat=True).get(pk=row.pk)
+        left = {number: text for number, text in (note.get(JOINED) or {}).items() if number not in told}
+        change_keys(row, "note", {JOINED: left} if left else {}, without=[] if left else [JOINED])
 
 
 def agent_of(row: models.Ticket) -> int:

@@ -21,7 +21,7 @@ from ..domain.undo import Shown
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
 from .attention import DETACHED, FORGOTTEN, PAUSED
-from .keeping import RESCAN, TIED
+from .keeping import JOINED, RESCAN, TIED
 from .references import parts_of
 from .retyped import RETYPED
 
@@ -102,6 +102,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         paused=note.get(PAUSED, ""),
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
+        joined=note.get(JOINED) or {},
         rescan=note.get(RESCAN, ""),
         retyped=note.get(RETYPED, ""),
         numbers=note.get("numbers", ""),

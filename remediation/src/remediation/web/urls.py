@@ -14,6 +14,7 @@ AREAS = (
     "remedies",
     "network",
     "tickets",
+    "consolidation",
     "investigations",
     "acceptances",
     "projects",

@@ -11,6 +11,7 @@ from ...domain.ledger import ALIVE
 from ...jobs.status import feeds
 from ...store import models
 from ...store.addressed import WORDS
+from ...store.consolidation import suggestion_on
 from ...store.device_findings import findings_of_device
 from ..listing.listed import listed
 from ..roles import VIEWER, needs
@@ -38,6 +39,7 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
     numbers = sorted({number for line in lines for number in line["tickets"]})
     known = {
         "row": row,
+        "could_be_one": suggestion_on(row),
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "assets": assets,
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from ...store import models
+from ...store.consolidation import suggestion_with
 from ...store.remedies import called
 from ..listing.listed import listed
 from ..roles import VIEWER, needs
@@ -34,6 +35,7 @@ def remedy(request: HttpRequest, number: int) -> HttpResponseBase:
     of = {"source": row.source_id, "vulnerability__in": row.vulnerabilities}
     known: dict[str, Any] = {
         "row": row,
+        "could_be_one": suggestion_with(row),
         "name": called(row),
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "solution": models.Solution.objects.filter(source=row.source_id, solution=row.remedy).first(),

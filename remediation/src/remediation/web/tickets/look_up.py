@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection as database
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -15,6 +14,7 @@ from ...domain.snapshot import SEVERITIES
 from ...jobs.telling import at_a_page
 from ...store import models
 from ...store.device_findings import AssetKey
+from ...store.exploited_devices import with_kev
 from ...store.mentioned import mentioned
 from ...tickets.any_ticket import words_of_ticket
 from ...tickets.page_client import page_client
@@ -22,12 +22,6 @@ from ..numbers import number_in
 from ..roles import ANALYST, needs
 
 MOST = 200
-_KEV = """
-SELECT DISTINCT asset.device_id FROM store_asset AS asset
-JOIN store_finding AS finding USING (source_id, asset)
-JOIN store_vulnerability AS vulnerability USING (source_id, vulnerability)
-WHERE asset.device_id = ANY(%s) AND state IN ('open', 'unconfirmed') AND kev
-"""
 
 
 @dataclass(frozen=True)
@@ -80,9 +74,7 @@ def _told_by(ours: models.Ticket | None) -> list[tuple[int, AssetKey]]:
 
 def _named(numbers: Sequence[int]) -> list[Named]:
     """The worst first."""
-    with database.cursor() as cursor:
-        cursor.execute(_KEV, [list(numbers)])
-        kev = {number for (number,) in cursor.fetchall()}
+    kev = with_kev(numbers)
     tickets = _tickets(numbers)
     found = [
         Named(

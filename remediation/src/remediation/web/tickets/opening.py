@@ -7,7 +7,7 @@ from datetime import date
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -29,8 +29,8 @@ MOST, SHOWN = 100, 5
 @needs(ANALYST)
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, ``remedy`` or several ``chosen``
-    say of what, ``connection`` where to, if there are several."""
+    """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, one or several ``remedy`` or
+    ``chosen`` say of what, ``connection`` where to, if there are several."""
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
     connections = list(models.Connection.objects.order_by("name"))
@@ -86,11 +86,20 @@ def _subjects(given: QueryDict) -> tuple[list[Subject], list[str]]:
         device = get_object_or_404(models.Device, pk=number)
         found = of_device(device)
         return found, [device.name for _ in found]
-    if number := number_in(given.get("remedy")):
-        return _of_remedy(get_object_or_404(models.Remedy.objects.select_related("source"), pk=number))
+    if remedies := [number for text in given.getlist("remedy")[:MOST] if (number := number_in(text))]:
+        return _of_remedies(remedies)
     chosen = [number_in(text) for text in (*given.getlist("chosen")[:MOST], given.get("vulnerability"))]
     rows = models.Vulnerability.objects.filter(pk__in=chosen).select_related("source").order_by("-rank", "pk")
     return [of_vulnerability(row) for row in rows], [row.title or row.vulnerability for row in rows]
+
+
+def _of_remedies(numbers: Sequence[int]) -> tuple[list[Subject], list[str]]:
+    """Those of remedies, in their order. Raises Http404 where none is there."""
+    rows = models.Remedy.objects.select_related("source").in_bulk(set(numbers))
+    if not rows:
+        raise Http404
+    found = [_of_remedy(rows[number]) for number in dict.fromkeys(numbers) if number in rows]
+    return [one for subjects, _ in found for one in subjects], [name for _, names in found for name in names]
 
 
 def _of_remedy(remedy: models.Remedy) -> tuple[list[Subject], list[str]]:

@@ -16,9 +16,10 @@ from haloitsm_client.values.dates import parse_date
 
 from ...domain.ticket import WORDS, Pair, pair_of
 from ...store import models
+from ...store.exploited_devices import with_kev
 from ...tickets.attention import DETACHED, NOT_TIED, TYING, left_alone_by
 from ...tickets.cut_off import open_write
-from ...tickets.keeping import RESCAN
+from ...tickets.keeping import JOINED, RESCAN
 from ...tickets.missing import is_missing
 from ...tickets.portal import link_of
 from ..listing.listed import listed
@@ -56,6 +57,7 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
     plan = row.project.plans.order_by("-pk").first()
     names = row.project.connection.settings.get("halo_statuses") or {}
     assets = sorted({asset for asset, _ in told})
+    devices = _devices(row, assets[:MOST])
     return {
         "row": row,
         "link": link_of(row),
@@ -63,8 +65,10 @@ def known_of(row: models.Ticket, page: str | None = None) -> dict[str, Any]:
         "halo_status": names.get(str(row.halo_status_id), row.halo_status_id),
         "left_alone": left_alone_by(row),
         "tying": row.note.get(TYING),
+        "joinings": _joinings(row),
         "not_tied": row.note.get(NOT_TIED),
-        "devices": _devices(row, assets[:MOST]),
+        "devices": devices,
+        "of_devices": sorted({one["device"] for one in devices if one["device"]}),
         "more_devices": max(len(assets) - MOST, 0),
         "page": findings,
         "findings": _findings(row, list(findings), told),
@@ -87,12 +91,15 @@ def in_step(row: models.Ticket) -> datetime | None:
 
 
 def _devices(row: models.Ticket, assets: Sequence[str]) -> list[dict[str, Any]]:
-    """The ticket's assets as devices, with how much is open on each."""
-    rows = models.Asset.objects.filter(source=row.project.source_id, asset__in=assets)
+    """The ticket's assets as devices: how much of it its source has found on each, how bad, and whether something that
+    any source has found there is in CISA's catalogue."""
+    rows = list(models.Asset.objects.filter(source=row.project.source_id, asset__in=assets))
+    kev = with_kev({asset.device_id for asset in rows if asset.device_id})
     found = [
         {
             "name": asset.host_name or asset.ip or asset.asset,
             "device": asset.device_id,
+            "kev": asset.device_id in kev,
             "open": asset.critical + asset.high + asset.medium + asset.low + asset.none,
             "worst": next((name for name in ("critical", "high", "medium", "low") if getattr(asset, name)), "none"),
         }
@@ -121,6 +128,25 @@ def _findings(row: models.Ticket, pairs: Sequence[Pair], told: dict[Pair, str]) 
         }
         for asset, vulnerability in pairs
     ]
+
+
+def _joinings(row: models.Ticket) -> list[dict[str, Any]]:
+    """What people decided to deal with together with a ticket, the newest first."""
+    decisions = models.Consolidation.objects.filter(tickets__contains=[row.pk], stays__isnull=False).order_by("-pk")
+    found = []
+    for one in decisions.select_related("stays__project")[:NEWEST]:
+        others = models.Ticket.objects.filter(pk__in=[number for number in one.tickets if number != one.stays_id])
+        is_first = one.stays_id == row.pk
+        found.append(
+            {
+                "row": one,
+                "tickets": list(others.defer("note").order_by("pk")[:MOST]) if is_first else [one.stays],
+                "is_first": is_first,
+                "more": max(len(one.tickets) - 1 - MOST, 0) if is_first else 0,
+                "waits": str(one.pk) in (row.note.get(JOINED) or {}),
+            }
+        )
+    return found
 
 
 def _word(state: str) -> str:

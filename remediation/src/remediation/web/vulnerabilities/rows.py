@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils import timezone
+
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
 from ...store import models
 from ...store.addressed import ADDRESSED_VULNERABILITIES
+from ...store.counts import ACCEPTED
 from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
@@ -32,6 +35,15 @@ _ON_DEVICE = r"""vulnerability.id IN (
         AND found.vulnerability = finding.vulnerability
     WHERE asset.host_name ILIKE replace(replace(replace(%(device)s, '\', '\\'), '%%', '\%%'), '_', '\_') || '%%' OR asset.ip = %(device)s
 )"""
+# What is open on one device, by its number, and not accepted there.
+_OF_DEVICE = f"""vulnerability.id IN (
+    SELECT found.id FROM store_asset AS asset
+    JOIN store_finding AS finding ON finding.source_id = asset.source_id AND finding.asset = asset.asset
+        AND finding.state IN ('open', 'unconfirmed')
+    JOIN store_vulnerability AS found ON found.source_id = finding.source_id
+        AND found.vulnerability = finding.vulnerability
+    WHERE asset.device_id = least(greatest(%(device_number)s, 0), 1e15)::bigint AND NOT {ACCEPTED}
+)"""  # nosec B608: a constant
 # Compared as the index on tickets is.
 _TICKETS = """(
     SELECT count(*) FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id
@@ -97,6 +109,7 @@ def vulnerabilities(days: Mapping[str, int]) -> Listing:
             Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
             Filter("words", "Words of the title", _WORDS, "words"),
             Filter("device", "On device (name begins with)", _ON_DEVICE),
+            Filter("device_number", "Number of the device", _OF_DEVICE, "number", more=True),
             Filter(
                 "severity",
                 "Severity",
@@ -117,7 +130,7 @@ def vulnerabilities(days: Mapping[str, int]) -> Listing:
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),
         order="-severity",
-        given={f"due_{name}": days[name] for name in SEVERITIES},
+        given={**{f"due_{name}": days[name] for name in SEVERITIES}, "today": timezone.localdate()},
     )
 
 
