@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("store", "0024_api_keys"),
+        ("store", "0025_webhook_of_ticket"),
     ]
 
     operations = [
