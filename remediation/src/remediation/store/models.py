@@ -102,6 +102,30 @@ class Device(models.Model):
         indexes = [GinIndex(SearchVector("name", config="simple"), name="device_words", fastupdate=False)]
 
 
+class Segment(models.Model):
+    """A part of the network, and what is open in it: store.segment_counts."""
+
+    by = models.TextField(db_comment="subnet, sites or one of the lists of tags of an asset")
+    name = key_text(db_comment="empty for what is in none")
+    devices = models.IntegerField(db_comment="how many are in it")
+    critical = models.IntegerField()
+    high = models.IntegerField()
+    medium = models.IntegerField()
+    low = models.IntegerField()
+    none = models.IntegerField()
+    risk = models.FloatField(db_comment="the sum of their vulnerabilities' risks")
+    members = models.JSONField(db_comment="its first devices, each with its findings and its worst severity")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["by", "name"], name="segment_once")]
+        # The order of the page. The expressions are those of store.segments.
+        indexes = [
+            models.Index(
+                F("by"), *(F(name) * Value(-1) for name in ("risk", *SEVERITIES)), F("name"), name="segment_by_risk"
+            )
+        ]
+
+
 # Of an asset. The order is that of web.devices.rows.
 _TAGS = tuple(map(F, ("sites", "owner_tags", "location_tags", "criticality_tags", "custom_tags")))
 
