@@ -164,7 +164,9 @@ def test_many_segments_have_pages_and_many_devices_an_end(
     assert f"2 of {len(whole)} segments" in first and ("and 1 more" in first or v4 == 25)
 
 
-@pytest.mark.parametrize("place", ["x", "~", "nan~1~1~1~1~1~n", "1~1", "9" * 400 + "~1~1~1~1~1~n", "1~1~1~1~x~1~", "%00"])
+@pytest.mark.parametrize(
+    "place", ["x", "~", "nan~1~1~1~1~1~n", "1~1", "9" * 400 + "~1~1~1~1~1~n", "1~1~1~1~x~1~", "%00"]
+)
 def test_a_place_that_no_page_gave_is_refused(source: models.Source, person: Client, place: str) -> None:
     for more in ("", "&v4=25"):
         assert person.get(f"/network/?after={place}{more}").status_code == 400
@@ -195,9 +197,7 @@ def test_what_is_kept_follows_whatever_changes(source: models.Source) -> None:
     change.make(change.shown())
     both()
     # What is accepted is open no more; the database is asked for it by its own dates.
-    accept(
-        source, asset="web", solution=None, vulnerability=None, reason="r", until=timezone.localdate(), by="anna"
-    )
+    accept(source, asset="web", solution=None, vulnerability=None, reason="r", until=timezone.localdate(), by="anna")
     recount(source.pk, timezone.localdate())
     found = shown(SUBNET)["10.1.2.0/24"]
     assert found[1:] == (before[1] - 2, before[2] - 910.5, before[3] - 1, before[4])

@@ -23,6 +23,7 @@ class Lock(IntEnum):
     ROLES = 7_411_009
     WRITING = 7_411_010  # with the number of the source
     COUNTING = 7_411_011
+    REGISTER = 7_411_012
 
 
 def one_at_a_time(lock: Lock) -> None:

@@ -49,7 +49,10 @@ SEGMENTS: dict[str, Any] = {
     # Its first devices, the worst first: JSON, a list of [device, findings in it, severity of the worst or ""].
     "members": pl.String,
 }
-_GONE = "DELETE FROM store_segment AS old WHERE NOT EXISTS (SELECT FROM {} AS new WHERE (new.by, new.name) = (old.by, old.name))"
+_GONE = """
+DELETE FROM store_segment AS old
+WHERE NOT EXISTS (SELECT FROM {} AS new WHERE (new.by, new.name) = (old.by, old.name))
+"""
 _WRITTEN = """
 INSERT INTO store_segment AS old ({columns}) SELECT {columns} FROM {incoming}
 ON CONFLICT (by, name) DO UPDATE SET ({values}) = ROW({new})

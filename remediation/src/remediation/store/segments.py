@@ -19,7 +19,6 @@ from django.db import connection
 
 from ..domain.snapshot import SEVERITIES
 from ..domain.subnets import Subnets
-from . import copy
 from .listing import NoSuch
 from .segment_counts import LISTS, SUBNET, USUAL, counted
 
@@ -90,7 +89,7 @@ def segments(
     """
     total = _total(by) if by != SUBNET or subnets == USUAL else 0
     # None are kept of other subnets, nor at all before the first count of a store that an older program has filled.
-    ask = _kept(by) if total else _asked(by, subnets)
+    ask = _Kept(by) if total else _Asked(by, subnets)
     total = total or ask.total
     backwards = bool(before)
     rows = ask.rows(_bounds(before or after), backwards, size + 1)
@@ -106,7 +105,7 @@ Row = dict[str, Any]
 Bounds = tuple[Any, ...]
 
 
-class _kept:
+class _Kept:
     """Segments that are stored."""
 
     total = 0
@@ -127,7 +126,7 @@ class _kept:
             return [_row(values) for values in cursor.fetchall()]
 
 
-class _asked:
+class _Asked:
     """Segments that are counted now."""
 
     def __init__(self, by: str, subnets: Subnets) -> None:
@@ -137,7 +136,7 @@ class _asked:
         self.total = self._frame.height
 
     def rows(self, bounds: Bounds, backwards: bool, size: int) -> list[Row]:
-        """As those of _kept."""
+        """As those of _Kept."""
         beside = pl.lit(True)
         if bounds:
             beside = pl.lit(False)
