@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from remediation.domain.register import Entry, contradictions, difference, matched, names_of, other_names
+from remediation.domain.register import Entry, contradictions, difference, matched, names_of, other_names, shared
 
 WEB = Entry("Web01.corp.example", ("old7", "WEB-ALT."))
 DB = Entry("db", owner="DBA")
@@ -64,6 +64,10 @@ CONTRADICTIONS = {
 @pytest.mark.parametrize("rows, found", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_what_cannot_be(rows: list[tuple[int, Entry]], found: list[tuple[int, str]]) -> None:
     assert contradictions(rows) == found
+
+
+def test_names_that_several_have() -> None:
+    assert shared([WEB, DB, Entry("x", ("OLD7", "db")), Entry("y", ("Y", "y."))]) == ["db", "old7"]
 
 
 def test_what_another_edition_changes() -> None:

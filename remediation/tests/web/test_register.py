@@ -223,6 +223,12 @@ def test_columns_can_be_chosen_and_hostile_cells_are_only_shown(
         found = admin.get(page).content.decode()
         assert "<script>alert" not in found and "&lt;script&gt;alert(1)" in found, page
     assert bring(admin, text, column_name="Z").status_code == 400
+    # What stays must not have a name of what comes.
+    address = bring(admin, "Name,Aliases\nx1,web01\n").headers["Location"]
+    take(admin, address)
+    answer = bring(admin, "Name,Aliases\nx2,WEB01\n", keeps="on")
+    assert answer.status_code == 400 and "have names of those in the file: web01." in text_of(answer)
+    assert bring(admin, "Name,Aliases\nx2,WEB01\n").status_code == 302
     assert as_role("analyst").post("/register/bring", {}).status_code == 403
 
 

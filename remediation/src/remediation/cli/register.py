@@ -30,10 +30,13 @@ def register(
     """Take a register of devices in: what else they are called, and whose they are."""
     with opened(data):
         from ..sources.register_file import read_register
-        from ..store.register import RegisterChanged, look, take_in
+        from ..store.register import RegisterChanged, SharedNames, look, take_in
 
         found = read_register(file, _chosen(column or []))
-        shown = look(found.entries, keeps=keep)
+        try:
+            shown = look(found.entries, keeps=keep)
+        except SharedNames as error:
+            raise Refused(str(error)) from None
         changes = shown.difference
         words = ("new", "changed", "gone")
         value: dict[str, Any] = {
@@ -51,7 +54,7 @@ def register(
         if wanted:
             try:
                 take_in(found.entries, shown.seen, approver(), file.name, keeps=keep)
-            except RegisterChanged as error:
+            except (RegisterChanged, SharedNames) as error:
                 raise Refused(f"{error} Look again.") from None
         answer(as_json, {**value, "taken": wanted}, "The register was taken in." if wanted else "Nothing was changed.")
         if not (wanted or preview) and (as_json or not sys.stdin.isatty()):

@@ -71,6 +71,15 @@ def contradictions(rows: Iterable[tuple[int, Entry]]) -> list[tuple[int, str]]:
     return found
 
 
+def shared(entries: Iterable[Entry]) -> list[str]:
+    """The names that several of these devices have, in order."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        for key in entry.keys:
+            found[key].add(entry.key)
+    return sorted(key for key, owners in found.items() if len(owners) > 1)
+
+
 def difference(before: Iterable[Entry], after: Iterable[Entry], *, keeps: bool = False) -> Difference:
     """What an edition changes of the one before. ``keeps``: what it does not hold stays. By name, in its order."""
     old, new = {one.key: one for one in before}, {one.key: one for one in after}
@@ -121,12 +130,3 @@ def other_names(hosts: pl.Series, entries: Mapping[int, Entry]) -> dict[str, str
     """For each host that the register knows by another name: the name it has there, as ``key_of`` has it."""
     found = matched(hosts, names_of(entries))
     return {host: key for host, number in found.iter_rows() if (key := entries[number].key) != host}
-
-
-def by_name(entries: Mapping[int, Entry]) -> dict[str, list[int]]:
-    """The numbers of the devices that have a name, by name."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for number, entry in entries.items():
-        for key in entry.keys:
-            found[key].append(number)
-    return dict(found)

@@ -72,7 +72,7 @@ def add_name(device: models.Device, word: str, who: str) -> list[str]:
     name = key_of(word)
     with transaction.atomic():
         lock_sources()
-        if not name or len(name) > 253 or not name.isprintable() or any(sign.isspace() for sign in name):
+        if not name or len(name) > 253 or not name.isprintable() or any(sign.isspace() or sign == "=" for sign in name):
             raise NotAdded("This can be no name of a machine.")
         if name in known_names():
             raise NotAdded(f"A device is called {name!r} already. Devices are joined on the command line: device join.")

@@ -12,7 +12,7 @@ import polars as pl
 from django.db import transaction
 from django.utils import timezone
 
-from ..domain.register import Difference, Entry, difference
+from ..domain.register import Difference, Entry, difference, shared
 from . import audit, models
 from .devices import lock_sources, regroup, shown_with
 from .one_at_a_time import Lock, one_at_a_time
@@ -20,6 +20,7 @@ from .registered import entries, entry_of, table_of
 
 # What somebody brought and nobody took in is forgotten.
 KEPT = timedelta(days=7)
+MOST_NAMED = 10
 
 
 class RegisterChanged(Exception):
@@ -27,6 +28,17 @@ class RegisterChanged(Exception):
 
     def __init__(self) -> None:
         super().__init__("The register or the devices have changed since this was shown to you. Nothing was done.")
+
+
+class SharedNames(Exception):
+    """A device that stays in the register has a name of one that is brought."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        told = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+        super().__init__(
+            f"Devices that stay in the register have names of those in the file: {told}. Nothing was changed. "
+            "Correct the file, or bring the whole register."
+        )
 
 
 @dataclass(frozen=True)
@@ -53,11 +65,13 @@ def drafted(row: models.RegisterDraft) -> list[Entry]:
 
 
 def look(found: Sequence[Entry], *, keeps: bool) -> Look:
-    """What it would change now; changes nothing."""
+    """What it would change now; changes nothing. Raises SharedNames, which cannot be where nothing is kept."""
     before = entries()
     changes = difference(before.values(), found, keeps=keeps)
     if changes.is_none:
         return Look(changes, pl.DataFrame(), _seen(changes, pl.DataFrame()))
+    if names := shared([*found, *changes.kept]):
+        raise SharedNames(names)
     after = dict(enumerate([*found, *changes.kept], start=1))
     assets = shown_with(after)
     return Look(changes, assets, _seen(changes, assets))
@@ -65,7 +79,7 @@ def look(found: Sequence[Entry], *, keeps: bool) -> Look:
 
 @transaction.atomic
 def take_in(found: Sequence[Entry], seen: str, who: str, name: str, *, keeps: bool) -> Difference:
-    """Take it in as it was shown, and put devices together by it at once. Raises RegisterChanged.
+    """Take it in as it was shown, and put devices together by it at once. Raises RegisterChanged and SharedNames.
 
     To be called when no transaction is open, as ``devices.regroup``.
     """

@@ -14,7 +14,7 @@ from ...sources.errors import SourceError
 from ...sources.private_folder import NoRoom, private_folder
 from ...sources.register_file import ReadRegister, read_register
 from ...store import models
-from ...store.register import Look, RegisterChanged, draft, drafted as devices_of, look, take_in
+from ...store.register import Look, RegisterChanged, SharedNames, draft, drafted as devices_of, look, take_in
 from ..roles import ADMIN, needs
 from .form import FIELDS, RegisterForm
 
@@ -37,6 +37,10 @@ def bring(request: HttpRequest) -> HttpResponse:
         known = {"form": form, "error": str(error), "name": file.name}
         return render(request, "register/brought.html", known, status=400)
     name, keeps = (file.name or "register")[:LONGEST_NAME], form.cleaned_data["keeps"]
+    try:
+        look(found.entries, keeps=keeps)
+    except SharedNames as error:
+        return render(request, "register/brought.html", {"form": form, "error": str(error), "name": name}, status=400)
     row = draft(str(request.user), name, found.entries, found.columns, keeps=keeps)
     return redirect("register-draft", row.pk)
 
@@ -46,7 +50,11 @@ def bring(request: HttpRequest) -> HttpResponse:
 def drafted(request: HttpRequest, number: int) -> HttpResponse:
     """What was brought, and what it would change."""
     row = get_object_or_404(models.RegisterDraft, pk=number)
-    shown = look(devices_of(row), keeps=row.keeps)
+    try:
+        shown = look(devices_of(row), keeps=row.keeps)
+    except SharedNames as error:
+        messages.error(request, str(error))
+        return redirect("register")
     changes = shown.difference
     kinds = [
         ("New", changes.new),
@@ -71,7 +79,7 @@ def take_in_draft(request: HttpRequest, number: int) -> HttpResponse:
     row = get_object_or_404(models.RegisterDraft, pk=number)
     try:
         changes = take_in(devices_of(row), request.POST.get("seen", ""), str(request.user), row.name, keeps=row.keeps)
-    except RegisterChanged as error:
+    except (RegisterChanged, SharedNames) as error:
         messages.error(request, f"{error} See what it changes now.")
         return redirect("register-draft", number)
     models.RegisterDraft.objects.filter(pk=number).delete()

@@ -57,7 +57,8 @@ _FOUND = f"""(
         UNION ALL
         SELECT live.id, NULL, CASE WHEN odd.device IS NULL THEN odd.name END,
                odd.name || ' is part of ' || odd.device
-        FROM odd JOIN live ON live.source_id = odd.source_id AND live.assets @> ARRAY[odd.asset COLLATE "default"]
+        FROM live CROSS JOIN unnest(live.assets) AS told (asset)
+        JOIN odd ON odd.source_id = live.source_id AND odd.asset = told.asset COLLATE "C"
     )
     SELECT id, coalesce(array_agg(DISTINCT renamed) FILTER (WHERE renamed IS NOT NULL), '{{}}') AS renamed,
            coalesce(array_agg(DISTINCT gone) FILTER (WHERE gone IS NOT NULL), '{{}}') AS gone,
