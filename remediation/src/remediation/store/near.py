@@ -90,7 +90,7 @@ def _told_by(device: models.Device) -> list[models.Source]:
 
 def _has_now(source: models.Source, device: models.Device, name: str, who: str) -> str:
     hosts = device.assets.filter(source=source, host_name__isnull=False).values_list("host_name", flat=True)
-    host = min(map(key_of, hosts))
+    host = min(key_of(name) for name in hosts if name)
     rules = source.settings.get("naming") or {}
     try:
         change_version(source, source.version)

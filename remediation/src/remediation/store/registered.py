@@ -16,7 +16,6 @@ from . import copy, models
 # A register entry as JSON, and as a row of the table.
 FIELDS = ("name", "aliases", "addresses", "owner", "site", "criticality")
 _LINKS = "store_registereddevice_devices"
-_LINK = {"registereddevice_id": pl.Int64, "device_id": pl.Int64}
 _GONE = f"""
 DELETE FROM {_LINKS} AS old WHERE NOT EXISTS (
     SELECT FROM {{}} AS new
@@ -76,9 +75,7 @@ def _links(assets: pl.DataFrame, register: Mapping[int, Entry]) -> pl.DataFrame:
         rows.filter(pl.col("host").is_null()).with_columns(pl.col("ip").str.to_lowercase()).join(addresses, on="ip")
     )
     linked = pl.concat([*by_name, by_address.select("entry", "device")]).unique().sort("entry", "device")
-    return linked.select(pl.col("entry").alias("registereddevice_id"), pl.col("device").alias("device_id")).cast(
-        _LINK
-    )  # type: ignore[arg-type]  # polars takes a mapping of names to types
+    return linked.select(pl.col("entry").alias("registereddevice_id"), pl.col("device").alias("device_id"))
 
 
 def assets_named(words: Collection[str]) -> list[tuple[int, int, str]]:

@@ -60,16 +60,50 @@ WHERE ROW({old}) IS DISTINCT FROM ROW({new})
 """
 
 
-def counted(ways: Sequence[str], subnets: Subnets = USUAL) -> pl.DataFrame:
+def counted(ways: Sequence[str]) -> pl.DataFrame:
     """The segments by each of the ways, SUBNET or of LISTS, with the columns of SEGMENTS, in no order."""
-    lists = [name for name in LISTS if name in ways]
-    told = [*(["ip"] if SUBNET in ways else []), *lists, *SEVERITIES, "risk"]
-    columns = ", ".join(f'asset."{name}"' for name in told)
-    assets = copy.select(
-        _ASSETS.format(columns=columns), [], {name: _SCHEMA[name] for name in ("device", "name", *told)}
-    )
-    parts = [_by(way, assets, subnets) for way in ways]
+    assets = _assets(ways)
+    parts = []
+    for way in ways:
+        placed = _placed(way, assets, USUAL)
+        whole = (
+            summed(placed).join(first_members(placed), on="name").select(pl.lit(way).alias("by"), *list(SEGMENTS)[1:])
+        )
+        parts.append(whole)
     return pl.concat([pl.DataFrame(schema=SEGMENTS), *parts])
+
+
+def placed_in(way: str, subnets: Subnets) -> pl.DataFrame:
+    """The assets with ``segment``, a row for each segment that an asset is in; for ``summed`` and ``first_members``."""
+    return _placed(way, _assets([way]), subnets)
+
+
+def summed(placed: pl.DataFrame) -> pl.DataFrame:
+    """The segments with the columns of SEGMENTS but ``by`` and ``members``, in no order."""
+    return placed.group_by(pl.col("segment").alias("name")).agg(
+        pl.col("device").n_unique().cast(pl.Int64).alias("devices"),
+        *(pl.col(name).sum() for name in SEVERITIES),
+        pl.col("risk").sum().round(_DIGITS),
+    )
+
+
+def first_members(placed: pl.DataFrame) -> pl.DataFrame:
+    """The columns ``name`` and ``members`` of SEGMENTS."""
+    worst = pl.coalesce(pl.when(pl.col(name) > 0).then(pl.lit(name)) for name in SEVERITIES).fill_null("")
+    member = pl.format('[{},{},"{}"]', "device", pl.sum_horizontal(SEVERITIES), worst)
+    return (
+        placed.group_by("segment", "device", "name")
+        .agg(pl.col(name).sum() for name in SEVERITIES)
+        .sort([*SEVERITIES, "name", "device"], descending=[*(True for _ in SEVERITIES), False, False])
+        .group_by(pl.col("segment"), maintain_order=True)
+        .head(MOST)
+        .group_by("segment", maintain_order=True)
+        .agg(member.alias("member"))
+        .select(
+            pl.col("segment").alias("name"),
+            pl.format("[{}]", pl.col("member").list.join(",")).alias("members"),
+        )
+    )
 
 
 def keep_segments() -> None:
@@ -90,30 +124,17 @@ def keep_segments() -> None:
         )
 
 
-def _by(way: str, assets: pl.DataFrame, subnets: Subnets) -> pl.DataFrame:
+def _assets(ways: Sequence[str]) -> pl.DataFrame:
+    lists = [name for name in LISTS if name in ways]
+    told = [*(["ip"] if SUBNET in ways else []), *lists, *SEVERITIES, "risk"]
+    columns = ", ".join(f'asset."{name}"' for name in told)
+    return copy.select(_ASSETS.format(columns=columns), [], {name: _SCHEMA[name] for name in ("device", "name", *told)})
+
+
+def _placed(way: str, assets: pl.DataFrame, subnets: Subnets) -> pl.DataFrame:
     if way == SUBNET:
-        assets = assets.with_columns(subnets.of_each(assets["ip"]).alias("segment"))
+        found = assets.with_columns(subnets.of_each(assets["ip"]).alias("segment"))
     else:
         names = pl.col(way).list.eval(pl.element().str.head(LONGEST)).list.unique()
-        assets = assets.with_columns(names.alias("segment")).explode("segment", empty_as_null=True, keep_nulls=True)
-    sums = [*(pl.col(name).sum() for name in SEVERITIES), pl.col("risk").sum()]
-    worst = pl.coalesce(pl.when(pl.col(name) > 0).then(pl.lit(name)) for name in SEVERITIES).fill_null("")
-    findings = pl.sum_horizontal(SEVERITIES)
-    member = pl.format('[{},{},"{}"]', "device", findings, worst)
-    return (
-        assets.with_columns(pl.col("segment").fill_null(""))
-        .group_by("segment", "device", "name")
-        .agg(sums)
-        .sort([*SEVERITIES, "name", "device"], descending=[*(True for _ in SEVERITIES), False, False])
-        .with_columns(member.alias("member"))
-        .group_by("segment")
-        .agg(pl.len().cast(pl.Int64).alias("devices"), *sums, pl.col("member").head(MOST))
-        .select(
-            pl.lit(way).alias("by"),
-            pl.col("segment").alias("name"),
-            "devices",
-            *SEVERITIES,
-            pl.col("risk").round(_DIGITS),
-            pl.format("[{}]", pl.col("member").list.join(",")).alias("members"),
-        )
-    )
+        found = assets.with_columns(names.alias("segment")).explode("segment", empty_as_null=True, keep_nulls=True)
+    return found.with_columns(pl.col("segment").fill_null(""))

@@ -20,7 +20,7 @@ from django.db import connection
 from ..domain.snapshot import SEVERITIES
 from ..domain.subnets import Subnets
 from .listing import NoSuch
-from .segment_counts import LISTS, SUBNET, USUAL, counted
+from .segment_counts import LISTS, SUBNET, USUAL, first_members, placed_in, summed
 
 __all__ = ["LISTS", "SUBNET", "Member", "Segment", "SegmentPage", "segments"]
 
@@ -132,7 +132,8 @@ class _Asked:
     def __init__(self, by: str, subnets: Subnets) -> None:
         rising = [(pl.col(name) * -1).alias(f"order_{name}") for name in ("risk", *SEVERITIES)]
         self._order = [f"order_{name}" for name in ("risk", *SEVERITIES)] + ["name"]
-        self._frame = counted((by,), subnets).with_columns(rising).sort(self._order)
+        self._placed = placed_in(by, subnets)
+        self._frame = summed(self._placed).with_columns(rising).sort(self._order)
         self.total = self._frame.height
 
     def rows(self, bounds: Bounds, backwards: bool, size: int) -> list[Row]:
@@ -145,7 +146,9 @@ class _Asked:
                 beside = (column < value if backwards else column > value) | ((column == value) & beside)
         found = self._frame.filter(beside)
         rows = found.tail(size).reverse() if backwards else found.head(size)
-        return [_row(values) for values in rows.select(_COLUMNS).iter_rows()]
+        members = first_members(self._placed.filter(pl.col("segment").is_in(rows["name"].implode())))
+        whole = rows.join(members, on="name", maintain_order="left")
+        return [_row(values) for values in whole.select(_COLUMNS).iter_rows()]
 
 
 def _row(values: Sequence[Any]) -> Row:

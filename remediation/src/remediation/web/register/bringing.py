@@ -93,7 +93,7 @@ def take_in_draft(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("register")
 
 
-def _read(file: UploadedFile[Any], chosen: dict[str, str]) -> ReadRegister:
+def _read(file: UploadedFile, chosen: dict[str, str]) -> ReadRegister:
     with private_folder() as folder:
         place = folder / "brought"
         with place.open("wb") as to:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -25,7 +27,7 @@ def register(request: HttpRequest) -> HttpResponseBase:
     """The register: how many of its devices scans have seen, what it holds, and the form by which one is brought."""
     taken = models.AuditEntry.objects.filter(what="register taken in").order_by("-pk").first()
     empty = "The register is empty. An administrator brings a file with the organisation's devices."
-    known = {"counts": _counts(), "taken": taken, "form": RegisterForm()}
+    known: dict[str, Any] = {"counts": _counts(), "taken": taken, "form": RegisterForm()}
     return listed(request, REGISTER, "register/register.html", cell="register/cell.html", empty=empty, **known)
 
 
@@ -34,8 +36,8 @@ def register(request: HttpRequest) -> HttpResponseBase:
 def unknown_devices(request: HttpRequest) -> HttpResponseBase:
     """The devices of scans that the register does not know."""
     empty = "The register knows all devices that scans have seen."
-    known = {"counts": _counts()}
-    return listed(request, UNKNOWN_DEVICES, "register/unknown.html", cell="devices/cell.html", empty=empty, **known)
+    cell = "devices/cell.html"
+    return listed(request, UNKNOWN_DEVICES, "register/unknown.html", cell=cell, empty=empty, counts=_counts())
 
 
 def _counts() -> dict[str, int]:

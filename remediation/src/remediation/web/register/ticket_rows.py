@@ -25,17 +25,18 @@ _KNOWN = """known AS MATERIALIZED (
         JOIN store_registereddevice_devices AS linked ON linked.registereddevice_id = entry.id
         JOIN store_asset AS asset ON asset.device_id = linked.device_id, unnest(entry.keys) AS told (key)
 )"""
-# Names with which a ticket was made and that nothing has any more.
-_RENAMED = """renamed AS (
-    SELECT live.id, told.name FROM live
-    -- Its steps, by how their keys begin: '0' follows the stroke.
+# Names with which a ticket was made, and of these the ones that nothing has any more. The steps that made a ticket are
+# found by how their keys begin: '0' follows the stroke.
+_RENAMED = """told AS MATERIALIZED (
+    SELECT live.id, live.source_id, told.name, rtrim(lower(told.name), '.') COLLATE "C" AS key FROM live
     JOIN store_step AS step ON step.key > live.key || '/' || live.generation || '/create/'
         AND step.key < live.key || '/' || live.generation || '/create0' AND step.state = 'done'
     JOIN store_plan AS plan ON plan.id = step.plan_id AND plan.project_id = live.project_id,
         jsonb_array_elements_text(step.evidence->'assets') AS told (name)
-    WHERE NOT EXISTS (
-        SELECT FROM known WHERE known.source_id = live.source_id AND known.name = rtrim(lower(told.name), '.')
-    )
+), absent AS (
+    SELECT source_id, key FROM told EXCEPT SELECT source_id, name FROM known
+), renamed AS (
+    SELECT told.id, told.name FROM told JOIN absent USING (source_id, key)
 )"""
 # Assets that no scan covers, where their source tells what it covers; and those whose device has another name.
 _ODD = """odd AS MATERIALIZED (
@@ -57,7 +58,9 @@ _FOUND = f"""(
         UNION ALL
         SELECT live.id, NULL, CASE WHEN odd.device IS NULL THEN odd.name END,
                odd.name || ' is part of ' || odd.device
-        FROM live CROSS JOIN unnest(live.assets) AS told (asset)
+        FROM live JOIN store_ticket AS its ON its.id = live.id
+            AND its.assets && ARRAY(SELECT asset COLLATE "default" FROM odd)
+        CROSS JOIN unnest(live.assets) AS told (asset)
         JOIN odd ON odd.source_id = live.source_id AND odd.asset = told.asset COLLATE "C"
     )
     SELECT id, coalesce(array_agg(DISTINCT renamed) FILTER (WHERE renamed IS NOT NULL), '{{}}') AS renamed,
