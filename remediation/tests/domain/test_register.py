@@ -26,6 +26,7 @@ MATCHED = {
         {"db": 1, "db.corp.example": 1},
     ),
     "two devices that become one name": ([Entry("db"), Entry("db.corp.example")], ["db", "db.corp.example"], {}),
+    "an address is no name": ([Entry("10"), Entry("10.0.0.1"), Entry("fe80::1")], ["10.0.0.1", "10", "fe80::1"], {}),
     "nothing": ([], ["db"], {}),
     "no hosts": ([WEB], [], {}),
 }

@@ -11,6 +11,8 @@ import polars as pl
 # A row for each name by which the register knows a device: the number of the device, and the name as ``key_of`` has it.
 NAMES = {"entry": pl.Int64, "key": pl.String}
 _BARE = r"^[^.]+"
+# What stands as a name in some scans, and is none.
+_ADDRESS = r"^[0-9.]+$|:"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def matched(hosts: pl.Series, names: pl.DataFrame) -> pl.DataFrame:
     ``hosts`` are names as ``key_of`` has them, ``names`` has the columns of NAMES. A name without a domain is that of
     the only domain which has it, among hosts and the register; where there are several, it stands for itself.
     """
-    wanted = hosts.drop_nulls().unique().rename("host").to_frame()
+    wanted = hosts.drop_nulls().unique().rename("host").to_frame().filter(~pl.col("host").str.contains(_ADDRESS))
     told = pl.concat([wanted["host"], names["key"]]).unique().rename("key").to_frame()
     only = (
         told.with_columns(pl.col("key").str.extract(f"({_BARE})").alias("short"))

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from ...sources.errors import SourceError
@@ -49,7 +49,9 @@ def bring(request: HttpRequest) -> HttpResponse:
 @require_safe
 def drafted(request: HttpRequest, number: int) -> HttpResponse:
     """What was brought, and what it would change."""
-    row = get_object_or_404(models.RegisterDraft, pk=number)
+    row = models.RegisterDraft.objects.filter(pk=number).first()
+    if row is None:
+        return _gone(request)
     try:
         shown = look(devices_of(row), keeps=row.keeps)
     except SharedNames as error:
@@ -76,7 +78,9 @@ def drafted(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def take_in_draft(request: HttpRequest, number: int) -> HttpResponse:
     """Take it in as it was shown."""
-    row = get_object_or_404(models.RegisterDraft, pk=number)
+    row = models.RegisterDraft.objects.filter(pk=number).first()
+    if row is None:
+        return _gone(request)
     try:
         changes = take_in(devices_of(row), request.POST.get("seen", ""), str(request.user), row.name, keeps=row.keeps)
     except (RegisterChanged, SharedNames) as error:
@@ -90,6 +94,11 @@ def take_in_draft(request: HttpRequest, number: int) -> HttpResponse:
             f"{len(changes.new)} new, {len(changes.changed)} changed, {len(changes.gone)} gone, {changes.same} the same"
         )
         messages.success(request, f"The register was taken in: {what}.")
+    return redirect("register")
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    messages.error(request, "This file is not here any more: it was taken in, or a week has passed.")
     return redirect("register")
 
 
