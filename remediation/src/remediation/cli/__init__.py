@@ -16,6 +16,7 @@ from . import (
     investigations,
     projects,
     reconciling,
+    register,
     rounds,
     serving,
     sources,
@@ -67,6 +68,7 @@ device_app.command("show")(devices.show)
 device_app.command("join")(devices.join)
 device_app.command("split")(devices.split)
 device_app.command("release")(devices.release)
+device_app.command("register")(register.register)
 app.add_typer(investigations_app, name="investigations")
 investigations_app.command("add")(investigations.add)
 investigations_app.command("list")(investigations.show)

@@ -73,7 +73,7 @@ def grouped(assets: pl.DataFrame) -> pl.DataFrame:
 
 def names(assets: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """What each device is called: columns device and name. A full host name is preferred to a short one, that to an
-    address, and that to an id; of several, the first in the alphabet."""
+    address, and that to an id; of several, one that is no old name by the rules, and then the first in the alphabet."""
     host = pl.col("host_name").str.strip_chars().str.strip_suffix(".").replace("", None)
     name = pl.coalesce(host, "ip", "asset")
     rank = (
@@ -85,9 +85,12 @@ def names(assets: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
         .then(2)
         .otherwise(3)
     )
+    short = r"^([^.]+)"
+    is_old = pl.col("known_as").str.extract(short) != host_key(pl.col("host_name")).str.extract(short)
+    old = is_old.fill_null(False).alias("old")
     return (
-        devices.join(assets.select(*KEY, name.alias("name"), rank.alias("rank")), on=KEY)
-        .sort("device", "rank", "name")
+        devices.join(assets.select(*KEY, name.alias("name"), rank.alias("rank"), old), on=KEY)
+        .sort("device", "old", "rank", "name")
         .unique("device", keep="first", maintain_order=True)
         .select("device", "name")
     )

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+import polars as pl
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_PLAIN_V4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"
+
 
 @dataclass(frozen=True)
 class Subnets:
@@ -24,3 +29,25 @@ class Subnets:
         except ValueError:
             return None
         return str(ip_network(f"{known}/{self.v4 if known.version == 4 else self.v6}", strict=False))
+
+    def of_each(self, addresses: pl.Series) -> pl.Series:
+        """The same of many, at once where an address is written plainly. Null for null."""
+        texts = addresses.unique().drop_nulls().rename("address")
+        is_plain = texts.str.contains(_PLAIN_V4)
+        plain = texts.filter(is_plain)
+        others = texts.filter(~is_plain)
+        known = pl.DataFrame(
+            {
+                "address": pl.concat([plain, others]),
+                "network": pl.concat([self._of_plain(plain), others.map_elements(self.of, pl.String)]),
+            },
+            schema={"address": pl.String, "network": pl.String},
+        )
+        return addresses.replace_strict(known["address"], known["network"], default=None, return_dtype=pl.String)
+
+    def _of_plain(self, addresses: pl.Series) -> pl.Series:
+        octets = [addresses.str.split(".").list.get(place).cast(pl.Int64) for place in range(4)]
+        number = sum((octet * 256 ** (3 - place) for place, octet in enumerate(octets)), pl.Series([0]))
+        number = number // (size := 2 ** (32 - self.v4)) * size
+        parts = pl.DataFrame([(number // 256 ** (3 - place) % 256).alias(str(place)) for place in range(4)])
+        return parts.select(pl.format(f"{{}}.{{}}.{{}}.{{}}/{self.v4}", *"0123")).to_series()

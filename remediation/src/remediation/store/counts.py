@@ -17,6 +17,8 @@ from django.db import connection, transaction
 
 from ..domain.snapshot import UTC_TIME
 from . import copy
+from .one_at_a_time import Lock, one_at_a_time
+from .segment_counts import keep_segments
 
 COUNTED: copy.Schema = {"vulnerability": pl.String, "alive": pl.Int64, "oldest": UTC_TIME, "newest": UTC_TIME}
 _BY_VULNERABILITY = """
@@ -171,10 +173,14 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
         cursor.execute("DROP TABLE counted_finding")
 
 
+@transaction.atomic
 def count_devices() -> None:
-    """Sum up what is known of each device's assets."""
+    """Sum up what is known of the assets of each device, and of each segment of the network."""
+    # Who counts later has seen what was stored earlier: else the older sums could stay.
+    one_at_a_time(Lock.COUNTING)
     with connection.cursor() as cursor:
         cursor.execute(_DEVICES)
+    keep_segments()
 
 
 def keep_day(source_id: int, day: date, new: int, gone: int) -> None:

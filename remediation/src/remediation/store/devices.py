@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +13,10 @@ from psycopg import sql
 
 from ..domain import devices
 from ..domain.naming import host_key
+from ..domain.register import Entry, other_names
 from . import copy, models
 from .counts import count_devices
+from .registered import entries, link
 from .source_naming import naming_of
 
 _ASSETS = """
@@ -40,7 +42,7 @@ def regroup() -> int:
 
     To be called when no transaction is open: it waits for those that take a snapshot in, and they for none of its kind.
     """
-    _lock()
+    lock_sources()
     assets = _assets()
     found = _stored(devices.grouped(assets), assets)
     moved = found.join(assets.select(*devices.KEY, "device"), on=devices.KEY, suffix="_before").filter(
@@ -50,6 +52,7 @@ def regroup() -> int:
     _rename(devices.names(assets, found))
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY)
+    link(assets.drop("device").join(found, on=devices.KEY))
     count_devices()
     return moved.height
 
@@ -99,7 +102,7 @@ class ByHand:
 
         To be called when no transaction is open, as ``regroup``.
         """
-        _lock()
+        lock_sources()
         assets = _assets()
         try:
             put = self._put(assets)
@@ -122,21 +125,40 @@ class ByHand:
         return shown.drop("after").join(now, on=devices.KEY, maintain_order="left").select(shown.columns)
 
 
-def _lock() -> None:
+def shown_with(register: Mapping[int, Entry]) -> pl.DataFrame:
+    """What would be joined and parted if this were the register, with the columns of ``domain.devices.outcome``.
+
+    Changes nothing.
+    """
+    return devices.outcome(_assets(), _assets(register))
+
+
+def lock_sources() -> None:
     """Keep others from changing any source's assets until the transaction ends."""
     with connection.cursor() as cursor:
         # In the order of the numbers, so that two of these do not wait for each other.
         cursor.execute("SELECT FROM store_source ORDER BY id FOR NO KEY UPDATE")
 
 
-def _assets() -> pl.DataFrame:
+def _assets(register: Mapping[int, Entry] | None = None) -> pl.DataFrame:
+    """All assets, with the columns of ``domain.devices.ASSETS``, as named by a register: the stored one, if none is
+    given."""
     assets = copy.select(_ASSETS, [], devices.ASSETS)
     namings = {source.pk: naming_of(source) for source in models.Source.objects.filter(settings__has_key="naming")}
     known_as = [
         pl.when(pl.col("source") == number).then(host_key(pl.col("host_name"), naming))
         for number, naming in namings.items()
     ]
-    return assets.with_columns(pl.coalesce(*known_as, "known_as").alias("known_as"))
+    assets = assets.with_columns(pl.coalesce(*known_as, "known_as").alias("known_as"))
+    register = entries() if register is None else register
+    if not register:
+        return assets
+    # What the rules of its source make of a name is what the register is asked for.
+    called = pl.coalesce("known_as", host_key(pl.col("host_name")))
+    names = other_names(assets.select(called).to_series(), register)
+    return assets.with_columns(
+        pl.coalesce(called.replace_strict(names, default=None, return_dtype=pl.String), "known_as").alias("known_as")
+    )
 
 
 def _stored(found: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,5 @@
-"""The assets that words mean, by the rules of each source: case, aliases and domain suffixes (domain.naming)."""
+"""The assets that words mean, by the rules of each source, which are case, aliases and domain suffixes (domain.naming),
+and by the names and addresses of the register."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import polars as pl
 from ..domain.naming import host_key
 from . import copy, models
 from .device_findings import AssetKey
+from .registered import assets_named
 from .source_naming import naming_of
 
 _NAMED: dict[str, Any] = {"asset": pl.String, "host_name": pl.String, "ip": pl.String, "device": pl.Int64}
@@ -31,4 +33,6 @@ def mentioned(words: Collection[str]) -> dict[int, set[AssetKey]]:
         )
         for asset, device in rows.select("asset", "device").iter_rows():
             found.setdefault(device, set()).add((source.pk, asset))
+    for device, source_id, asset in assets_named(words):
+        found.setdefault(device, set()).add((source_id, asset))
     return found

@@ -102,6 +102,65 @@ class Device(models.Model):
         indexes = [GinIndex(SearchVector("name", config="simple"), name="device_words", fastupdate=False)]
 
 
+class RegisteredDevice(models.Model):
+    """A device of the organisation's own register: domain.register. ``devices`` are those of scans that have one of its
+    names, or its address where a scan tells no name: store.registered."""
+
+    key = key_text(unique=True, db_comment="its name in small letters, by which it is the same in another edition")
+    name = models.TextField()
+    aliases = texts()
+    addresses = texts()
+    keys = texts()  # its name and aliases, in small letters
+    owner = models.TextField(default="", db_comment="a person or a team")
+    site = models.TextField(default="")
+    criticality = models.TextField(default="")
+    devices = models.ManyToManyField(Device, related_name="registered", db_constraint=False)
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["keys"], name="registered_keys", fastupdate=False),
+            GinIndex(fields=["addresses"], name="registered_addresses", fastupdate=False),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RegisterDraft(models.Model):
+    """A register that somebody has brought and nobody has taken in yet: store.register."""
+
+    who = models.TextField(db_comment="the name of the user")
+    made = models.DateTimeField(default=timezone.now)
+    name = models.TextField(db_comment="of the file, as the browser told it: only shown")
+    entries = models.JSONField(default=list, db_comment="the devices, as store.registered writes them")
+    columns = models.JSONField(default=dict, db_comment="from which column each field was read")
+    keeps = models.BooleanField(default=False, db_comment="what it does not hold stays in the register")
+
+
+class Segment(models.Model):
+    """A part of the network, and what is open in it: store.segment_counts."""
+
+    by = models.TextField(db_comment="subnet, sites or one of the lists of tags of an asset")
+    name = key_text(db_comment="empty for what is in none")
+    devices = models.IntegerField(db_comment="how many are in it")
+    critical = models.IntegerField()
+    high = models.IntegerField()
+    medium = models.IntegerField()
+    low = models.IntegerField()
+    none = models.IntegerField()
+    risk = models.FloatField(db_comment="the sum of their vulnerabilities' risks")
+    members = models.JSONField(db_comment="its first devices, each with its findings and its worst severity")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["by", "name"], name="segment_once")]
+        # The order of the page. The expressions are those of store.segments.
+        indexes = [
+            models.Index(
+                F("by"), *(F(name) * Value(-1) for name in ("risk", *SEVERITIES)), F("name"), name="segment_by_risk"
+            )
+        ]
+
+
 # Of an asset. The order is that of web.devices.rows.
 _TAGS = tuple(map(F, ("sites", "owner_tags", "location_tags", "criticality_tags", "custom_tags")))
 

@@ -13,6 +13,7 @@ AREAS = (
     "differences",
     "remedies",
     "network",
+    "register",
     "tickets",
     "consolidation",
     "investigations",

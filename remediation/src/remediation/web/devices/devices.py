@@ -42,6 +42,8 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
         "could_be_one": suggestion_on(row),
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "assets": assets,
+        "registered": row.registered.order_by("key"),
+        "has_register": models.RegisteredDevice.objects.exists(),
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
         "addressed": WORDS,
         "feeds": {one["feed"]: one for one in feeds()},

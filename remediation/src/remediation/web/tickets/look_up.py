@@ -16,6 +16,8 @@ from ...store import models
 from ...store.device_findings import AssetKey
 from ...store.exploited_devices import with_kev
 from ...store.mentioned import mentioned
+from ...store.near import offers
+from ...store.registered import unseen_names
 from ...tickets.any_ticket import words_of_ticket
 from ...tickets.page_client import page_client
 from ..numbers import number_in
@@ -54,12 +56,14 @@ def look_up(request: HttpRequest) -> HttpResponse:
     ours = models.Ticket.objects.filter(halo_id=number, project__connection=chosen).select_related("project").first()
     known["ours"] = ours
     try:
-        devices = mentioned(words_of_ticket(page_client(chosen), number))
+        words = words_of_ticket(page_client(chosen), number)
+        devices = mentioned(words)
     except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
         known["error"] = f"Ticket {number} could not be read. {at_a_page(error)}"
         return render(request, "tickets/look_up.html", known, status=502)
     for device, key in _told_by(ours):
         devices.setdefault(device, set()).add(key)
+    known |= {"offers": offers(words), "unseen": sorted(unseen_names(words))}
     known |= {"devices": _named(sorted(devices)[:MOST]), "more": max(len(devices) - MOST, 0), "is_read": True}
     return render(request, "tickets/look_up.html", known)
 
