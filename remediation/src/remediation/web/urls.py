@@ -22,6 +22,7 @@ AREAS = (
     "webhooks",
     "reconcile",
     "service",
+    "mail",
     "sources",
     "audit",
     "accounts",
