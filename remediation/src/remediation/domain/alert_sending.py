@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 # How long a process may be at one message: what it leaves behind longer than that, it has not finished.
-LASTS = timedelta(minutes=4)
+LASTS = timedelta(minutes=15)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 GIVEN_UP_AFTER = timedelta(days=7)
 # So many messages of unknown outcome are sent again, by the way they go.
@@ -62,4 +62,5 @@ def after(outcome: Outcome, way: str, tries: int, unknown: int, made: datetime, 
 
 def pause(tries: int) -> timedelta:
     """How long to wait after so many tries: longer and longer."""
-    return min(FIRST_PAUSE * 2 ** min(max(tries - 1, 0), 20), LONGEST_PAUSE)
+    doubled: int = 2 ** min(max(tries - 1, 0), 20)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)

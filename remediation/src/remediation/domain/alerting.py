@@ -56,7 +56,8 @@ class Rule:
     ``due_days``: so many days before the day a ticket is due; ``overdue_days``: more than so many days after it.
     ``failures``: so many readings or runs in a row that failed; ``silent_days``: so many days without a reading.
 
-    ``mails`` are addresses; ``webhook`` is an address and ``webhook_header`` the name of the header that gets its key;
+    ``mails`` are addresses; ``webhook`` is the host of a webhook, whose address and key are the rule's secret, and
+    ``webhook_header`` the header that gets the key;
     ``connection`` is the number of the one whose HaloITSM gets a ticket, None for none. ``escalation``: after so many
     days an address is told of what is still so. ``every``: so many minutes are at least between two messages to one
     recipient. ``quiet``: hours in which nothing is sent, as in 20-6, by the service's clock; "": none.

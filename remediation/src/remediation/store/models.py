@@ -830,9 +830,7 @@ class AlertMessage(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["rule", "recipient", "made"], name="alert_message_last"),
-            models.Index(
-                fields=["due"], condition=models.Q(state__in=["planned", "about"]), name="alert_message_due"
-            ),
+            models.Index(fields=["due"], condition=models.Q(state__in=["planned", "about"]), name="alert_message_due"),
         ]
 
 
@@ -849,9 +847,7 @@ class Alert(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rule", "key", "recipient"], name="alert_once")]
-        indexes = [
-            models.Index(fields=["rule", "recipient"], condition=models.Q(message=None), name="alert_waiting")
-        ]
+        indexes = [models.Index(fields=["rule", "recipient"], condition=models.Q(message=None), name="alert_waiting")]
 
 
 class AuditEntry(models.Model):

@@ -23,6 +23,7 @@ AREAS = (
     "reconcile",
     "service",
     "mail",
+    "alerts",
     "sources",
     "audit",
     "accounts",

@@ -8,86 +8,157 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0024_api_keys'),
+        ("store", "0024_api_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AlertRule',
+            name="AlertRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField(unique=True)),
-                ('settings', models.JSONField(default=dict)),
-                ('secret', models.TextField(db_comment='sealed by store.secrets', default='')),
-                ('paused', models.BooleanField(db_default=False, default=False)),
-                ('looked', models.JSONField(db_comment='the kinds it has looked at (known), and the marks of that', default=dict)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('version', models.IntegerField(db_default=1, default=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.TextField(unique=True)),
+                ("settings", models.JSONField(default=dict)),
+                ("secret", models.TextField(db_comment="sealed by store.secrets", default="")),
+                ("paused", models.BooleanField(db_default=False, default=False)),
+                (
+                    "looked",
+                    models.JSONField(
+                        db_comment="the kinds it has looked at (known), and the marks of that", default=dict
+                    ),
+                ),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                ("version", models.IntegerField(db_default=1, default=1)),
             ],
         ),
         migrations.CreateModel(
-            name='AlertMessage',
+            name="AlertMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('recipient', models.TextField(db_comment='mail:ADDRESS, webhook or halo')),
-                ('identity', models.TextField(db_comment='in Message-ID, header or reference: the same at each try', unique=True)),
-                ('content', models.JSONField(db_comment='as domain.alert_text has it')),
-                ('count', models.IntegerField(db_comment='how many alerts it is about')),
-                ('state', models.TextField(db_comment='a State of domain.alert_sending', default='planned')),
-                ('tries', models.IntegerField(default=0)),
-                ('unknown', models.IntegerField(db_comment='how many tries ended without an answer', default=0)),
-                ('made', models.DateTimeField()),
-                ('due', models.DateTimeField(db_comment='when it is tried next, or, while a try lasts, when that has ended')),
-                ('at', models.DateTimeField(db_comment='when its last try began, or ended', null=True)),
-                ('said', models.TextField(db_comment='why it was not sent, or what was made of it', default='')),
-                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='store.alertrule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recipient", models.TextField(db_comment="mail:ADDRESS, webhook or halo")),
+                (
+                    "identity",
+                    models.TextField(
+                        db_comment="in Message-ID, header or reference: the same at each try", unique=True
+                    ),
+                ),
+                ("content", models.JSONField(db_comment="as domain.alert_text has it")),
+                ("count", models.IntegerField(db_comment="how many alerts it is about")),
+                ("state", models.TextField(db_comment="a State of domain.alert_sending", default="planned")),
+                ("tries", models.IntegerField(default=0)),
+                ("unknown", models.IntegerField(db_comment="how many tries ended without an answer", default=0)),
+                ("made", models.DateTimeField()),
+                (
+                    "due",
+                    models.DateTimeField(
+                        db_comment="when it is tried next, or, while a try lasts, when that has ended"
+                    ),
+                ),
+                ("at", models.DateTimeField(db_comment="when its last try began, or ended", null=True)),
+                ("said", models.TextField(db_comment="why it was not sent, or what was made of it", default="")),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="store.alertrule",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.TextField(db_collation='C', db_comment='kind, subject and generation: domain.alerting.key_of')),
-                ('recipient', models.TextField(db_comment='as in AlertMessage')),
-                ('line', models.JSONField(db_comment='a Line of domain.alert_text')),
-                ('rank', models.SmallIntegerField(db_comment='by which the first stand in a message: 4 for critical', default=0)),
-                ('made', models.DateTimeField()),
-                ('message', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='store.alertmessage')),
-                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='store.alertrule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.TextField(
+                        db_collation="C", db_comment="kind, subject and generation: domain.alerting.key_of"
+                    ),
+                ),
+                ("recipient", models.TextField(db_comment="as in AlertMessage")),
+                ("line", models.JSONField(db_comment="a Line of domain.alert_text")),
+                (
+                    "rank",
+                    models.SmallIntegerField(
+                        db_comment="by which the first stand in a message: 4 for critical", default=0
+                    ),
+                ),
+                ("made", models.DateTimeField()),
+                (
+                    "message",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alerts",
+                        to="store.alertmessage",
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alerts",
+                        to="store.alertrule",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AlertSubject',
+            name="AlertSubject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.TextField()),
-                ('subject', models.TextField(db_collation='C', db_comment='the number of a vulnerability, a ticket with its date, ...')),
-                ('generation', models.IntegerField(default=0)),
-                ('present', models.BooleanField(default=False)),
-                ('told', models.BooleanField(db_comment='whether an alert was made of it, or it was there before', default=False)),
-                ('since', models.DateTimeField(null=True)),
-                ('value', models.FloatField(db_comment='the EPSS score that the next is compared with', null=True)),
-                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subjects', to='store.alertrule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.TextField()),
+                (
+                    "subject",
+                    models.TextField(
+                        db_collation="C", db_comment="the number of a vulnerability, a ticket with its date, ..."
+                    ),
+                ),
+                ("generation", models.IntegerField(default=0)),
+                ("present", models.BooleanField(default=False)),
+                (
+                    "told",
+                    models.BooleanField(
+                        db_comment="whether an alert was made of it, or it was there before", default=False
+                    ),
+                ),
+                ("since", models.DateTimeField(null=True)),
+                ("value", models.FloatField(db_comment="the EPSS score that the next is compared with", null=True)),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="subjects",
+                        to="store.alertrule",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='alertmessage',
-            index=models.Index(fields=['rule', 'recipient', 'made'], name='alert_message_last'),
+            model_name="alertmessage",
+            index=models.Index(fields=["rule", "recipient", "made"], name="alert_message_last"),
         ),
         migrations.AddIndex(
-            model_name='alertmessage',
-            index=models.Index(condition=models.Q(('state__in', ['planned', 'about'])), fields=['due'], name='alert_message_due'),
+            model_name="alertmessage",
+            index=models.Index(
+                condition=models.Q(("state__in", ["planned", "about"])), fields=["due"], name="alert_message_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('message', None)), fields=['rule', 'recipient'], name='alert_waiting'),
+            model_name="alert",
+            index=models.Index(
+                condition=models.Q(("message", None)), fields=["rule", "recipient"], name="alert_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(fields=('rule', 'key', 'recipient'), name='alert_once'),
+            model_name="alert",
+            constraint=models.UniqueConstraint(fields=("rule", "key", "recipient"), name="alert_once"),
         ),
         migrations.AddConstraint(
-            model_name='alertsubject',
-            constraint=models.UniqueConstraint(fields=('rule', 'kind', 'subject'), name='alert_subject_once'),
+            model_name="alertsubject",
+            constraint=models.UniqueConstraint(fields=("rule", "kind", "subject"), name="alert_subject_once"),
         ),
     ]
