@@ -53,7 +53,7 @@ def _try(message: models.AlertMessage, now: datetime) -> bool:
     if not _begin(message, now):
         return False
     try:
-        outcome, said = _send(message)
+        outcome, said = _send(message, now)
     except (OperationalError, InterfaceError):
         # Nothing can be kept now.
         raise
@@ -82,7 +82,7 @@ def _end(message: models.AlertMessage, outcome: Outcome, said: str, now: datetim
     ours.update(state=found.state.value, due=found.due, at=now, unknown=unknown, said=words)
 
 
-def _send(message: models.AlertMessage) -> tuple[Outcome, str]:
+def _send(message: models.AlertMessage, now: datetime) -> tuple[Outcome, str]:
     """How a try ended, and what is said of it."""
     row, text = message.rule, Message.from_table(message.content)
     rule = Rule.from_table(row.settings)
@@ -98,7 +98,7 @@ def _send(message: models.AlertMessage) -> tuple[Outcome, str]:
             return Outcome.LATER, str(error)
         payload = text.payload(message.identity)
         return post(secret.address, rule.webhook_header, secret.key, message.identity, payload)
-    return _as_ticket(rule, message.identity, text)
+    return _as_ticket(rule, message.identity, text, now)
 
 
 def _by_mail(address: str, identity: str, text: Message) -> tuple[Outcome, str]:
@@ -111,13 +111,13 @@ def _by_mail(address: str, identity: str, text: Message) -> tuple[Outcome, str]:
     return Outcome.DONE, "The mail server took it."
 
 
-def _as_ticket(rule: Rule, identity: str, text: Message) -> tuple[Outcome, str]:
+def _as_ticket(rule: Rule, identity: str, text: Message, now: datetime) -> tuple[Outcome, str]:
     connection = models.Connection.objects.filter(pk=rule.connection or 0).first()
     if connection is None:
         return Outcome.FINAL, "The connection to HaloITSM is gone."
     body = {"summary": text.subject, "details": text.text()}
     try:
-        number = AlertTickets(connection).make(f"{OURS}{identity}", body)
+        number = AlertTickets(connection, now=lambda: now).make(f"{OURS}{identity}", body)
     except UncertainWrite as error:
         return Outcome.UNKNOWN, told(error)[0]
     except MayBeMade as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ..domain.alert_text import Line
+from ..domain.alert_text import LONGEST_LINE, Line, cut
 from ..domain.alerting import Kind, Rule, in_trouble
 from ..ending import Ending
 from ..sources.reading import is_read
@@ -21,7 +21,7 @@ def trouble(rule: Rule, now: datetime) -> dict[str, Line]:
 
 
 def _line(title: str, detail: str, path: str) -> Line:
-    return Line(Kind.TROUBLE.value, "", title, detail, "", path)
+    return Line(Kind.TROUBLE.value, "", cut(title, LONGEST_LINE), cut(detail, LONGEST_LINE), "", path)
 
 
 def _sources(rule: Rule, now: datetime) -> Iterator[tuple[str, Line]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from ..domain.alert_text import Line
+from ..domain.alert_text import LONGEST_LINE, Line, cut
 from ..domain.alerting import Kind, Rule
 from ..domain.snapshot import SEVERITIES
 from ..domain.status import ENDED
@@ -114,7 +114,9 @@ def vulnerability_lines(kind: Kind, subjects: Collection[str]) -> dict[str, Line
         if epss is not None:
             facts.append(f"EPSS {epss:.0%}")
         path = f"/vulnerabilities/{number}/"
-        found[str(number)] = Line(kind.value, "", title, ", ".join(filter(None, facts)), severity, path)
+        found[str(number)] = Line(
+            kind.value, "", cut(title, LONGEST_LINE), ", ".join(filter(None, facts)), severity, path
+        )
     return found
 
 
@@ -128,7 +130,8 @@ def ticket_lines(kind: Kind, subjects: Collection[str]) -> dict[str, Line]:
             continue
         title, due, halo_id, status, project = rows[number]
         detail = ", ".join(filter(None, [f"due {due.isoformat()}", f"ticket {halo_id}", status, f"project {project}"]))
-        found[subject] = Line(kind.value, "", title or f"Ticket {halo_id}", detail, "", f"/tickets/{number}/")
+        name = cut(title, LONGEST_LINE) or f"Ticket {halo_id}"
+        found[subject] = Line(kind.value, "", name, detail, "", f"/tickets/{number}/")
     return found
 
 

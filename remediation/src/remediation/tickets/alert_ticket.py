@@ -5,7 +5,8 @@ It belongs to no project: nobody reads it back, and no scan settles it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,14 @@ from .cut_off import OPEN
 from .instance import NotInHalo
 from .journal import Journal
 from .open_comments import ABSENT_BEFORE_RETRY
-from .run import ConnectionRun
+from .run import ConnectionRun, client_of
 
 # Not as those of a project's tickets begin, which reconciling looks for.
 OURS = "remediation-alert:"
+
+
+# In seconds. What takes longer is tried again later, and others wait for it meanwhile.
+LIMITS = {"connect_timeout": 10.0, "read_timeout": 30.0, "max_wait": 10.0}
 
 
 class MayBeMade(Exception):
@@ -30,6 +35,9 @@ class MayBeMade(Exception):
 
 class AlertTickets(ConnectionRun):
     """Makes tickets in a connection's HaloITSM. What is raised is as in ConnectionRun, and Busy."""
+
+    def __init__(self, connection: models.Connection, *, now: Callable[[], datetime]) -> None:
+        super().__init__(connection, now=now, make_client=partial(client_of, **LIMITS))
 
     def make(self, reference: str, body: Mapping[str, Any]) -> int:
         """The number of the ticket with a reference, which is made with ``summary`` and ``details`` where there is none.
