@@ -29,6 +29,8 @@ from .mail_server import MailServer
 TIMEOUT = 20.0
 LONGEST = 60.0
 LONGEST_SUBJECT = 200
+TEST_SUBJECT = "A test of the remediation service"
+TEST_TEXT = "Somebody has sent this message to see whether the remediation service can send mail. It can.\n"
 _LATER = "It is tried again later. Check the server and the network if this stays so."
 
 

@@ -421,7 +421,7 @@ def test_death_at_each_point(scene: Scene, monkeypatch: pytest.MonkeyPatch, afte
                 scene.round()
             except Death:
                 died = True
-        scene.round(3, by=16 * MINUTE)
+        scene.round(2, by=16 * MINUTE)
         mails = list(scene.mails().values())
         calls = {one.content["id"]: one.content for one in scene.trigger.calls}
         hooked = ["- " + line["title"] + ":" for one in calls.values() for line in one["alerts"]]

@@ -78,6 +78,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         for halo in value["connections"]:
             lines.append(_requests_line(halo["connection"], halo["requests"]))
             lines += [f"  needs you: {text}" for text in halo["vanished"]]
+        lines += [f"alerts of {one['rule']} to {one['to']}: {one['wrong']}" for one in value["alerts"]]
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:
             raise typer.Exit(Ending.HELD)

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from ..domain.alerting import Rule
 from ..store import audit, models
-from ..store.secrets import open_, seal
+from ..store.secrets import KeyTrouble, open_, seal
 from ..store.versions import ChangedMeanwhile, change_version
 from .alerts import look
 
@@ -67,7 +67,7 @@ def change_rule(
     # What came up until now is told by the rule as it was.
     if not row.paused:
         look(row.pk, now)
-    is_same = secret == WebhookSecret.of(row)
+    is_same = _is_stored(secret, row)
     sealed = row.secret if is_same else secret.sealed()
     change_version(row, version, name=name, settings=rule.to_table(), secret=sealed)
     changed = audit.changes({**before, "name": was}, {**row.settings, "name": name})
@@ -77,6 +77,14 @@ def change_rule(
     if not rule.selects_as(Rule.from_table(before)):
         models.AlertRule.objects.filter(pk=row.pk).update(looked={})
         look(row.pk, now)
+
+
+def _is_stored(secret: WebhookSecret, row: models.AlertRule) -> bool:
+    try:
+        return secret == WebhookSecret.of(row)
+    except KeyTrouble:
+        # It was entered again because of that.
+        return False
 
 
 @transaction.atomic

@@ -29,7 +29,12 @@ def mail(request: HttpRequest) -> HttpResponse:
     form = TestForm(request.POST or None, initial={"to": getattr(request.user, "email", "")})
     if request.method == "POST" and form.is_valid():
         try:
-            post.send(form.cleaned_data["to"], SUBJECT, TEXT, message_id=post.message_id_of("test", uuid4().hex))
+            post.send(
+                form.cleaned_data["to"],
+                post.TEST_SUBJECT,
+                post.TEST_TEXT,
+                message_id=post.message_id_of("test", uuid4().hex),
+            )
         except post.MailError as error:
             form.add_error(None, f"{error.cause} {error.assistance}")
         else:
@@ -38,7 +43,3 @@ def mail(request: HttpRequest) -> HttpResponse:
             return redirect("mail")
     known = {"form": form, "server": settings.MAIL}
     return render(request, "mail/mail.html", known, status=400 if request.method == "POST" else 200)
-
-
-SUBJECT = "A test of the remediation service"
-TEXT = "Somebody has sent this message to see whether the remediation service can send mail. It can.\n"
