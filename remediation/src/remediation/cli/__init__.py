@@ -7,6 +7,7 @@ import sys
 import typer
 
 from . import (
+    alerts,
     approvals,
     comparing,
     connections,
@@ -32,6 +33,7 @@ acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, re
 device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, split and release them.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 investigations_app = typer.Typer(no_args_is_help=True, help="Investigations of InsightIDR, and their tickets.")
+alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: the rules, and a message to try the mail server.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -74,6 +76,9 @@ investigations_app.command("add")(investigations.add)
 investigations_app.command("list")(investigations.show)
 investigations_app.command("ticket")(investigations.ticket)
 investigations_app.command("decide")(investigations.decide)
+app.add_typer(alerts_app, name="alerts")
+alerts_app.command("list")(alerts.show)
+alerts_app.command("send-test")(alerts.send_test)
 app.command("run")(rounds.run)
 app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)

@@ -80,6 +80,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             lines += [f"  needs you: {text}" for text in halo["vanished"]]
             if halo["different"]:
                 lines.append(f"  needs you: {halo['different']} tickets differ. See: remediation reconcile")
+        lines += [f"alerts of {one['rule']} to {one['to']}: {one['wrong']}" for one in value["alerts"]]
         answer(as_json, value, "\n".join(lines or ["There is no project yet."]))
         if not value["ok"]:
             raise typer.Exit(Ending.HELD)

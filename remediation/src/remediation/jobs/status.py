@@ -16,14 +16,15 @@ from ..sources.excepting import most_of
 from ..store import models
 from ..tickets.budget import Budget
 from ..tickets.mapped_names import LOOKED_UP, gone_names
+from .alert_failures import not_sent
 from .comparison import different
 from .rescue import SILENCE
 from .work import EXCEPTIONS
 
 
 def status(most: int | None = None) -> dict[str, Any]:
-    """All ``projects``, ``sources``, ``feeds`` and ``connections``, JSON-able, and whether nothing is wrong or waits
-    (``ok``).
+    """All ``projects``, ``sources``, ``feeds`` and ``connections``, JSON-able, the ``alerts`` that could not be sent
+    (``alert_failures.not_sent``), and whether nothing is wrong or waits (``ok``).
 
     Of each project: its name (``project``), how many ``tickets`` it has in Halo, whether its newest plan is ``held``, a
     text for each step that is ``waiting``, or for the first ``most``, and their number (``waits``), what is
@@ -39,9 +40,12 @@ def status(most: int | None = None) -> dict[str, Any]:
     sources = [_of_source(row) for row in models.Source.objects.order_by("name")]
     read = [one for one in feeds() if one["address"]]
     connections = [_of_connection(row) for row in models.Connection.objects.order_by("name")]
-    wrong = [one["wrong"] for one in (*sources, *read)] + [one["vanished"] or one["different"] for one in connections]
+    alerts = not_sent()
+    wrong = [one["wrong"] for one in (*sources, *read, *alerts)]
+    wrong += [one["vanished"] or one["different"] for one in connections]
     well = not any(map(_waits, projects)) and not any(wrong)
-    return {"projects": projects, "sources": sources, "feeds": read, "connections": connections, "ok": well}
+    of_all = {"projects": projects, "sources": sources, "feeds": read, "connections": connections, "alerts": alerts}
+    return {**of_all, "ok": well}
 
 
 def feeds() -> list[dict[str, Any]]:

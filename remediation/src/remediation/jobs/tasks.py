@@ -31,12 +31,14 @@ from ..tickets.attention import TYING, not_tied
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
 from . import enrich, uploads, work
+from .alert_round import alert_all
 from .comparison import is_comparison_due
 from .incoming import forget_unfinished
 from .rescans import rescans
 from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH, COUNT, FEEDS, NAMES, INVESTIGATIONS = "round", "watch", "count", "feeds", "names", "investigations"
+ALERTS = "alerts"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -427,6 +429,21 @@ def look_for_due_feeds(timestamp: int) -> None:  # pylint: disable=unused-argume
     """Ask for the reading of the feeds where one is due: once a day, and after a failure sooner."""
     if enrich.due_feeds(timezone.now()):
         ask_to_enrich()
+
+
+@app.periodic(cron="* * * * *", periodic_id=ALERTS)
+@app.task(name=ALERTS, lock=ALERTS, queueing_lock=ALERTS)
+def look_for_alerts(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Find what people are to be alerted of, and send it. The next minute goes on with what could not be done."""
+
+    def alerted() -> work.Ended:
+        if any((done := alert_all(timezone.now())).values()):
+            _log.info("Alerts: %s made, %s messages, %s sent.", done["made"], done["messages"], done["sent"])
+        return work.Ended(dict(done), "")
+
+    ended = _ended(alerted, models.AlertRule.objects.exists)
+    if ended is not None and ended.ending is not Ending.DONE:
+        _log.error("Alerts could not be looked for. %s", ended.text)
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

@@ -24,6 +24,8 @@ AREAS = (
     "webhooks",
     "reconcile",
     "service",
+    "mail",
+    "alerts",
     "sources",
     "audit",
     "accounts",

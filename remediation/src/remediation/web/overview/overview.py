@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from ...jobs.status import status, workers
 from ...store import models
+from ..alerts.alerts import told_who
 from ..projects.progress import with_progress
 from ..roles import VIEWER, needs
 from .figures import NEW_DAYS, changed, days, figures
@@ -37,6 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "ok": now["ok"],
         "projects": projects,
         "feeds": [feed for feed in now["feeds"] if feed["wrong"]],
+        "alerts": told_who(now["alerts"]),
         "workers": workers(),
         "figures": figures(),
         "days": days(),
