@@ -38,7 +38,8 @@ _INVENTORY_HEADER = """\
 
 @dataclass(frozen=True)
 class Fix:
-    """A solution as its source tells of it, with what it removes and where."""
+    """A solution as its source tells of it, with what it removes and where. ``more``: on how many devices beyond
+    those."""
 
     name: str
     text: str = ""
@@ -46,6 +47,7 @@ class Fix:
     url: str = ""
     vulnerabilities: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def playbook_of(fixes: Sequence[Fix]) -> Playbook:
     hosts = hosts_of(every[:MOST_DEVICES])
     groups = {f"remedy_{place}": [one for one in fix.devices if one in kept] for place, fix in enumerate(taken, 1)}
     told = [told_by(fix.name, fix.text) for fix in taken]
-    left_out, left_out_fixes = len(every) - len(kept), len(fixes) - len(taken)
+    left_out = len(every) - len(kept) + sum(fix.more for fix in taken)
+    left_out_fixes = len(fixes) - len(taken)
     more = f"# Solutions that were left out, because one playbook has room for {MOST_FIXES}: {left_out_fixes}.\n"
     plays = [play_of(place, *pair) for place, pair in enumerate(zip(taken, told), 1)]
     listed = written(

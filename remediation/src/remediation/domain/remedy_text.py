@@ -21,7 +21,9 @@ MOST_NAMES = 50
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")
 """A package or a service. Nothing in it means anything to YAML, Jinja or a shell."""
 KB = re.compile(r"KB[0-9]{6,8}")
-_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:_-]{0,99}")
+# Stands for a version that is none by this pattern, so that nothing is found to be as new.
+_ANOTHER = "another"
 
 _SENTENCES = re.compile(r"\n|(?<=[.!?]) ")
 _COMMANDS = re.compile(r"&&|;|`")
@@ -128,7 +130,7 @@ def _packages(command: re.Match[str] | None) -> dict[str, str]:
         return {}
     pairs = [word.strip(_AROUND).partition("=")[::2] for word in command["names"].split()]
     names = _names(" ".join(name or "=" for name, _ in pairs))
-    return dict(zip(names, [version for _, version in pairs])) if names else {}
+    return dict(zip(names, [_version(version) for _, version in pairs])) if names else {}
 
 
 def _named_packages(sentence: str) -> dict[str, str]:
@@ -136,8 +138,12 @@ def _named_packages(sentence: str) -> dict[str, str]:
     for match in _PACKAGE.finditer(sentence):
         if name := _name(match["after"] or match["before"]):
             version = (match["version"] or "").strip(_AROUND)
-            found[name] = "" if version.lower() in _WORDS else version
+            found[name] = "" if version.lower() in _WORDS else _version(version)
     return found
+
+
+def _version(word: str) -> str:
+    return word if not word or VERSION.fullmatch(word) else _ANOTHER
 
 
 def _disabled(command: str) -> dict[str, str]:
@@ -152,8 +158,3 @@ def _named_services(sentence: str) -> dict[str, str]:
 def _services(names: Iterable[str]) -> dict[str, str]:
     bare = [name.removesuffix(".service") for name in names]
     return {name: "" for name in bare if name and not _LOCKS_OUT.fullmatch(name)}
-
-
-def is_comparable(version: str) -> bool:
-    """Whether a version is of numbers only. Others have an order of their distribution's own."""
-    return bool(_VERSION.fullmatch(version))

@@ -28,8 +28,10 @@ from ..sources.excepting import most_of
 from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
+from ..tickets.cut_off import PLAYBOOK
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
+from ..tickets.playbook import not_attached
 from . import enrich, uploads, work
 from .incoming import forget_unfinished
 from .rescans import rescans
@@ -100,6 +102,12 @@ def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
     """Put the tying of a ticket's findings into the queue, as its note wants it; False where it waits already."""
     lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
     return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
+
+
+def ask_to_attach_playbook(ticket: models.Ticket, *, pause: int = 0) -> bool:
+    """Put the attaching of a ticket's playbook into the queue, as its note wants it; False where it waits already."""
+    lock, once = f"connection-{ticket.project.connection_id}", f"playbook-{ticket.pk}"
+    return _ask("attach_playbook", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
 
 
 def ask_to_reconcile(connection_id: int, *, apply: bool, pause: int = 0) -> bool:
@@ -220,6 +228,24 @@ def tie_ticket(ticket_id: int) -> None:
         ask_to_run(ticket.project)
     else:
         not_tied(ticket, ended.text)
+
+
+@app.task(name="attach_playbook")
+def attach_playbook(ticket_id: int) -> None:
+    """Attach a ticket's playbook to it in Halo."""
+    ticket = models.Ticket.objects.filter(pk=ticket_id, note__has_key=PLAYBOOK).select_related("project").first()
+    if ticket is None:
+        return
+    ended = _ended(lambda: work.attach_playbook(ticket), lambda: ask_to_attach_playbook(ticket, pause=PAUSE))
+    if ended is None:
+        return
+    _log.info("The playbook of ticket %s was to be attached: %s.", ticket_id, ended.ending.word)
+    if ended.ending is Ending.HELD:
+        # Halo is away, or may have it.
+        not_attached(ticket, ended.text, waits=True)
+        ask_to_attach_playbook(ticket, pause=AWAY_PAUSE)
+    elif ended.ending is not Ending.DONE:
+        not_attached(ticket, ended.text)
 
 
 @app.task(name="reconcile")

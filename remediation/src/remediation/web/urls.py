@@ -12,6 +12,7 @@ AREAS = (
     "devices",
     "differences",
     "remedies",
+    "playbooks",
     "network",
     "tickets",
     "investigations",
