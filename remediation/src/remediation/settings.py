@@ -23,6 +23,11 @@ REMEDIATION_OIDC_NAME                the provider's name on the page for signing
 REMEDIATION_OIDC_NEW                 viewer: whom the provider knows and nobody here does is made a viewer (default:
                                      nobody comes in for whom there is no user)
 
+REMEDIATION_MAIL       the server by which mail is sent: smtp://user:password@host:587 (by STARTTLS, never without),
+                       smtps://user:password@host:465, or smtp+plain://host:25 for one in a network that is trusted;
+                       or, with _FILE at the end, a file that holds this (default: no mail is sent)
+REMEDIATION_MAIL_FROM  the sender's address, as Remediation <alerts@example.com>
+
 The key that signs sessions is derived from the one that seals secrets (``web/wsgi.py``).
 """
 
@@ -37,7 +42,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from . import log, open_id_provider
+from . import log, mail_server, open_id_provider
 from .data_folder import data_folder
 
 DATA = data_folder()
@@ -179,6 +184,7 @@ WHITENOISE_USE_FINDERS = True
 # How long a link with which somebody sets a password is good, in seconds.
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60
 OPEN_ID = open_id_provider.from_environment(os.environ)
+MAIL = mail_server.from_environment(os.environ)
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "overview"
 _VALIDATORS = "django.contrib.auth.password_validation"

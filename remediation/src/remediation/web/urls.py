@@ -23,6 +23,7 @@ AREAS = (
     "webhooks",
     "reconcile",
     "service",
+    "mail",
     "sources",
     "audit",
     "accounts",
