@@ -32,12 +32,13 @@ from ..tickets.cut_off import PLAYBOOK
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
 from ..tickets.playbook import not_attached
-from . import enrich, uploads, work
+from . import enrich, uploads, weekly, work
 from .incoming import forget_unfinished
 from .rescans import rescans
 from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH, COUNT, FEEDS, NAMES, INVESTIGATIONS = "round", "watch", "count", "feeds", "names", "investigations"
+WEEKLY = "weekly"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -448,6 +449,31 @@ def look_for_due_feeds(timestamp: int) -> None:  # pylint: disable=unused-argume
     """Ask for the reading of the feeds where one is due: once a day, and after a failure sooner."""
     if enrich.due_feeds(timezone.now()):
         ask_to_enrich()
+
+
+@app.task(name="send_weekly")
+def send_weekly() -> None:
+    """Send what is due of weekly reports."""
+    ended = _ended(lambda: work.Ended({"states": weekly.send_due(timezone.now)}, ""), ask_to_send_weekly)
+    if ended is not None:
+        _log.info("Weekly reports were sent: %s.", ended.value.get("states") or ended.ending.word)
+
+
+def ask_to_send_weekly() -> bool:
+    """Put the sending of weekly reports into the queue; False where it waits there already."""
+    return _ask("send_weekly", lock=WEEKLY, once=WEEKLY, pause=0)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id=WEEKLY)
+@app.task(name=WEEKLY, lock="look-weekly", queueing_lock="look-weekly")
+def look_for_due_weekly(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Make the weekly report that is due, and ask for the sending of what is."""
+    now = timezone.now()
+    report = weekly.make_due(now)
+    if report is not None:
+        _log.info("The report of the week of %s was made.", report.week)
+    if weekly.waiting(now):
+        ask_to_send_weekly()
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

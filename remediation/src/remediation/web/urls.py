@@ -11,6 +11,7 @@ AREAS = (
     "vulnerabilities",
     "devices",
     "differences",
+    "weekly",
     "remedies",
     "playbooks",
     "network",
