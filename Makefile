@@ -12,13 +12,13 @@ SHELL       := bash
 export PYTHONDONTWRITEBYTECODE := 1
 
 # The locks that pip-audit looks up. rapid7 is left out: its versions are Rapid7's choice, and it runs on our own files.
-AUDITED := image develop remediation style supply-chain lock
+AUDITED := image develop remediation style supply-chain lock ansible
 
 # Usage: $(call in,LOCK) COMMAND runs a command of the environment that requirements/LOCK.txt describes.
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate workflows check-workflows style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate workflows check-workflows check-playbooks style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -97,6 +97,10 @@ check-workflows: ## fail where one is not what its description makes, does not h
 	@$(call in,develop)python -m tools.workflows --check
 	@$(call in,rapid7)python -m tools.workflows.rules
 
+check-playbooks: ## write Ansible playbooks of examples, with hostile texts, and look at them with Ansible's own tools
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	    ($(call remediation,-m stand_ins.playbooks "$$folder")) && $(call in,ansible)python -m tools.check_playbooks "$$folder"
+
 style: ## black and prospector as Rapid7's repository runs them, for the service with a profile of its own
 	@$(call in,style)black --version && failed=; \
 	    "$$venv"/bin/black --check --quiet --diff . || failed=1; \
@@ -159,7 +163,7 @@ audit: ## look the locked versions up in the vulnerability data bases (needs the
 	done; test -z "$$failed"
 
 lock: ## resolve the dependencies anew and write the lock files
-	@for name in lock base image develop remediation rapid7 style supply-chain; do \
+	@for name in lock base image develop remediation rapid7 style supply-chain ansible; do \
 	    $(call in,lock)uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	        --no-emit-index-url --custom-compile-command 'make lock' \
 	        requirements/$$name.in --output-file requirements/$$name.txt; \

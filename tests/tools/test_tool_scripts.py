@@ -91,7 +91,7 @@ def stages(repository: Path) -> Path:
     python.write_text('#!/bin/sh\necho "no packages to be had"\nexit ${EXPORT:-0}\n')
     python.chmod(0o755)
     (repository / "tools/venv.sh").write_text(f"#!/bin/sh\necho {repository}/venv\n")
-    names = "check-generated release-check validate check-workflows style types test client-check image-check plg-check"
+    names = "check-generated release-check validate check-workflows check-playbooks style types test client-check image-check plg-check"
     (repository / "Makefile").write_text(
         f"test:\n\t@echo '=== 3 passed in 0.01s ==='; echo \"$$SAID\"; exit $${{TEST:-0}}\n{names.replace(' test', '')}:\n\t@echo did $@ $(BUILT)\n"
     )
@@ -102,7 +102,7 @@ def test_all_stages_run_in_order_and_are_summed_up(stages: Path) -> None:
     done = run(stages)
     assert done.returncode == 0, done.stdout + done.stderr
     banners = [line.removeprefix("=== ") for line in done.stdout.splitlines() if line.startswith("=== ")]
-    names = "check-generated release-check validate check-workflows style types test client-check export".split()
+    names = "check-generated release-check validate check-workflows check-playbooks style types test client-check export".split()
     names += ["image-check", "plg-check"]
     assert [banner for banner in banners if banner in names] == names
     assert "did plg-check 1" in done.stdout
@@ -119,7 +119,7 @@ def test_what_the_tests_left_out_is_summed_up(stages: Path) -> None:
 def test_a_failed_stage_fails_the_run_and_does_not_hide_the_others(stages: Path) -> None:
     done = run(stages, TEST="1")
     assert done.returncode == 1
-    assert "did plg-check 1" in done.stdout and done.stdout.rstrip().endswith("1 of 11 stages FAILED")
+    assert "did plg-check 1" in done.stdout and done.stdout.rstrip().endswith("1 of 12 stages FAILED")
 
 
 def test_without_packages_the_image_is_skipped_and_the_last_line_says_why(stages: Path) -> None:

@@ -28,9 +28,11 @@ from ..sources.excepting import most_of
 from ..store import models
 from ..store.acceptances import recount
 from ..tickets.attention import TYING, not_tied
+from ..tickets.cut_off import PLAYBOOK
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
-from . import enrich, uploads, work
+from ..tickets.playbook import not_attached
+from . import enrich, uploads, weekly, work
 from .alert_round import alert_all
 from .comparison import is_comparison_due
 from .incoming import forget_unfinished
@@ -39,6 +41,7 @@ from .watched_folder import ready, take_in_folder
 
 ROUND, WATCH, COUNT, FEEDS, NAMES, INVESTIGATIONS = "round", "watch", "count", "feeds", "names", "investigations"
 ALERTS = "alerts"
+WEEKLY = "weekly"
 # How long work waits that could not be done, in seconds.
 PAUSE = 60
 # How long a project waits while Halo cannot be reached, in seconds.
@@ -103,6 +106,12 @@ def ask_to_tie(ticket: models.Ticket, *, pause: int = 0) -> bool:
     """Put the tying of a ticket's findings into the queue, as its note wants it; False where it waits already."""
     lock, once = f"connection-{ticket.project.connection_id}", f"tie-{ticket.pk}"
     return _ask("tie_ticket", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
+
+
+def ask_to_attach_playbook(ticket: models.Ticket, *, pause: int = 0) -> bool:
+    """Put the attaching of a ticket's playbook into the queue, as its note wants it; False where it waits already."""
+    lock, once = f"connection-{ticket.project.connection_id}", f"playbook-{ticket.pk}"
+    return _ask("attach_playbook", lock=lock, once=once, pause=pause, ticket_id=ticket.pk)
 
 
 def ask_to_reconcile(connection_id: int, *, apply: bool, pause: int = 0) -> bool:
@@ -223,6 +232,24 @@ def tie_ticket(ticket_id: int) -> None:
         ask_to_run(ticket.project)
     else:
         not_tied(ticket, ended.text)
+
+
+@app.task(name="attach_playbook")
+def attach_playbook(ticket_id: int) -> None:
+    """Attach a ticket's playbook to it in Halo."""
+    ticket = models.Ticket.objects.filter(pk=ticket_id, note__has_key=PLAYBOOK).select_related("project").first()
+    if ticket is None:
+        return
+    ended = _ended(lambda: work.attach_playbook(ticket), lambda: ask_to_attach_playbook(ticket, pause=PAUSE))
+    if ended is None:
+        return
+    _log.info("The playbook of ticket %s was to be attached: %s.", ticket_id, ended.ending.word)
+    if ended.ending is Ending.HELD:
+        # Halo is away, or may have it.
+        not_attached(ticket, ended.text, waits=True)
+        ask_to_attach_playbook(ticket, pause=AWAY_PAUSE)
+    elif ended.ending is not Ending.DONE:
+        not_attached(ticket, ended.text)
 
 
 @app.task(name="reconcile")
@@ -444,6 +471,31 @@ def look_for_alerts(timestamp: int) -> None:  # pylint: disable=unused-argument 
     ended = _ended(alerted, models.AlertRule.objects.exists)
     if ended is not None and ended.ending is not Ending.DONE:
         _log.error("Alerts could not be looked for. %s", ended.text)
+
+
+@app.task(name="send_weekly")
+def send_weekly() -> None:
+    """Send what is due of weekly reports."""
+    ended = _ended(lambda: work.Ended({"states": weekly.send_due(timezone.now)}, ""), ask_to_send_weekly)
+    if ended is not None:
+        _log.info("Weekly reports were sent: %s.", ended.value.get("states") or ended.ending.word)
+
+
+def ask_to_send_weekly() -> bool:
+    """Put the sending of weekly reports into the queue; False where it waits there already."""
+    return _ask("send_weekly", lock=WEEKLY, once=WEEKLY, pause=0)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id=WEEKLY)
+@app.task(name=WEEKLY, lock="look-weekly", queueing_lock="look-weekly")
+def look_for_due_weekly(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
+    """Make the weekly report that is due, and ask for the sending of what is."""
+    now = timezone.now()
+    report = weekly.make_due(now)
+    if report is not None:
+        _log.info("The report of the week of %s was made.", report.week)
+    if weekly.waiting(now):
+        ask_to_send_weekly()
 
 
 def _ended(do: Callable[[], work.Ended], again: Callable[[], bool]) -> work.Ended | None:

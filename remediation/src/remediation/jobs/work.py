@@ -155,6 +155,14 @@ def tie_ticket(ticket: models.Ticket) -> Ended:
         return Ended({}, str(error), Ending.REFUSED)
 
 
+def attach_playbook(ticket: models.Ticket) -> Ended:
+    """Attach a ticket's playbook, as a person has asked for it. Raises HaloError, HaloAway, Busy and NotInHalo."""
+    try:
+        return Ended({}, run_of(ticket.project).attach_playbook(ticket))
+    except NotPossible as error:
+        return Ended({}, str(error), Ending.REFUSED)
+
+
 def reconcile(connection: models.Connection, *, apply: bool, say: Say = lambda text: None) -> Ended:
     """Compare all tickets of a connection with HaloITSM; ``apply``: and put right what is kept of them. Nothing is
     written to HaloITSM. What was found is in the table of runs. Raises HaloError, HaloAway, Busy and NotInHalo."""

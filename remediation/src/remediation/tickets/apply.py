@@ -20,7 +20,7 @@ from ..store import models
 from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
 from .attention import left_alone_by
-from .cut_off import CutOff, open_write
+from .cut_off import PLAYBOOK, CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
 from .missing import found_again, is_missing, mark_missing
@@ -416,7 +416,7 @@ class Applier:
 
     def _comment(self, step: Step, ticket: models.Ticket, number: int) -> dict[str, Any]:
         """Adds a comment. It is not said again where it was the last that was done: the status after it was not."""
-        newest = ticket.journal.filter(event="done").order_by("-pk").first()
+        newest = ticket.journal.filter(event="done").exclude(detail__has_key=PLAYBOOK).order_by("-pk").first()
         if newest and newest.step and newest.step.key == step.key:
             return {"found": "before"}
         if is_heard(ticket, step.told, step.body):

@@ -13,11 +13,14 @@ REQUEST_LASTS = 35.0
 
 # What the journal says last of a write of which nobody knows what became.
 OPEN = (models.Journal.Event.ABOUT, models.Journal.Event.UNKNOWN)
+# What a journal entry's detail has where it is of a playbook: the names of its files.
+PLAYBOOK = "playbook"
 
 
 def open_write(row: models.Ticket) -> models.Journal | None:
     """The newest entry in a ticket's journal, if nobody knows what became of its write."""
-    newest = row.journal.order_by("-pk").first()
+    # A playbook is attached beside what a ticket tells: it hides no write that a run is to look after.
+    newest = row.journal.exclude(detail__has_key=PLAYBOOK).order_by("-pk").first()
     return newest if newest and newest.event in OPEN else None
 
 

@@ -199,9 +199,12 @@ class Instance:
         if not self._client.lookups.closed(twin.status_id):
             self._assigned(twin.halo_id, lambda: self._client.close_duplicate(twin.halo_id, first_id))
 
-    def attach(self, halo_id: int, name: str, text: str) -> int:
-        """The number of a ticket's CSV with this name, which is attached unless it is there. Raises HaloError."""
-        return self._client.attach(halo_id, name, text.encode(), "text/csv")
+    def attach(self, halo_id: int, name: str, text: str, kind: str = "text/csv") -> int:
+        """The number of a ticket's file with this name, which is attached unless it is there. Raises HaloError.
+
+        ``kind`` is its MIME type.
+        """
+        return self._client.attach(halo_id, name, text.encode(), kind)
 
     def comment(self, halo_id: int, text: str) -> int:
         """The number of a new comment. Raises HaloError."""

@@ -28,6 +28,7 @@ from .instance import Instance, Options
 from .journal import Journal
 from .lease import Busy, Lease, one_writer
 from .open_comments import OpenComments
+from .playbook import attach_playbook
 from .read_back import read_back
 from .undo import done_by
 from .world import shown_of, world_of
@@ -238,6 +239,17 @@ class ProjectRun(ConnectionRun):
         with self._one_writer() as journal:
             self._read_back(journal)
             return tie(ticket, self._instance, self._statuses, journal, self._now())
+
+    def attach_playbook(self, ticket: models.Ticket) -> str:
+        """Attach a ticket's playbook, as a person has asked for it; what came of it.
+
+        Raises HaloError, HaloAway, Busy, NotPossible and UncertainWrite.
+        """
+        with self._one_writer() as journal:
+            self._wait()
+            return attach_playbook(
+                ticket, self._instance, journal, self._now, CutOff(self._now, self._sleep, self._say)
+            )
 
     def _prepared(self, journal: Journal) -> Applier:
         """Read Halo back and look up what may have been said before. Raises HaloError and HaloAway."""

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+
 from ...store import models
 
 
 @dataclass(frozen=True)
 class ShownStep:
     """``ticket`` is Halo's number, None where there is none yet. ``about`` is what the ticket stands for. ``looks`` is
-    what is written, ``evidence`` what it rests on: names and values."""
+    what is written, ``evidence`` what it rests on: names and values. ``playbook`` is the address of its playbook, "" where there
+    is none."""
 
     kind: str
     about: str
@@ -22,28 +25,39 @@ class ShownStep:
     result: str
     looks: list[tuple[str, str]]
     evidence: list[tuple[str, str]]
+    playbook: str = ""
 
 
 def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownStep]:
-    """The steps with their tickets, by one question to the database."""
+    """The steps with their tickets and remedies, by two questions to the database."""
     rows = [(step, *ticket_of(step.key)) for step in steps]
-    known = {
-        (ticket.key, ticket.generation): ticket.halo_id
-        for ticket in models.Ticket.objects.filter(project=project, key__in={key for _, key, _ in rows})
-    }
+    keys = {key for _, key, _ in rows}
+    tickets = models.Ticket.objects.filter(project=project, key__in=keys)
+    known = {(ticket.key, ticket.generation): ticket for ticket in tickets}
+    remedies = dict(
+        models.Remedy.objects.filter(source=project.source_id, remedy__in=keys).values_list("remedy", "pk")
+    )
     return [
         ShownStep(
             step.kind,
             key,
-            known.get((key, generation)),
+            getattr(known.get((key, generation)), "halo_id", None),
             step.reason,
             step.state,
             words(step.result),
             looks(step.body),
             evidence(step.evidence),
+            _playbook(known.get((key, generation)), remedies.get(key)),
         )
         for step, key, generation in rows
     ]
+
+
+def _playbook(ticket: models.Ticket | None, remedy: int | None) -> str:
+    """Of what a ticket tells of or, before there is one, of the remedy that it is to stand for."""
+    if ticket is not None and ticket.kind == "child" and ticket.note.get("told"):
+        return reverse("ticket-playbook", args=[ticket.pk])
+    return reverse("remedy-playbook", args=[remedy]) if remedy else ""
 
 
 def words(result: Mapping[str, Any]) -> str:
