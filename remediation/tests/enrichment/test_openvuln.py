@@ -239,11 +239,9 @@ def test_a_server_that_fails_or_breaks_off_is_asked_again(api: OpenVuln, cisco: 
         api.of_cve(CVE)
 
 
-def test_nobody_there_and_an_answer_that_takes_too_long(
-    api: OpenVuln, cisco: CiscoOpenVuln, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_there_and_an_answer_that_takes_too_long(api: OpenVuln, cisco: CiscoOpenVuln) -> None:
     api.check()
-    monkeypatch.setattr("remediation.enrichment.cisco.api.TIMEOUT", 0.05)
+    api.timeout, api.patient = 0.05, False
     cisco.faults.slow = 0.3
     with pytest.raises(Unreachable):
         api.of_cve(CVE)

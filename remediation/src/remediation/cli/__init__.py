@@ -8,6 +8,7 @@ import typer
 
 from . import (
     approvals,
+    cisco,
     comparing,
     connections,
     demo,
@@ -31,6 +32,7 @@ acceptance_app = typer.Typer(no_args_is_help=True, help="Accepted risks: add, re
 device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, split and release them.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 investigations_app = typer.Typer(no_args_is_help=True, help="Investigations of InsightIDR, and their tickets.")
+cisco_app = typer.Typer(no_args_is_help=True, help="The access to Cisco's openVuln: set, remove.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -75,6 +77,9 @@ investigations_app.command("decide")(investigations.decide)
 app.command("run")(rounds.run)
 app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)
+app.add_typer(cisco_app, name="cisco")
+cisco_app.command("set")(cisco.set_access)
+cisco_app.command("remove")(cisco.remove)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)

@@ -17,6 +17,8 @@ from .work import Ended
 
 # After which time it is tried again after a failure.
 RETRY = timedelta(hours=1)
+# Seconds until an answer, where somebody waits for it.
+CHECK_TIMEOUT = 10.0
 
 
 def is_due(now: datetime) -> bool:
@@ -46,9 +48,11 @@ def ask_cisco(*, sleep: Callable[[float], None] = time.sleep, most: int = MOST) 
 
 
 def check_access(row: models.Cisco, sleep: Callable[[float], None] = time.sleep) -> str:
-    """Why Cisco does not answer with an access, "" where it does."""
+    """Why Cisco does not answer with an access, "" where it does. ``row`` need not be stored. A page waits for it."""
     try:
-        api_of(row, timezone.now, sleep).check()
+        api = api_of(row, timezone.now, sleep)
+        api.patient, api.timeout = False, CHECK_TIMEOUT
+        api.check()
     except Exception as error:  # pylint: disable=broad-exception-caught  # a page tells it
         if isinstance(error, (OperationalError, InterfaceError)):
             raise

@@ -22,6 +22,7 @@ class Lock(IntEnum):
     ACCEPTANCES = 7_411_008
     ROLES = 7_411_009
     WRITING = 7_411_010  # with the number of the source
+    CISCO = 7_411_021
 
 
 def one_at_a_time(lock: Lock) -> None:

@@ -22,6 +22,8 @@ AREAS = (
     "webhooks",
     "reconcile",
     "service",
+    "cisco",
+    "grading",
     "sources",
     "audit",
     "accounts",

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from ...domain import budget
-from ...sources.http_answer import LATER
 from ...store import models
 from ..conditional_get import AskedToWait
 
@@ -24,18 +23,23 @@ USUAL_WAIT, LONGEST_WAIT = 600.0, 24 * 3600.0
 
 
 class Allowance:
-    """That of an access. ``now`` is the present."""
+    """That of an access. ``now`` is the present. One that is not stored, which somebody tries, has no count."""
 
     def __init__(self, access: models.Cisco, now: Callable[[], datetime], sleep: Callable[[float], None]) -> None:
         self._rows = models.Cisco.objects.filter(pk=access.pk)
+        self._is_stored = access.pk is not None
         self._now = now
         self._sleep = sleep
 
     def spend(self) -> None:
         """Count a request that is about to be sent, and wait until it is its turn. Raises AskedToWait where that is
-        not soon."""
+        not soon, and where somebody took the access away."""
+        if not self._is_stored:
+            return
         with transaction.atomic():
-            row = self._rows.select_for_update().get()
+            row = self._rows.select_for_update().first()
+            if row is None:
+                raise AskedToWait("The access to Cisco was taken away.", USUAL_WAIT)
             now = self._now()
             wait = max(
                 (row.waits_until - now).total_seconds() if row.waits_until else 0.0,

@@ -65,7 +65,8 @@ class Token:
 
 @dataclass
 class OpenVuln:
-    """The API, as one application sees it. ``sleep`` waits for so many seconds."""
+    """The API, as one application sees it. ``sleep`` waits for so many seconds. ``patient``: where no answer comes, it
+    is asked again a few times."""
 
     addresses: Addresses
     client_id: str
@@ -73,6 +74,8 @@ class OpenVuln:
     allowance: Allowance
     sleep: Callable[[float], None]
     clock: Callable[[], float] = time.monotonic
+    patient: bool = True
+    timeout: float = TIMEOUT
     _token: Token = field(default_factory=Token, repr=False)
 
     def check(self) -> None:
@@ -167,7 +170,7 @@ class OpenVuln:
 
     def _patiently(self, what: str, method: str, address: str, **given: Any) -> tuple[int, bytes]:
         """Send, and again a few times where the server fails or gives no answer. Raises AskedToWait after a 429."""
-        for pause in PAUSES:
+        for pause in PAUSES if self.patient else ():
             try:
                 return self._once(what, method, address, **given)
             except AskedToWait:
@@ -184,7 +187,7 @@ class OpenVuln:
             with requests.Session() as session:
                 session.auth = lambda request: request  # no password of a .netrc file
                 response = session.request(
-                    method, address, timeout=TIMEOUT, stream=True, allow_redirects=False, **given
+                    method, address, timeout=self.timeout, stream=True, allow_redirects=False, **given
                 )
                 began = True
                 status, told = response.status_code, pause_told(response)
