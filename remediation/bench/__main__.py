@@ -6,7 +6,7 @@ import sys
 
 from tools.bench.__main__ import main
 
-NAMES = ("imports", "scans", "observe", "plan", "pages", "sync", "latency")
+NAMES = ("imports", "scans", "observe", "plan", "pages", "sync", "latency", "enrichment")
 
 if __name__ == "__main__":
     sys.exit(main(package="bench", names=NAMES, about_what="The benchmarks of the remediation service."))

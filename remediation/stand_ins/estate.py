@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stand_ins.insightvm_console import Console
 
 DEVICES = 60
-WINDOWS, LINUX, CISCO = "Microsoft Windows Server 2022", "Ubuntu Linux 22.04", "Cisco IOS XE 17.9"
+WINDOWS, LINUX, CISCO = "Microsoft Windows Server 2022", "Ubuntu Linux 22.04", "Cisco IOS XE 17.9.4"
 
 
 class Group(NamedTuple):

@@ -1,12 +1,13 @@
 """``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
 
 60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one
-held run, feeds that know the CVEs, and investigations of InsightIDR. Everything is made by the service's own commands,
+held run, feeds and Cisco's advisories that know the CVEs, and investigations of InsightIDR. Everything is made by the service's own commands,
 over HTTP, and lies in a temporary folder.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ import typer
 
 from halo_emulator import HaloEmulator
 
+from stand_ins.cisco_openvuln import CiscoOpenVuln
 from stand_ins.cve_feeds import CveFeeds, Exploited
 from stand_ins.demo import DemoFailed, Play, running
 from stand_ins.estate import FIXES, Estate, flaws
@@ -62,9 +64,12 @@ CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
 class Story(Play):
     """Four weeks of it."""
 
-    def __init__(self, console: Console, halo: HaloEmulator, idr: Idr, folder: Path) -> None:
+    def __init__(
+        self, console: Console, halo: HaloEmulator, idr: Idr, cisco: CiscoOpenVuln, folder: Path
+    ) -> None:
         super().__init__(console, halo)
         self.idr = idr
+        self.cisco = cisco
         self._folder = folder
         self.estate = Estate(console)
 
@@ -76,6 +81,7 @@ class Story(Play):
         self.console.scan()
         self._connect()
         self.service("enrich")
+        self._ask_cisco()
         self._week(0)
         self.estate.patched("openssl-3")
         self.estate.patched("win-2026-11", 0.4)
@@ -98,6 +104,14 @@ class Story(Play):
         report.write_text(weekly_report(self.estate), encoding="utf-8")
         self.service("import", str(report), "--source", "weekly report", "--coverage", "listed")
         self._investigate()
+
+    def _ask_cisco(self) -> None:
+        """The advisories about the estate's CVEs and releases, at once: nobody waits for a stand-in."""
+        secret = self._folder / "secret"
+        secret.write_text(self.cisco.client_secret, encoding="utf-8")
+        self.service("cisco", "set", "--client-id", self.cisco.client_id, "--secret-file", str(secret))
+        ask_cisco = importlib.import_module("remediation.jobs.cisco").ask_cisco  # Django has to be set up first
+        typer.echo(ask_cisco(sleep=lambda _: None).text)
 
     def _investigate(self) -> None:
         """The first plan of tickets for investigations, which waits for somebody to look at it."""
@@ -173,14 +187,31 @@ def _tell_of_cves(feeds: CveFeeds) -> None:
                 feeds.exploited |= dict.fromkeys(flaw.cves, due)
 
 
+def _tell_of_advisories(cisco: CiscoOpenVuln) -> None:
+    """An advisory for each flaw of the estate's network devices, with the first fixed release."""
+    fix = next(one for one in FIXES if one.key == "iosxe-17-9-7")
+    for number, flaw in enumerate((one for one in flaws(fix) if one.cves), start=1):
+        cisco.publish(
+            f"cisco-sa-iosxe-demo{number}",
+            f"Cisco {flaw.title}",
+            flaw.cves,
+            sir="Critical" if flaw.score >= 9 else "High",
+            cvss=flaw.cvss,
+            products=["Cisco IOS XE Software"],
+            fixed={("iosxe", "17.9.4"): ["17.9.7"]},
+        )
+
+
 @contextmanager
 def world(folder: Path) -> Iterator[Story]:
     """The stand-ins, running, with the world made in the service's data folder ``folder / "data"``."""
     today = datetime.now(timezone.utc).date()
-    with running(folder) as (console, halo), CveFeeds(today) as feeds, Idr() as idr:
+    with running(folder) as (console, halo), CveFeeds(today) as feeds, Idr() as idr, CiscoOpenVuln() as cisco:
         _tell_of_cves(feeds)
+        _tell_of_advisories(cisco)
         os.environ |= {"REMEDIATION_KEV_URL": feeds.kev_url, "REMEDIATION_EPSS_URL": feeds.epss_url}
-        story = Story(console, halo, idr, folder)
+        os.environ |= {"REMEDIATION_CISCO_URL": cisco.api_url, "REMEDIATION_CISCO_TOKEN_URL": cisco.token_url}
+        story = Story(console, halo, idr, cisco, folder)
         story.tell()
         yield story
 

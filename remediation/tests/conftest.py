@@ -25,12 +25,14 @@ from hypothesis import settings as properties
 from remediation import settings
 from remediation.store.embedded import EmbeddedPostgres
 from remediation.tickets import lease
+from stand_ins.cisco_openvuln import CiscoOpenVuln
 from stand_ins.cve_feeds import CveFeeds, Exploited
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
 # No test, and no process that one starts, asks the real feeds.
-os.environ.update(REMEDIATION_KEV_URL="off", REMEDIATION_EPSS_URL="off")
+os.environ.update(REMEDIATION_KEV_URL="off", REMEDIATION_EPSS_URL="off", REMEDIATION_CISCO_URL="off")
 settings.FEEDS.update(kev="", epss="")
+settings.CISCO.update(api="")
 django.setup()
 
 # The same cases in every run, so that no run fails for luck; HALOITSM_HYPOTHESIS=explore looks for new ones.
@@ -190,4 +192,21 @@ def feeds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CveFeeds]:
         }
         running.scores = {"CVE-2026-1111": (0.97, 0.999), "CVE-2026-2222": (0.01, 0.5)}
         monkeypatch.setattr("django.conf.settings.FEEDS", {"kev": running.kev_url, "epss": running.epss_url})
+        yield running
+
+
+@pytest.fixture
+def cisco(monkeypatch: pytest.MonkeyPatch) -> Iterator[CiscoOpenVuln]:
+    """openVuln with an advisory about a CVE, which IOS XE 17.9.1 has. The service's settings name it."""
+    with CiscoOpenVuln() as running:
+        running.publish(
+            "cisco-sa-iosxe-webui-x1",
+            "Cisco IOS XE Software Web UI Vulnerability",
+            ["CVE-2026-30001"],
+            sir="Critical",
+            cvss=9.8,
+            products=["Cisco IOS XE Software"],
+            fixed={("iosxe", "17.9.1"): ["17.9.4a"]},
+        )
+        monkeypatch.setattr("django.conf.settings.CISCO", {"api": running.api_url, "token": running.token_url})
         yield running

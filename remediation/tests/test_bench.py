@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as command
-from bench import imports, observe, pages, plan, sync
+from bench import enrichment, imports, observe, pages, plan, sync
 from bench.child import Taken, compared, taken
 from bench.findings import report, snapshot
 from halo_emulator import HaloEmulator
@@ -69,6 +69,13 @@ def test_a_report_is_imported_and_the_floors_store_as_much(store: str, tmp_path:
     imports.keyed()()
     assert imports.upserted(file)() == 1000
     assert models.Finding.objects.count() == 1000
+
+
+def test_what_feeds_tell_is_put_beside_findings_once(store: str) -> None:
+    enrichment.known(1000)()
+    assert enrichment.joined(1000)() == 1000
+    assert enrichment.told(1000)() == models.Vulnerability.objects.count()
+    assert enrichment.again(1000)() == 0
 
 
 def test_the_pages_are_answered(store: str) -> None:

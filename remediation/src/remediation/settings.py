@@ -14,6 +14,9 @@ REMEDIATION_API_REQUESTS  how many requests a minute the JSON API takes from eac
 REMEDIATION_KEV_URL    where CISA's catalogue of exploited vulnerabilities is read once a day, as JSON (default: at
                        CISA); off: nowhere
 REMEDIATION_EPSS_URL   the same for FIRST's scores of all CVEs, as a CSV file
+REMEDIATION_CISCO_URL  where Cisco's openVuln answers, once somebody has entered an access to it (default: at Cisco);
+                       off: nowhere
+REMEDIATION_CISCO_TOKEN_URL  where it gives tokens
 
 REMEDIATION_OIDC_ISSUER              the address of an OpenID provider by which people may sign in; it is registered
                                      there with the address of the pages and /sign-in/provider/done/ behind it
@@ -115,6 +118,12 @@ FEEDS = {
     "epss": os.environ.get("REMEDIATION_EPSS_URL") or "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
 }
 FEEDS = {name: "" if address == "off" else address for name, address in FEEDS.items()}
+# Both official.
+CISCO = {
+    "api": os.environ.get("REMEDIATION_CISCO_URL") or "https://apix.cisco.com/security/advisories/v2",
+    "token": os.environ.get("REMEDIATION_CISCO_TOKEN_URL") or "https://id.cisco.com/oauth2/default/v1/token",
+}
+CISCO = {name: "" if address == "off" else address for name, address in CISCO.items()}
 KEEP_DAYS = number("REMEDIATION_KEEP_DAYS", 400, "days")
 API_REQUESTS = number("REMEDIATION_API_REQUESTS", 120, "requests a minute")
 DATABASES = {"default": database(os.environ.get("DATABASE_URL", ""))}

@@ -9,6 +9,7 @@ import typer
 from . import (
     alerts,
     approvals,
+    cisco,
     comparing,
     connections,
     demo,
@@ -34,6 +35,7 @@ device_app = typer.Typer(no_args_is_help=True, help="Devices: list, show, join, 
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in to the pages.")
 investigations_app = typer.Typer(no_args_is_help=True, help="Investigations of InsightIDR, and their tickets.")
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: the rules, and a message to try the mail server.")
+cisco_app = typer.Typer(no_args_is_help=True, help="The access to Cisco's openVuln: set, remove.")
 project_app = typer.Typer(no_args_is_help=True, help="Projects: create one, change its settings.")
 
 app.command("connect")(connections.connect)
@@ -82,6 +84,9 @@ alerts_app.command("send-test")(alerts.send_test)
 app.command("run")(rounds.run)
 app.command("reconcile")(reconciling.reconcile)
 app.command("enrich")(rounds.enrich)
+app.add_typer(cisco_app, name="cisco")
+cisco_app.command("set")(cisco.set_access)
+cisco_app.command("remove")(cisco.remove)
 app.command("status")(rounds.status)
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)

@@ -40,12 +40,16 @@ def enrich(
 ) -> None:
     """Read CISA's catalogue (KEV) and FIRST's scores (EPSS) now, and put them beside the vulnerabilities.
 
-    A worker does so once a day by itself.
+    Where there is an access to openVuln, Cisco is asked a part of what is still to be asked, which takes minutes. A
+    worker does all of it once a day by itself.
     """
     with opened(data):
+        from ..jobs.cisco import ask_cisco
         from ..jobs.enrich import read_feeds
 
         done = read_feeds(accept=accept)
+        if (asked := ask_cisco()) is not None:
+            done["cisco"] = asked
         if not done:
             raise Refused("Both feeds are off: REMEDIATION_KEV_URL and REMEDIATION_EPSS_URL.")
         value = {name: ended.value for name, ended in done.items()}

@@ -11,6 +11,7 @@ import polars as pl
 
 from . import asset_list, template
 from .decide import SKEW, comment, decide
+from .grading import Formula
 from .ledger import ALIVE
 from .membership import Membership, Row, Rows, believed
 from .parent import agreement, create_parent, follow_children, summarise
@@ -33,7 +34,7 @@ class World:
     that a ticket of another project of the same connection has, with that ticket's name. ``generations`` are the
     highest that were ever used for a key, also by tickets that follow another key now. ``released`` names the tickets
     (key and generation) that an approver lets end though their findings were only withdrawn. ``skew`` is how far a scan
-    has to begin after a person's word. ``made`` is when the project was made. ``slug`` and ``link`` are for texts.
+    has to begin after a person's word. ``made`` is when the project was made. ``slug`` and ``link`` are for texts. ``formula``: by which severities are graded, None where they are not.
 
     ``detached`` are findings of whose ticket a person wants nothing more to be heard, in any project, with who said so;
     ``forgotten`` the keys of such tickets of this project.
@@ -55,6 +56,7 @@ class World:
     forgotten: Collection[str] = ()
     slug: str = ""
     link: str = ""
+    formula: Formula | None = None
 
 
 def plan(world: World) -> Plan:
@@ -227,7 +229,7 @@ def _create(
         return
     findings = [_finding(row) for row in living]
     severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
-    urgency, raised = world.settings.urgency(severity, living)
+    urgency, raised = world.settings.urgency(severity, living, world.formula)
     assets = list({row["asset"]: row for row in living}.values())
     agent, team, why = world.settings.assigned(assets)
     due = world.settings.due_on(urgency, world.today, living)

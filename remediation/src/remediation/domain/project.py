@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Mapping, Sequence
 
 from . import template
+from .grading import Formula, worst
 from .rescan import require_hours
 from .scope import Scope
 from .snapshot import SEVERITIES
@@ -98,7 +99,8 @@ class Settings:
     only the lead settles the project's own ticket. ``picked``: it holds exactly what people picked for it, finding by
     finding. ``parent``: it has a ticket of its own, of which the others are children.
 
-    ``raise_for`` (see Raise) raises priority and due date by one severity. ``epss_from`` is 0 to 1.
+    ``raise_for`` (see Raise) raises priority and due date by one severity. ``epss_from`` is 0 to 1. ``graded``: they go
+    by the service's formula instead (domain.grading), where there is one.
 
     ``fields`` and ``parent_fields`` are custom fields of a solution's and of the project's ticket: Halo's name of the
     field, and a template for its value. ``comment`` is the template of comments, which has to hold ``$NEWS``.
@@ -132,6 +134,7 @@ class Settings:
     raise_for: tuple[Raise, ...] = ()
     epss_from: float = 0.5
     critical_tags: tuple[str, ...] = ("Very High", "High")
+    graded: bool = False
     rules: tuple[AssignmentRule, ...] = ()
     default_agent: str | None = None
     default_team: str | None = None
@@ -201,8 +204,16 @@ class Settings:
             **{name: dict(getattr(self, name)) for name in ("due_days", "priorities", "fields", "parent_fields")},
         }
 
-    def urgency(self, severity: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-        """The severity by which a ticket's priority and due date go, and why it is raised, "" where it is not."""
+    def urgency(
+        self, severity: str, rows: Sequence[Mapping[str, Any]], formula: Formula | None = None
+    ) -> tuple[str, str]:
+        """The severity by which a ticket's priority and due date go, and why it is another one, "" where it is not.
+
+        ``formula``: the service's, which counts where the project says so.
+        """
+        if self.graded and formula is not None:
+            found = worst(formula, rows)
+            return found.severity, "" if found.severity == severity else f"it is graded so: {found.reason}"
         why = next(
             (
                 reason

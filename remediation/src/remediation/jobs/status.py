@@ -11,6 +11,9 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from ..ending import Ending
+from ..enrichment.cisco.reading import NAME as CISCO
+from ..enrichment.cisco.reading import TITLE as CISCO_TITLE
+from ..enrichment.cisco.reading import access
 from ..enrichment.reading import KINDS
 from ..sources.excepting import most_of
 from ..store import models
@@ -49,20 +52,23 @@ def status(most: int | None = None) -> dict[str, Any]:
 
 
 def feeds() -> list[dict[str, Any]]:
-    """The feeds about CVEs, JSON-able.
+    """The feeds about CVEs, JSON-able: of Cisco's advisories only where there is an access to them.
 
     Of each: its name (``feed``), ``title`` and ``address`` ("": it is off), when it was last ``read``, of which date
-    (``of``) and ``release``, how many ``cves`` it told of, and why the last try failed (``wrong``, "": it did not).
+    (``of``) and ``release``, how many ``cves`` (of Cisco's: advisories) it told of, and why the last try failed (``wrong``, "": it did not).
     """
     known = models.Feed.objects.in_bulk()
-    return [_of_feed(kind.title, known.get(kind.name) or models.Feed(name=kind.name)) for kind in KINDS]
+    wanted = [(kind.name, kind.title, settings.FEEDS[kind.name]) for kind in KINDS]
+    if access() is not None:
+        wanted.append((CISCO, CISCO_TITLE, settings.CISCO["api"]))
+    return [_of_feed(title, address, known.get(name) or models.Feed(name=name)) for name, title, address in wanted]
 
 
-def _of_feed(title: str, row: models.Feed) -> dict[str, Any]:
+def _of_feed(title: str, address: str, row: models.Feed) -> dict[str, Any]:
     return {
         "feed": row.name,
         "title": title,
-        "address": settings.FEEDS[row.name],
+        "address": address,
         "read": row.read.isoformat() if row.read else None,
         "of": row.day.isoformat() if row.day else None,
         "release": row.release,

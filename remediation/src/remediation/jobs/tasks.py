@@ -32,7 +32,7 @@ from ..tickets.cut_off import PLAYBOOK
 from ..tickets.lease import Busy
 from ..tickets.mapped_names import is_due
 from ..tickets.playbook import not_attached
-from . import enrich, uploads, weekly, work
+from . import cisco, enrich, uploads, weekly, work
 from .alert_round import alert_all
 from .comparison import is_comparison_due
 from .incoming import forget_unfinished
@@ -456,6 +456,21 @@ def look_for_due_feeds(timestamp: int) -> None:  # pylint: disable=unused-argume
     """Ask for the reading of the feeds where one is due: once a day, and after a failure sooner."""
     if enrich.due_feeds(timezone.now()):
         ask_to_enrich()
+    if cisco.is_due(timezone.now()):
+        ask_to_ask_cisco()
+
+
+def ask_to_ask_cisco(*, pause: int = 0) -> bool:
+    """Put the asking of Cisco into the queue; False where it waits there already."""
+    return _ask("ask_cisco", lock="cisco", once="cisco", pause=pause)
+
+
+@app.task(name="ask_cisco")
+def ask_cisco() -> None:
+    """Ask Cisco a part of what is worth knowing."""
+    ended = _ended(lambda: cisco.ask_cisco() or work.Ended({}, ""), lambda: ask_to_ask_cisco(pause=PAUSE))
+    if ended is not None:
+        _log.info("Cisco was asked: %s.", ended.ending.word)
 
 
 @app.periodic(cron="* * * * *", periodic_id=ALERTS)

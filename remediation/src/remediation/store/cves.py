@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from . import copy, models
+from .grading import grade_vulnerabilities
 
 # Of a vulnerability. The source's own counts before FIRST's.
 EPSS = "coalesce(epss, feed_epss)"
@@ -82,7 +83,10 @@ def tell_vulnerabilities(source_id: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_WORST, [source_id])
-        return int(cursor.rowcount)
+        changed = int(cursor.rowcount)
+    # What is graded depends on what is told.
+    grade_vulnerabilities(source_id)
+    return changed
 
 
 def tell_all_vulnerabilities() -> int:

@@ -207,6 +207,7 @@ class Asset(models.Model):
 # The orders of pages. The expressions are those of web.vulnerabilities.rows.
 _ORDERS: dict[str, F | Coalesce] = {
     "rank": F("rank"),
+    "graded": F("graded_rank"),
     "alive": F("alive"),
     "oldest": F("oldest"),
     "newest": F("newest"),
@@ -214,6 +215,11 @@ _ORDERS: dict[str, F | Coalesce] = {
     "epss": Coalesce("epss", "feed_epss", Value(-1.0)),
     "kev": Coalesce("kev_due", Value(date.min)),
 }
+
+
+def _ranked(column: str) -> list[When]:
+    """A number for each word of a severity, 4 for critical."""
+    return [When(**{column: name}, then=Value(len(SEVERITIES) - 1 - place)) for place, name in enumerate(SEVERITIES)]
 
 
 class Vulnerability(models.Model):
@@ -233,7 +239,7 @@ class Vulnerability(models.Model):
     description = models.TextField(null=True, db_comment="the source's own, as plain text")
     rank = models.GeneratedField(
         expression=Case(
-            *(When(severity=name, then=Value(len(SEVERITIES) - 1 - place)) for place, name in enumerate(SEVERITIES)),
+            *_ranked("severity"),
             default=Value(0),
         ),
         output_field=models.SmallIntegerField(),
@@ -253,6 +259,20 @@ class Vulnerability(models.Model):
         default=False, db_default=False, db_comment="whether CISA knows that ransomware uses one of them"
     )
     feed_epss = models.FloatField(null=True, db_comment="0 to 1, the highest that FIRST gives one of them")
+    # By the service's formula: store.grading. Null where there is none.
+    graded = models.TextField(null=True, db_comment="critical, high, medium, low or none")
+    on_critical = models.BooleanField(
+        default=False, db_default=False, db_comment="whether it counted that a critical asset has it"
+    )
+    graded_rank = models.GeneratedField(
+        expression=Case(
+            *_ranked("graded"),
+            default=Case(*_ranked("severity"), default=Value(0)),
+        ),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+        db_comment="4 for critical to 0 for none or unknown; as rank where it is not graded",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
@@ -293,7 +313,7 @@ class Cve(models.Model):
 class Feed(models.Model):
     """What was read of a feed about CVEs, and how the last try ended."""
 
-    name = models.TextField(primary_key=True, db_comment="kev or epss")
+    name = models.TextField(primary_key=True, db_comment="kev, epss or cisco")
     address = models.TextField(default="", db_comment="of which etag and modified are")
     etag = models.TextField(default="")
     modified = models.TextField(default="")
@@ -303,6 +323,54 @@ class Feed(models.Model):
     read = models.DateTimeField(null=True, db_comment="when it was last read, or had not changed, by our clock")
     due = models.DateTimeField(null=True, db_comment="when it is to be read again; null: at once")
     error = models.TextField(default="", db_comment="why the last try failed; empty: it did not")
+
+
+class Cisco(models.Model):
+    """The access to Cisco's openVuln, and what was asked with it. There is one row at most."""
+
+    client_id = models.TextField()
+    secret = models.TextField(db_comment="sealed by store.secrets")
+    spent = models.JSONField(default=list, db_comment="requests of the last 24 hours, as domain.budget has them")
+    next_at = models.DateTimeField(null=True, db_comment="when the next request may be sent")
+    waits_until = models.DateTimeField(null=True, db_comment="until when Cisco does not want to be asked")
+    known_until = models.DateField(null=True, db_comment="the day up to which it was asked what has changed")
+    version = version()
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return "openVuln"
+
+
+class Advisory(models.Model):
+    """An advisory of Cisco's, as it was told last."""
+
+    advisory = key_text(primary_key=True, db_comment="Cisco's identifier")
+    title = models.TextField()
+    cves = texts()
+    sir = models.TextField(default="", db_comment="Cisco's word for how bad it is")
+    cvss = models.FloatField(null=True, db_comment="0 to 10")
+    published = models.DateTimeField(null=True)
+    updated = models.DateTimeField(null=True)
+    url = models.TextField(default="")
+    read = models.DateTimeField(db_comment="when it was told last, by our clock")
+
+    class Meta:
+        indexes = [GinIndex(fields=["cves"], name="advisory_cves", fastupdate=False)]
+
+
+class CiscoAnswer(models.Model):
+    """What Cisco answered last about a CVE, a release or an identifier. Nothing is an answer as well."""
+
+    about = key_text(primary_key=True, db_comment="as store.advisories.about_cve and the like have it")
+    read = models.DateTimeField(null=True, db_comment="when it was answered, by our clock; null: never")
+    again = models.DateTimeField(db_comment="when it is to be asked again")
+    advisories = texts()
+    fixed = models.JSONField(default=dict, db_comment="of a release: the first ones without it, by advisory")
+    said = models.TextField(default="", db_comment="why the last try gave no answer; empty: it did")
+
+    class Meta:
+        indexes = [GinIndex(fields=["advisories"], name="cisco_answer_advisories", fastupdate=False)]
 
 
 class Solution(models.Model):

@@ -24,6 +24,7 @@ class Lock(IntEnum):
     WRITING = 7_411_010  # with the number of the source
     COUNTING = 7_411_011
     REGISTER = 7_411_012
+    CISCO = 7_411_021
 
 
 def one_at_a_time(lock: Lock) -> None:

@@ -17,6 +17,7 @@ from ..domain.snapshot import SEVERITIES
 from ..domain.status import Status
 from ..domain.ticket import Ticket
 from ..store import bulk, models
+from ..store.grading import formula
 
 # A ticket has more findings rarely; a page shall not wait for them.
 MOST = 5000
@@ -63,6 +64,7 @@ def preview(vulnerability: models.Vulnerability, name: str, settings: Settings, 
         tickets=(),
         parent=None,
         today=today,
+        formula=formula(),
         scanned=taken.taken if taken else None,
         slug="project",
         link=f"{service.PUBLIC_URL}/projects/project" if service.PUBLIC_URL else "",

@@ -27,6 +27,7 @@ from ..domain.project import Granularity, Settings
 from ..domain.ticket import Pair, pair_of, pair_text, still_its
 from ..store import audit, bulk, models
 from ..store.acceptances import as_known, holding
+from ..store.grading import formula
 from ..store.projects import create_project, with_defaults
 from .attention import DETACHED, FORGOTTEN, asked_again
 from .world import ticket_of
@@ -254,6 +255,7 @@ def _world(
         tickets=[replace(ticket_of(there), told={}, listed=True)] if there else [],
         parent=None,
         today=today,
+        formula=formula(),
         scanned=taken.taken if taken else None,
         slug=slug,
         link=f"{service.PUBLIC_URL}/projects/{slug}" if service.PUBLIC_URL else "",

@@ -20,6 +20,7 @@ from ..domain.ticket import Pair, Ticket, pair_of
 from ..domain.undo import Shown
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
+from ..store.grading import formula
 from .attention import DETACHED, FORGOTTEN, PAUSED
 from .keeping import JOINED, RESCAN, TIED
 from .references import parts_of
@@ -43,6 +44,7 @@ def world_of(project: models.Project, today: date) -> World:
         tickets=[ticket_of(row) for key, row in newest.items() if key not in forgotten],
         parent=ticket_of(parent) if parent else None,
         today=today,
+        formula=formula(),
         scanned=snapshot.taken if snapshot else None,
         taken=_taken(project, findings),
         generations=_generations(rows),

@@ -28,6 +28,8 @@ AREAS = (
     "service",
     "mail",
     "alerts",
+    "cisco",
+    "grading",
     "sources",
     "audit",
     "accounts",

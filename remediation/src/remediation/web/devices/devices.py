@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from ...domain.ledger import ALIVE
+from ...enrichment.cisco.reading import access
 from ...jobs.status import feeds
 from ...store import models
 from ...store.addressed import WORDS
+from ...store.advisories import Known, about_device
 from ...store.consolidation import suggestion_on
 from ...store.device_findings import findings_of_device
 from ..listing.listed import listed
@@ -47,6 +51,8 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
         "open": [line for line in lines if set(line["states"]) & set(ALIVE)],
         "addressed": WORDS,
         "feeds": {one["feed"]: one for one in feeds()},
+        "releases": _releases(assets, lines),
+        "asks_cisco": access() is not None,
         "closed": [line for line in lines if not set(line["states"]) & set(ALIVE)],
         "tickets": models.Ticket.objects.filter(
             halo_id__in=numbers, project__source__in={one.source_id for one in assets}
@@ -56,3 +62,13 @@ def device(request: HttpRequest, number: int) -> HttpResponseBase:
         .order_by("-pk"),
     }
     return render(request, "devices/device.html", known)
+
+
+def _releases(assets: list[models.Asset], lines: list[dict[str, Any]]) -> list[Known]:
+    """What Cisco says of the releases that the device runs, each advisory with whether a scan has found it here."""
+    is_open = {line["cve"] for line in lines if line["cve"] and set(line["states"]) & set(ALIVE)}
+    releases = about_device(assets)
+    for known in releases:
+        for advisory in known.advisories:
+            setattr(advisory, "is_open", not is_open.isdisjoint(advisory.cves))
+    return releases

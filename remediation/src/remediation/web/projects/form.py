@@ -34,7 +34,7 @@ _RAISES = [
 # The fields that are settings of the same name; the others are read in ``settings``.
 _PLAIN = (
     "owner", "priority", "min_severity", "granularity", "epss_from", "mass_least", "most_creates",
-    "reopen_linked", "resolve_unreported", "rescan",
+    "reopen_linked", "resolve_unreported", "rescan", "graded",
 )  # fmt: skip
 _LISTS, _LEAST, _FLAGS = (
     ("sites", "tags", "assets", "solutions"),
@@ -104,6 +104,11 @@ class ProjectForm(forms.Form):
         label="More urgent by one severity where",
     )
     epss_from = forms.FloatField(min_value=0, max_value=1, initial=0.5, label="EPSS is high from")
+    graded = forms.BooleanField(
+        required=False,
+        label="Priority and due date of new tickets by the service's grading instead, where it is on",
+        label_suffix="",
+    )
     mass_share = forms.IntegerField(
         min_value=0,
         max_value=100,

@@ -15,12 +15,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...domain.project import DUE_DAYS
+from ...enrichment.cisco.reading import access
 from ...jobs.incoming import new_token
 from ...jobs.status import feeds, workers
-from ...jobs.tasks import ask_to_enrich, ask_to_read
+from ...jobs.tasks import ask_to_ask_cisco, ask_to_enrich, ask_to_read
 from ...sources.reading import is_read
 from ...sources.scanner import NAMES
 from ...store import audit, models, second_factors
+from ...store.grading import formula
 from ...store.json_keys import change_keys
 from ...store.versions import ChangedMeanwhile, change_version
 from ..numbers import DIGITS, number_in
@@ -53,6 +55,7 @@ def service(request: HttpRequest) -> HttpResponse:
         "keep_days": settings.KEEP_DAYS,
         "networks": settings.NETWORKS,
         "due": due_days(),
+        "grading": formula() is not None,
         "is_required": second_factors.is_required(),
         "provider": settings.OPEN_ID,
         "token": request.session.pop("token", None),
@@ -104,6 +107,8 @@ def read_feeds_now(request: HttpRequest) -> HttpResponse:
     """Ask for a reading of the feeds about CVEs."""
     models.Feed.objects.update(due=None)
     waits = not ask_to_enrich()
+    if access() is not None:
+        ask_to_ask_cisco()
     messages.success(request, "A reading waits in the queue already." if waits else "A reading is asked for.")
     return redirect("service")
 

@@ -73,8 +73,9 @@ def score(name: str, title: str, *, shown: bool = False) -> Column:
     return Column(name, title, name, "number", f"coalesce({name}, -1.0)", shown=shown)
 
 
-def vulnerabilities(days: Mapping[str, int]) -> Listing:
-    """The list. ``days``: after how many days a finding is due, by severity."""
+def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> Listing:
+    """The list. ``days``: after how many days a finding is due, by severity. ``is_graded``: the grade is shown without
+    being chosen."""
     cases = " ".join(f"WHEN '{name}' THEN %(due_{name})s" for name in SEVERITIES)
     due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
     return Listing(
@@ -84,6 +85,7 @@ def vulnerabilities(days: Mapping[str, int]) -> Listing:
         columns=(
             Column("title", "Vulnerability", "coalesce(title, vulnerability)"),
             Column("severity", "Severity", "severity", "severity", "rank", "int"),
+            Column("graded", "Graded", "graded", "severity", "graded_rank", "int", is_graded),
             Column("cves", "CVEs", "cves", "texts"),
             score("cvss", "CVSS", shown=True),
             score("vpr", "VPR"),
@@ -116,6 +118,14 @@ def vulnerabilities(days: Mapping[str, int]) -> Listing:
                 GRADED,
                 "choices",
                 [(name, name.capitalize()) for name in SEVERITIES],
+            ),
+            Filter(
+                "graded",
+                "Graded",
+                GRADED.replace("rank =", "graded_rank =").replace("%(severity)s", "%(graded)s"),
+                "choices",
+                [(name, name.capitalize()) for name in SEVERITIES],
+                True,
             ),
             Filter("least_cvss", "CVSS from", "cvss >= %(least_cvss)s", "number", more=True),
             Filter("least_vpr", "VPR from", "vpr >= %(least_vpr)s", "number", more=True),

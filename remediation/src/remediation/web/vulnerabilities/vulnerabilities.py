@@ -16,7 +16,9 @@ from ...domain.ledger import State
 from ...jobs.status import feeds
 from ...store import models
 from ...store.addressed import ADDRESSED, WORDS
+from ...store.advisories import about_vulnerability
 from ...store.counts import ACCEPTED
+from ...store.grading import explained, formula
 from ...store.listing import Column, Filter, Listing
 from ..listing.listed import listed
 from ..roles import VIEWER, needs
@@ -31,7 +33,7 @@ def all_vulnerabilities(request: HttpRequest) -> HttpResponseBase:
     """The list."""
     return listed(
         request,
-        vulnerabilities(due_days()),
+        vulnerabilities(due_days(), is_graded=formula() is not None),
         "vulnerabilities/vulnerabilities.html",
         cell="vulnerabilities/cell.html",
         empty="No device has a vulnerability that is known here. Read a source or import a report.",
@@ -57,6 +59,8 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         "history": _named(history(mine), row.source_id),
         "feeds": {one["feed"]: one for one in feeds()},
         "cves": models.Cve.objects.filter(cve__in=[cve.strip().upper() for cve in row.cves]).order_by("cve"),
+        "advisories": about_vulnerability(row),
+        "graded": explained(row),
         "others": others.select_related("source")[:20] if others is not None else [],
     }
     return listed(
