@@ -101,7 +101,8 @@ class Ticket:
 
     ``paused`` and ``detached`` name the person who said so: nothing is planned for a paused ticket until somebody lets
     it go on, and the service has forgotten a detached one. ``tied``: in words, who tied its findings to this ticket of
-    Halo's, which has not been told so yet.
+    Halo's, which has not been told so yet. ``tying``: in words, that a person has chosen a ticket of Halo's instead of
+    a new one, "" where nobody has.
 
     ``rescan``: what was asked of the scanner when a person called it done, or why nothing was. ``retyped``: in words,
     that somebody gave it another type, "" where nobody did.
@@ -126,6 +127,7 @@ class Ticket:
     paused: str = ""
     detached: str = ""
     tied: str = ""
+    tying: str = ""
     rescan: str = ""
     retyped: str = ""
     numbers: str = ""
