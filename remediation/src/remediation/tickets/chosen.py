@@ -11,7 +11,7 @@ from collections.abc import Collection
 from ..domain.status import ENDED
 from ..store import models
 from .asking import asked
-from .attention import DETACHED, TYING, NotPossible, foreign, refusal
+from .attention import DETACHED, NOT_TIED, TYING, NotPossible, foreign, refusal
 from .instance import Instance, Options
 from .page_client import page_client
 from .references import free_reference
@@ -60,3 +60,9 @@ def choose(project: models.Project, key: str, number: int, findings: Collection[
 def to_be_tied(project: models.Project, key: str) -> models.Ticket | None:
     """The row of a key for which a ticket was chosen that is not tied yet, None where there is none."""
     return models.Ticket.objects.filter(project=project, key=key, halo_id__isnull=True, note__has_key=TYING).first()
+
+
+def forget_refused(project: models.Project, key: str) -> None:
+    """Forget that a ticket that was chosen for a key could not be had: somebody asks anew. Halo has heard of none."""
+    rows = models.Ticket.objects.filter(project=project, key=key, halo_id__isnull=True, note__has_key=NOT_TIED)
+    rows.exclude(journal__isnull=False).delete()

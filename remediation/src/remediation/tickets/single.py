@@ -31,7 +31,7 @@ from ..store import audit, bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.projects import create_project, with_defaults
 from .attention import DETACHED, FORGOTTEN, NotPossible, asked_again
-from .chosen import choose
+from .chosen import choose, forget_refused
 from .world import ticket_of
 
 # More findings than a ticket ever has; what a page shows of it is made of as many at most.
@@ -85,8 +85,8 @@ class Offer:
     for that is not made yet. ``accepted``: of how many the risk is accepted.
 
     ``text`` is the body of a ticket for all that is there of it, whoever has it; None where nothing is. ``severity`` is
-    the worst of it, ``team`` who would get a ticket of it. ``waits``: how somebody else wants the ticket that is on its
-    way.
+    the worst of it, ``team`` who would get a ticket of it, ``estimate`` how long the source says that it takes.
+    ``waits``: how somebody wants the ticket that is on its way.
     """
 
     subject: Subject
@@ -101,6 +101,7 @@ class Offer:
     text: Mapping[str, Any] | None = None
     severity: str = ""
     team: str | None = None
+    estimate: str = ""
     waits: Wording | None = None
 
     @property
@@ -138,7 +139,8 @@ def offer(subject: Subject, connection: models.Connection, today: date, wording:
     text = next((one.body for one in plan(world).steps if one.kind is Kind.CREATE), None)
     severity = min(split.alive["severity"].unique().to_list(), key=SEVERITIES.index)
     # As a plan has it, also where nothing is left for one.
-    known = replace(known, text=text, severity=severity, team=text["team"] if text else None)
+    estimate = str(split.alive["solution_estimate"][0] or "")
+    known = replace(known, text=text, severity=severity, team=text["team"] if text else None, estimate=estimate)
     if split.left.is_empty():
         return known
     there = _there(project, subject.key)
@@ -183,6 +185,7 @@ def pick(
             continue
         texts = {pair_text(pair) for pair in split.left.select(KEY).iter_rows()}
         detail: dict[str, Any] = {"project": project.name, "findings": split.left.height}
+        forget_refused(project, subject.key)
         if existing:
             if _waiting(project, subject, split) is not None:
                 raise NotPossible("Somebody has asked for a ticket of it before. Look at what becomes of that first.")
@@ -209,6 +212,13 @@ def _waiting(project: models.Project | None, subject: Subject, split: _Split) ->
         return None
     row = models.TicketWording.objects.filter(project=project, key=subject.key).first()
     return Wording.from_table(row.wording) if row else Wording()
+
+
+def on_its_way(subject: Subject, connection: models.Connection) -> Wording | None:
+    """How somebody wants the ticket of a subject that is not made yet, None where nobody has said so."""
+    project = standing(subject, connection)
+    row = models.TicketWording.objects.filter(project=project, key=subject.key).first() if project else None
+    return Wording.from_table(row.wording) if row else None
 
 
 def _keep(wording: Wording, project: models.Project, subject: Subject, split: _Split, today: date) -> bool:
@@ -308,6 +318,16 @@ def _settings(subject: Subject) -> dict[str, Any]:
     return {**_SETTINGS, **_TEXTS[subject.granularity], "granularity": subject.granularity.value}
 
 
+def _settings_of(project: models.Project | None, subject: Subject, connection: models.Connection) -> Settings:
+    return Settings.from_table(project.settings if project else with_defaults(connection, _settings(subject)))
+
+
+def priorities(subject: Subject, connection: models.Connection) -> list[str]:
+    """Halo's names of the priorities that tickets of a subject can have, the highest first."""
+    chosen = _settings_of(standing(subject, connection), subject, connection).priorities
+    return list(dict.fromkeys(filter(None, (chosen[severity] for severity in SEVERITIES))))
+
+
 def _there(project: models.Project | None, key: str) -> models.Ticket | None:
     """The newest ticket that stands for a subject, None where there is none or it was detached."""
     if project is None:
@@ -326,12 +346,11 @@ def _world(
     wording: Wording | None = None,
 ) -> World:
     """As a run would see it, with what is left only: a ticket that is there has told of none of it."""
-    table = project.settings if project else with_defaults(connection, _settings(subject))
     taken = models.SnapshotRecord.objects.filter(source=subject.source).order_by("-pk").only("taken").first()
     name, slug = (project.name, project.slug) if project else (NAMES[subject.granularity], "single")
     return World(
         name=name,
-        settings=Settings.from_table(table),
+        settings=_settings_of(project, subject, connection),
         findings=left.with_columns(pl.lit(True).alias(LISTED)),
         tickets=[replace(ticket_of(there), told={}, listed=True)] if there else [],
         parent=None,

@@ -22,6 +22,7 @@ AREAS = (
     "webhooks",
     "reconcile",
     "service",
+    "ticket_templates",
     "sources",
     "audit",
     "accounts",
