@@ -64,7 +64,9 @@ def test_an_unknown_name_is_refused_with_the_nearest(text: str, unknown: str, ne
     assert unknown in str(refused.value) and f"The nearest is {nearest}." in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["[see the wiki]", "[ ] done", "[x] done", "[1]", "[]", "[a-b]", "[hostname ]", "a[0]"])
+@pytest.mark.parametrize(
+    "text", ["[see the wiki]", "[ ] done", "[x] done", "[1]", "[]", "[a-b]", "[hostname ]", "a[0]"]
+)
 def test_other_brackets_are_left_alone(text: str) -> None:
     template.check_with_brackets(text)
     assert template.fill(template.without_brackets(text), {}) == text

@@ -40,17 +40,16 @@ class Wording:
         """A project's settings with the template's in their place."""
         if self.chosen is None:
             return settings
-        texts = {
+        same: dict[str, Any] = {
             "child_summary": template.without_brackets(self.chosen.summary),
             "child_details": template.without_brackets(self.chosen.details),
         }
         days, urgency = self.chosen.days, self.chosen.priority
-        same: dict[str, Any] = {}
         if days is not None:
             same["due_days"] = dict.fromkeys(SEVERITIES, days)
         if urgency:
             same["priorities"] = dict.fromkeys(SEVERITIES, settings.priorities[urgency])
-        return replace(settings, **texts, **same)
+        return replace(settings, **same)
 
     def values(self, known: Mapping[str, str]) -> dict[str, str]:
         """The values of variables, as a ticket by this wording tells them."""

@@ -8,34 +8,47 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0025_webhook_of_ticket'),
+        ("store", "0025_webhook_of_ticket"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TicketTemplate',
+            name="TicketTemplate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField(unique=True)),
-                ('team', models.TextField(db_comment="whose it is; empty: everybody's", default='')),
-                ('summary', models.TextField()),
-                ('details', models.TextField()),
-                ('priority', models.TextField(db_comment='a severity; empty: that of the findings', default='')),
-                ('days', models.IntegerField(db_comment='until it is due; null: by severity', null=True)),
-                ('compliance', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('version', models.IntegerField(db_default=1, default=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.TextField(unique=True)),
+                ("team", models.TextField(db_comment="whose it is; empty: everybody's", default="")),
+                ("summary", models.TextField()),
+                ("details", models.TextField()),
+                ("priority", models.TextField(db_comment="a severity; empty: that of the findings", default="")),
+                ("days", models.IntegerField(db_comment="until it is due; null: by severity", null=True)),
+                (
+                    "compliance",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                ("version", models.IntegerField(db_default=1, default=1)),
             ],
         ),
         migrations.CreateModel(
-            name='TicketWording',
+            name="TicketWording",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.TextField(db_collation='C', db_comment='what the ticket stands for')),
-                ('wording', models.JSONField(db_comment='as domain.wording has it', default=dict)),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='wordings', to='store.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.TextField(db_collation="C", db_comment="what the ticket stands for")),
+                ("wording", models.JSONField(db_comment="as domain.wording has it", default=dict)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="wordings",
+                        to="store.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'key'), name='wording_once')],
+                "constraints": [models.UniqueConstraint(fields=("project", "key"), name="wording_once")],
             },
         ),
     ]

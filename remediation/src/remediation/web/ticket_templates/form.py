@@ -58,7 +58,7 @@ class TemplateForm(forms.Form):
     def clean_name(self) -> str:
         """Raises ValidationError for a name that another one has."""
         name = str(self.cleaned_data["name"])
-        others = models.TicketTemplate.objects.exclude(pk=self._row.pk if self._row else None)
+        others = models.TicketTemplate.objects.exclude(pk=self._row.pk if self._row else 0)
         taken = {one.name.casefold() for one in BUILT_IN.values()}
         if name.casefold() in taken or others.filter(name__iexact=name).exists():
             raise ValidationError("There is a template of this name already.")

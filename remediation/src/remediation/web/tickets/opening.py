@@ -115,7 +115,9 @@ class _Page:
         """
         assert self._connection
         if self._given.get("template") and not self._is_known:
-            self.trouble = "The template was removed meanwhile. Nothing was asked for: look at what the ticket says now."
+            self.trouble = (
+                "The template was removed meanwhile. Nothing was asked for: look at what the ticket says now."
+            )
             return ""
         wording = self.wording if self._is_known else Wording(by=self._by)
         existing = 0
