@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from .snapshot import SEVERITIES
 from .status import ENDED, Status
 from .ticket import OUT, SUPERSEDED, Counts, Finding, Pair, Ticket, evidence, gone, pair_text
 from .variables import columns_of, values
+from .wording import Wording
 
 # Stands for the due date while a text is made, so that the same ticket is the same step on another day.
 _DUE = "\N{SYMBOL FOR NULL}due\N{SYMBOL FOR NULL}"
@@ -38,6 +39,8 @@ class World:
 
     ``detached`` are findings of whose ticket a person wants nothing more to be heard, in any project, with who said so;
     ``forgotten`` the keys of such tickets of this project.
+
+    ``wordings``: how people want tickets to be that are not made yet, by their keys.
     """
 
     name: str
@@ -57,6 +60,7 @@ class World:
     slug: str = ""
     link: str = ""
     formula: Formula | None = None
+    wordings: Mapping[str, Wording] = field(default_factory=dict)
 
 
 def plan(world: World) -> Plan:
@@ -81,6 +85,8 @@ def plan(world: World) -> Plan:
             _create(world, key, generation, rows, steps, not_done)
         elif known.left_alone:
             not_done.append(NotDone(known.name, known.left_alone))
+        elif known.halo_id is None and known.tying:
+            not_done.append(NotDone(known.name, known.tying))
         elif known.halo_id is None:
             _create(world, key, known.generation, rows, steps, not_done, known)
         else:
@@ -229,22 +235,25 @@ def _create(
         return
     findings = [_finding(row) for row in living]
     severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
-    urgency, raised = world.settings.urgency(severity, living, world.formula)
+    wording = world.wordings.get(key, Wording())
+    settings = wording.over(world.settings)
+    urgency, raised = settings.urgency(severity, living, world.formula)
     assets = list({row["asset"]: row for row in living}.values())
-    agent, team, why = world.settings.assigned(assets)
-    due = world.settings.due_on(urgency, world.today, living)
-    filled = values(world, rows.living_columns(key), severity, _DUE)
-    summary = template.fill(world.settings.child_summary, filled)
-    details = template.fill(world.settings.child_details, filled)
-    fields = {name: template.fill(text, filled) for name, text in world.settings.fields.items()}
+    agent, team, why = settings.assigned(assets)
+    due = wording.due or settings.due_on(urgency, world.today, living)
+    filled = wording.values(values(world, rows.living_columns(key), severity, _DUE))
+    summary = wording.summary(template.fill(settings.child_summary, filled))
+    details = template.fill(settings.child_details, filled)
+    fields = {name: template.fill(text, filled) for name, text in settings.fields.items()}
     if follows is not None:
         details += (
             f"\n\nFollows ticket {follows.halo_id}, which was {follows.status.value if follows.status else 'open'}."
         )
+    dated = {name: text.replace(_DUE, due.isoformat()) for name, text in filled.items()}
     body: dict[str, Any] = {
         "summary": template.summary(summary.replace(_DUE, due.isoformat())),
-        "details": details.replace(_DUE, due.isoformat()),
-        "priority": world.settings.priorities[urgency],
+        "details": wording.details(details.replace(_DUE, due.isoformat()), dated),
+        "priority": wording.priority(settings.priorities[urgency]),
         "due": due.isoformat(),
         "agent": agent,
         "team": team,
@@ -253,11 +262,13 @@ def _create(
         body["customfields"] = {name: text.replace(_DUE, due.isoformat()) for name, text in fields.items()}
     if follows is not None:
         body["follows"] = follows.halo_id
-    counted = due == world.today + timedelta(days=world.settings.due_days[urgency])
-    days = world.settings.due_days[urgency] if counted else due.isoformat()
-    same = digest([{**body, "summary": summary, "details": details, "due": days, "customfields": fields}])
+    counted = wording.due is None and due == world.today + timedelta(days=settings.due_days[urgency])
+    days = settings.due_days[urgency] if counted else due.isoformat()
+    texts = {"summary": summary, "details": wording.details(details, filled)}
+    same = digest([{**body, **texts, "due": days, "customfields": fields}])
     how_bad = f"{severity}, as urgent as {urgency} because {raised}" if raised else severity
     reason = f"{Counts.of(findings).in_words()} on {len(assets)} assets; {how_bad}, due {due}; {why}"
+    reason += f"; {wording.words}" if wording.words else ""
     told = {pair_text(finding.pair): finding.state for finding in findings}
     steps.append(Step(Kind.CREATE, key, generation, reason, body, evidence(findings), told, same))
     steps += [_in_template(world, step, living) for step in _with_list(Ticket(key, generation), findings, ())]

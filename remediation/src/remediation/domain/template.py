@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from string import Template
 from typing import Mapping
 
@@ -28,6 +29,59 @@ CHILD_DETAILS = (
 NEWS = frozenset({"NEWS"})
 COMMENT = "$NEWS"
 
+# Names in square brackets, as in [hostname], with the variables that they stand for. In capitals they are the same. Each
+# variable has its own name in small letters as well: ``named``.
+ALIASES: Mapping[str, str] = {
+    "host": "ASSET_NAME_LIST",
+    "hostname": "ASSET_NAME_LIST",
+    "hostnames": "ASSET_NAME_LIST",
+    "host_name": "ASSET_NAME_LIST",
+    "hostname_list": "ASSET_NAME_LIST",
+    "device_name": "ASSET_NAME_LIST",
+    "asset_name": "ASSET_NAME_LIST",
+    "ip": "ASSET_IP_LIST",
+    "ip_address": "ASSET_IP_LIST",
+    "ip_addresses": "ASSET_IP_LIST",
+    "ip_list": "ASSET_IP_LIST",
+    "os": "ASSET_OS_LIST",
+    "operating_system": "ASSET_OS_LIST",
+    "device_count": "ASSET_COUNT",
+    "cve": "TOP_CVE",
+    "cve_id": "TOP_CVE",
+    "cves": "CVE_LIST",
+    "cve_ids": "CVE_LIST",
+    "vpr": "TOP_VPR",
+    "vpr_score": "TOP_VPR",
+    "cvss": "TOP_CVSS",
+    "cvss_score": "TOP_CVSS",
+    "epss": "TOP_EPSS",
+    "epss_score": "TOP_EPSS",
+    "known_exploited": "KEV",
+    "risk": "RISK_SCORE",
+    "due": "DUE_DATE",
+    "vulnerability": "VULN_LIST",
+    "vulnerabilities": "VULN_LIST",
+    "vulnerability_name": "VULN_LIST",
+    "vulnerability_title": "VULN_LIST",
+    "vulnerability_list": "VULN_LIST",
+    "vulnerability_count": "VULN_COUNT",
+    "finding_count": "VULN_COUNT",
+    "solution": "SOL_NAME",
+    "solution_name": "SOL_NAME",
+    "solution_id": "SOL_ID",
+    "solution_count": "SOL_COUNT",
+    "solution_url": "SOL_URL",
+    "remediation": "SOL_FIX",
+    "remediation_steps": "SOL_FIX",
+    "estimate": "SOL_ESTIMATE",
+    "estimated_time": "SOL_ESTIMATE",
+    "project": "PROJ_NAME",
+    "project_name": "PROJ_NAME",
+    "owner": "PROJ_OWNER",
+}
+# One letter is left to lists with [x] in them.
+_BRACKETED = re.compile(r"\[([A-Za-z][A-Za-z0-9_]+)\]")
+
 
 def check(text: str, *, more: frozenset[str] = frozenset()) -> None:
     """Raises ValueError for a template with an unknown variable, with the nearest known name.
@@ -44,6 +98,28 @@ def check(text: str, *, more: frozenset[str] = frozenset()) -> None:
             raise ValueError(f"There is no variable ${name}. The nearest is ${near[0]}.")
     if missing := sorted(more - set(used)):
         raise ValueError(f"The template has no ${missing[0]}.")
+
+
+def named(name: str) -> str | None:
+    """The variable that a name in brackets stands for, None where it stands for none."""
+    known = ALIASES.get(name.lower())
+    return known or (name.upper() if name.upper() in VARIABLES else None)
+
+
+def check_with_brackets(text: str) -> None:
+    """As ``check``, for a template that has names in brackets as well. Raises ValueError for an unknown one, with the
+    nearest known name. What has a space in its brackets is no name."""
+    check(text)
+    for name in _BRACKETED.findall(text):
+        if named(name) is None:
+            known = sorted({*ALIASES, *(one.lower() for one in VARIABLES)})
+            near = difflib.get_close_matches(name.lower(), known, 1, 0)
+            raise ValueError(f"There is no name [{name}]. The nearest is [{near[0]}].")
+
+
+def without_brackets(text: str) -> str:
+    """A template whose names in brackets are variables, for ``fill``. Other brackets stay as they are."""
+    return _BRACKETED.sub(lambda found: f"${{{known}}}" if (known := named(found[1])) else found[0], text)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

@@ -101,8 +101,9 @@ class Ticket:
 
     ``paused`` and ``detached`` name the person who said so: nothing is planned for a paused ticket until somebody lets
     it go on, and the service has forgotten a detached one. ``tied``: in words, who tied its findings to this ticket of
-    Halo's, which has not been told so yet. ``joined``: what it is to be told of tickets that it is dealt with together
-    with, by the number of what a person decided.
+    Halo's, which has not been told so yet. ``tying``: in words, that a person has chosen a ticket of Halo's instead of
+    a new one, "" where nobody has. ``joined``: what it is to be told of tickets that it is dealt with together with, by
+    the number of what a person decided.
 
     ``rescan``: what was asked of the scanner when a person called it done, or why nothing was. ``retyped``: in words,
     that somebody gave it another type, "" where nobody did.
@@ -128,6 +129,7 @@ class Ticket:
     detached: str = ""
     tied: str = ""
     joined: Mapping[str, str] = field(default_factory=dict)
+    tying: str = ""
     rescan: str = ""
     retyped: str = ""
     numbers: str = ""

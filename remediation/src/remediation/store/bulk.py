@@ -5,6 +5,7 @@ All use Django's connection and are part of the transaction around them. What ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,7 @@ __all__ = [
     "read_scanned",
     "read_solutions",
     "read_vulnerabilities",
+    "remove_listed",
     "save_snapshot",
     "write_assets",
     "write_ledger",
@@ -146,6 +148,16 @@ def write_listed(project_id: int, findings: pl.DataFrame) -> int:
     """Keep the keys of the findings that a project is made of, beside those that are kept. Returns how many are new."""
     rows = findings.select(KEY).unique().join(read_listed(project_id), on=KEY, how="anti").sort(KEY)
     return copy.append("store_listedfinding", rows.with_columns(pl.lit(project_id, pl.Int64).alias("project_id")))
+
+
+def remove_listed(project_id: int, pairs: Sequence[tuple[str, str]]) -> None:
+    """Forget that a project is made of these findings, each an asset and a vulnerability."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM store_listedfinding WHERE project_id = %s "
+            "AND (asset, vulnerability) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+            [project_id, [asset for asset, _ in pairs], [vulnerability for _, vulnerability in pairs]],
+        )
 
 
 # Assets, with how they were assessed

@@ -642,6 +642,33 @@ class Consolidation(models.Model):
         indexes = [GinIndex(fields=["tickets"], name="consolidation_tickets", fastupdate=False)]
 
 
+class TicketTemplate(models.Model):
+    """A template of tickets that people have made, beside the built-in ones: domain.ticket_template."""
+
+    name = models.TextField(unique=True)
+    team = models.TextField(default="", db_comment="whose it is; empty: everybody's")
+    summary = models.TextField()
+    details = models.TextField()
+    priority = models.TextField(default="", db_comment="a severity; empty: that of the findings")
+    days = models.IntegerField(null=True, db_comment="until it is due; null: by severity")
+    compliance = texts()
+    version = version()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TicketWording(models.Model):
+    """How a person wants a ticket that is not made yet. It is gone once the ticket is made."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="wordings", db_index=False)
+    key = key_text(db_comment="what the ticket stands for")
+    wording = models.JSONField(default=dict, db_comment="as domain.wording has it")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="wording_once")]
+
+
 class Rescan(models.Model):
     """A scan of a ticket's assets in one site that the console was asked for because a person calls the ticket done."""
 

@@ -17,7 +17,7 @@ from haloitsm_client.values.ids import as_id
 
 from ..domain.status import Status, StatusMap
 from ..domain.ticket import left_alone, pair_of, still_its
-from ..store import audit, models
+from ..store import audit, bulk, models
 from ..store.json_keys import change_keys
 from .asking import asked
 from .cut_off import open_write
@@ -130,15 +130,16 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
     if not wanted:
         return "Nothing is to be tied any more."
     number, by, before = int(wanted["to"]), str(wanted["by"]), row.halo_id
-    _require_there(row)
-    if reason := _refusal(row, number):
+    if before is not None:
+        _require_there(row)
+    if reason := refusal(row, number):
         raise NotPossible(reason)
     ticket = asked(lambda: instance.ticket(number))
     if ticket is None:
         raise NotPossible(
             f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
         )
-    if reason := _foreign(row, ticket):
+    if reason := foreign(ticket, row.reference):
         raise NotPossible(reason)
     shown = instance.shown(ticket)
     ours = statuses.read(shown.status_id)
@@ -149,15 +150,25 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
         row.title, row.assigned, row.due = str(ticket.get("summary") or ""), "", None
         row.save()
         told = f"{by} tied what ticket {before} stood for to this ticket: findings of a vulnerability scanner."
+        if before is None:
+            told = f"{by} chose this ticket for findings of a vulnerability scanner."
         over = [TYING, NOT_TIED, "missing", "settling", "listed", "reopened", "taken_back", "released", TYPE, RETYPED]
         change_keys(row, "note", {TIED: told, TIED_AT: now.isoformat()}, without=over)
         journal.note(models.Journal.Event.DONE, row, None, {"tied": number, "before": before, "by": by}, now)
-    return f"What ticket {before} stood for is tied to ticket {number}, which is told so by the next run."
+    what = "What was asked for" if before is None else f"What ticket {before} stood for"
+    return f"{what} is tied to ticket {number}, which is told so by the next run."
 
 
+@transaction.atomic
 def not_tied(row: models.Ticket, reason: str) -> None:
-    """Keep why a ticket's findings were not tied."""
-    wanted = row.note.get(TYING) or {}
+    """Keep why a ticket's findings were not tied. Those that have no ticket yet can be asked for again."""
+    models.Connection.objects.select_for_update().get(pk=row.project.connection_id)
+    row.refresh_from_db()
+    wanted = row.note.get(TYING)
+    if not wanted:
+        return
+    if row.halo_id is None:
+        bulk.remove_listed(row.project_id, [pair_of(text) for text in wanted.get("findings") or ()])
     change_keys(row, "note", {NOT_TIED: {"to": wanted.get("to"), "said": reason}}, without=[TYING])
 
 
@@ -168,7 +179,7 @@ def _require_there(row: models.Ticket) -> None:
         raise NotPossible(f"The ticket was detached by {row.note[DETACHED]}. Attach it again first.")
 
 
-def _refusal(row: models.Ticket, number: int) -> str:
+def refusal(row: models.Ticket, number: int) -> str:
     """Why a ticket cannot be tied to a number, as far as the service knows by itself. "" where it can."""
     if row.halo_id == number:
         return f"It is ticket {number} already."
@@ -183,10 +194,11 @@ def _refusal(row: models.Ticket, number: int) -> str:
     return ""
 
 
-def _foreign(row: models.Ticket, ticket: Mapping[str, Any]) -> str:
-    """Why a ticket of Halo's cannot be taken, by the reference that it carries; "" where it carries none of ours."""
+def foreign(ticket: Mapping[str, Any], mine: str = "") -> str:
+    """Why a ticket of Halo's cannot be taken, by the reference that it carries, unless that is ``mine``; "" where it
+    carries none of ours."""
     reference = reference_of(ticket)
-    if not reference.startswith(OURS) or reference == row.reference:
+    if not reference.startswith(OURS) or reference == mine:
         return ""
     owner = models.Ticket.objects.filter(reference=reference).first()
     if owner is not None and (owner.note.get(DETACHED) or owner.halo_id not in (None, as_id(ticket.get("id")))):

@@ -57,6 +57,8 @@ def keep_made(row: models.Ticket, shown: Shown, sent: Mapping[str, Any], statuse
         ]
     )
     keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
+    # How somebody wanted this ticket is no matter of the next one for the same.
+    models.TicketWording.objects.filter(project=row.project_id, key=row.key).delete()
 
 
 def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any]) -> bool:

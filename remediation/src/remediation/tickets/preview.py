@@ -16,6 +16,7 @@ from ..domain.scope import Scope
 from ..domain.snapshot import SEVERITIES
 from ..domain.status import Status
 from ..domain.ticket import Ticket
+from ..domain.wording import Wording
 from ..store import bulk, models
 from ..store.grading import formula
 
@@ -76,6 +77,28 @@ def preview(vulnerability: models.Vulnerability, name: str, settings: Settings, 
     later = plan(replace(world, tickets=[there]))
     parent, comment = _step(made, Kind.CREATE_PARENT), _step(later, Kind.COMMENT)
     return Preview(parent.body, child.body, comment.body, child.reason, len(findings))
+
+
+def worded(vulnerability: models.Vulnerability, wording: Wording, today: date) -> Mapping[str, Any] | None:
+    """The body of a ticket of that vulnerability by a wording, where nothing else is chosen; None where it is on no
+    asset."""
+    findings = bulk.read_alive(vulnerability.source_id, "vulnerability", vulnerability.vulnerability, MOST)
+    if findings.is_empty():
+        return None
+    taken = models.SnapshotRecord.objects.filter(source=vulnerability.source_id).order_by("-pk").only("taken").first()
+    world = World(
+        name="Single tickets",
+        settings=Settings(min_severity=SEVERITIES[-1], parent=False, granularity=Granularity.VULNERABILITY),
+        findings=findings,
+        tickets=(),
+        parent=None,
+        today=today,
+        scanned=taken.taken if taken else None,
+        slug="single",
+        link=f"{service.PUBLIC_URL}/projects/single" if service.PUBLIC_URL else "",
+        wordings={vulnerability.vulnerability: wording},
+    )
+    return next((step.body for step in plan(world).steps if step.kind is Kind.CREATE), None)
 
 
 def _step(made: Plan, kind: Kind) -> Any:

@@ -24,12 +24,15 @@ from ..domain.membership import LISTED, pairs_frame
 from ..domain.plan import Kind
 from ..domain.planning import World, plan
 from ..domain.project import Granularity, Settings
+from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import Pair, pair_of, pair_text, still_its
+from ..domain.wording import Wording
 from ..store import audit, bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.grading import formula
 from ..store.projects import create_project, with_defaults
-from .attention import DETACHED, FORGOTTEN, asked_again
+from .attention import DETACHED, FORGOTTEN, NotPossible, asked_again
+from .chosen import choose, forget_refused
 from .world import ticket_of
 
 # More findings than a ticket ever has; what a page shows of it is made of as many at most.
@@ -81,6 +84,10 @@ class Offer:
     where no finding is left for it. ``why`` is its reason, ``devices`` are the names of those that it is about.
     ``covered``: how many of its findings each ticket tells of already. ``asked``: how many somebody has asked a ticket
     for that is not made yet. ``accepted``: of how many the risk is accepted.
+
+    ``text`` is the body of a ticket for all that is there of it, whoever has it; None where nothing is. ``severity`` is
+    the worst of it, ``team`` who would get a ticket of it, ``estimate`` how long the source says that it takes.
+    ``waits``: how somebody wants the ticket that is on its way.
     """
 
     subject: Subject
@@ -92,13 +99,28 @@ class Offer:
     covered: tuple[tuple[models.Ticket, int], ...] = ()
     asked: int = 0
     accepted: int = 0
+    text: Mapping[str, Any] | None = None
+    severity: str = ""
+    team: str | None = None
+    estimate: str = ""
+    waits: Wording | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a click makes a ticket that nobody has asked for before, so that its texts can be chosen."""
+        return self.body is not None and self.joins is None and self.waits is None
 
 
 @dataclass(frozen=True)
 class _Split:
-    """The findings of a subject: those that are ``left`` for a new ticket, and why the others are not."""
+    """The findings of a subject: those that are ``left`` for a new ticket, and why the others are not.
+
+    ``alive`` are those that are there and not accepted, ``free`` those of them that no ticket tells of.
+    """
 
     left: pl.DataFrame
+    alive: pl.DataFrame
+    free: pl.DataFrame
     all: int
     accepted: int
     covered: Mapping[int, int]
@@ -106,31 +128,50 @@ class _Split:
     asked: int
 
 
-def offer(subject: Subject, connection: models.Connection, today: date) -> Offer:
+def offer(subject: Subject, connection: models.Connection, today: date, wording: Wording | None = None) -> Offer:
     """What ``pick`` would make, by the functions that make plans. Nothing is stored or sent."""
     split = _split(subject, connection, today)
     covered = tuple((split.tickets[number], count) for number, count in sorted(split.covered.items()))
     known = Offer(subject, split.all, covered=covered, asked=split.asked, accepted=split.accepted)
-    if split.left.is_empty():
+    if split.alive.is_empty():
         return known
     project = standing(subject, connection)
+    world = _world(subject, connection, project, None, split.alive, today, wording)
+    text = next((one.body for one in plan(world).steps if one.kind is Kind.CREATE), None)
+    severity = min(split.alive["severity"].unique().to_list(), key=SEVERITIES.index)
+    # As a plan has it, also where nothing is left for one.
+    estimate = str(split.alive["solution_estimate"][0] or "")
+    known = replace(known, text=text, severity=severity, team=text["team"] if text else None, estimate=estimate)
+    if split.left.is_empty():
+        return known
     there = _there(project, subject.key)
-    made = plan(_world(subject, connection, project, there, split.left, today))
+    waits = _waiting(project, subject, split)
+    made = plan(_world(subject, connection, project, there, split.left, today, waits or wording))
     step = next((one for one in made.steps if one.kind is Kind.CREATE), None)
     joins = there if step is None else None
     step = step or next((one for one in made.steps if one.kind is Kind.COMMENT), None)
     devices = tuple(sorted(step.evidence["assets"])) if step else ()
     # A ticket that is left alone, or missing, gets nothing: the plan says why.
     why = step.reason if step else next((one.reason for one in made.not_done), "")
-    return replace(known, body=step.body if step else None, why=why, joins=joins, devices=devices)
+    return replace(known, body=step.body if step else None, why=why, joins=joins, devices=devices, waits=waits)
 
 
 @transaction.atomic
-def pick(subjects: Sequence[Subject], connection: models.Connection, today: date, by: str) -> list[models.Project]:
+def pick(
+    subjects: Sequence[Subject],
+    connection: models.Connection,
+    today: date,
+    by: str,
+    *,
+    wording: Wording | None = None,
+    existing: int = 0,
+) -> list[models.Project]:
     """Put what is left of the subjects for a new ticket into the standing projects.
 
     Returns those of them that are to be run, also where somebody else has asked for the same just before. What another
-    ticket tells of stays there, and so does a risk that is accepted.
+    ticket tells of stays there, and so does a risk that is accepted. ``wording``: how the tickets are to be; who was
+    first has said so. ``existing``: Halo's number of the ticket that is to stand for it instead of a new one. Raises
+    NotPossible where that one cannot.
     """
     # One at a time, so that two people who click at once do not make two projects, nor two tickets of one finding.
     models.Connection.objects.select_for_update().get(pk=connection.pk)
@@ -141,11 +182,58 @@ def pick(subjects: Sequence[Subject], connection: models.Connection, today: date
             continue
         project = standing(subject, connection) or _made(subject, connection)
         projects[project.pk] = project
-        if not split.left.is_empty():
-            bulk.write_listed(project.pk, split.left)
-            asked_again(project, {pair_text(pair) for pair in split.left.select(KEY).iter_rows()})
-            audit.record(by, "ticket asked for", subject.key, project=project.name, findings=split.left.height)
+        if split.left.is_empty():
+            continue
+        texts = {pair_text(pair) for pair in split.left.select(KEY).iter_rows()}
+        detail: dict[str, Any] = {"project": project.name, "findings": split.left.height}
+        forget_refused(project, subject.key)
+        if existing:
+            if _waiting(project, subject, split) is not None:
+                raise NotPossible("Somebody has asked for a ticket of it before. Look at what becomes of that first.")
+            choose(project, subject.key, existing, texts, by)
+            detail["to"] = existing
+        elif wording is not None and _keep(wording, project, subject, split, today):
+            detail |= {"template": wording.chosen.name} if wording.chosen else {}
+            detail |= {"edited": sorted(wording.typed)} if wording.typed else {}
+        bulk.write_listed(project.pk, split.left)
+        asked_again(project, texts)
+        audit.record(by, "ticket asked for", subject.key, **detail)
     return list(projects.values())
+
+
+def _waiting(project: models.Project | None, subject: Subject, split: _Split) -> Wording | None:
+    """How somebody wants the ticket of a subject that is on its way; None where none is.
+
+    What was wanted for findings that were gone before the ticket was made is not counted any more.
+    """
+    if project is None:
+        return None
+    mine = bulk.read_listed(project.pk).join(split.free.select(KEY), on=KEY, how="semi")
+    if mine.is_empty():
+        return None
+    row = models.TicketWording.objects.filter(project=project, key=subject.key).first()
+    return Wording.from_table(row.wording) if row else Wording()
+
+
+def on_its_way(subject: Subject, connection: models.Connection) -> Wording | None:
+    """How somebody wants the ticket of a subject that is not made yet, None where nobody has said so."""
+    project = standing(subject, connection)
+    row = models.TicketWording.objects.filter(project=project, key=subject.key).first() if project else None
+    return Wording.from_table(row.wording) if row else None
+
+
+def _keep(wording: Wording, project: models.Project, subject: Subject, split: _Split, today: date) -> bool:
+    """Keep how a ticket is to be until it is made; False where it is on its way already, or where there is one."""
+    if _waiting(project, subject, split) is not None:
+        return False
+    there = _there(project, subject.key)
+    made = plan(_world(subject, project.connection, project, there, split.left, today, wording))
+    if not any(one.kind is Kind.CREATE for one in made.steps):
+        return False
+    models.TicketWording.objects.update_or_create(
+        project=project, key=subject.key, defaults={"wording": wording.to_table()}
+    )
+    return True
 
 
 def _split(subject: Subject, connection: models.Connection, today: date) -> _Split:
@@ -161,7 +249,10 @@ def _split(subject: Subject, connection: models.Connection, today: date) -> _Spl
     asked = _listed(subject, connection).join(pairs_frame(forgotten), on=KEY, how="anti")
     left = free.join(asked, on=KEY, how="anti")
     tickets = {ticket.pk: ticket for ticket in told.values()}
-    return _Split(left, findings.height, findings.height - alive.height, covered, tickets, free.height - left.height)
+    return _Split(
+        *(left, alive, free, findings.height, findings.height - alive.height, covered, tickets),
+        asked=free.height - left.height,
+    )
 
 
 def _told(subject: Subject, connection: models.Connection) -> tuple[dict[Pair, models.Ticket], set[Pair]]:
@@ -228,6 +319,16 @@ def _settings(subject: Subject) -> dict[str, Any]:
     return {**_SETTINGS, **_TEXTS[subject.granularity], "granularity": subject.granularity.value}
 
 
+def _settings_of(project: models.Project | None, subject: Subject, connection: models.Connection) -> Settings:
+    return Settings.from_table(project.settings if project else with_defaults(connection, _settings(subject)))
+
+
+def priorities(subject: Subject, connection: models.Connection) -> list[str]:
+    """Halo's names of the priorities that tickets of a subject can have, the highest first."""
+    chosen = _settings_of(standing(subject, connection), subject, connection).priorities
+    return list(dict.fromkeys(filter(None, (chosen[severity] for severity in SEVERITIES))))
+
+
 def _there(project: models.Project | None, key: str) -> models.Ticket | None:
     """The newest ticket that stands for a subject, None where there is none or it was detached."""
     if project is None:
@@ -243,14 +344,14 @@ def _world(
     there: models.Ticket | None,
     left: pl.DataFrame,
     today: date,
+    wording: Wording | None = None,
 ) -> World:
     """As a run would see it, with what is left only: a ticket that is there has told of none of it."""
-    table = project.settings if project else with_defaults(connection, _settings(subject))
     taken = models.SnapshotRecord.objects.filter(source=subject.source).order_by("-pk").only("taken").first()
     name, slug = (project.name, project.slug) if project else (NAMES[subject.granularity], "single")
     return World(
         name=name,
-        settings=Settings.from_table(table),
+        settings=_settings_of(project, subject, connection),
         findings=left.with_columns(pl.lit(True).alias(LISTED)),
         tickets=[replace(ticket_of(there), told={}, listed=True)] if there else [],
         parent=None,
@@ -259,4 +360,5 @@ def _world(
         scanned=taken.taken if taken else None,
         slug=slug,
         link=f"{service.PUBLIC_URL}/projects/{slug}" if service.PUBLIC_URL else "",
+        wordings={subject.key: wording} if wording else {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,10 +19,11 @@ from ..domain.project import Settings
 from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
 from ..domain.undo import Shown
+from ..domain.wording import Wording
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.grading import formula
-from .attention import DETACHED, FORGOTTEN, PAUSED
+from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, TYING
 from .keeping import JOINED, RESCAN, TIED
 from .references import parts_of
 from .retyped import RETYPED
@@ -32,7 +34,9 @@ def world_of(project: models.Project, today: date) -> World:
     rows = list(models.Ticket.objects.filter(project=project).order_by("key", "-generation"))
     newest: dict[str, models.Ticket] = {}
     for row in rows:
-        newest.setdefault(row.key, row)
+        # One that was to be an existing ticket of Halo's, and could not, stands for nothing.
+        if row.halo_id is not None or NOT_TIED not in row.note:
+            newest.setdefault(row.key, row)
     parent = newest.pop(PARENT_KEY, None)
     forgotten = {row.key for row in newest.values() if row.note.get(DETACHED)}
     findings = _findings_of_source(project.source_id, today)
@@ -47,7 +51,7 @@ def world_of(project: models.Project, today: date) -> World:
         formula=formula(),
         scanned=snapshot.taken if snapshot else None,
         taken=_taken(project, findings),
-        generations=_generations(rows),
+        generations=generations_of(rows),
         released=[row.name for row in rows if row.note.get("released")],
         skew=_skew(project),
         made=project.created,
@@ -55,6 +59,7 @@ def world_of(project: models.Project, today: date) -> World:
         forgotten=forgotten,
         slug=project.slug,
         link=f"{settings.PUBLIC_URL}/projects/{project.slug}" if settings.PUBLIC_URL else "",
+        wordings={row.key: Wording.from_table(row.wording) for row in project.wordings.all()},
     )
 
 
@@ -105,11 +110,18 @@ def ticket_of(row: models.Ticket) -> Ticket:
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
         joined=note.get(JOINED) or {},
+        tying=_tying(note),
         rescan=note.get(RESCAN, ""),
         retyped=note.get(RETYPED, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
+
+
+def _tying(note: dict[str, Any]) -> str:
+    """In words, what ticket of Halo's a person has chosen, which is not looked up yet."""
+    wanted = note.get(TYING)
+    return f"ticket {wanted['to']} of HaloITSM is to stand for it, as {wanted['by']} wants it" if wanted else ""
 
 
 def shown_of(project: models.Project) -> dict[str, Shown]:
@@ -166,7 +178,7 @@ def _tells(row: models.Ticket) -> dict[str, str]:
     return told
 
 
-def _generations(rows: list[models.Ticket]) -> dict[str, int]:
+def generations_of(rows: Iterable[models.Ticket]) -> dict[str, int]:
     """The highest number that a reference was ever made with, by key: a ticket keeps its reference when it follows its
     findings to another key."""
     highest: dict[str, int] = {}

@@ -30,6 +30,7 @@ AREAS = (
     "alerts",
     "cisco",
     "grading",
+    "ticket_templates",
     "sources",
     "audit",
     "accounts",

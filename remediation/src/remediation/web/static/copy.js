@@ -1,18 +1,28 @@
-// Puts the text of a field on the clipboard. Where a browser lets nobody do that, the buttons stay hidden.
-(() => {
-  if (!navigator.clipboard) return;
-  for (const button of document.querySelectorAll("button[data-copies]")) {
-    const field = document.getElementById(button.dataset.copies);
-    const told = document.querySelector(`[data-copied="${button.dataset.copies}"]`);
-    button.hidden = false;
+// Puts the text of a field on the clipboard, and says what came of it. The field follows what is edited beside it.
+(function () {
+  "use strict";
+  document.querySelectorAll("textarea[data-follows]").forEach((text) => {
+    const fields = text.dataset.follows.split(" ").map((id) => document.getElementById(id)).filter(Boolean);
+    const follow = () => {
+      text.value = fields.map((field) => field.value).join("\n\n");
+    };
+    fields.forEach((field) => field.addEventListener("input", follow));
+    if (fields.length) follow();
+  });
+  document.querySelectorAll("button[data-copies]").forEach((button) => {
+    const text = document.getElementById(button.dataset.copies);
+    const told = document.getElementById(button.dataset.tells);
     button.addEventListener("click", async () => {
+      told.textContent = "";
       try {
-        await navigator.clipboard.writeText(field.value);
-        told.textContent = "Copied.";
-      } catch {
-        field.select();
-        told.textContent = "The browser did not let it be copied. The text is selected: press Ctrl+C.";
+        // Only over HTTPS, and only where the browser allows it.
+        await navigator.clipboard.writeText(text.value);
+        told.textContent = "The text is on the clipboard.";
+      } catch (error) {
+        text.focus();
+        text.select();
+        told.textContent = "The browser does not allow it here. The text is selected: copy it with Ctrl+C.";
       }
     });
-  }
+  });
 })();

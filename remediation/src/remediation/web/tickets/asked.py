@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from ...jobs.status import workers
 from ...store import models
+from ...tickets.attention import NOT_TIED, TYING
 from ...tickets.single import Subject
 from ..numbers import number_in
 from ..projects.steps import words
@@ -23,12 +24,16 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """``name`` is what a ticket was asked for, ``ticket`` the one there is, ``why`` what holds it up, where known."""
+    """``name`` is what a ticket was asked for, ``ticket`` the one there is, ``why`` what holds it up, where known.
+
+    ``refused``: a ticket was chosen for it that cannot be had, and none is made.
+    """
 
     name: str
     project: models.Project
     ticket: models.Ticket | None
     why: str
+    refused: bool = False
 
 
 @needs(VIEWER)
@@ -36,7 +41,7 @@ class Asked:
 def asked_for(request: HttpRequest) -> HttpResponse:
     """The page, which looks again by itself while something is on its way. ``of``: each PROJECT:KEY."""
     found = [one for text in request.GET.getlist("of")[:MOST] if (one := _asked(text)) is not None]
-    waits = any(one.ticket is None for one in found)
+    waits = any(one.ticket is None and not one.refused for one in found)
     known = {"asked": found, "waits": waits, "workers": workers() if waits else 1}
     name = "tickets/asked_list.html" if request.htmx else "tickets/asked.html"  # type: ignore[attr-defined]  # django_htmx
     return render(request, name, known)
@@ -58,6 +63,10 @@ def _asked(text: str) -> Asked | None:
     if project is None:
         return None
     row = project.tickets.filter(key=key).order_by("-generation").first()
+    if row and row.halo_id is None and (said := row.note.get(NOT_TIED)):
+        return Asked(_name(project, key), project, None, f"ticket {said['to']}: {said['said']}", refused=True)
+    if row and row.halo_id is None and (wanted := row.note.get(TYING)):
+        return Asked(_name(project, key), project, None, f"ticket {wanted['to']} is looked up in HaloITSM")
     there = row if row and row.halo_id is not None and not row.note.get("detached") else None
     return Asked(_name(project, key), project, there, "" if there else why_not(project, key))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from django.contrib import messages
@@ -13,36 +14,47 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from ...domain.project import Granularity
-from ...jobs.tasks import ask_to_run
+from ...domain.wording import Wording
+from ...jobs.tasks import ask_to_run, ask_to_tie
+from ...jobs.telling import at_a_page
 from ...store import models
 from ...store.remedies import called
-from ...tickets.single import Subject, offer, pick
+from ...store.ticket_templates import all_templates
+from ...tickets.attention import NotPossible
+from ...tickets.chosen import require_there, to_be_tied
+from ...tickets.single import Offer, Subject, offer, on_its_way, pick, priorities
 from ..numbers import number_in
 from ..projects.steps import looks
 from ..roles import ANALYST, needs
 from .asked import address_of
+from .wording import OWN, TicketForm, choices, unified, usual_of, wording_of
 
 # As many vulnerabilities can be chosen at once; of so many it is shown what their tickets will be.
 MOST, SHOWN = 100, 5
+NOTHING_LEFT = "No ticket was asked for: nothing of it is left for a new one."
 
 
 @needs(ANALYST)
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_ticket(request: HttpRequest) -> HttpResponse:
     """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, one or several ``remedy`` or
-    ``chosen`` say of what, ``connection`` where to, if there are several."""
+    ``chosen`` say of what, ``connection`` where to, if there are several, ``template`` by which template. A single new
+    ticket has a form with what it says; ``existing`` is the number of a ticket of HaloITSM's that is to be taken instead.
+    """
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
     connections = list(models.Connection.objects.order_by("name"))
     connection = next((one for one in connections if str(one.pk) == given.get("connection")), None)
     connection = connection or (connections[0] if len(connections) == 1 else None)
-    today = timezone.localdate()
+    page = _Page(given, subjects, connection, timezone.localdate(), str(request.user))
     if request.method == "POST" and connection and subjects:
-        if projects := ask_for(subjects, connection, today, str(request.user)):
-            by = {(one.source_id or 0, str(one.settings["granularity"])): one for one in projects}
-            return redirect(address_of(by, subjects))
-        messages.warning(request, "No ticket was asked for: nothing of it is left for a new one.")
-    offers = [offer(one, connection, today) for one in subjects[:SHOWN]] if connection else []
+        if address := page.ask():
+            if page.is_late:
+                messages.warning(request, "Somebody has asked for it before you: what you have typed is not used.")
+            return redirect(address)
+        if not page.errors:
+            messages.warning(request, page.trouble or NOTHING_LEFT)
+    offers = page.offers
     known = {
         "names": list(dict.fromkeys(names)),
         "subjects": subjects,
@@ -54,17 +66,130 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
             (name, value) for name in ("vulnerability", "device", "remedy", "chosen") for value in given.getlist(name)
         ],
         "possible": bool(connection and (len(subjects) > SHOWN or any(one.body for one in offers))),
+        "form": page.form,
+        "template": page.word,
+        "templates": choices(page.templates),
+        "compliance": page.wording.chosen.compliance if page.wording.chosen else (),
     }
-    return render(request, "tickets/open.html", known)
+    return render(request, "tickets/open.html", known, status=page.errors or 200)
+
+
+class _Page:
+    """What is asked for, by whom, and what would be made of it. ``errors`` is the status of an answer that refuses."""
+
+    def __init__(
+        self,
+        given: QueryDict,
+        subjects: Sequence[Subject],
+        connection: models.Connection | None,
+        today: date,
+        by: str,
+    ) -> None:
+        self._given, self._subjects, self._connection, self._today, self._by = given, subjects, connection, today, by
+        self.templates = all_templates()
+        self.errors, self.trouble, self.is_late = 0, "", False
+        self.word = given.get("template", "")
+        self._is_known = self.word in self.templates or self.word == OWN
+        self.offers: list[Offer] = []
+        self.form: TicketForm | None = None
+        if connection and not self._is_known:
+            self.word = usual_of(self._offered(Wording()))
+        self.wording = wording_of(self.word, self.templates, by)
+        if connection:
+            self._fill(connection)
+
+    def _fill(self, connection: models.Connection) -> None:
+        self.offers = self._offered(self.wording)
+        if len(self._subjects) == 1 and self.offers[0].is_new:
+            names = priorities(self._subjects[0], connection)
+            data = self._given if "summary" in self._given else None
+            self.form = TicketForm(data, self.offers[0], names, self._today)
+
+    def _offered(self, wording: Wording) -> list[Offer]:
+        assert self._connection
+        return [offer(one, self._connection, self._today, wording) for one in self._subjects[:SHOWN]]
+
+    def ask(self) -> str:
+        """Ask for what is shown. The address of the page that tells what becomes of it, "" where nothing is asked for.
+
+        Who sends no template, as a program does, gets what projects say.
+        """
+        assert self._connection
+        if self._given.get("template") and not self._is_known:
+            self.trouble = (
+                "The template was removed meanwhile. Nothing was asked for: look at what the ticket says now."
+            )
+            return ""
+        wording = self.wording if self._is_known else Wording(by=self._by)
+        existing = 0
+        if self.form is not None and self.form.is_bound:
+            if not self.form.is_valid():
+                self.errors = 400
+                return ""
+            wording = self._typed(self.form, wording)
+            existing = int(self.form.cleaned_data["existing"])
+        elif "summary" in self._given and any(one.asked or one.waits for one in self.offers):
+            self.is_late = self._differs()
+        try:
+            if existing:
+                require_there(self._connection, existing)
+            projects = ask_for(
+                self._subjects, self._connection, self._today, self._by, wording=wording, existing=existing
+            )
+        except NotPossible as error:
+            self._refused(str(error), 400)
+            return ""
+        except Exception as error:  # pylint: disable=broad-exception-caught  # each has its text
+            if not existing:
+                raise
+            self._refused(f"Ticket {existing} could not be read, so nothing was asked for. {at_a_page(error)}", 502)
+            return ""
+        by = {(one.source_id or 0, str(one.settings["granularity"])): one for one in projects}
+        return address_of(by, list(self._subjects)) if projects else ""
+
+    def _typed(self, form: TicketForm, wording: Wording) -> Wording:
+        """A wording with what was changed of what was filled in, also where a date in the text follows the one typed."""
+        facts = replace(wording, typed=form.facts())
+        now = self._offered(facts)[0].body or {} if facts.typed else {}
+        filled = [body for body in (self.offers[0].body, now) if body]
+        return replace(facts, typed={**facts.typed, **form.texts(*filled)})
+
+    def _differs(self) -> bool:
+        """Whether the ticket that is on its way is not to say what was sent here."""
+        text = self.offers[0].text or {}
+        waits = on_its_way(self._subjects[0], self._connection) if self._connection else None
+        for name in ("summary", "details"):
+            sent = unified(self._given.get(name, ""))
+            if sent != unified(str(waits.typed.get(name, text.get(name))) if waits else ""):
+                return True
+        return False
+
+    def _refused(self, why: str, status: int) -> None:
+        self.errors = status
+        if self.form is not None:
+            self.form.add_error("existing", why)
 
 
 @transaction.atomic
-def ask_for(subjects: Sequence[Subject], connection: models.Connection, today: date, by: str) -> list[models.Project]:
-    """Ask for tickets of subjects. Returns the projects whose next run makes them: none where nothing is left."""
-    projects = pick(subjects, connection, today, by)
+def ask_for(
+    subjects: Sequence[Subject],
+    connection: models.Connection,
+    today: date,
+    by: str,
+    *,
+    wording: Wording | None = None,
+    existing: int = 0,
+) -> list[models.Project]:
+    """Ask for tickets of subjects. Returns the projects whose next run makes them: none where nothing is left.
+
+    ``wording`` and ``existing`` as in ``pick``, which says what is raised.
+    """
+    projects = pick(subjects, connection, today, by, wording=wording, existing=existing)
     for project in projects:
+        if existing and (row := to_be_tied(project, subjects[0].key)) is not None:
+            ask_to_tie(row)
         # A paused one makes it when an approver lets it run again: the page says so.
-        if not project.paused:
+        elif not project.paused:
             ask_to_run(project)
     return projects
 
