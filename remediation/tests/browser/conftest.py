@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from stand_ins.screens import CHROMIUM, PASSWORD, signed_in
 
 ROLES = {"viewer": "Viewer", "analyst": "Analyst", "approver": "Approver"}
-PATIENCE = 180  # seconds
+PATIENCE = 300  # seconds
 
 
 @dataclass(frozen=True)
