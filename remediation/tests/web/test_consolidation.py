@@ -194,6 +194,7 @@ def test_an_analyst_rejects_with_a_reason(
     for reason in ("", "   ", "x" * 2001):
         answer = analyst.post("/consolidation/reject", {**first, "reason": reason})
         assert answer.status_code == 400 and "why it is rejected" in text_of(answer)
+    assert 'value="' + "x" * 2001 in answer.content.decode(), "what was typed is there still"
     assert viewer.post("/consolidation/reject", {**first, "reason": "no"}).status_code == 403
     assert not models.Consolidation.objects.exists()
     assert analyst.post("/consolidation/reject", {**first, "reason": HOSTILE}).status_code == 302

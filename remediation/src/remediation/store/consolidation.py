@@ -144,8 +144,10 @@ def suggestion_on(device: models.Device) -> Suggestion | None:
 
 def suggestion_with(remedy: models.Remedy) -> Suggestion | None:
     """The tickets that could be one because they all wait for a solution, None where there are none."""
-    given = {"source": remedy.source_id, "vulnerabilities": remedy.vulnerabilities}
-    where = "project.source_id = %(source)s AND ticket.vulnerabilities && %(vulnerabilities)s"
+    given = {"source": remedy.source_id, "remedy": remedy.remedy, "vulnerabilities": remedy.vulnerabilities}
+    # One by solution may tell of vulnerabilities that have gone.
+    told = "(ticket.key = %(remedy)s OR ticket.vulnerabilities && %(vulnerabilities)s)"
+    where = f"project.source_id = %(source)s AND {told}"
     subject = _SOLUTION.format(remedy.source_id, remedy.remedy)
     return _one_of(_Narrow(where, given, (About.SOLUTION,)), subject)
 

@@ -98,11 +98,14 @@ def _page(request: HttpRequest, error: str = "", status: int = 200) -> HttpRespo
     ticket = number_in(request.GET.get("ticket"))
     if ticket:
         found = [one for one in found if ticket in one.tickets]
-    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    key = request.POST.get("key", "")
+    # What somebody has typed is shown again where it was typed.
+    typed_at = next((place // ROWS + 1 for place, one in enumerate(found) if one.key == key), 1)
+    page = Paginator(found, ROWS).get_page(request.GET.get("page") or typed_at)
     known: dict[str, Any] = {
         "error": error,
         "page": page,
-        "suggestions": _shown(list(page), request.POST.get("key", ""), request.POST.get("reason", "")),
+        "suggestions": _shown(list(page), key, request.POST.get("reason", "")),
         "saved": sum(one.saved for one in found if one.tickets),
         "narrowed": bool(ticket),
         "longest": LONGEST_REASON,
