@@ -47,6 +47,8 @@ _LISTS = {
     "differences": "/differences/",
     "remedies": "/remedies/",
     "network": "/network/",
+    "network by owner": "/network/?by=owner_tags",
+    "the register": "/register/",
     "devices": "/devices/",
     "devices by name": "/devices/?order=name",
     "the device of a name": "/devices/?name=host77.corp",

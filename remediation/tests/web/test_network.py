@@ -164,12 +164,13 @@ def test_many_segments_have_pages_and_many_devices_an_end(
     assert f"2 of {len(whole)} segments" in first and ("and 1 more" in first or v4 == 25)
 
 
-@pytest.mark.parametrize(
-    "place", ["x", "~", "nan~1~1~1~1~1~n", "1~1", "9" * 400 + "~1~1~1~1~1~n", "1~1~1~1~x~1~", "%00"]
-)
-def test_a_place_that_no_page_gave_is_refused(source: models.Source, person: Client, place: str) -> None:
-    for more in ("", "&v4=25"):
-        assert person.get(f"/network/?after={place}{more}").status_code == 400
+PLACES = ("x", "~", "nan~1~1~1~1~1~n", "1~1", "9" * 400 + "~1~1~1~1~1~n", "1~1~1~1~x~1~", "%00")
+
+
+def test_a_place_that_no_page_gave_is_refused(source: models.Source, person: Client) -> None:
+    for place in PLACES:
+        for more in ("", "&v4=25"):
+            assert person.get(f"/network/?after={place}{more}").status_code == 400, place
     assert "Show the first ones" in text_of(person.get("/network/?after=0~0~0~0~0~0~zzz"))
 
 

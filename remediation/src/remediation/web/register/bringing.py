@@ -66,7 +66,7 @@ def drafted(request: HttpRequest, number: int) -> HttpResponse:
     known = {
         "row": row,
         "look": shown,
-        "columns": [(FIELDS[name], column) for name, column in row.columns.items()],
+        "columns": [(title, row.columns[name]) for name, title in FIELDS.items() if name in row.columns],
         "kinds": [(title, some[:MOST], max(len(some) - MOST, 0)) for title, some in kinds],
         "moves": _moves(shown),
         "more_moves": max(_moving(shown).height - MOST, 0) if shown.assets.height else 0,
