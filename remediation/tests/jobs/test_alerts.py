@@ -21,7 +21,7 @@ from remediation.jobs.alert_rule import WebhookSecret
 from remediation.jobs.status import status
 from remediation.mail_server import from_environment
 from remediation.settings import networks
-from remediation.store import models
+from remediation.store import alert_subjects, models
 from remediation.tickets import alert_ticket
 from remediation.tickets.instance import Instance
 from remediation.tickets.lease import Lease
@@ -393,7 +393,7 @@ def test_the_task_does_it(scene: Scene, caplog: pytest.LogCaptureFixture) -> Non
 # All that a process may end at: writes of alerts and messages, and what goes over a socket.
 CALLS = (
     (alerts, "_insert"),
-    (alerts, "_keep"),
+    (alert_subjects, "keep_subjects"),
     (alerts, "_message"),
     (alert_sending, "_begin"),
     (alert_sending, "_end"),

@@ -54,10 +54,10 @@ def _try(message: models.AlertMessage, now: datetime) -> bool:
         return False
     try:
         outcome, said = _send(message, now)
-    except (OperationalError, InterfaceError):
-        # Nothing can be kept now.
-        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        if isinstance(error, (OperationalError, InterfaceError)):
+            # Nothing can be kept now.
+            raise
         outcome, said = Outcome.UNKNOWN, told(error)[0]
     _end(message, outcome, said, now)
     return outcome is Outcome.DONE

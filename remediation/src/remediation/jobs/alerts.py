@@ -21,7 +21,6 @@ from ..domain.alert_text import Line, Message
 from ..domain.alerting import (
     OF_TICKETS,
     OF_VULNERABILITIES,
-    Changes,
     Kind,
     Known,
     Rule,
@@ -39,7 +38,6 @@ from .alert_trouble import trouble
 OFFERED = (*OF_VULNERABILITIES, *OF_TICKETS, Kind.TROUBLE)
 # Vulnerabilities of which nothing seems to have changed are looked at all the same after so long.
 WHOLE_LOOK = timedelta(minutes=15)
-_KNOWN = ("generation", "present", "told", "since", "value")
 
 
 @transaction.atomic
@@ -68,13 +66,14 @@ def _is_recent(at: str | None, now: datetime) -> bool:
 
 
 def _look_at(row: models.AlertRule, rule: Rule, kind: Kind, now: datetime, silently: bool) -> int:
-    known = known_of(row, kind)
+    known = alert_subjects.known_subjects(row.pk, kind)
     found, lines = subjects_of(kind, rule, now)
     if kind is Kind.EPSS:
         changed = rises(known, found, rule, now, silently=silently)
     else:
         changed = changes(known, found, now, silently=silently)
-    _keep(row, kind, changed)
+    if changed.rows:
+        alert_subjects.keep_subjects(row.pk, kind, changed.rows)
     told = lines if lines is not None else lines_of(kind, changed.alerts)
     keyed = [
         replace(told[subject], key=key_of(kind, subject, number)) for subject, number in sorted(changed.alerts.items())
@@ -102,22 +101,6 @@ def lines_of(kind: Kind, subjects: Collection[str]) -> dict[str, Line]:
     return read(kind, subjects)
 
 
-def known_of(row: models.AlertRule, kind: Kind) -> dict[str, Known]:
-    """What a rule knows of the subjects of a kind."""
-    rows = models.AlertSubject.objects.filter(rule=row, kind=kind.value)
-    return {subject: Known(*values) for subject, *values in rows.values_list("subject", *_KNOWN)}
-
-
-def _keep(row: models.AlertRule, kind: Kind, changed: Changes) -> None:
-    rows = [
-        models.AlertSubject(rule=row, kind=kind.value, subject=subject, **asdict(known))
-        for subject, known in changed.rows.items()
-    ]
-    models.AlertSubject.objects.bulk_create(
-        rows, 2000, update_conflicts=True, unique_fields=["rule", "kind", "subject"], update_fields=list(_KNOWN)
-    )
-
-
 def _escalate(row: models.AlertRule, rule: Rule, now: datetime) -> int:
     """Alerts to those who are told later, of what is still so."""
     if not rule.escalation:
@@ -125,7 +108,7 @@ def _escalate(row: models.AlertRule, rule: Rule, now: datetime) -> int:
     told = set(row.alerts.values_list("key", "recipient"))
     wanted: list[tuple[Line, str]] = []
     for kind in (Kind(one) for one in rule.kinds):
-        known = known_of(row, kind)
+        known = alert_subjects.known_subjects(row.pk, kind)
         late = {
             (subject, to)
             for subject, recipients in escalated(known, rule, now).items()

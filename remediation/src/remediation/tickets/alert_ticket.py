@@ -40,7 +40,7 @@ class AlertTickets(ConnectionRun):
         super().__init__(connection, now=now, make_client=partial(client_of, **LIMITS))
 
     def make(self, reference: str, body: Mapping[str, Any]) -> int:
-        """The number of the ticket with a reference, which is made with ``summary`` and ``details`` where there is none.
+        """The number of the ticket with a reference; it is made with ``summary`` and ``details`` where there is none.
 
         Raises HaloError, UncertainWrite among them, HaloAway, NotInHalo, Busy and MayBeMade.
         """
