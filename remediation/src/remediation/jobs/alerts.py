@@ -142,7 +142,7 @@ def _insert(row: models.AlertRule, lines: list[tuple[Line, str]], now: datetime)
 
 @transaction.atomic
 def gather(rule_id: int, now: datetime) -> int:
-    """Put the waiting alerts of a rule into messages, one for each recipient who may get one now; how many were made."""
+    """Put the waiting alerts of a rule into messages, one for each recipient who may get one now; how many."""
     row = models.AlertRule.objects.select_for_update().filter(pk=rule_id).first()
     if row is None:
         return 0
