@@ -109,6 +109,7 @@ def test_kev_and_epss(scene: Scene) -> None:
     rows = models.Vulnerability.objects
     rows.filter(vulnerability="low-1").update(kev=True, kev_due=date(2026, 12, 1))
     rows.filter(vulnerability="low-2").update(feed_epss=0.4)
+    rows.filter(vulnerability="low-3").update(epss=float("nan"))
     scene.round()
     (text,) = scene.mails().values()
     assert scene.told([text]) == {"low-1": 1} and "KEV due 2026-12-01" in text

@@ -44,7 +44,9 @@ def send_due(now: datetime) -> int:
     for message in open_ones.select_related("rule").order_by("due", "pk")[:MOST_AT_ONCE]:
         if message.state == State.ABOUT.value:
             _end(message, Outcome.UNKNOWN, CUT_OFF, now)
-        elif not is_quiet(Rule.from_table(message.rule.settings), timezone.localtime(now).hour):
+        elif not is_quiet(
+            Rule.from_table(message.rule.settings), timezone.localtime(now, timezone.get_default_timezone()).hour
+        ):
             sent += _try(message, now)
     return sent
 

@@ -86,7 +86,9 @@ def subjects_of(kind: Kind, rule: Rule, now: datetime) -> tuple[dict[str, float]
     if kind in OF_VULNERABILITIES:
         return alert_subjects.vulnerabilities(kind, rule), None
     if kind in OF_TICKETS:
-        return dict.fromkeys(alert_subjects.tickets(kind, rule, timezone.localdate(now)), 0.0), None
+        # By the service's clock, whoever looks: a page may be shown by that of its reader.
+        today = timezone.localdate(now, timezone.get_default_timezone())
+        return dict.fromkeys(alert_subjects.tickets(kind, rule, today), 0.0), None
     if kind is Kind.TROUBLE:
         lines = trouble(rule, now)
         return dict.fromkeys(lines, 0.0), lines
@@ -164,7 +166,7 @@ def _may_get_one(row: models.AlertRule, rule: Rule, recipient: str, now: datetim
     if messages.filter(state__in=[State.PLANNED.value, State.ABOUT.value]).exists():
         return False
     last = messages.order_by("-made").values_list("made", flat=True).first()
-    return may_begin(rule, last, now, timezone.localtime(now).hour)
+    return may_begin(rule, last, now, timezone.localtime(now, timezone.get_default_timezone()).hour)
 
 
 def _message(

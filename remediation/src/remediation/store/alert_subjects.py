@@ -21,7 +21,7 @@ from .cves import EPSS
 # The same for the same vulnerabilities and scores: counted anew whenever something of them has changed.
 _MARK = f"""
 SELECT concat_ws('/', count(*), sum(id), sum(alive), sum(id * alive), sum(rank * id), sum(id) FILTER (WHERE kev),
-                 sum(({EPSS} * 1000000)::bigint), sum(id * ({EPSS} * 1000000)::bigint))
+                 sum(hashfloat8({EPSS})::bigint), sum(id * hashfloat8({EPSS})))
 FROM store_vulnerability WHERE alive > 0
 """  # nosec B608: constants
 _VULNERABILITIES = f"""
