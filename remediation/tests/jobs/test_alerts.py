@@ -21,7 +21,7 @@ from remediation.jobs.alert_rule import WebhookSecret
 from remediation.jobs.status import status
 from remediation.mail_server import from_environment
 from remediation.settings import networks
-from remediation.store import models
+from remediation.store import alert_subjects, models
 from remediation.tickets import alert_ticket
 from remediation.tickets.instance import Instance
 from remediation.tickets.lease import Lease
@@ -109,6 +109,7 @@ def test_kev_and_epss(scene: Scene) -> None:
     rows = models.Vulnerability.objects
     rows.filter(vulnerability="low-1").update(kev=True, kev_due=date(2026, 12, 1))
     rows.filter(vulnerability="low-2").update(feed_epss=0.4)
+    rows.filter(vulnerability="low-3").update(epss=float("nan"))
     scene.round()
     (text,) = scene.mails().values()
     assert scene.told([text]) == {"low-1": 1} and "KEV due 2026-12-01" in text
@@ -393,7 +394,7 @@ def test_the_task_does_it(scene: Scene, caplog: pytest.LogCaptureFixture) -> Non
 # All that a process may end at: writes of alerts and messages, and what goes over a socket.
 CALLS = (
     (alerts, "_insert"),
-    (alerts, "_keep"),
+    (alert_subjects, "keep_subjects"),
     (alerts, "_message"),
     (alert_sending, "_begin"),
     (alert_sending, "_end"),

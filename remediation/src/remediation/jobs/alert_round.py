@@ -28,8 +28,8 @@ def alert_all(now: datetime) -> dict[str, int]:
 def _counted(do: Callable[[int, datetime], int], number: int, now: datetime) -> int:
     try:
         return do(number, now)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise
         _log.error("Alert rule %s: %s", number, unexpected(error))
         return 0

@@ -44,7 +44,9 @@ def send_due(now: datetime) -> int:
     for message in open_ones.select_related("rule").order_by("due", "pk")[:MOST_AT_ONCE]:
         if message.state == State.ABOUT.value:
             _end(message, Outcome.UNKNOWN, CUT_OFF, now)
-        elif not is_quiet(Rule.from_table(message.rule.settings), timezone.localtime(now).hour):
+        elif not is_quiet(
+            Rule.from_table(message.rule.settings), timezone.localtime(now, timezone.get_default_timezone()).hour
+        ):
             sent += _try(message, now)
     return sent
 
@@ -54,10 +56,10 @@ def _try(message: models.AlertMessage, now: datetime) -> bool:
         return False
     try:
         outcome, said = _send(message, now)
-    except (OperationalError, InterfaceError):
-        # Nothing can be kept now.
-        raise
     except Exception as error:  # pylint: disable=broad-exception-caught  # the others have their turn
+        if isinstance(error, (OperationalError, InterfaceError)):
+            # Nothing can be kept now.
+            raise
         outcome, said = Outcome.UNKNOWN, told(error)[0]
     _end(message, outcome, said, now)
     return outcome is Outcome.DONE

@@ -1,4 +1,4 @@
-"""What is in trouble of the service itself, for alerts: sources that fail or are silent, feeds, projects, held plans."""
+"""What is in trouble of the service, for alerts: sources that fail or are silent, feeds, projects, held plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .work import EXCEPTIONS
 def trouble(rule: Rule, now: datetime) -> dict[str, Line]:
     """What a rule is to tell of, by subject. Without keys. A rule for one source or project is about that one only; a
     source counts for a rule of one of its projects as well."""
-    return {subject: line for subject, line in (*_sources(rule, now), *_projects(rule), *_feeds(rule, now))}
+    return dict((*_sources(rule, now), *_projects(rule), *_feeds(rule, now)))
 
 
 def _line(title: str, detail: str, path: str) -> Line:

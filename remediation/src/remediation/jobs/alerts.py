@@ -21,7 +21,6 @@ from ..domain.alert_text import Line, Message
 from ..domain.alerting import (
     OF_TICKETS,
     OF_VULNERABILITIES,
-    Changes,
     Kind,
     Known,
     Rule,
@@ -39,7 +38,6 @@ from .alert_trouble import trouble
 OFFERED = (*OF_VULNERABILITIES, *OF_TICKETS, Kind.TROUBLE)
 # Vulnerabilities of which nothing seems to have changed are looked at all the same after so long.
 WHOLE_LOOK = timedelta(minutes=15)
-_KNOWN = ("generation", "present", "told", "since", "value")
 
 
 @transaction.atomic
@@ -68,13 +66,14 @@ def _is_recent(at: str | None, now: datetime) -> bool:
 
 
 def _look_at(row: models.AlertRule, rule: Rule, kind: Kind, now: datetime, silently: bool) -> int:
-    known = known_of(row, kind)
+    known = alert_subjects.known_subjects(row.pk, kind)
     found, lines = subjects_of(kind, rule, now)
     if kind is Kind.EPSS:
         changed = rises(known, found, rule, now, silently=silently)
     else:
         changed = changes(known, found, now, silently=silently)
-    _keep(row, kind, changed)
+    if changed.rows:
+        alert_subjects.keep_subjects(row.pk, kind, changed.rows)
     told = lines if lines is not None else lines_of(kind, changed.alerts)
     keyed = [
         replace(told[subject], key=key_of(kind, subject, number)) for subject, number in sorted(changed.alerts.items())
@@ -87,7 +86,9 @@ def subjects_of(kind: Kind, rule: Rule, now: datetime) -> tuple[dict[str, float]
     if kind in OF_VULNERABILITIES:
         return alert_subjects.vulnerabilities(kind, rule), None
     if kind in OF_TICKETS:
-        return dict.fromkeys(alert_subjects.tickets(kind, rule, timezone.localdate(now)), 0.0), None
+        # By the service's clock, whoever looks: a page may be shown by that of its reader.
+        today = timezone.localdate(now, timezone.get_default_timezone())
+        return dict.fromkeys(alert_subjects.tickets(kind, rule, today), 0.0), None
     if kind is Kind.TROUBLE:
         lines = trouble(rule, now)
         return dict.fromkeys(lines, 0.0), lines
@@ -102,22 +103,6 @@ def lines_of(kind: Kind, subjects: Collection[str]) -> dict[str, Line]:
     return read(kind, subjects)
 
 
-def known_of(row: models.AlertRule, kind: Kind) -> dict[str, Known]:
-    """What a rule knows of the subjects of a kind."""
-    rows = models.AlertSubject.objects.filter(rule=row, kind=kind.value)
-    return {subject: Known(*values) for subject, *values in rows.values_list("subject", *_KNOWN)}
-
-
-def _keep(row: models.AlertRule, kind: Kind, changed: Changes) -> None:
-    rows = [
-        models.AlertSubject(rule=row, kind=kind.value, subject=subject, **asdict(known))
-        for subject, known in changed.rows.items()
-    ]
-    models.AlertSubject.objects.bulk_create(
-        rows, 2000, update_conflicts=True, unique_fields=["rule", "kind", "subject"], update_fields=list(_KNOWN)
-    )
-
-
 def _escalate(row: models.AlertRule, rule: Rule, now: datetime) -> int:
     """Alerts to those who are told later, of what is still so."""
     if not rule.escalation:
@@ -125,7 +110,7 @@ def _escalate(row: models.AlertRule, rule: Rule, now: datetime) -> int:
     told = set(row.alerts.values_list("key", "recipient"))
     wanted: list[tuple[Line, str]] = []
     for kind in (Kind(one) for one in rule.kinds):
-        known = known_of(row, kind)
+        known = alert_subjects.known_subjects(row.pk, kind)
         late = {
             (subject, to)
             for subject, recipients in escalated(known, rule, now).items()
@@ -159,7 +144,7 @@ def _insert(row: models.AlertRule, lines: list[tuple[Line, str]], now: datetime)
 
 @transaction.atomic
 def gather(rule_id: int, now: datetime) -> int:
-    """Put the waiting alerts of a rule into messages, one for each recipient who may get one now; how many were made."""
+    """Put the waiting alerts of a rule into messages, one for each recipient who may get one now; how many."""
     row = models.AlertRule.objects.select_for_update().filter(pk=rule_id).first()
     if row is None:
         return 0
@@ -181,7 +166,7 @@ def _may_get_one(row: models.AlertRule, rule: Rule, recipient: str, now: datetim
     if messages.filter(state__in=[State.PLANNED.value, State.ABOUT.value]).exists():
         return False
     last = messages.order_by("-made").values_list("made", flat=True).first()
-    return may_begin(rule, last, now, timezone.localtime(now).hour)
+    return may_begin(rule, last, now, timezone.localtime(now, timezone.get_default_timezone()).hour)
 
 
 def _message(

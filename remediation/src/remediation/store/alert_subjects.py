@@ -5,22 +5,23 @@ Each is read by one statement over summaries and tickets, never over findings on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection
 
 from ..domain.alert_text import LONGEST_LINE, Line, cut
-from ..domain.alerting import Kind, Rule
+from ..domain.alerting import Kind, Known, Rule
 from ..domain.snapshot import SEVERITIES
 from ..domain.status import ENDED
+from . import models
 from .cves import EPSS
 
 # The same for the same vulnerabilities and scores: counted anew whenever something of them has changed.
 _MARK = f"""
 SELECT concat_ws('/', count(*), sum(id), sum(alive), sum(id * alive), sum(rank * id), sum(id) FILTER (WHERE kev),
-                 sum(({EPSS} * 1000000)::bigint), sum(id * ({EPSS} * 1000000)::bigint))
+                 sum(hashfloat8({EPSS})::bigint), sum(id * hashfloat8({EPSS})))
 FROM store_vulnerability WHERE alive > 0
 """  # nosec B608: constants
 _VULNERABILITIES = f"""
@@ -61,6 +62,14 @@ _TOLD_TICKETS = """
 SELECT ticket.id, ticket.title, ticket.due, ticket.halo_id, ticket.status, project.name
 FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id WHERE ticket.id = ANY(%s)
 """
+_KEEP = """
+INSERT INTO store_alertsubject AS old (rule_id, kind, subject, generation, present, told, since, value)
+SELECT %s, %s, new.* FROM unnest(%s::text[], %s::int[], %s::bool[], %s::bool[], %s::timestamptz[], %s::float8[]) AS new
+ON CONFLICT (rule_id, kind, subject) DO UPDATE
+SET generation = excluded.generation, present = excluded.present, told = excluded.told, since = excluded.since,
+    value = excluded.value
+"""
+_KNOWN = ("generation", "present", "told", "since", "value")
 _FEW = 3
 
 
@@ -72,7 +81,7 @@ def mark() -> str:
 
 
 def vulnerabilities(kind: Kind, rule: Rule) -> dict[str, float]:
-    """The EPSS scores of the vulnerabilities that a rule is about by a kind, by their numbers; 0.0 where there is none."""
+    """The EPSS scores of the vulnerabilities that a rule is about by a kind, by their numbers; 0.0 for none."""
     query = _VULNERABILITIES + _OF_KIND[kind]
     given: dict[str, Any] = {"rank": len(SEVERITIES) - 1 - SEVERITIES.index(rule.severity)}
     for value, name, condition in (
@@ -100,6 +109,19 @@ def tickets(kind: Kind, rule: Rule, today: date) -> list[str]:
         if value:
             query, given[name] = query + condition, value
     return [f"{number}:{due.isoformat()}" for number, due in _rows(query, given)]
+
+
+def known_subjects(rule_id: int, kind: Kind) -> dict[str, Known]:
+    """What a rule knows of the subjects of a kind."""
+    rows = models.AlertSubject.objects.filter(rule=rule_id, kind=kind.value)
+    return {subject: Known(*values) for subject, *values in rows.values_list("subject", *_KNOWN)}
+
+
+def keep_subjects(rule_id: int, kind: Kind, rows: Mapping[str, Known]) -> None:
+    """Keep what a rule knows of some subjects of a kind: a hundred thousand at once, where a rule is made."""
+    columns = [[getattr(known, name) for known in rows.values()] for name in _KNOWN]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [rule_id, kind.value, list(rows), *columns])
 
 
 def vulnerability_lines(kind: Kind, subjects: Collection[str]) -> dict[str, Line]:

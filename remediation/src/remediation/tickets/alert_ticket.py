@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 
-from haloitsm_client import HaloError, UncertainWrite
+from haloitsm_client import HaloClient, HaloError, UncertainWrite
 
 from ..store import models
 from .asking import HaloAway, asked, in_words
@@ -33,14 +33,18 @@ class MayBeMade(Exception):
     """A ticket may have been made and is not shown yet. It is looked for again later."""
 
 
+def _client(connection: models.Connection, before_request: Callable[[], None]) -> HaloClient:
+    return client_of(connection, before_request, **LIMITS)
+
+
 class AlertTickets(ConnectionRun):
     """Makes tickets in a connection's HaloITSM. What is raised is as in ConnectionRun, and Busy."""
 
     def __init__(self, connection: models.Connection, *, now: Callable[[], datetime]) -> None:
-        super().__init__(connection, now=now, make_client=partial(client_of, **LIMITS))
+        super().__init__(connection, now=now, make_client=_client)
 
     def make(self, reference: str, body: Mapping[str, Any]) -> int:
-        """The number of the ticket with a reference, which is made with ``summary`` and ``details`` where there is none.
+        """The number of the ticket with a reference; it is made with ``summary`` and ``details`` where there is none.
 
         Raises HaloError, UncertainWrite among them, HaloAway, NotInHalo, Busy and MayBeMade.
         """

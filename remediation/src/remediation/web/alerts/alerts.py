@@ -40,10 +40,7 @@ def alert_rule(request: HttpRequest, number: int) -> HttpResponse:
     """One rule."""
     row = get_object_or_404(models.AlertRule, pk=number)
     rule = Rule.from_table(row.settings)
-    newest = [
-        {"row": one, "to": who(one.recipient), "subject": one.content["rule"]}
-        for one in row.messages.order_by("-pk")[:NEWEST]
-    ]
+    newest = [{"row": one, "to": who(one.recipient)} for one in row.messages.order_by("-pk")[:NEWEST]]
     known: dict[str, Any] = {
         "row": row,
         "rule": rule,

@@ -21,7 +21,8 @@ LONGEST_NAME = 100
 _SEVERITIES = [(name, f"{name.capitalize()} and worse" if name != SEVERITIES[0] else "Critical") for name in SEVERITIES]
 # The fields that are settings of the same name.
 _PLAIN = (
-    "kinds", "severity", "owner", "due_days", "overdue_days", "failures", "silent_days", "webhook_header", "every", "quiet",
+    "kinds", "severity", "owner", "due_days", "overdue_days", "failures", "silent_days", "webhook_header", "every",
+    "quiet",
 )  # fmt: skip
 _SHARES = ("epss_from", "epss_rise")
 _ROWS = ("source", "project", "connection")
@@ -94,7 +95,7 @@ class RuleForm(forms.Form):
     webhook_off = forms.BooleanField(label="No webhook any more", required=False, label_suffix="")
     escalation = _lines(
         "Escalate to",
-        "After how many days of being told, and whom by e-mail, one to a line: 3 head@example.com. Of what is still so.",
+        "After how many days of what is still so, and whom by e-mail, one to a line: 3 head@example.com",
     )
     every = forms.IntegerField(label="Minutes between two messages", min_value=1, max_value=MOST_MINUTES, initial=60)
     quiet = forms.CharField(

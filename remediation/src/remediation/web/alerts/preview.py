@@ -10,8 +10,9 @@ from django.conf import settings
 from ...domain.alert_text import MOST, Line, Message
 from ...domain.alerting import NAMES, Kind, Known, Rule, changes, rises
 from ...domain.snapshot import SEVERITIES
-from ...jobs.alerts import known_of, line_of, lines_of, subjects_of
+from ...jobs.alerts import line_of, lines_of, subjects_of
 from ...store import models
+from ...store.alert_subjects import known_subjects
 
 # So many of each kind are shown.
 SHOWN = 20
@@ -53,7 +54,7 @@ def preview(rule: Rule, name: str, row: models.AlertRule | None, now: datetime) 
     if it told of all that is there."""
     found, news, count = [], [], 0
     for kind in (Kind(one) for one in rule.kinds):
-        known: dict[str, Known] = known_of(row, kind) if row is not None else {}
+        known: dict[str, Known] = known_subjects(row.pk, kind) if row is not None else {}
         there, lines = subjects_of(kind, rule, now)
         compared = (
             rises(known, there, rule, now, silently=False)
