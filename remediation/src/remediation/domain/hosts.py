@@ -1,7 +1,7 @@
 """The hosts of an inventory for Ansible: names that cannot be host names are made into some, and counted. Pure.
 
-A name of a device is what a scanner repeats of it, so it may be anything: a range that Ansible expands, an option of ssh,
-the machine that Ansible itself runs on.
+A name of a device is what a scanner repeats of it, so it may be anything: a range that Ansible expands, an option of
+ssh, the machine that Ansible itself runs on.
 """
 
 from __future__ import annotations

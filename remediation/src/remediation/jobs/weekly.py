@@ -1,4 +1,4 @@
-"""The weekly report as mail: made once for each week, and sent to each recipient, whoever does it and whenever it ends."""
+"""The weekly report as mail: made once for each week, and sent to each recipient once, whoever does it."""
 
 from __future__ import annotations
 

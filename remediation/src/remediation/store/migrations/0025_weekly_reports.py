@@ -8,36 +8,44 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0024_api_keys'),
+        ("store", "0024_api_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='WeeklyReport',
+            name="WeeklyReport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('week', models.DateField(db_comment='its Monday', unique=True)),
-                ('made', models.DateTimeField(default=django.utils.timezone.now)),
-                ('subject', models.TextField()),
-                ('text', models.TextField()),
-                ('html', models.TextField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("week", models.DateField(db_comment="its Monday", unique=True)),
+                ("made", models.DateTimeField(default=django.utils.timezone.now)),
+                ("subject", models.TextField()),
+                ("text", models.TextField()),
+                ("html", models.TextField()),
             ],
         ),
         migrations.CreateModel(
-            name='WeeklyMessage',
+            name="WeeklyMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('recipient', models.TextField(db_comment='e-mail address')),
-                ('state', models.TextField(db_comment='a State of domain.weekly_sending', default='planned')),
-                ('tries', models.IntegerField(default=0)),
-                ('unknown', models.IntegerField(db_comment='how many tries ended without an answer', default=0)),
-                ('due', models.DateTimeField(db_comment='when it is tried next')),
-                ('at', models.DateTimeField(db_comment='when its last try began, or ended', null=True)),
-                ('said', models.TextField(db_comment='why it was not sent', default='')),
-                ('report', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='store.weeklyreport')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recipient", models.TextField(db_comment="e-mail address")),
+                ("state", models.TextField(db_comment="a State of domain.weekly_sending", default="planned")),
+                ("tries", models.IntegerField(default=0)),
+                ("unknown", models.IntegerField(db_comment="how many tries ended without an answer", default=0)),
+                ("due", models.DateTimeField(db_comment="when it is tried next")),
+                ("at", models.DateTimeField(db_comment="when its last try began, or ended", null=True)),
+                ("said", models.TextField(db_comment="why it was not sent", default="")),
+                (
+                    "report",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="store.weeklyreport",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('report', 'recipient'), name='weekly_message_once')],
+                "constraints": [models.UniqueConstraint(fields=("report", "recipient"), name="weekly_message_once")],
             },
         ),
     ]
