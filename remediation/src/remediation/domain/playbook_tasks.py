@@ -1,7 +1,7 @@
 """The tasks of a playbook. All that differs between two of them is the prefix of the variables' names. Pure.
 
-Facts of Ansible that they rest on, from its documentation: apt with ``only_upgrade`` and dnf with ``update_only`` install
-nothing that is not there; ``check_mode: true`` lets a module only look, in every run; ``package_facts`` and
+Facts of Ansible that they rest on, from its documentation: apt with ``only_upgrade`` and dnf with ``update_only``
+install nothing that is not there; ``check_mode: true`` lets a module only look, in every run; ``package_facts`` and
 ``service_facts`` know no Windows. Those of apt were tried with ansible-core 2.19 on Debian, the others on no host.
 """
 

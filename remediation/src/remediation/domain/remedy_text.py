@@ -1,8 +1,8 @@
 """What the text of a solution tells unambiguously: packages to update, services to disable, updates of Windows. Pure.
 
 Everything else is left to a person. A text is cut into sentences and commands; one with a word that takes it back,
-such as *not* or *instead*, tells nothing. A name is taken only where it stands where a name has to stand, and where it is one
-by a strict pattern.
+such as *not* or *instead*, tells nothing. A name is taken only where it stands where a name has to stand, and where it
+is one by a strict pattern.
 """
 
 from __future__ import annotations

@@ -100,4 +100,4 @@ def weekly(week: Week, most_late: int = MOST_LATE) -> Weekly:
 def _rows(query: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, given)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
