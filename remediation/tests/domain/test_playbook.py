@@ -174,7 +174,7 @@ def test_what_is_told_has_tasks_and_the_rest_is_for_a_person() -> None:
 
 def test_hosts_that_are_none() -> None:
     hosts = hosts_of([*NASTY_DEVICES, NASTY_DEVICES[0]])
-    assert len(set(hosts.names.values())) == len(NASTY_DEVICES) and hosts.sanitised == 6
+    assert len(set(hosts.names.values())) == len(NASTY_DEVICES) and hosts.sanitised == 7
     assert "localhost" not in hosts.names.values()
     assert hosts.variables["device-localhost"] == {}, "the machine that Ansible runs on is no device"
     assert hosts.variables["device-oProxyCommand-reboot"] == {"ansible_host": "192.0.2.20"}

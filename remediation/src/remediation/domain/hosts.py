@@ -37,7 +37,7 @@ class Device:
 @dataclass(frozen=True)
 class Hosts:
     """``names``: what each device is called in the inventory. ``variables``: those of each host, by its name.
-    ``sanitised``: how many names were no host names."""
+    ``sanitised``: how many names were no host names, or another's already."""
 
     names: dict[Device, str]
     variables: dict[str, dict[str, str]]
@@ -54,11 +54,11 @@ def hosts_of(devices: Iterable[Device]) -> Hosts:
             continue
         wanted, address = device.host_name or device.address or device.name, _address(device.address)
         name = _name(wanted)
-        sanitised += name != wanted
         unique, count = name, 1
         while unique.lower() in variables:
             count += 1
             unique = f"{name[:200]}-{count}"
+        sanitised += unique != wanted
         names[device] = unique
         variables[unique.lower()] = {"ansible_host": address} if address and address != unique else {}
     return Hosts(names, {name: variables[name.lower()] for name in names.values()}, sanitised)
