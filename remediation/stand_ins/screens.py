@@ -41,7 +41,7 @@ def crawled(page: Page, address: str) -> Iterator[str]:
             kind = re.sub(r"\d+", "1", there.partition("?")[0])
             if (
                 there.startswith("/")
-                and not there.endswith((".csv", ".svg"))
+                and not there.endswith((".csv", ".svg", ".yml", ".zip"))
                 and "export=" not in there
                 and kind not in known
             ):

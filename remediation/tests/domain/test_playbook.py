@@ -46,7 +46,9 @@ texts = some.one_of(
         "{}{}{}".format,
         some.sampled_from(["yum update ", "apt-get install ", "Update the package ", "systemctl disable ", "Apply KB"]),
         some.one_of(some.text(max_size=20), some.from_regex(r"[a-z0-9]{1,9}", fullmatch=True)),
-        some.sampled_from(["", "\n", "={{7*7}}", " to version {{7*7}}", " {{ 7 * 7 }}", "'\"", "; reboot", "\n- hosts: all"]),
+        some.sampled_from(
+            ["", "\n", "={{7*7}}", " to version {{7*7}}", " {{ 7 * 7 }}", "'\"", "; reboot", "\n- hosts: all"]
+        ),
     ),
 )
 devices = some.builds(Device, texts, texts, texts, texts)
@@ -122,7 +124,11 @@ def flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-@given(some.recursive(some.text() | some.booleans(), lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner)))
+@given(
+    some.recursive(
+        some.text() | some.booleans(), lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner)
+    )
+)
 @properties(max_examples=100)
 def test_any_plain_data_is_read_as_it_was_written(data: Any) -> None:
     assert yaml.safe_load(written(data, "# x\n")) == data
@@ -168,7 +174,7 @@ def test_what_is_told_has_tasks_and_the_rest_is_for_a_person() -> None:
 
 def test_hosts_that_are_none() -> None:
     hosts = hosts_of([*NASTY_DEVICES, NASTY_DEVICES[0]])
-    assert len(set(hosts.names.values())) == len(NASTY_DEVICES) and hosts.sanitised == 6
+    assert len(set(hosts.names.values())) == len(NASTY_DEVICES) and hosts.sanitised == 7
     assert "localhost" not in hosts.names.values()
     assert hosts.variables["device-localhost"] == {}, "the machine that Ansible runs on is no device"
     assert hosts.variables["device-oProxyCommand-reboot"] == {"ansible_host": "192.0.2.20"}

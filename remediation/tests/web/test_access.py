@@ -49,6 +49,7 @@ WORDS = {
     "str:kind": "insightvm",
     "str:since": "2026-11-19",
     "str:until": "2026-11-20",
+    "str:file": "playbook.yml",
 }
 
 

@@ -93,14 +93,15 @@ def test_the_playbook_of_a_remedy(project: models.Project, person: Client) -> No
 def test_what_is_accepted_or_gone_is_not_in_it(project: models.Project, person: Client) -> None:
     ticket, source = a_ticket(), project.source
     assert source
-    accept(
-        source, asset="db", solution=None, vulnerability=None, reason="x", until=timezone.localdate(), by="anna"
-    )
+    accept(source, asset="db", solution=None, vulnerability=None, reason="x", until=timezone.localdate(), by="anna")
     recount(source.pk, timezone.localdate())
     assert fact(person.get(f"/tickets/{ticket.pk}/playbook"), "Devices") == 1
     take_in(source, scan({"web": [], "db": []}, timezone.now()))
     text = text_of(person.get(f"/tickets/{ticket.pk}/playbook"))
-    assert "Nothing of it is open now" in text and person.get(f"/tickets/{ticket.pk}/playbook/playbook.yml").status_code == 404
+    assert (
+        "Nothing of it is open now" in text
+        and person.get(f"/tickets/{ticket.pk}/playbook/playbook.yml").status_code == 404
+    )
 
 
 def test_it_is_attached_once(
@@ -143,9 +144,7 @@ def files(halo: HaloEmulator, ticket: models.Ticket) -> dict[str, bytes]:
     return {str(row["filename"]): row["content"] for row in halo.attachments.get(ticket.halo_id or 0, [])}
 
 
-def test_a_refusal_is_told(
-    project: models.Project, halo: HaloEmulator, as_role: Callable[[str], Client]
-) -> None:
+def test_a_refusal_is_told(project: models.Project, halo: HaloEmulator, as_role: Callable[[str], Client]) -> None:
     ticket, analyst = a_ticket(), as_role("analyst")
     address = f"/tickets/{ticket.pk}/playbook"
     halo.inject(

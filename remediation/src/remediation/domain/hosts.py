@@ -1,7 +1,7 @@
 """The hosts of an inventory for Ansible: names that cannot be host names are made into some, and counted. Pure.
 
-A name of a device is what a scanner repeats of it, so it may be anything: a range that Ansible expands, an option of ssh,
-the machine that Ansible itself runs on.
+A name of a device is what a scanner repeats of it, so it may be anything: a range that Ansible expands, an option of
+ssh, the machine that Ansible itself runs on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Device:
 @dataclass(frozen=True)
 class Hosts:
     """``names``: what each device is called in the inventory. ``variables``: those of each host, by its name.
-    ``sanitised``: how many names were no host names."""
+    ``sanitised``: how many names were no host names, or another's already."""
 
     names: dict[Device, str]
     variables: dict[str, dict[str, str]]
@@ -54,11 +54,11 @@ def hosts_of(devices: Iterable[Device]) -> Hosts:
             continue
         wanted, address = device.host_name or device.address or device.name, _address(device.address)
         name = _name(wanted)
-        sanitised += name != wanted
         unique, count = name, 1
         while unique.lower() in variables:
             count += 1
             unique = f"{name[:200]}-{count}"
+        sanitised += unique != wanted
         names[device] = unique
         variables[unique.lower()] = {"ansible_host": address} if address and address != unique else {}
     return Hosts(names, {name: variables[name.lower()] for name in names.values()}, sanitised)

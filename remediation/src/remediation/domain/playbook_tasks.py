@@ -1,8 +1,8 @@
 """The tasks of a playbook. All that differs between two of them is the prefix of the variables' names. Pure.
 
-Facts of Ansible that they rest on, from its documentation, tried with ansible-core 2.19 as far as that needs no host: apt
-with ``only_upgrade`` and dnf with ``update_only`` install nothing that is not there; ``check_mode: true`` lets a module
-only look, in every run; ``package_facts`` and ``service_facts`` know no Windows.
+Facts of Ansible that they rest on, from its documentation: apt with ``only_upgrade`` and dnf with ``update_only``
+install nothing that is not there; ``check_mode: true`` lets a module only look, in every run; ``package_facts`` and
+``service_facts`` know no Windows. Those of apt were tried with ansible-core 2.19 on Debian, the others on no host.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def packages(prefix: str) -> list[Task]:
     update = {"name": _variable(found), "state": "latest"}
     apt, dnf = {**update, "only_upgrade": True, "update_cache": True}, {**update, "update_only": True}
     is_there = f"{found} | length > 0"
-    installed = "ansible_facts.packages[item.key] | map(attribute='version') | map('regex_search', '[0-9]+([.][0-9]+)*')"
+    installed = (
+        "ansible_facts.packages[item.key] | map(attribute='version') | map('regex_search', '[0-9]+([.][0-9]+)*')"
+    )
     # Of several that are installed, the oldest counts.
     return [
         _in_block(
@@ -110,7 +112,9 @@ def packages(prefix: str) -> list[Task]:
                             f" else {prefix}_older | default([])"
                         )
                     },
-                    "loop": _variable(f"{wanted} | dict2items | selectattr('value') | selectattr('key', 'in', {found})"),
+                    "loop": _variable(
+                        f"{wanted} | dict2items | selectattr('value') | selectattr('key', 'in', {found})"
+                    ),
                 },
                 _verdict(
                     f"'{_UNVERIFIED} (none of the packages is installed under these names)' if not {found}"
@@ -184,7 +188,8 @@ def updates(prefix: str) -> list[Task]:
                     "register": f"{prefix}_offered",
                 },
                 _verdict(
-                    f"'not compliant: Windows Update still offers one of them' if {prefix}_offered.found_update_count > 0"
+                    "'not compliant: Windows Update still offers one of them'"
+                    f" if {prefix}_offered.found_update_count > 0"
                     # A newer update may have taken its place, or it may be for another edition.
                     f" else 'not verified: Windows Update offers none of them; wait for the next scan'"
                 ),

@@ -1,4 +1,4 @@
-"""Plain data as YAML in which a text is a text: quoted, and marked where Ansible may not look for templates in it. Pure."""
+"""Plain data as YAML in which a text is a text: quoted, and marked where Ansible may not look for templates. Pure."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def written(data: Any, header: str) -> str:
 
 
 def lines_of(text: str) -> list[Unsafe]:
-    """A text of somebody else's as lines that can be read: what cannot be seen is left out, and what is too long cut."""
+    """A text of somebody else's as lines: what cannot be seen is left out, and what is too long is cut."""
     lines = [part for line in text.splitlines() for part in _wrapped(seen(line))]
     more = len(lines) - MOST_LINES
     cut = [*lines[:MOST_LINES], f"... and {more} more lines"] if more > 0 else lines

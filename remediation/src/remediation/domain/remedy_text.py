@@ -1,8 +1,8 @@
 """What the text of a solution tells unambiguously: packages to update, services to disable, updates of Windows. Pure.
 
-Everything else is left to a person. A text is cut into sentences and commands; one with a word that takes it back, such
-as *not* or *instead*, tells nothing. A name is taken only where it stands where a name has to stand, and where it is one
-by a strict pattern.
+Everything else is left to a person. A text is cut into sentences and commands; one with a word that takes it back,
+such as *not* or *instead*, tells nothing. A name is taken only where it stands where a name has to stand, and where it
+is one by a strict pattern.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ _PACKAGE = re.compile(
     r"(?:package\s+(?P<after>\S+)|(?P<before>\S+)\s+package\b)(?:\s+to\s+(?:version\s+)?(?P<version>\S+))?",
     re.IGNORECASE,
 )
-_SERVICE = re.compile(
-    r"\bdisable\s+(?:the\s+)?(?:service\s+(?P<after>\S+)|(?P<before>\S+)\s+service\b)", re.IGNORECASE
-)
+_SERVICE = re.compile(r"\bdisable\s+(?:the\s+)?(?:service\s+(?P<after>\S+)|(?P<before>\S+)\s+service\b)", re.IGNORECASE)
 _SYSTEMCTL = re.compile(rf"systemctl{_FLAGS}\s+(?:disable|mask){_FLAGS}\s+(?P<names>.+)")
 _CHKCONFIG = re.compile(r"chkconfig\s+(?P<names>\S+)\s+off\W*")
 _INSTALL = re.compile(r"\b(?:install\w*|appl(?:y|ied)|download|update|patch|hotfix)\b", re.IGNORECASE)

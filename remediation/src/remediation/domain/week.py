@@ -51,8 +51,8 @@ def week_of(day: date) -> Week:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the report of a week is sent: on the first such ``weekday`` (Monday is 0) after its end, from the ``hour`` on,
-    UTC. ``on_since``: when somebody turned it on; None: it is off."""
+    """When the report of a week is sent: on the first such ``weekday`` (Monday is 0) after its end, from the ``hour``
+    on, UTC. ``on_since``: when somebody turned it on; None: it is off."""
 
     weekday: int = 0
     hour: int = 7

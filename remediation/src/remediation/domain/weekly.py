@@ -1,4 +1,4 @@
-"""The weekly report: what came, what went, what is late and who owns it, as plain data and as the text of a mail. Pure."""
+"""The weekly report: what came, what went, what is late and who owns it, as plain data and as a mail. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NOBODY = "nobody"
 
 @dataclass(frozen=True)
 class SourceLine:
-    """Of a source: what was ``open`` of it at the end of the week and ``before`` it, by findings; None where nothing was
-    ever counted by then. ``is_read``: whether it says anything of a day of the week."""
+    """Of a source: what was ``open`` of it at the end of the week and ``before`` it, by findings; None where nothing
+    was ever counted by then. ``is_read``: whether it says anything of a day of the week."""
 
     number: int
     name: str
@@ -116,9 +116,7 @@ def html(made: Weekly, address: str) -> str:
     parts += [f"<p>{escape(words)}</p>" for words in (summary(made), not_read(made)) if words]
     for title, head, rows in _tables(made):
         heads = "".join(f'<th align="left">{escape(cell)}</th>' for cell in head)
-        lines = "".join(
-            f"<tr>{''.join(f'<td>{escape(_one_line(cell))}</td>' for cell in row)}</tr>" for row in rows
-        )
+        lines = "".join(f"<tr>{''.join(f'<td>{escape(_one_line(cell))}</td>' for cell in row)}</tr>" for row in rows)
         parts.append(f"<h2>{escape(title)}</h2><table cellpadding=4><tr>{heads}</tr>{lines}</table>")
     parts += [f"<p>{escape(_more(made))}</p>"] if _more(made) else []
     parts += [f'<p><a href="{escape(address)}">The page</a></p>'] if address else []

@@ -1,4 +1,4 @@
-"""The weekly report as mail: made once for each week, and sent to each recipient, whoever does it and whenever it ends."""
+"""The weekly report as mail: made once for each week, and sent to each recipient once, whoever does it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _send(number: int, clock: Callable[[], datetime]) -> str:
     left = models.WeeklyMessage.objects.filter(pk=number, state=State.ABOUT.value, at__lt=now - LASTS)
     if left.exists():
         # Its process ended while it was at it: the server may have it.
-        return _ended(number, Outcome.UNKNOWN, "The process that sent it ended before it was done.", State.ABOUT, now)
+        return _ended(number, Outcome.UNKNOWN, "The process that sent it ended before it was done.", now)
     # Of two workers, one has it.
     mine = models.WeeklyMessage.objects.filter(pk=number, state=State.PLANNED.value, due__lte=now)
     if not mine.update(state=State.ABOUT.value, at=now, tries=F("tries") + 1):
@@ -96,15 +96,15 @@ def _send(number: int, clock: Callable[[], datetime]) -> str:
         mail.send(row.recipient, report.subject, report.text, report.html, message_id=identity)
     except mail.MailError as error:
         outcome = Outcome.FINAL if error.is_final else Outcome.UNKNOWN if error.is_unknown else Outcome.LATER
-        return _ended(number, outcome, f"{error.cause} {error.assistance}", State.ABOUT, clock())
-    return _ended(number, Outcome.DONE, "", State.ABOUT, clock())
+        return _ended(number, outcome, f"{error.cause} {error.assistance}", clock())
+    return _ended(number, Outcome.DONE, "", clock())
 
 
 @transaction.atomic
-def _ended(number: int, outcome: Outcome, said: str, state: State, now: datetime) -> str:
+def _ended(number: int, outcome: Outcome, said: str, now: datetime) -> str:
     """Keep how a try ended, unless somebody else has: "" then."""
     rows = models.WeeklyMessage.objects.select_for_update(of=("self",)).select_related("report")
-    row = rows.filter(pk=number, state=state.value).first()
+    row = rows.filter(pk=number, state=State.ABOUT.value).first()
     if row is None:
         return ""
     row.unknown += outcome is Outcome.UNKNOWN

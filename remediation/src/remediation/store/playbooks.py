@@ -68,7 +68,7 @@ def fixes_of_ticket(row: models.Ticket) -> list[Fix]:
 def _rows(query: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, given)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _fixes(source: int, of: Mapping[str, tuple[Sequence[str], Sequence[str], int]]) -> list[Fix]:

@@ -1,7 +1,8 @@
 """What the weekly report tells, counted by the database.
 
 Of a source, from its daily counts: those of ``keep_day``. By severity and by owner, from the observations of the
-snapshots that were taken in the week: the same changes, so that both sums agree. An owner is an owner tag of a device;
+snapshots that were taken in the week: the same changes, so that both sums agree. A source that says the same again has
+no new snapshot, so it was read as well where a reading in the week was complete. An owner is an owner tag of a device;
 what two own counts for each.
 """
 
@@ -28,6 +29,8 @@ SELECT source.id, source.name, coalesce(changed.came, 0), coalesce(changed.went,
        {_OPEN.format("< %(first)s")}, {_OPEN.format("<= %(last)s")},
        EXISTS (SELECT FROM store_snapshotrecord AS record
                WHERE record.source_id = source.id AND taken >= %(since)s AND taken < %(until)s)
+       OR EXISTS (SELECT FROM store_run AS run WHERE run.source_id = source.id AND run.kind IN ('read', 'import')
+                  AND outcome = 'done' AND started >= %(since)s AND started < %(until)s)
 FROM store_source AS source LEFT JOIN (
     SELECT source_id, sum(new) AS came, sum(gone) AS went FROM store_dailycount
     WHERE day BETWEEN %(first)s AND %(last)s GROUP BY source_id
@@ -41,7 +44,7 @@ WITH changed AS (
     SELECT observed.source_id, observed.{by}, count(*) FILTER (WHERE kind = ANY(%(came)s)) AS came,
            count(*) FILTER (WHERE kind = ANY(%(went)s)) AS went
     FROM store_snapshotrecord AS record JOIN store_observation AS observed ON observed.snapshot_id = record.id
-    WHERE taken >= %(since)s AND taken < %(until)s AND kind = ANY(%(came)s || %(went)s)
+    WHERE taken >= %(since)s AND taken < %(until)s AND kind = ANY(%(changes)s)
     GROUP BY observed.source_id, observed.{by}
 )
 """
@@ -77,11 +80,12 @@ def weekly(week: Week, most_late: int = MOST_LATE) -> Weekly:
         "until": week.until,
         "came": list(CAME),
         "went": list(WENT),
+        "changes": [*CAME, *WENT],
         "ended": [status.value for status in ENDED],
         "nobody": NOBODY,
     }
     severities = {name: Line(name, came, went) for name, came, went in _rows(_SEVERITIES, given)}
-    late_owners = [(owner, count) for owner, count in _rows(_LATE_OWNERS, given)]
+    late_owners: list[Any] = _rows(_LATE_OWNERS, given)
     return Weekly(
         week,
         tuple(SourceLine(*row) for row in _rows(_SOURCES, given)),
@@ -96,4 +100,4 @@ def weekly(week: Week, most_late: int = MOST_LATE) -> Weekly:
 def _rows(query: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, given)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -34,7 +34,7 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 def of_remedy(request: HttpRequest, number: int) -> HttpResponse:
     """The page, of a remedy."""
     row = get_object_or_404(models.Remedy, pk=number)
-    known = {"title": called(row), "back": reverse("remedy", args=[number]), "of": "remedy"}
+    known: dict[str, object] = {"title": called(row), "back": reverse("remedy", args=[number]), "of": "remedy"}
     return _page(request, number, fixes_of_remedy(row), known)
 
 

@@ -14,8 +14,8 @@ from ...store import models
 @dataclass(frozen=True)
 class ShownStep:
     """``ticket`` is Halo's number, None where there is none yet. ``about`` is what the ticket stands for. ``looks`` is
-    what is written, ``evidence`` what it rests on: names and values. ``playbook`` is the address of its playbook, "" where there
-    is none."""
+    what is written, ``evidence`` what it rests on: names and values. ``playbook`` is
+    the address of its playbook, "" where there is none."""
 
     kind: str
     about: str
@@ -34,9 +34,7 @@ def shown(steps: Iterable[models.Step], project: models.Project) -> list[ShownSt
     keys = {key for _, key, _ in rows}
     tickets = models.Ticket.objects.filter(project=project, key__in=keys)
     known = {(ticket.key, ticket.generation): ticket for ticket in tickets}
-    remedies = dict(
-        models.Remedy.objects.filter(source=project.source_id, remedy__in=keys).values_list("remedy", "pk")
-    )
+    remedies = dict(models.Remedy.objects.filter(source=project.source_id, remedy__in=keys).values_list("remedy", "pk"))
     return [
         ShownStep(
             step.kind,
