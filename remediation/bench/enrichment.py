@@ -126,4 +126,3 @@ def joined(_: int) -> Side:
 
 def _source() -> int:
     return int(models.Source.objects.values_list("pk", flat=True).get())
-

@@ -64,9 +64,7 @@ CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
 class Story(Play):
     """Four weeks of it."""
 
-    def __init__(
-        self, console: Console, halo: HaloEmulator, idr: Idr, cisco: CiscoOpenVuln, folder: Path
-    ) -> None:
+    def __init__(self, console: Console, halo: HaloEmulator, idr: Idr, cisco: CiscoOpenVuln, folder: Path) -> None:
         super().__init__(console, halo)
         self.idr = idr
         self.cisco = cisco

@@ -84,7 +84,9 @@ def device(person: Client, name: str) -> str:
     return text_of(person.get(f"/devices/{number}/"))
 
 
-def test_what_cisco_says_is_shown_with_source_and_date(admin: Client, world: models.Source, cisco: CiscoOpenVuln) -> None:
+def test_what_cisco_says_is_shown_with_source_and_date(
+    admin: Client, world: models.Source, cisco: CiscoOpenVuln
+) -> None:
     assert "Cisco is not asked: there is no access" in device(admin, "switch")
     admin.post("/settings/cisco", entered(cisco))
     assert "Cisco was not asked yet" in device(admin, "switch")

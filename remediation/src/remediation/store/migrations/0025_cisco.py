@@ -8,78 +8,143 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0024_api_keys'),
+        ("store", "0024_api_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Advisory',
+            name="Advisory",
             fields=[
-                ('advisory', models.TextField(db_collation='C', db_comment="Cisco's identifier", primary_key=True, serialize=False)),
-                ('title', models.TextField()),
-                ('cves', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('sir', models.TextField(db_comment="Cisco's word for how bad it is", default='')),
-                ('cvss', models.FloatField(db_comment='0 to 10', null=True)),
-                ('published', models.DateTimeField(null=True)),
-                ('updated', models.DateTimeField(null=True)),
-                ('url', models.TextField(default='')),
-                ('read', models.DateTimeField(db_comment='when it was told last, by our clock')),
+                (
+                    "advisory",
+                    models.TextField(
+                        db_collation="C", db_comment="Cisco's identifier", primary_key=True, serialize=False
+                    ),
+                ),
+                ("title", models.TextField()),
+                (
+                    "cves",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                ("sir", models.TextField(db_comment="Cisco's word for how bad it is", default="")),
+                ("cvss", models.FloatField(db_comment="0 to 10", null=True)),
+                ("published", models.DateTimeField(null=True)),
+                ("updated", models.DateTimeField(null=True)),
+                ("url", models.TextField(default="")),
+                ("read", models.DateTimeField(db_comment="when it was told last, by our clock")),
             ],
         ),
         migrations.CreateModel(
-            name='Cisco',
+            name="Cisco",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.TextField()),
-                ('secret', models.TextField(db_comment='sealed by store.secrets')),
-                ('spent', models.JSONField(db_comment='requests of the last 24 hours, as domain.budget has them', default=list)),
-                ('next_at', models.DateTimeField(db_comment='when the next request may be sent', null=True)),
-                ('waits_until', models.DateTimeField(db_comment='until when Cisco does not want to be asked', null=True)),
-                ('known_until', models.DateField(db_comment='the day up to which it was asked what has changed', null=True)),
-                ('version', models.IntegerField(db_default=1, default=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_id", models.TextField()),
+                ("secret", models.TextField(db_comment="sealed by store.secrets")),
+                (
+                    "spent",
+                    models.JSONField(
+                        db_comment="requests of the last 24 hours, as domain.budget has them", default=list
+                    ),
+                ),
+                ("next_at", models.DateTimeField(db_comment="when the next request may be sent", null=True)),
+                (
+                    "waits_until",
+                    models.DateTimeField(db_comment="until when Cisco does not want to be asked", null=True),
+                ),
+                (
+                    "known_until",
+                    models.DateField(db_comment="the day up to which it was asked what has changed", null=True),
+                ),
+                ("version", models.IntegerField(db_default=1, default=1)),
             ],
         ),
         migrations.CreateModel(
-            name='CiscoAnswer',
+            name="CiscoAnswer",
             fields=[
-                ('about', models.TextField(db_collation='C', db_comment='as store.advisories.about_cve and the like have it', primary_key=True, serialize=False)),
-                ('read', models.DateTimeField(db_comment='when it was answered, by our clock; null: never', null=True)),
-                ('again', models.DateTimeField(db_comment='when it is to be asked again')),
-                ('advisories', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
-                ('fixed', models.JSONField(db_comment='of a release: the first ones without it, by advisory', default=dict)),
-                ('said', models.TextField(db_comment='why the last try gave no answer; empty: it did', default='')),
+                (
+                    "about",
+                    models.TextField(
+                        db_collation="C",
+                        db_comment="as store.advisories.about_cve and the like have it",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("read", models.DateTimeField(db_comment="when it was answered, by our clock; null: never", null=True)),
+                ("again", models.DateTimeField(db_comment="when it is to be asked again")),
+                (
+                    "advisories",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), db_default=[], default=list, size=None
+                    ),
+                ),
+                (
+                    "fixed",
+                    models.JSONField(db_comment="of a release: the first ones without it, by advisory", default=dict),
+                ),
+                ("said", models.TextField(db_comment="why the last try gave no answer; empty: it did", default="")),
             ],
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='graded',
-            field=models.TextField(db_comment='critical, high, medium, low or none', null=True),
+            model_name="vulnerability",
+            name="graded",
+            field=models.TextField(db_comment="critical, high, medium, low or none", null=True),
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='on_critical',
-            field=models.BooleanField(db_comment='whether it counted that a critical asset has it', db_default=False, default=False),
+            model_name="vulnerability",
+            name="on_critical",
+            field=models.BooleanField(
+                db_comment="whether it counted that a critical asset has it", db_default=False, default=False
+            ),
         ),
         migrations.AlterField(
-            model_name='feed',
-            name='name',
-            field=models.TextField(db_comment='kev, epss or cisco', primary_key=True, serialize=False),
+            model_name="feed",
+            name="name",
+            field=models.TextField(db_comment="kev, epss or cisco", primary_key=True, serialize=False),
         ),
         migrations.AddIndex(
-            model_name='advisory',
-            index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['cves'], name='advisory_cves'),
+            model_name="advisory",
+            index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=["cves"], name="advisory_cves"),
         ),
         migrations.AddIndex(
-            model_name='ciscoanswer',
-            index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['advisories'], name='cisco_answer_advisories'),
+            model_name="ciscoanswer",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fastupdate=False, fields=["advisories"], name="cisco_answer_advisories"
+            ),
         ),
         migrations.AddField(
-            model_name='vulnerability',
-            name='graded_rank',
-            field=models.GeneratedField(db_comment='4 for critical to 0 for none or unknown; as rank where it is not graded', db_persist=True, expression=models.Case(models.When(graded='critical', then=models.Value(4)), models.When(graded='high', then=models.Value(3)), models.When(graded='medium', then=models.Value(2)), models.When(graded='low', then=models.Value(1)), models.When(graded='none', then=models.Value(0)), default=models.Case(models.When(severity='critical', then=models.Value(4)), models.When(severity='high', then=models.Value(3)), models.When(severity='medium', then=models.Value(2)), models.When(severity='low', then=models.Value(1)), models.When(severity='none', then=models.Value(0)), default=models.Value(0))), output_field=models.SmallIntegerField()),
+            model_name="vulnerability",
+            name="graded_rank",
+            field=models.GeneratedField(
+                db_comment="4 for critical to 0 for none or unknown; as rank where it is not graded",
+                db_persist=True,
+                expression=models.Case(
+                    models.When(graded="critical", then=models.Value(4)),
+                    models.When(graded="high", then=models.Value(3)),
+                    models.When(graded="medium", then=models.Value(2)),
+                    models.When(graded="low", then=models.Value(1)),
+                    models.When(graded="none", then=models.Value(0)),
+                    default=models.Case(
+                        models.When(severity="critical", then=models.Value(4)),
+                        models.When(severity="high", then=models.Value(3)),
+                        models.When(severity="medium", then=models.Value(2)),
+                        models.When(severity="low", then=models.Value(1)),
+                        models.When(severity="none", then=models.Value(0)),
+                        default=models.Value(0),
+                    ),
+                ),
+                output_field=models.SmallIntegerField(),
+            ),
         ),
         migrations.AddIndex(
-            model_name='vulnerability',
-            index=models.Index(models.F('graded_rank'), models.F('id'), condition=models.Q(('alive__gt', 0)), name='vulnerability_by_graded'),
+            model_name="vulnerability",
+            index=models.Index(
+                models.F("graded_rank"),
+                models.F("id"),
+                condition=models.Q(("alive__gt", 0)),
+                name="vulnerability_by_graded",
+            ),
         ),
     ]
