@@ -47,6 +47,7 @@ def test_it_is_entered_tested_changed_and_taken_away(admin: Client, cisco: Cisco
     assert admin.post("/settings/cisco", entered(cisco, secret="", client_id="other")).status_code == 302
     row.refresh_from_db()
     assert (row.client_id, open_(row.secret)) == ("other", cisco.client_secret)
+    assert admin.post("/settings/cisco", entered(cisco, version="0")).status_code == 409, "two entered the first one"
     late = admin.post("/settings/cisco", entered(cisco, version="1"))
     assert late.status_code == 409 and "Somebody else changed this" in text_of(late)
     admin.post("/settings/cisco", {"do": "remove"})
