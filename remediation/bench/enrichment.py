@@ -35,9 +35,10 @@ def run(quick: bool) -> Result:
         "enrichment",
         "What is known of CVEs beside findings",
         f"With KEV and EPSS of {_CVES:,} CVEs in the store, what they tell is put beside the vulnerabilities of so "
-        f"many findings, as after each reading of a feed; in a fresh process and a fresh database, {rounds} times in turn "
-        "with its floor. First: nothing was told yet, and all of it is written. Again: nothing has changed. The floor "
-        "is a bare join of the same findings, vulnerabilities and facts by the same database, counted and not written. "
+        f"many findings, as after each reading of a feed; in a fresh process and a fresh database, {rounds} times in "
+        "turn with its floor. First: nothing was told yet, and all of it is written. Again: nothing has changed. The "
+        "floor is a bare join of the same findings, vulnerabilities and facts by the same database, counted and not "
+        "written. "
         f"The goal is for {held:,} findings.",
     )
     with server() as postgres:
