@@ -34,10 +34,11 @@ def run(quick: bool) -> Result:
     result = Result(
         "enrichment",
         "What is known of CVEs beside findings",
-        f"With KEV and EPSS of {_CVES:,} CVEs in the store, what they tell is put beside the vulnerabilities of so many "
-        f"findings, as after each reading of a feed; in a fresh process and a fresh database, {rounds} times in turn "
-        "with its floor. First: nothing was told yet, and all of it is written. Again: nothing has changed. The floor is "
-        "a bare join of the same findings, vulnerabilities and facts by the same database, counted and not written. "
+        f"With KEV and EPSS of {_CVES:,} CVEs in the store, what they tell is put beside the vulnerabilities of so "
+        f"many findings, as after each reading of a feed; in a fresh process and a fresh database, {rounds} times in "
+        "turn with its floor. First: nothing was told yet, and all of it is written. Again: nothing has changed. The "
+        "floor is a bare join of the same findings, vulnerabilities and facts by the same database, counted and not "
+        "written. "
         f"The goal is for {held:,} findings.",
     )
     with server() as postgres:
@@ -126,4 +127,3 @@ def joined(_: int) -> Side:
 
 def _source() -> int:
     return int(models.Source.objects.values_list("pk", flat=True).get())
-

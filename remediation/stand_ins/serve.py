@@ -1,8 +1,8 @@
 """``make serve DEMO=1``: the service with stand-ins and a believable world, to look at and to click through.
 
 60 devices, four weeks of scans, a weekly report file of a second scanner, two projects, tickets in every state, one
-held run, feeds and Cisco's advisories that know the CVEs, and investigations of InsightIDR. Everything is made by the service's own commands,
-over HTTP, and lies in a temporary folder.
+held run, feeds and Cisco's advisories that know the CVEs, and investigations of InsightIDR. Everything is made by the
+service's own commands, over HTTP, and lies in a temporary folder.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ CLOSED = 42  # Halo's "Closed - Won't Fix", of stand_ins.demo.STATUSES
 class Story(Play):
     """Four weeks of it."""
 
-    def __init__(
-        self, console: Console, halo: HaloEmulator, idr: Idr, cisco: CiscoOpenVuln, folder: Path
-    ) -> None:
+    def __init__(self, console: Console, halo: HaloEmulator, idr: Idr, cisco: CiscoOpenVuln, folder: Path) -> None:
         super().__init__(console, halo)
         self.idr = idr
         self.cisco = cisco
@@ -81,7 +79,6 @@ class Story(Play):
         self.console.scan()
         self._connect()
         self.service("enrich")
-        self._ask_cisco()
         self._week(0)
         self.estate.patched("openssl-3")
         self.estate.patched("win-2026-11", 0.4)
@@ -103,6 +100,7 @@ class Story(Play):
         report = self._folder / "weekly.csv"
         report.write_text(weekly_report(self.estate), encoding="utf-8")
         self.service("import", str(report), "--source", "weekly report", "--coverage", "listed")
+        self._ask_cisco()
         self._investigate()
 
     def _ask_cisco(self) -> None:

@@ -16,6 +16,8 @@ from flask import Flask, Response, jsonify, request
 from stand_ins.loopback import Loopback
 
 TOKEN, API = "/oauth2/default/v1/token", "/security/advisories/v2"
+# Where the real advisories are (official).
+PAGES = "https://sec.cloudapps.cisco.com/security/center/content/CiscoSecurityAdvisory"
 # Official.
 SYSTEMS = ("aci", "asa", "ftd", "fmc", "fxos", "ios", "iosxe", "nxos")
 
@@ -181,7 +183,7 @@ class CiscoOpenVuln(Loopback):
             "lastUpdated": f"{row.updated:%Y-%m-%dT%H:%M:%S}",
             "status": "Final",
             "version": "1.0",
-            "publicationUrl": f"https://sec.cloudapps.cisco.com/security/center/content/CiscoSecurityAdvisory/{row.advisory}",
+            "publicationUrl": f"{PAGES}/{row.advisory}",
             "sir": row.sir,
             "summary": "<p>An invented advisory.</p>",
         }

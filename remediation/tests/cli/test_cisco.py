@@ -17,11 +17,11 @@ def test_an_access_is_set_used_and_removed(line: Any, cisco: CiscoOpenVuln, monk
     ended = line("cisco", "set", "--client-id", cisco.client_id, "--secret-file", file, "--json")
     assert (ended.code, ended.json) == (0, {"client_id": cisco.client_id})
     again = line("cisco", "set", "--client-id", "another", "--secret-file", file)
-    assert again.code == 0 and cisco.client_secret not in again.output
+    assert again.code == 0 and cisco.client_secret not in again.out
     assert line("cisco", "set", "--client-id", cisco.client_id, "--secret-file", file).code == 0
     assert line("enrich", "--json").json["cisco"] == {"kept": 0, "refused": 0, "left": 0, "changed": 0}
     assert line("cisco", "remove").code == 0 and not models.Cisco.objects.exists()
-    assert "There was no access" in line("cisco", "remove").output
+    assert "There was no access" in line("cisco", "remove").out
     assert line("enrich").code == 4, "all is off"
 
 

@@ -10,7 +10,10 @@ SURE = {
     "Cisco IOS XE 17.9.4a": ("iosxe", "17.9.4a"),
     "Cisco IOS-XE 16.12.4": ("iosxe", "16.12.4"),
     "Cisco IOS XE Software, Version 17.09.04a": ("iosxe", "17.9.4a"),
-    "Cisco IOS Software [Gibraltar], Catalyst L3 Switch Software (CAT9K_IOSXE), Version 16.12.10": ("iosxe", "16.12.10"),
+    "Cisco IOS Software [Gibraltar], Catalyst L3 Switch Software (CAT9K_IOSXE), Version 16.12.10": (
+        "iosxe",
+        "16.12.10",
+    ),
     "Cisco IOS XE 3.16.5S": ("iosxe", "3.16.5S"),
     "Cisco IOS 15.2(4)M6": ("ios", "15.2(4)M6"),
     "CISCO IOS Version 12.2(55)SE12": ("ios", "12.2(55)SE12"),

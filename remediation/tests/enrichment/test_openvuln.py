@@ -257,5 +257,3 @@ def test_no_token_goes_to_an_address_that_is_not_https(
     monkeypatch.setattr("django.conf.settings.CISCO", {"api": address, "token": address})
     with pytest.raises(NotUnderstood):
         api_of(row, clock, clock.sleep).check()
-
-

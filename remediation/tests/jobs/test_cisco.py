@@ -137,7 +137,9 @@ def test_what_changed_is_asked_for_again_and_new_ones_are_found(row: models.Cisc
     models.CiscoAnswer.objects.update(read=clock.now() - timedelta(days=3))
     models.Cisco.objects.update(known_until=clock.now().date() - timedelta(days=2))
     releases = {("iosxe", "17.9.1"): ["17.12.1"]}
-    cisco.publish("cisco-sa-new-n1", "A new one", ["CVE-2026-55555"], products=["Cisco IOS XE Software"], fixed=releases)
+    cisco.publish(
+        "cisco-sa-new-n1", "A new one", ["CVE-2026-55555"], products=["Cisco IOS XE Software"], fixed=releases
+    )
     cisco.publish("cisco-sa-other-o1", "Of something else", products=["Cisco NX-OS Software"])
     assert ask().value == {"kept": 1, "refused": 0, "left": 0, "changed": 1}
     assert paths(cisco) == ["all/lastpublished", "OSType/iosxe"]

@@ -50,9 +50,7 @@ FORMULAS = [Formula(), Formula(kev=0.3, epss=0.1, exploit=0.7, criticality=0.0, 
 def expected(known: Formula, row: models.Vulnerability) -> str:
     epss = row.feed_epss if row.epss is None else row.epss
     is_on = known.criticality > 0 and int(row.vulnerability.split("-")[1]) % 2 == 0
-    return grade(
-        known, Facts(row.severity, row.vpr, row.cvss, epss, row.kev, bool(row.exploits), is_on)
-    ).severity
+    return grade(known, Facts(row.severity, row.vpr, row.cvss, epss, row.kev, bool(row.exploits), is_on)).severity
 
 
 @pytest.mark.parametrize("known", FORMULAS)

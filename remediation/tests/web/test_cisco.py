@@ -47,6 +47,7 @@ def test_it_is_entered_tested_changed_and_taken_away(admin: Client, cisco: Cisco
     assert admin.post("/settings/cisco", entered(cisco, secret="", client_id="other")).status_code == 302
     row.refresh_from_db()
     assert (row.client_id, open_(row.secret)) == ("other", cisco.client_secret)
+    assert admin.post("/settings/cisco", entered(cisco, version="0")).status_code == 409, "two entered the first one"
     late = admin.post("/settings/cisco", entered(cisco, version="1"))
     assert late.status_code == 409 and "Somebody else changed this" in text_of(late)
     admin.post("/settings/cisco", {"do": "remove"})
@@ -84,7 +85,9 @@ def device(person: Client, name: str) -> str:
     return text_of(person.get(f"/devices/{number}/"))
 
 
-def test_what_cisco_says_is_shown_with_source_and_date(admin: Client, world: models.Source, cisco: CiscoOpenVuln) -> None:
+def test_what_cisco_says_is_shown_with_source_and_date(
+    admin: Client, world: models.Source, cisco: CiscoOpenVuln
+) -> None:
     assert "Cisco is not asked: there is no access" in device(admin, "switch")
     admin.post("/settings/cisco", entered(cisco))
     assert "Cisco was not asked yet" in device(admin, "switch")

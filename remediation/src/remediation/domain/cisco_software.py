@@ -44,7 +44,7 @@ _VERSIONS: Mapping[str, str] = {
     "asa": rf"\d{{1,2}}\.\d{{1,2}}\(\d{{1,3}}\)\d{{0,3}}|{_DOTTED}",
     "ftd": _DOTTED,
     "fmc": _DOTTED,
-    "fxos": rf"\d\.\d{{1,2}}\(\d{{1,3}}\.\d{{1,4}}\)|\d\.\d{{1,2}}(?:\.\d{{1,4}}){{2}}",
+    "fxos": r"\d\.\d{1,2}\(\d{1,3}\.\d{1,4}\)|\d\.\d{1,2}(?:\.\d{1,4}){2}",
 }
 _WHOLE = {name: re.compile(rf"(?<![\w.(-])(?:{pattern})(?![\w(-]|\.\w)") for name, pattern in _VERSIONS.items()}
 # Of these, Cisco writes 9.16.4.19 where the device itself says 9.16(4)19 (seen).

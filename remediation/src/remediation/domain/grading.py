@@ -1,4 +1,4 @@
-"""A severity by a formula that an administrator sees: Tenable's VPR, else CVSS, raised by what is known beside it. Pure.
+"""A severity by a formula that people see: Tenable's VPR, else CVSS, raised by what is known beside it. Pure.
 
 ``store.grading`` has the same formula in SQL, and a test holds the two together. A scanner's own severity stays.
 """

@@ -35,7 +35,8 @@ class World:
     that a ticket of another project of the same connection has, with that ticket's name. ``generations`` are the
     highest that were ever used for a key, also by tickets that follow another key now. ``released`` names the tickets
     (key and generation) that an approver lets end though their findings were only withdrawn. ``skew`` is how far a scan
-    has to begin after a person's word. ``made`` is when the project was made. ``slug`` and ``link`` are for texts. ``formula``: by which severities are graded, None where they are not.
+    has to begin after a person's word. ``made`` is when the project was made. ``slug`` and ``link`` are for texts.
+    ``formula``: by which severities are graded, None where they are not.
 
     ``detached`` are findings of whose ticket a person wants nothing more to be heard, in any project, with who said so;
     ``forgotten`` the keys of such tickets of this project.

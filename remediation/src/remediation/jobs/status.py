@@ -55,7 +55,8 @@ def feeds() -> list[dict[str, Any]]:
     """The feeds about CVEs, JSON-able: of Cisco's advisories only where there is an access to them.
 
     Of each: its name (``feed``), ``title`` and ``address`` ("": it is off), when it was last ``read``, of which date
-    (``of``) and ``release``, how many ``cves`` (of Cisco's: advisories) it told of, and why the last try failed (``wrong``, "": it did not).
+    (``of``) and ``release``, how many ``cves`` (of Cisco's: advisories) it told of, and why the last try failed
+    (``wrong``, "": it did not).
     """
     known = models.Feed.objects.in_bulk()
     wanted = [(kind.name, kind.title, settings.FEEDS[kind.name]) for kind in KINDS]

@@ -66,7 +66,9 @@ def due(keys: Sequence[str], now: datetime) -> list[str]:
 
 
 @transaction.atomic
-def keep_answer(about: str, advisories: Sequence[models.Advisory], fixed: Mapping[str, list[str]], now: datetime) -> None:
+def keep_answer(
+    about: str, advisories: Sequence[models.Advisory], fixed: Mapping[str, list[str]], now: datetime
+) -> None:
     """Keep what was answered: advisories, or none, and of a release the first ones without each."""
     keep_advisories(advisories)
     answer = {"advisories": sorted(one.advisory for one in advisories), "fixed": dict(fixed)}

@@ -43,7 +43,8 @@ class AccessForm(forms.Form):
 def cisco(request: HttpRequest) -> HttpResponse:
     """``do``: save, test or remove."""
     row = models.Cisco.objects.order_by("pk").first()
-    version = number_in(request.POST.get("version"), 9) or (row.version if row else 0)
+    # What the person has seen: 0 where there was none.
+    version = number_in(request.POST["version"], 9) if "version" in request.POST else row.version if row else 0
     if request.method == "POST" and request.POST.get("do") == "remove":
         forget_access(str(request.user))
         messages.success(request, "The access is taken away. What Cisco has told stays, and is not read anew.")
