@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from ipaddress import ip_network
 
 import pytest
@@ -12,9 +13,11 @@ from django.test import Client
 from django.utils import timezone as clock
 
 from halo_emulator import HaloEmulator
+from remediation.domain.planning import World
 from remediation.jobs.tasks import run_project, tie_ticket
 from remediation.store import models
 from remediation.store.intake import take_in
+from remediation.tickets import run
 from tests.jobs.conftest import connected, waiting_jobs
 
 from ..store.scans import scan
@@ -303,6 +306,27 @@ def test_a_ticket_that_goes_before_it_is_tied_leaves_the_findings_to_be_asked_fo
     analyst.post("/tickets/new", form_of(analyst, "high-2"))
     assert ticket_of(halo)["summary"] == "high-2 on db.example (high)"
     assert "there is a ticket." in text_of(analyst.get(asked.headers["Location"]))
+
+
+def test_a_ticket_that_is_chosen_in_the_middle_of_a_run_is_not_made_as_well(
+    analyst: Client, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, before = theirs(halo), len(halo.tickets)
+    given = {**form_of(analyst, "high-2"), "existing": str(number)}
+    real = run.world_of
+
+    def just_before(project: models.Project, today: date) -> World:
+        # As if the rows of tickets had been read before the click, and the findings after it.
+        return replace(real(project, today), tickets=[])
+
+    analyst.post("/tickets/new", given)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "world_of", just_before)
+        patched.setattr("remediation.tickets.world.generations_of", lambda rows: {})
+        run_all()
+    assert len(halo.tickets) == before
+    waits = models.Step.objects.get(kind="create")
+    assert waits.state == "waiting" and f"ticket {number} of HaloITSM is to stand for it" in waits.result["said"]
 
 
 def test_halo_that_is_away_takes_no_choice(analyst: Client, halo: HaloEmulator) -> None:

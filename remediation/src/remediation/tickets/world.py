@@ -22,7 +22,7 @@ from ..domain.undo import Shown
 from ..domain.wording import Wording
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
-from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, TYING
+from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, chosen_instead
 from .keeping import RESCAN, TIED
 from .references import parts_of
 from .retyped import RETYPED
@@ -107,18 +107,12 @@ def ticket_of(row: models.Ticket) -> Ticket:
         paused=note.get(PAUSED, ""),
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
-        tying=_tying(note),
+        tying=chosen_instead(row),
         rescan=note.get(RESCAN, ""),
         retyped=note.get(RETYPED, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
-
-
-def _tying(note: dict[str, Any]) -> str:
-    """In words, what ticket of Halo's a person has chosen, which is not looked up yet."""
-    wanted = note.get(TYING)
-    return f"ticket {wanted['to']} of HaloITSM is to stand for it, as {wanted['by']} wants it" if wanted else ""
 
 
 def shown_of(project: models.Project) -> dict[str, Shown]:
