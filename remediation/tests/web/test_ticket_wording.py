@@ -246,7 +246,8 @@ def test_an_existing_ticket_is_told_by_a_comment_and_no_other_one_is_made(
     assert waiting_jobs() == [f"tie-{row.pk}"]
     assert f"ticket {number} is looked up in HaloITSM" in text_of(analyst.get(asked.headers["Location"]))
     # A second click, and a run before the ticket is tied, make nothing.
-    analyst.post("/tickets/new", given)
+    assert "before you" not in text_of(analyst.post("/tickets/new", given, follow=True))
+    assert "before you" in text_of(analyst.post("/tickets/new", {**given, "existing": "1"}, follow=True))
     run_all()
     assert len(halo.tickets) == before and not models.TicketWording.objects.exists()
     plan = models.Plan.objects.latest("pk")
@@ -364,6 +365,21 @@ def test_what_was_typed_is_not_lost_where_a_run_ends_in_the_middle(
     assert not children(halo) and models.TicketWording.objects.count() == 1
     models.Journal.objects.update(at=clock.now() - timedelta(hours=1))
     assert ticket_of(halo)["summary"] == "typed"
+
+
+def test_what_is_typed_for_a_new_ticket_goes_nowhere_else(
+    analyst: Client, source: models.Source, halo: HaloEmulator
+) -> None:
+    late = {**form_of(analyst, "high-2"), "summary": "typed", "existing": str(theirs(halo))}
+    analyst.post("/tickets/new", form_of(analyst, "high-2"))
+    made = ticket_of(halo)
+    take_in(source, scan({**FOUND, "app": ["high-2"]}, DAY + timedelta(days=1)))
+    page = analyst.post("/tickets/new", late)
+    assert "A ticket of it has come up since this was shown" in text_of(page)
+    run_all()
+    assert models.Ticket.objects.get().assets == ["db"] and made["id"] == models.Ticket.objects.get().halo_id
+    # Shown as it is now, what is left joins that ticket.
+    assert f"Ticket {made['id']} stands for it already." in text_of(page)
 
 
 def test_a_viewer_may_not(as_role: Callable[[str], Client], analyst: Client) -> None:

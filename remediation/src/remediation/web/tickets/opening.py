@@ -20,9 +20,9 @@ from ...jobs.telling import at_a_page
 from ...store import models
 from ...store.remedies import called
 from ...store.ticket_templates import all_templates
-from ...tickets.attention import NotPossible
+from ...tickets.attention import TYING, NotPossible
 from ...tickets.chosen import require_there, to_be_tied
-from ...tickets.single import Offer, Subject, offer, on_its_way, pick, priorities
+from ...tickets.single import Offer, Subject, offer, on_its_way, pick, priorities, standing
 from ..numbers import number_in
 from ..projects.steps import looks
 from ..roles import ANALYST, needs
@@ -125,8 +125,13 @@ class _Page:
                 return ""
             wording = self._typed(connection, self.form, wording)
             existing = int(self.form.cleaned_data["existing"])
-        elif "summary" in self._given and any(one.asked or one.waits for one in self.offers):
-            self.is_late = self._differs(connection)
+        elif "summary" in self._given and len(self.offers) == 1:
+            if self.offers[0].body is not None:
+                self.trouble = (
+                    "A ticket of it has come up since this was shown to you. Nothing was asked for: look again."
+                )
+                return ""
+            self.is_late = bool(self.offers[0].asked) and self._differs(connection)
         try:
             if existing:
                 require_there(connection, existing)
@@ -151,8 +156,12 @@ class _Page:
 
     def _differs(self, connection: models.Connection) -> bool:
         """Whether the ticket that is on its way is not to say what was sent here."""
-        text = self.offers[0].text or {}
-        waits = on_its_way(self._subjects[0], connection)
+        text, subject = self.offers[0].text or {}, self._subjects[0]
+        if chosen := self._given.get("existing", "").strip().removeprefix("#"):
+            project = standing(subject, connection)
+            row = to_be_tied(project, subject.key) if project else None
+            return row is None or str(row.note[TYING]["to"]) != chosen
+        waits = on_its_way(subject, connection)
         for name in ("summary", "details"):
             sent = unified(self._given.get(name, ""))
             if sent != unified(str(waits.typed.get(name, text.get(name))) if waits else ""):
