@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from ipaddress import ip_network
 
 import pytest
@@ -12,9 +13,11 @@ from django.test import Client
 from django.utils import timezone as clock
 
 from halo_emulator import HaloEmulator
+from remediation.domain.planning import World
 from remediation.jobs.tasks import run_project, tie_ticket
 from remediation.store import models
 from remediation.store.intake import take_in
+from remediation.tickets import run
 from tests.jobs.conftest import connected, waiting_jobs
 
 from ..store.scans import scan
@@ -243,7 +246,8 @@ def test_an_existing_ticket_is_told_by_a_comment_and_no_other_one_is_made(
     assert waiting_jobs() == [f"tie-{row.pk}"]
     assert f"ticket {number} is looked up in HaloITSM" in text_of(analyst.get(asked.headers["Location"]))
     # A second click, and a run before the ticket is tied, make nothing.
-    analyst.post("/tickets/new", given)
+    assert "before you" not in text_of(analyst.post("/tickets/new", given, follow=True))
+    assert "before you" in text_of(analyst.post("/tickets/new", {**given, "existing": "1"}, follow=True))
     run_all()
     assert len(halo.tickets) == before and not models.TicketWording.objects.exists()
     plan = models.Plan.objects.latest("pk")
@@ -305,6 +309,27 @@ def test_a_ticket_that_goes_before_it_is_tied_leaves_the_findings_to_be_asked_fo
     assert "there is a ticket." in text_of(analyst.get(asked.headers["Location"]))
 
 
+def test_a_ticket_that_is_chosen_in_the_middle_of_a_run_is_not_made_as_well(
+    analyst: Client, halo: HaloEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, before = theirs(halo), len(halo.tickets)
+    given = {**form_of(analyst, "high-2"), "existing": str(number)}
+    real = run.world_of
+
+    def just_before(project: models.Project, today: date) -> World:
+        # As if the rows of tickets had been read before the click, and the findings after it.
+        return replace(real(project, today), tickets=[])
+
+    analyst.post("/tickets/new", given)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "world_of", just_before)
+        patched.setattr("remediation.tickets.world.generations_of", lambda rows: {})
+        run_all()
+    assert len(halo.tickets) == before
+    waits = models.Step.objects.get(kind="create")
+    assert waits.state == "waiting" and f"ticket {number} of HaloITSM is to stand for it" in waits.result["said"]
+
+
 def test_halo_that_is_away_takes_no_choice(analyst: Client, halo: HaloEmulator) -> None:
     given = form_of(analyst, "high-2")
     halo.stop()
@@ -340,6 +365,21 @@ def test_what_was_typed_is_not_lost_where_a_run_ends_in_the_middle(
     assert not children(halo) and models.TicketWording.objects.count() == 1
     models.Journal.objects.update(at=clock.now() - timedelta(hours=1))
     assert ticket_of(halo)["summary"] == "typed"
+
+
+def test_what_is_typed_for_a_new_ticket_goes_nowhere_else(
+    analyst: Client, source: models.Source, halo: HaloEmulator
+) -> None:
+    late = {**form_of(analyst, "high-2"), "summary": "typed", "existing": str(theirs(halo))}
+    analyst.post("/tickets/new", form_of(analyst, "high-2"))
+    made = ticket_of(halo)
+    take_in(source, scan({**FOUND, "app": ["high-2"]}, DAY + timedelta(days=1)))
+    page = analyst.post("/tickets/new", late)
+    assert "A ticket of it has come up since this was shown" in text_of(page)
+    run_all()
+    assert models.Ticket.objects.get().assets == ["db"] and made["id"] == models.Ticket.objects.get().halo_id
+    # Shown as it is now, what is left joins that ticket.
+    assert f"Ticket {made['id']} stands for it already." in text_of(page)
 
 
 def test_a_viewer_may_not(as_role: Callable[[str], Client], analyst: Client) -> None:

@@ -29,8 +29,8 @@ CHILD_DETAILS = (
 NEWS = frozenset({"NEWS"})
 COMMENT = "$NEWS"
 
-# Names in square brackets, as in [hostname], with the variables that they stand for. In capitals they are the same. Each
-# variable has its own name in small letters as well: ``named``.
+# Names in square brackets, as in [hostname], with the variables that they stand for. In capitals they are the same.
+# Each variable has its own name in small letters as well: ``named``.
 ALIASES: Mapping[str, str] = {
     "host": "ASSET_NAME_LIST",
     "hostname": "ASSET_NAME_LIST",

@@ -19,7 +19,7 @@ from ..domain.ticket import gone
 from ..store import models
 from ..store.json_keys import change_keys
 from .asking import HaloAway, asked, in_words, is_away
-from .attention import left_alone_by
+from .attention import chosen_instead, left_alone_by
 from .cut_off import PLAYBOOK, CutOff, open_write
 from .instance import Instance, NotInHalo, Shown
 from .journal import Journal
@@ -302,7 +302,7 @@ class Applier:
     def _obstacle(self, step: Step, ticket: models.Ticket) -> str:
         """Why a step cannot be begun yet, "" where it can."""
         # A person may have said so since the plan was made.
-        if left_alone := left_alone_by(ticket):
+        if left_alone := left_alone_by(ticket) or chosen_instead(ticket):
             return left_alone
         if step.kind in CREATES and self._unsearched:
             return self._unsearched

@@ -42,6 +42,12 @@ def left_alone_by(row: models.Ticket) -> str:
     return left_alone(row.note.get(PAUSED, ""), row.note.get(DETACHED, ""))
 
 
+def chosen_instead(row: models.Ticket) -> str:
+    """Why no ticket is made for a row that there is none of yet: a person has chosen one. "" where nobody has."""
+    wanted = row.note.get(TYING) if row.halo_id is None else None
+    return f"ticket {wanted['to']} of HaloITSM is to stand for it, as {wanted['by']} wants it" if wanted else ""
+
+
 @transaction.atomic
 def pause(row: models.Ticket, by: str) -> None:
     """Plan and write nothing for a ticket until somebody lets it go on. Raises NotPossible."""

@@ -23,7 +23,7 @@ from ..domain.wording import Wording
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.grading import formula
-from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, TYING
+from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, chosen_instead
 from .keeping import JOINED, RESCAN, TIED
 from .references import parts_of
 from .retyped import RETYPED
@@ -110,18 +110,12 @@ def ticket_of(row: models.Ticket) -> Ticket:
         detached=note.get(DETACHED, ""),
         tied=note.get(TIED, ""),
         joined=note.get(JOINED) or {},
-        tying=_tying(note),
+        tying=chosen_instead(row),
         rescan=note.get(RESCAN, ""),
         retyped=note.get(RETYPED, ""),
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
-
-
-def _tying(note: dict[str, Any]) -> str:
-    """In words, what ticket of Halo's a person has chosen, which is not looked up yet."""
-    wanted = note.get(TYING)
-    return f"ticket {wanted['to']} of HaloITSM is to stand for it, as {wanted['by']} wants it" if wanted else ""
 
 
 def shown_of(project: models.Project) -> dict[str, Shown]:

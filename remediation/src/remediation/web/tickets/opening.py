@@ -20,9 +20,9 @@ from ...jobs.telling import at_a_page
 from ...store import models
 from ...store.remedies import called
 from ...store.ticket_templates import all_templates
-from ...tickets.attention import NotPossible
+from ...tickets.attention import TYING, NotPossible
 from ...tickets.chosen import require_there, to_be_tied
-from ...tickets.single import Offer, Subject, offer, on_its_way, pick, priorities
+from ...tickets.single import Offer, Subject, offer, on_its_way, pick, priorities, standing
 from ..numbers import number_in
 from ..projects.steps import looks
 from ..roles import ANALYST, needs
@@ -48,7 +48,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     connection = connection or (connections[0] if len(connections) == 1 else None)
     page = _Page(given, subjects, connection, timezone.localdate(), str(request.user))
     if request.method == "POST" and connection and subjects:
-        if address := page.ask():
+        if address := page.ask(connection):
             if page.is_late:
                 messages.warning(request, "Somebody has asked for it before you: what you have typed is not used.")
             return redirect(address)
@@ -85,7 +85,7 @@ class _Page:
         today: date,
         by: str,
     ) -> None:
-        self._given, self._subjects, self._connection, self._today, self._by = given, subjects, connection, today, by
+        self._given, self._subjects, self._today, self._by = given, subjects, today, by
         self.templates = all_templates()
         self.errors, self.trouble, self.is_late = 0, "", False
         self.word = given.get("template", "")
@@ -93,28 +93,26 @@ class _Page:
         self.offers: list[Offer] = []
         self.form: TicketForm | None = None
         if connection and not self._is_known:
-            self.word = usual_of(self._offered(Wording()))
+            self.word = usual_of(self._offered(connection, Wording()))
         self.wording = wording_of(self.word, self.templates, by)
         if connection:
             self._fill(connection)
 
     def _fill(self, connection: models.Connection) -> None:
-        self.offers = self._offered(self.wording)
+        self.offers = self._offered(connection, self.wording)
         if len(self._subjects) == 1 and self.offers[0].is_new:
             names = priorities(self._subjects[0], connection)
             data = self._given if "summary" in self._given else None
             self.form = TicketForm(data, self.offers[0], names, self._today)
 
-    def _offered(self, wording: Wording) -> list[Offer]:
-        assert self._connection
-        return [offer(one, self._connection, self._today, wording) for one in self._subjects[:SHOWN]]
+    def _offered(self, connection: models.Connection, wording: Wording) -> list[Offer]:
+        return [offer(one, connection, self._today, wording) for one in self._subjects[:SHOWN]]
 
-    def ask(self) -> str:
+    def ask(self, connection: models.Connection) -> str:
         """Ask for what is shown. The address of the page that tells what becomes of it, "" where nothing is asked for.
 
         Who sends no template, as a program does, gets what projects say.
         """
-        assert self._connection
         if self._given.get("template") and not self._is_known:
             self.trouble = (
                 "The template was removed meanwhile. Nothing was asked for: look at what the ticket says now."
@@ -126,16 +124,19 @@ class _Page:
             if not self.form.is_valid():
                 self.errors = 400
                 return ""
-            wording = self._typed(self.form, wording)
+            wording = self._typed(connection, self.form, wording)
             existing = int(self.form.cleaned_data["existing"])
-        elif "summary" in self._given and any(one.asked or one.waits for one in self.offers):
-            self.is_late = self._differs()
+        elif "summary" in self._given and len(self.offers) == 1:
+            if self.offers[0].body is not None:
+                self.trouble = (
+                    "A ticket of it has come up since this was shown to you. Nothing was asked for: look again."
+                )
+                return ""
+            self.is_late = bool(self.offers[0].asked) and self._differs(connection)
         try:
             if existing:
-                require_there(self._connection, existing)
-            projects = ask_for(
-                self._subjects, self._connection, self._today, self._by, wording=wording, existing=existing
-            )
+                require_there(connection, existing)
+            projects = ask_for(self._subjects, connection, self._today, self._by, wording=wording, existing=existing)
         except NotPossible as error:
             self._refused(str(error), 400)
             return ""
@@ -147,17 +148,21 @@ class _Page:
         by = {(one.source_id or 0, str(one.settings["granularity"])): one for one in projects}
         return address_of(by, list(self._subjects)) if projects else ""
 
-    def _typed(self, form: TicketForm, wording: Wording) -> Wording:
-        """A wording with what was changed of what was filled in, also where a date in the text follows the one typed."""
+    def _typed(self, connection: models.Connection, form: TicketForm, wording: Wording) -> Wording:
+        """A wording with what was changed of what was filled in. A text that was not follows a date that was."""
         facts = replace(wording, typed=form.facts())
-        now = self._offered(facts)[0].body or {} if facts.typed else {}
+        now = self._offered(connection, facts)[0].body or {} if facts.typed else {}
         filled = [body for body in (self.offers[0].body, now) if body]
         return replace(facts, typed={**facts.typed, **form.texts(*filled)})
 
-    def _differs(self) -> bool:
+    def _differs(self, connection: models.Connection) -> bool:
         """Whether the ticket that is on its way is not to say what was sent here."""
-        text = self.offers[0].text or {}
-        waits = on_its_way(self._subjects[0], self._connection) if self._connection else None
+        text, subject = self.offers[0].text or {}, self._subjects[0]
+        if chosen := self._given.get("existing", "").strip().removeprefix("#"):
+            project = standing(subject, connection)
+            row = to_be_tied(project, subject.key) if project else None
+            return row is None or str(row.note[TYING]["to"]) != chosen
+        waits = on_its_way(subject, connection)
         for name in ("summary", "details"):
             sent = unified(self._given.get(name, ""))
             if sent != unified(str(waits.typed.get(name, text.get(name))) if waits else ""):

@@ -53,8 +53,8 @@ class TicketForm(forms.Form):
         super().__init__(data, initial=initial)
         self._today = today
         known = list(dict.fromkeys([initial["priority"], *names]))
-        choices = [(name, name) for name in known if name]
-        self.fields["priority"].choices = [*choices, ("", "HaloITSM's own choice")]  # type: ignore[attr-defined]
+        there = [(name, name) for name in known if name]
+        self.fields["priority"].choices = [*there, ("", "HaloITSM's own choice")]  # type: ignore[attr-defined]
 
     def clean_summary(self) -> str:
         """On one line, as a summary is."""
