@@ -12,7 +12,7 @@ from django.db import connection
 from remediation.enrichment.epss import ROWS as EPSS
 from remediation.enrichment.kev import ROWS as KEV
 from remediation.store import bulk, models
-from remediation.store.cves import tell_all_vulnerabilities, write_cves
+from remediation.store.cves import tell_all_vulnerabilities, tell_vulnerabilities, write_cves
 from remediation.store.intake import take_in
 
 from .scans import scan
@@ -118,6 +118,20 @@ def test_what_comes_after_the_feeds_were_read_is_told_at_once(store: str) -> Non
     snapshot.findings.replace_column(snapshot.findings.get_column_index("cves"), pl.Series("cves", [["CVE-2026-1111"]]))
     take_in(row, snapshot)
     assert told("critical-1") == (True, DUE, True, 0.9, None)
+
+
+def test_a_new_vulnerability_is_written_once_with_what_the_feeds_tell(store: str) -> None:
+    kev(("CVE-2026-1111", ADDED, DUE, False), ("CVE-2026-2222", ADDED, DUE + timedelta(days=1), True))
+    epss(("CVE-2026-1111", 0.1, 0.5), ("CVE-2026-3333", 0.7, 0.9))
+    row = models.Source.objects.create(name="console", kind="insightvm")
+    snapshot = scan({"web": ["critical-1", "critical-2", "low-8", "low-9"]}, READ)
+    cves = pl.Series("cves", [["CVE-2026-2222", " cve-2026-1111 "], ["CVE-2026-3333"], ["CVE-2026-4444"], None])
+    snapshot.findings.replace_column(snapshot.findings.get_column_index("cves"), cves)
+    bulk.write_vulnerabilities(row.pk, snapshot)
+    found = [told(name)[:4] for name in ("critical-1", "critical-2", "low-8", "low-9")]
+    assert found == [(True, DUE, True, 0.1), (False, None, False, 0.7), *[(False, None, False, None)] * 2]
+    assert tell_vulnerabilities(row.pk) == 0, "the feeds' part of a row is not written a second time"
+    assert bulk.write_vulnerabilities(row.pk, snapshot) == 0
 
 
 def test_frames_have_what_the_feeds_tell_where_the_source_tells_none(source: models.Source) -> None:

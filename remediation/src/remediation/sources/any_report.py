@@ -156,12 +156,14 @@ def _chosen(header: list[str], form: Format, mapping: Mapping[str, str]) -> dict
 
 def _without_headers(rows: pl.DataFrame, chosen: Mapping[str, list[str]]) -> tuple[pl.DataFrame, int]:
     """The rows without those that repeat the header, as in files that were put together; and how many those are."""
-    names = sorted({name for columns in chosen.values() for name in columns})
-    # A name that stands there twice has a number behind it.
-    repeats = pl.all_horizontal(
-        pl.Series(rows[name].str.strip_chars().is_in([name, re.sub(r" \(\d+\)$", "", name)])) for name in names
-    )
-    body = rows.filter(~repeats.fill_null(False)) if rows.height else rows
+    repeats = pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
+    for name in sorted({name for columns in chosen.values() for name in columns}):
+        # A name that stands there twice has a number behind it.
+        repeats &= rows[name].str.strip_chars().is_in([name, re.sub(r" \(\d+\)$", "", name)]).fill_null(False)
+        # In most files, the first columns show that no row repeats it.
+        if not repeats.any():
+            return rows, 0
+    body = rows.filter(~repeats)
     return body, rows.height - body.height
 
 

@@ -19,7 +19,7 @@ from ..domain.observe import SCANNED
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
 from . import copy, models
 from .copy import lock
-from .cves import EPSS
+from .cves import EPSS, worst_of
 from .packing import content_hash, pack, unpack
 
 __all__ = [
@@ -234,12 +234,17 @@ def read_vulnerabilities(source_id: int) -> pl.DataFrame:
     return copy.select(query, [source_id], ENRICHED_ROWS)
 
 
+@transaction.atomic
 def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFrame | None = None) -> int:
-    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them. What is not told (null) stays.
+    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them and what the feeds tell of their
+    CVEs. What is not told (null) stays. Returns how many changed.
 
-    Returns how many changed.
+    What the feeds no longer tell, and of CVEs that the snapshot does not, is left to ``tell_vulnerabilities``.
     """
     rows = vulnerability_rows(snapshot.findings).join(snapshot.descriptions, on="vulnerability", how="left")
+    worst = worst_of(rows.select("vulnerability", "cves"))
+    if not worst.is_empty():
+        rows = rows.join(worst, on="vulnerability", how="left")
     if counted is not None:
         rows = rows.join(counted, on="vulnerability", how="left").with_columns(pl.col("alive").fill_null(0))
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])

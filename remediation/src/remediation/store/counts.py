@@ -56,6 +56,7 @@ _NO_REMEDIES = """
 DELETE FROM store_remedy
 WHERE source_id = %(source)s AND NOT EXISTS (SELECT FROM counted_finding WHERE counted_finding.remedy = store_remedy.remedy)
 """
+# Devices are counted and owners named apart: count(DISTINCT) over both would sort all findings by text.
 _REMEDIES = """
 WITH counted AS (
     SELECT remedy, vulnerability, count(*) AS found FROM counted_finding GROUP BY remedy, vulnerability
@@ -68,17 +69,24 @@ WITH counted AS (
            coalesce(sum(found) FILTER (WHERE rank = 0), 0) AS none,
            array_agg(vulnerability::text ORDER BY vulnerability) AS vulnerabilities
     FROM counted JOIN store_vulnerability USING (vulnerability) WHERE source_id = %(source)s GROUP BY remedy
+), pairs AS MATERIALIZED (
+    SELECT remedy, owner_tags FROM (SELECT DISTINCT remedy, asset FROM counted_finding) AS once
+    JOIN store_asset USING (asset) WHERE source_id = %(source)s
 ), wheres AS (
-    SELECT remedy, count(DISTINCT asset) AS assets,
-           coalesce(array_agg(DISTINCT owner ORDER BY owner) FILTER (WHERE owner IS NOT NULL), '{}') AS owners
-    FROM (SELECT DISTINCT remedy, asset FROM counted_finding) AS pairs
-    JOIN store_asset USING (asset) LEFT JOIN unnest(owner_tags) AS owner ON true
-    WHERE source_id = %(source)s GROUP BY remedy
+    SELECT remedy, count(*) AS assets FROM pairs GROUP BY remedy
+), owned AS (
+    SELECT remedy, array_agg(owner ORDER BY owner) AS owners
+    FROM (
+        SELECT DISTINCT remedy, owner FROM pairs CROSS JOIN unnest(owner_tags) AS owner
+        WHERE owner_tags <> '{}' AND owner IS NOT NULL
+    ) AS named
+    GROUP BY remedy
 )
 INSERT INTO store_remedy AS old
     (source_id, remedy, findings, assets, risk, critical, high, medium, low, none, vulnerabilities, owners)
-SELECT %(source)s, remedy, findings, assets, risk, critical, high, medium, low, none, vulnerabilities, owners
-FROM worth JOIN wheres USING (remedy)
+SELECT %(source)s, remedy, findings, assets, risk, critical, high, medium, low, none, vulnerabilities,
+       coalesce(owners, '{}')
+FROM worth JOIN wheres USING (remedy) LEFT JOIN owned USING (remedy)
 ON CONFLICT (source_id, remedy) DO UPDATE SET
     findings = excluded.findings, assets = excluded.assets, risk = excluded.risk, critical = excluded.critical,
     high = excluded.high, medium = excluded.medium, low = excluded.low, none = excluded.none,

@@ -6,6 +6,7 @@ Only what has changed is written. What a scanner has said is in other columns, w
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 from django.db import connection, transaction
@@ -16,6 +17,7 @@ from .grading import grade_vulnerabilities
 
 # Of a vulnerability. The source's own counts before FIRST's.
 EPSS = "coalesce(epss, feed_epss)"
+_FACTS: dict[str, Any] = {"cve": pl.String, "kev_due": pl.Date, "kev_ransomware": pl.Boolean, "epss": pl.Float64}
 _UPDATE = """
 UPDATE store_cve AS old SET ({columns}, {of}, read) = ROW({new}, %(day)s, %(read)s)
 FROM {incoming} AS new WHERE old.cve = new.cve AND ROW({new}) IS DISTINCT FROM ROW({old})
@@ -74,6 +76,37 @@ def write_cves(feed: str, facts: pl.DataFrame, day: date, read: datetime) -> int
             # Without figures, the join of vulnerabilities with it would be planned for another size.
             cursor.execute("ANALYZE store_cve")
     return changed
+
+
+def worst_of(vulnerabilities: pl.DataFrame) -> pl.DataFrame:
+    """What ``tell_vulnerabilities`` would put beside each, out of its ``cves``, so that a new one is written once.
+
+    Columns: vulnerability, kev, kev_due, kev_ransomware and feed_epss. Those of which the feeds tell nothing are left
+    out. To be used in a transaction.
+    """
+    cve = pl.col("cves").str.strip_chars(" ").str.to_uppercase()
+    named = vulnerabilities.explode("cves").select("vulnerability", cve=cve).drop_nulls()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM store_cve)")
+        if not cursor.fetchone()[0]:
+            return _worst(named, pl.DataFrame(schema=_FACTS))
+        with copy.Incoming(cursor, "store_cve", named.select("cve").unique("cve").sort("cve")) as incoming:
+            query = f"SELECT store_cve.* FROM store_cve JOIN {incoming} USING (cve)"  # nosec B608: a name of our own
+            return _worst(named, copy.select(query, (), _FACTS))
+
+
+def _worst(named: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """The worst of the ``facts`` about the CVEs that each vulnerability is ``named`` with."""
+    return (
+        named.join(facts, on="cve")
+        .group_by("vulnerability")
+        .agg(
+            pl.col("kev_due").is_not_null().any().alias("kev"),
+            pl.col("kev_due").min(),
+            pl.col("kev_ransomware").fill_null(False).any(),
+            pl.col("epss").max().alias("feed_epss"),
+        )
+    )
 
 
 def tell_vulnerabilities(source_id: int) -> int:
