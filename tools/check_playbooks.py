@@ -1,8 +1,8 @@
 """Looks at playbooks of examples with Ansible's own tools, in the environment of requirements/ansible.txt.
 
 Usage: python -m tools.check_playbooks FOLDER, which holds a folder for each example (stand_ins.playbooks).
-ansible-lint by its strictest profile, ansible-playbook --syntax-check, and a run of the hostile example, which shows its
-texts and reaches no host: no template in them is filled in.
+ansible-lint by its strictest profile, ansible-playbook --syntax-check, and a run of the hostile example, which shows
+its texts and reaches no host: no template in them is filled in.
 """
 
 from __future__ import annotations
