@@ -52,7 +52,6 @@ _TAGS = {
     *("host-ip", "mac-address", "operating-system"),
     *("HOST_START", "HOST_START_TIMESTAMP", "HOST_END", "HOST_END_TIMESTAMP"),
 }
-_ITEM, _REPORT_HOST = "ReportItem", "ReportHost"
 # The number of a host in the file.
 _HOST = "host"
 
@@ -70,8 +69,6 @@ def read_nessus(path: Path, tell: Tell = unheard) -> pl.DataFrame:
 
 class _Nessus:
     """Hosts are joined to their items at the end, because nothing promises that their properties come first."""
-
-    names = frozenset((_ITEM, _REPORT_HOST, _TAG, _CVE, _RISK, _DESCRIPTION, *_TEXTS))
 
     def __init__(self) -> None:
         numbers = {LINE: pl.Int64, _HOST: pl.Int64}
@@ -92,12 +89,12 @@ class _Nessus:
 
     def started(self, name: str, attributes: dict[str, str], line: int) -> bool:
         if self._item is not None:
-            if name in (_ITEM, _REPORT_HOST):
+            if name in ("ReportItem", "ReportHost"):
                 raise misplaced(name, line)
             if name == _DESCRIPTION:
                 return self._item["vulnerability"] not in self._described
-            return name != _TAG
-        if name == _ITEM:
+            return name in _TEXTS or name in (_CVE, _RISK)
+        if name == "ReportItem":
             if self._host is None:
                 raise misplaced(name, line)
             self._item = {column: attributes.get(one) for one, column in _ATTRIBUTES.items()}
@@ -105,7 +102,7 @@ class _Nessus:
             self._item["severity"] = SEVERITIES.get(severity or "", severity)
             self._item |= {LINE: line, _HOST: self._hosts.count}
             self._cves = Values()
-        elif name == _REPORT_HOST:
+        elif name == "ReportHost":
             if self._host is not None:
                 raise misplaced(name, line)
             self._host, self._line, self._before = {"name": attributes.get("name", "")}, line, self.rows.count
@@ -122,7 +119,7 @@ class _Nessus:
             self._end_within(self._item, name, text or "")
         elif name == _TAG and self._host is not None and text is not None:
             self._host[self._tag] = text.strip()
-        elif name == _REPORT_HOST and self._host is not None:
+        elif name == "ReportHost" and self._host is not None:
             self._end_host(self._host)
             self._host = None
 
@@ -132,7 +129,7 @@ class _Nessus:
         return scanner_rows(self.rows.frame().join(hosts, on=_HOST, how="left", maintain_order="left"))
 
     def _end_within(self, item: dict[str, Any], name: str, text: str) -> None:
-        if name == _ITEM:
+        if name == "ReportItem":
             self.rows.add({**item, "cves": self._cves.text()})
             self._item = None
         elif name == _CVE:

@@ -55,13 +55,6 @@ def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
 class _Nexpose:
     """Nodes, definitions and scans are joined to the tests at the end, because the definitions stand there."""
 
-    names = frozenset(
-        (
-            *("scan", "node", "test", "endpoint", "names", "name", "os"),
-            *("vulnerability", "solution", "description", "reference", "exploit"),
-        )
-    )
-
     def __init__(self) -> None:
         numbers = {_NODE: pl.Int64}
         told = ("vulnerability", "scan", "first_found", "accepted", "port", "protocol", "state")

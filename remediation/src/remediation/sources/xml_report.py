@@ -27,8 +27,8 @@ ROOTS = {"NessusClientData_v2": "nessus", "NexposeReport": "nexpose-xml"}
 # Those of which Expat, or Python for it, knows what each byte is. Python raises errors of its own for all others.
 ENCODINGS = ("UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII", "ISO-8859-1", "WINDOWS-1252")
 UNCHANGED = "Give the report as the scanner wrote it."
-# Rows that are turned into a frame at once: bounds the memory, and few enough to be in the processor's cache still.
-_SLICE = 2_000
+# Rows that are turned into a frame at once: bounds the memory.
+_SLICE = 20_000
 _UTF8, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -38,15 +38,16 @@ class Rows:
     def __init__(self, *columns: str, kinds: Mapping[str, Any] | None = None) -> None:
         self._schema = {**dict.fromkeys(columns, pl.String), **(kinds or {})}
         self._frames: list[pl.DataFrame] = []
-        self._rows: list[Mapping[str, Any]] = []
-        self.count = 0
+        self._columns: dict[str, list[Any]] = {}
+        self.count = self._kept = 0
         self._cut()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add a row, which nobody changes after that; a column that is not told is null."""
-        self._rows.append(row)
+        """Add a row; a column that is not told is null."""
+        for name, cells in self._columns.items():
+            cells.append(row.get(name))
         self.count += 1
-        if len(self._rows) >= _SLICE:
+        if self.count - self._kept >= _SLICE:
             self._cut()
 
     def frame(self) -> pl.DataFrame:
@@ -55,9 +56,9 @@ class Rows:
         return pl.concat(self._frames)
 
     def _cut(self) -> None:
-        columns = {name: [row.get(name) for row in self._rows] for name in self._schema}
-        self._frames.append(pl.DataFrame(columns, schema=self._schema))
-        self._rows = []
+        self._frames.append(pl.DataFrame(self._columns, schema=self._schema))
+        self._columns = {name: [] for name in self._schema}
+        self._kept = self.count
 
 
 class Values:
@@ -80,10 +81,9 @@ class Values:
 
 
 class Visitor(Protocol):
-    """What is done with each element of these ``names``. Nothing is told of others, but within a wanted one."""
+    """What is done with each element."""
 
     rows: Rows
-    names: frozenset[str]
 
     def started(self, name: str, attributes: dict[str, str], line: int) -> bool:
         """An element begins. Whether its text is wanted; if so, nothing is told of the elements within but by
@@ -145,7 +145,6 @@ class _Elements:
 
     def __init__(self, parser: expat.XMLParserType, root: str, visitor: Visitor) -> None:
         self._parser, self._root, self._visitor = parser, root, visitor
-        self._names = visitor.names
         self._depth = 0
         # The elements that are open within a wanted one, itself the first, each with its place in the text's parts.
         self._open: list[tuple[dict[str, str], int]] = []
@@ -154,17 +153,17 @@ class _Elements:
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        """Called for each of a file's many elements, most of which nobody reads: what is rare stands behind a test."""
         if not self._depth and name != self._root:
             raise NotUnderstood(f"The first element is not {self._root}.", UNCHANGED)
         self._depth += 1
         if self._depth > DEEPEST:
             raise NotUnderstood(f"The elements are nested more than {DEEPEST} deep.", AGAIN)
+        line = self._parser.CurrentLineNumber
         if attributes:
-            _refuse_large(attributes, self._parser)
+            _refuse_large(attributes, line)
         if self._open:
             self._open.append((attributes, len(self._parts)))
-        elif name in self._names and self._visitor.started(name, attributes, self._parser.CurrentLineNumber):
+        elif self._visitor.started(name, attributes, line):
             self._open.append((attributes, 0))
             self._length, self._parts = 0, []
             self._parser.CharacterDataHandler = self._add
@@ -178,8 +177,7 @@ class _Elements:
     def _end(self, name: str) -> None:
         self._depth -= 1
         if not self._open:
-            if name in self._names:
-                self._visitor.ended(name, None)
+            self._visitor.ended(name, None)
             return
         attributes, place = self._open.pop()
         text = "".join(self._parts[place:])
@@ -240,13 +238,12 @@ def _refuse_doctype(*_: object) -> None:
     raise NotUnderstood("The file has a DOCTYPE, which no scanner writes.", UNCHANGED)
 
 
-def _refuse_large(attributes: dict[str, str], parser: expat.XMLParserType) -> None:
+def _refuse_large(attributes: dict[str, str], line: int) -> None:
     if len(attributes) > MOST_ATTRIBUTES:
-        raise NotUnderstood(
-            f"An element in line {parser.CurrentLineNumber} has more than {MOST_ATTRIBUTES} attributes.", AGAIN
-        )
-    if max(map(len, attributes.values())) > LONGEST_CELL:
-        raise _too_long(parser.CurrentLineNumber)
+        raise NotUnderstood(f"An element in line {line} has more than {MOST_ATTRIBUTES} attributes.", AGAIN)
+    for value in attributes.values():
+        if len(value) > LONGEST_CELL:
+            raise _too_long(line)
 
 
 def _too_long(line: int) -> NotUnderstood:
