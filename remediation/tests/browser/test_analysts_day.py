@@ -22,10 +22,10 @@ PATIENCE = 60_000
 CONNECTION, SOURCE = "HaloITSM of the guide", "weekly of the guide"
 AWAITING_VERIFICATION = 40
 COLUMNS = ("Hostname", "CVE", "VPR Score", "Severity", "Vulnerability Name", "Solution", "State")
-CRITICAL = ("host07.guide.example", "CVE-2026-90001", "9.4", "Critical", "Guide: remote code execution", "Install 5.1")
+CRITICAL = ("host07", "CVE-2026-90001", "9.4", "Critical", "Guide: remote code execution", "Install 5.1")
 OTHERS = (
-    ("host01.guide.example", "CVE-2026-90002", "5.1", "High", "Guide: privileges", "Install 5.2"),
-    ("host01.guide.example", "CVE-2026-90003", "4.0", "Medium", "Guide: information leak", "Turn it off"),
+    ("host01", "CVE-2026-90002", "5.1", "High", "Guide: privileges", "Install 5.2"),
+    ("host01", "CVE-2026-90003", "4.0", "Medium", "Guide: information leak", "Turn it off"),
 )
 
 
@@ -46,7 +46,9 @@ def bring(page: Page, file: Path) -> None:
     page.get_by_label("Source:", exact=True).fill(SOURCE)
     page.get_by_role("button", name="Look at it").click()
     page.get_by_role("button", name="Take it in").click(timeout=PATIENCE)
-    expect(page.get_by_role("link", name=re.compile(f"New vulnerabilities of {SOURCE}"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("link", name=re.compile(f"New vulnerabilities of {SOURCE}"))).to_be_visible(
+        timeout=PATIENCE
+    )
 
 
 def connect(page: Page, halo: HaloEmulator) -> None:
@@ -93,17 +95,17 @@ def test_from_a_weekly_file_to_a_ticket_and_to_what_the_next_file_confirms(
     page.get_by_label("HaloITSM connection").select_option(CONNECTION)
     page.get_by_role("button", name="Show").click()
     # Filled in: by the template for critical ones, with 7 days.
-    expect(page.get_by_label("Template", exact=True)).to_have_value("critical")
+    expect(page.locator("#id_template")).to_have_value("critical")
     due = date.today() + timedelta(days=7)
     expect(page.get_by_label("Due date")).to_have_value(due.isoformat())
     details = page.get_by_label("Details:")
-    for told in ("host07.guide.example", "CVE-2026-90001", "9.4"):
+    for told in ("host07", "CVE-2026-90001", "9.4"):
         expect(details).to_have_value(re.compile(re.escape(told)))
     page.get_by_label("Estimate").fill("2 hours")
     page.get_by_role("button", name="Copy template").click()
     expect(page.get_by_text("The text is on the clipboard.")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert "CVE-2026-90001" in copied and "9.4" in copied and "host07.guide.example" in copied
+    assert "CVE-2026-90001" in copied and "9.4" in copied and "host07" in copied
     page.get_by_role("button", name="Open the ticket").click()
     expect(page.get_by_text("there is a ticket.")).to_be_visible(timeout=PATIENCE)
     (made,) = [ticket for ticket in halo.tickets.values() if "CVE-2026-90001" in str(ticket)]
@@ -145,7 +147,7 @@ def test_from_a_ticket_that_names_a_device_to_one_plan_for_it(page_of: PageOf, h
     page.get_by_role("link", name="Tickets", exact=True).click()
     page.get_by_role("link", name="From any ticket of HaloITSM to vulnerabilities").click()
     page.get_by_label("HaloITSM's number").fill(str(number))
-    page.get_by_label("HaloITSM", exact=True).select_option(CONNECTION)
+    page.locator("select[name=connection]").select_option(CONNECTION)
     page.get_by_role("button", name="Look up").click()
     row = page.get_by_role("region", name="Devices of the ticket").get_by_role("row", name=re.compile("host01"))
     expect(row.get_by_role("cell").first).to_have_text("2")
@@ -156,4 +158,4 @@ def test_from_a_ticket_that_names_a_device_to_one_plan_for_it(page_of: PageOf, h
     page.get_by_role("link", name=re.compile("^One plan for")).click()
     expect(page.get_by_text("2 findings are open on it")).to_be_visible()
     solution = page.get_by_role("region", name="Solutions").get_by_role("row").nth(1)
-    expect(solution).to_contain_text("host01.guide.example")
+    expect(solution).to_contain_text("host01")

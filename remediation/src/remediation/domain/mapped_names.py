@@ -64,18 +64,23 @@ def used_names(
     use("tickettype", connection.get("parent_type"), "projects' own tickets")
     use("agent", connection.get("closing_agent"), "the closing of tickets")
     for project, settings in projects.items():
-        by = f"the project {project!r}"
-        for name in (settings.get("priorities") or {}).values():
-            use("priority", name, by)
-        for kind in ("agent", "team"):
-            for name in (settings.get(f"default_{kind}"), *(rule.get(kind) for rule in settings.get("rules") or ())):
-                use(kind, name, by)
-        for name in (*(settings.get("fields") or {}), *(settings.get("parent_fields") or {})):
-            use("field", name, by)
+        for kind, name in _of_project(settings):
+            use(kind, name, f"the project {project!r}")
     for source, settings in investigations.items():
         for kind, name in _of_investigations(settings):
             use(kind, name, f"the investigations of {source!r}")
     return found
+
+
+def _of_project(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The kinds and names that the settings of a project use."""
+    for name in (settings.get("priorities") or {}).values():
+        yield "priority", name
+    for kind in ("agent", "team"):
+        for name in (settings.get(f"default_{kind}"), *(rule.get(kind) for rule in settings.get("rules") or ())):
+            yield kind, name
+    for name in (*(settings.get("fields") or {}), *(settings.get("parent_fields") or {})):
+        yield "field", name
 
 
 def _of_investigations(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

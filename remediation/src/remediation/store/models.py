@@ -6,7 +6,6 @@ A null text is one that the source does not tell; an empty one is what it told.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -18,26 +17,10 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from ..domain.snapshot import SEVERITIES
-
-
-def key_text(**options: Any) -> models.TextField[str, str]:
-    """A source's own id. Compared byte by byte on every server, which is also how polars sorts."""
-    return models.TextField(db_collation="C", **options)
-
-
-def texts() -> ArrayField[list[str], list[str]]:
-    """A list of texts, empty where there are none."""
-    return ArrayField(models.TextField(), default=list, db_default=[])
-
-
-def owner(to: str, **options: Any) -> Any:
-    """A reference from a large table. The database does not check it: a check for each row costs more than the row."""
-    return models.ForeignKey(to, models.PROTECT, db_constraint=False, db_index=False, **options)
-
-
-def version() -> models.IntegerField[int, int]:
-    """Counts what people have changed of a row: store.versions."""
-    return models.IntegerField(default=1, db_default=1)
+from .alert_models import Alert as Alert, AlertMessage as AlertMessage
+from .alert_models import AlertRule as AlertRule, AlertSubject as AlertSubject
+from .fields import key_text, owner, texts, version
+from .weekly_models import WeeklyMessage as WeeklyMessage, WeeklyReport as WeeklyReport
 
 
 class Source(models.Model):
@@ -955,102 +938,6 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"API key {self.name}"
-
-
-class AlertRule(models.Model):
-    """What somebody wants to be told of, and how: ``settings`` are those of domain.alerting.Rule."""
-
-    name = models.TextField(unique=True)
-    settings = models.JSONField(default=dict)
-    secret = models.TextField(default="", db_comment="sealed by store.secrets")
-    paused = models.BooleanField(default=False, db_default=False)
-    looked = models.JSONField(default=dict, db_comment="the kinds it has looked at (known), and the marks of that")
-    created = models.DateTimeField(default=timezone.now)
-    version = version()
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class AlertSubject(models.Model):
-    """What a rule knows of a thing that it may tell of: domain.alerting.Known."""
-
-    rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="subjects", db_index=False)
-    kind = models.TextField()
-    subject = key_text(db_comment="the number of a vulnerability, a ticket with its date, ...")
-    generation = models.IntegerField(default=0)
-    present = models.BooleanField(default=False)
-    told = models.BooleanField(default=False, db_comment="whether an alert was made of it, or it was there before")
-    since = models.DateTimeField(null=True)
-    value = models.FloatField(null=True, db_comment="the EPSS score that the next is compared with")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["rule", "kind", "subject"], name="alert_subject_once")]
-
-
-class AlertMessage(models.Model):
-    """A message with alerts to one recipient, from its making until it is known what became of it."""
-
-    rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="messages", db_index=False)
-    recipient = models.TextField(db_comment="mail:ADDRESS, webhook or halo")
-    identity = models.TextField(unique=True, db_comment="in Message-ID, header or reference: the same at each try")
-    content = models.JSONField(db_comment="as domain.alert_text has it")
-    count = models.IntegerField(db_comment="how many alerts it is about")
-    state = models.TextField(default="planned", db_comment="a State of domain.alert_sending")
-    tries = models.IntegerField(default=0)
-    unknown = models.IntegerField(default=0, db_comment="how many tries ended without an answer")
-    made = models.DateTimeField()
-    due = models.DateTimeField(db_comment="when it is tried next, or, while a try lasts, when that has ended")
-    at = models.DateTimeField(null=True, db_comment="when its last try began, or ended")
-    said = models.TextField(default="", db_comment="why it was not sent, or what was made of it")
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["rule", "recipient", "made"], name="alert_message_last"),
-            models.Index(fields=["due"], condition=models.Q(state__in=["planned", "about"]), name="alert_message_due"),
-        ]
-
-
-class Alert(models.Model):
-    """One alert to one recipient. Without a message it waits for the next one."""
-
-    rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="alerts", db_index=False)
-    key = key_text(db_comment="kind, subject and generation: domain.alerting.key_of")
-    recipient = models.TextField(db_comment="as in AlertMessage")
-    line = models.JSONField(db_comment="a Line of domain.alert_text")
-    rank = models.SmallIntegerField(default=0, db_comment="by which the first stand in a message: 4 for critical")
-    made = models.DateTimeField()
-    message = models.ForeignKey(AlertMessage, models.CASCADE, null=True, related_name="alerts")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["rule", "key", "recipient"], name="alert_once")]
-        indexes = [models.Index(fields=["rule", "recipient"], condition=models.Q(message=None), name="alert_waiting")]
-
-
-class WeeklyReport(models.Model):
-    """The mail with the report of a week, as it was made, once for each week."""
-
-    week = models.DateField(unique=True, db_comment="its Monday")
-    made = models.DateTimeField(default=timezone.now)
-    subject = models.TextField()
-    text = models.TextField()
-    html = models.TextField()
-
-
-class WeeklyMessage(models.Model):
-    """That mail to one recipient, until it is known what became of it."""
-
-    report = models.ForeignKey(WeeklyReport, models.CASCADE, related_name="messages", db_index=False)
-    recipient = models.TextField(db_comment="e-mail address")
-    state = models.TextField(default="planned", db_comment="a State of domain.weekly_sending")
-    tries = models.IntegerField(default=0)
-    unknown = models.IntegerField(default=0, db_comment="how many tries ended without an answer")
-    due = models.DateTimeField(db_comment="when it is tried next")
-    at = models.DateTimeField(null=True, db_comment="when its last try began, or ended")
-    said = models.TextField(default="", db_comment="why it was not sent")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["report", "recipient"], name="weekly_message_once")]
 
 
 class AuditEntry(models.Model):

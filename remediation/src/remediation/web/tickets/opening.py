@@ -133,6 +133,10 @@ class _Page:
                 )
                 return ""
             self.is_late = bool(self.offers[0].asked) and self._differs(connection)
+        return self._asked(connection, wording, existing)
+
+    def _asked(self, connection: models.Connection, wording: Wording, existing: int) -> str:
+        """The address of the page that tells what becomes of what is asked for now, "" where nothing is."""
         try:
             if existing:
                 require_there(connection, existing)
