@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediation.domain import alert_sending
-from remediation.domain.alert_sending import GIVEN_UP_AFTER, LONGEST_PAUSE, Outcome, State, after
 from remediation.domain.alert_text import MOST, Line, Message, cut
 from remediation.domain.alerting import (
     Kind,
@@ -24,6 +22,7 @@ from remediation.domain.alerting import (
     may_begin,
     rises,
 )
+from remediation.domain.sending import LONGEST_PAUSE, OF_ALERTS, Outcome, State, after, pause
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -187,9 +186,9 @@ def test_what_follows_from_a_try(outcome: Outcome, way: str, unknown: int, age: 
 
 
 def test_pauses_grow_to_a_limit() -> None:
-    pauses = [alert_sending.pause(tries) for tries in range(1, 100)]
+    pauses = [pause(tries) for tries in range(1, 100)]
     assert pauses == sorted(pauses) and pauses[0] == timedelta(minutes=1) and pauses[-1] == LONGEST_PAUSE
-    assert LONGEST_PAUSE < GIVEN_UP_AFTER
+    assert LONGEST_PAUSE < OF_ALERTS.given_up_after
 
 
 HOSTILE = '<script>alert(1)</script>"&\r\nBcc: eve@evil.example\0$X =cmd()' + "x" * 10_000

@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
+from remediation.domain.sending import OF_WEEKLY_REPORTS, Outcome, State, after
 from remediation.domain.week import Schedule, Week, due_week, week_of
 from remediation.domain.weekly import LateTicket, Line, SourceLine, Weekly, html, subject, text
-from remediation.domain.weekly_sending import GIVEN_UP_AFTER, Outcome, State, after
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)  # a Wednesday
 LAST = Week(date(2026, 11, 16))
@@ -51,7 +51,7 @@ def test_which_report_is_due(changes: dict[str, object], now: datetime, week: We
 @pytest.mark.parametrize(
     ("outcome", "tries", "unknown", "age", "state", "pause"),
     [
-        (Outcome.DONE, 1, 0, 0, State.SENT, 0),
+        (Outcome.DONE, 1, 0, 0, State.DONE, 0),
         (Outcome.FINAL, 1, 0, 0, State.FAILED, 0),
         (Outcome.LATER, 1, 0, 0, State.PLANNED, 10),
         (Outcome.LATER, 3, 0, 0, State.PLANNED, 40),
@@ -64,9 +64,9 @@ def test_which_report_is_due(changes: dict[str, object], now: datetime, week: We
 def test_what_becomes_of_a_message(
     outcome: Outcome, tries: int, unknown: int, age: int, state: State, pause: int
 ) -> None:
-    found = after(outcome, tries, unknown, NOW - timedelta(days=age), NOW)
+    found = after(outcome, "mail", tries, unknown, NOW - timedelta(days=age), NOW, OF_WEEKLY_REPORTS)
     assert found.state is state and (state is not State.PLANNED or found.due == NOW + timedelta(minutes=pause))
-    assert GIVEN_UP_AFTER < timedelta(days=7), "the next report comes then"
+    assert OF_WEEKLY_REPORTS.given_up_after < timedelta(days=7), "the next report comes then"
 
 
 def test_a_mail_runs_nothing_and_loads_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..domain.alert_sending import State
+from ..domain.sending import State
 from ..store import models
 
 

@@ -1,7 +1,7 @@
 """Sends the messages with alerts that are due, and keeps what became of each.
 
 "About to" is stored before a try and its end after it. A try that has no end some minutes later belongs to a process
-that is gone: nobody knows whether it was sent, and domain.alert_sending says what follows from that.
+that is gone: nobody knows whether it was sent, and domain.sending says what follows from that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.utils import timezone
 from haloitsm_client import HaloError, UncertainWrite
 
 from .. import mail
-from ..domain.alert_sending import LASTS, Next, Outcome, State, after
+from ..domain.sending import LASTS, Next, Outcome, State, after
 from ..domain.alert_text import Message
 from ..domain.alerting import Rule, is_quiet
 from ..store import models

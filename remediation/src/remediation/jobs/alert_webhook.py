@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
-from ..domain.alert_sending import Outcome
+from ..domain.sending import Outcome
 from ..reachable import NotReachable, require_reachable
 
 # Seconds to connect, between two parts of an answer, and for all of it.

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..domain.alert_sending import State
+from ..domain.sending import State
 from ..domain.alert_text import Line, Message
 from ..domain.alerting import (
     OF_TICKETS,

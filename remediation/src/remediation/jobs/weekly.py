@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from .. import mail
+from ..domain.sending import LASTS, OF_WEEKLY_REPORTS, Outcome, State, after
 from ..domain.week import READING_LASTS, Schedule, Week, due_week
 from ..domain.weekly import html, subject, text
-from ..domain.weekly_sending import LASTS, Outcome, State, after
 from ..store import models
 from ..store.weekly import weekly
 
@@ -108,7 +108,7 @@ def _ended(number: int, outcome: Outcome, said: str, now: datetime) -> str:
     if row is None:
         return ""
     row.unknown += outcome is Outcome.UNKNOWN
-    becomes = after(outcome, row.tries, row.unknown, row.report.made, now)
+    becomes = after(outcome, "mail", row.tries, row.unknown, row.report.made, now, OF_WEEKLY_REPORTS)
     row.state, row.due, row.at, row.said = becomes.state.value, becomes.due, now, f"{said} {becomes.said}".strip()
     row.save(update_fields=["state", "due", "at", "said", "unknown"])
     return becomes.state.value

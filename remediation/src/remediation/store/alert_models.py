@@ -47,7 +47,7 @@ class AlertMessage(models.Model):
     identity = models.TextField(unique=True, db_comment="in Message-ID, header or reference: the same at each try")
     content = models.JSONField(db_comment="as domain.alert_text has it")
     count = models.IntegerField(db_comment="how many alerts it is about")
-    state = models.TextField(default="planned", db_comment="a State of domain.alert_sending")
+    state = models.TextField(default="planned", db_comment="a State of domain.sending")
     tries = models.IntegerField(default=0)
     unknown = models.IntegerField(default=0, db_comment="how many tries ended without an answer")
     made = models.DateTimeField()

@@ -21,7 +21,7 @@ class WeeklyMessage(models.Model):
 
     report = models.ForeignKey(WeeklyReport, models.CASCADE, related_name="messages", db_index=False)
     recipient = models.TextField(db_comment="e-mail address")
-    state = models.TextField(default="planned", db_comment="a State of domain.weekly_sending")
+    state = models.TextField(default="planned", db_comment="a State of domain.sending")
     tries = models.IntegerField(default=0)
     unknown = models.IntegerField(default=0, db_comment="how many tries ended without an answer")
     due = models.DateTimeField(db_comment="when it is tried next")

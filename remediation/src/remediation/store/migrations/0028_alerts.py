@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ),
                 ("content", models.JSONField(db_comment="as domain.alert_text has it")),
                 ("count", models.IntegerField(db_comment="how many alerts it is about")),
-                ("state", models.TextField(db_comment="a State of domain.alert_sending", default="planned")),
+                ("state", models.TextField(db_comment="a State of domain.sending", default="planned")),
                 ("tries", models.IntegerField(default=0)),
                 ("unknown", models.IntegerField(db_comment="how many tries ended without an answer", default=0)),
                 ("made", models.DateTimeField()),

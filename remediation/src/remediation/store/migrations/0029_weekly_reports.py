@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recipient", models.TextField(db_comment="e-mail address")),
-                ("state", models.TextField(db_comment="a State of domain.weekly_sending", default="planned")),
+                ("state", models.TextField(db_comment="a State of domain.sending", default="planned")),
                 ("tries", models.IntegerField(default=0)),
                 ("unknown", models.IntegerField(db_comment="how many tries ended without an answer", default=0)),
                 ("due", models.DateTimeField(db_comment="when it is tried next")),
