@@ -22,6 +22,7 @@ from remediation.jobs.status import status
 from remediation.mail_server import from_environment
 from remediation.settings import networks
 from remediation.store import alert_subjects, models
+from remediation.store.advisories import keep_answer
 from remediation.tickets import alert_ticket
 from remediation.tickets.instance import Instance
 from remediation.tickets.lease import Lease
@@ -101,6 +102,26 @@ def test_more_than_a_message_holds_is_counted(scene: Scene) -> None:
     assert len(told) == 50 and "... and 80 more." in text
     assert sum(name.startswith("critical") for name in told) == 30, "the worst come first"
     assert models.AlertMessage.objects.get().count == 130 == models.Alert.objects.exclude(message=None).count()
+
+
+def test_a_new_advisory_of_ciscos_is_told_once(scene: Scene) -> None:
+    def answered(*sirs: str) -> None:
+        """About a release here, Cisco tells of advisories with these words for how bad they are."""
+        rows = [
+            models.Advisory(advisory=f"cisco-sa-{sir}", title=f"Flaw {sir}", sir=sir, cves=["CVE-2026-1"], read=scene.now)
+            for sir in sirs
+        ]
+        keep_answer("release iosxe 17.9.1", rows, {}, scene.now)
+
+    answered("Critical")
+    scene.rule(kinds=("advisory",), severity="high")
+    scene.rule("of one source", kinds=("advisory",), severity="none", source=scene.source.pk, past=True)
+    scene.round(2)
+    assert not scene.mailbox.messages
+    answered("Critical", "High", "Medium", "Informational", "")
+    scene.round(3)
+    assert scene.told(list(scene.mails().values())) == {"Flaw High": 1}
+    assert "cisco-sa-High, CVE-2026-1" in next(iter(scene.mails().values()))
 
 
 def test_kev_and_epss(scene: Scene) -> None:

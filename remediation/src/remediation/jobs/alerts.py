@@ -34,8 +34,7 @@ from ..domain.snapshot import SEVERITIES
 from ..store import alert_subjects, models
 from .alert_trouble import trouble
 
-# What nothing can be told of yet has no place here, and is not offered: the store knows no advisories.
-OFFERED = (*OF_VULNERABILITIES, *OF_TICKETS, Kind.TROUBLE)
+OFFERED = (*OF_VULNERABILITIES, Kind.ADVISORY, *OF_TICKETS, Kind.TROUBLE)
 # Vulnerabilities of which nothing seems to have changed are looked at all the same after so long.
 WHOLE_LOOK = timedelta(minutes=15)
 
@@ -89,10 +88,8 @@ def subjects_of(kind: Kind, rule: Rule, now: datetime) -> tuple[dict[str, float]
         # By the service's clock, whoever looks: a page may be shown by that of its reader.
         today = timezone.localdate(now, timezone.get_default_timezone())
         return dict.fromkeys(alert_subjects.tickets(kind, rule, today), 0.0), None
-    if kind is Kind.TROUBLE:
-        lines = trouble(rule, now)
-        return dict.fromkeys(lines, 0.0), lines
-    return {}, None
+    lines = trouble(rule, now) if kind is Kind.TROUBLE else alert_subjects.advisories(rule)
+    return dict.fromkeys(lines, 0.0), lines
 
 
 def lines_of(kind: Kind, subjects: Collection[str]) -> dict[str, Line]:
@@ -119,7 +116,7 @@ def _escalate(row: models.AlertRule, rule: Rule, now: datetime) -> int:
         }
         if late:
             names = {subject for subject, _ in late}
-            lines = trouble(rule, now) if kind is Kind.TROUBLE else lines_of(kind, names)
+            lines = subjects_of(kind, rule, now)[1] or lines_of(kind, names)
             wanted += [_late(lines[one], kind, one, known[one], to) for one, to in sorted(late) if one in lines]
     return _insert(row, wanted, now)
 

@@ -62,6 +62,11 @@ _TOLD_TICKETS = """
 SELECT ticket.id, ticket.title, ticket.due, ticket.halo_id, ticket.status, project.name
 FROM store_ticket AS ticket JOIN store_project AS project ON project.id = ticket.project_id WHERE ticket.id = ANY(%s)
 """
+# Those that an answer about a release, a CVE or an identifier of ours holds.
+_ADVISORIES = """
+SELECT advisory, title, lower(sir), cves, published FROM store_advisory AS known
+WHERE EXISTS (SELECT FROM store_ciscoanswer AS answer WHERE answer.advisories @> ARRAY[known.advisory COLLATE "default"])
+"""
 _KEEP = """
 INSERT INTO store_alertsubject AS old (rule_id, kind, subject, generation, present, told, since, value)
 SELECT %s, %s, new.* FROM unnest(%s::text[], %s::int[], %s::bool[], %s::bool[], %s::timestamptz[], %s::float8[]) AS new
@@ -109,6 +114,24 @@ def tickets(kind: Kind, rule: Rule, today: date) -> list[str]:
         if value:
             query, given[name] = query + condition, value
     return [f"{number}:{due.isoformat()}" for number, due in _rows(query, given)]
+
+
+def advisories(rule: Rule) -> dict[str, Line]:
+    """What is told of the advisories of Cisco's that concern what there is here, by their identifiers. Without keys.
+
+    A rule for one source, project or owner is about none: an advisory belongs to no source.
+    """
+    if rule.source or rule.project or rule.owner:
+        return {}
+    found = {}
+    for advisory, title, word, cves, published in _rows(_ADVISORIES, []):
+        # Cisco's own words are those of severities; Informational, and none, count as none.
+        severity = word if word in SEVERITIES else "none"
+        if SEVERITIES.index(severity) <= SEVERITIES.index(rule.severity):
+            facts = [advisory, _several(cves), f"published {published:%Y-%m-%d}" if published else ""]
+            detail = ", ".join(filter(None, facts))
+            found[advisory] = Line(Kind.ADVISORY.value, "", cut(title, LONGEST_LINE) or advisory, detail, severity)
+    return found
 
 
 def known_subjects(rule_id: int, kind: Kind) -> dict[str, Known]:
