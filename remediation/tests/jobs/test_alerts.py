@@ -108,7 +108,9 @@ def test_a_new_advisory_of_ciscos_is_told_once(scene: Scene) -> None:
     def answered(*sirs: str) -> None:
         """About a release here, Cisco tells of advisories with these words for how bad they are."""
         rows = [
-            models.Advisory(advisory=f"cisco-sa-{sir}", title=f"Flaw {sir}", sir=sir, cves=["CVE-2026-1"], read=scene.now)
+            models.Advisory(
+                advisory=f"cisco-sa-{sir}", title=f"Flaw {sir}", sir=sir, cves=["CVE-2026-1"], read=scene.now
+            )
             for sir in sirs
         ]
         keep_answer("release iosxe 17.9.1", rows, {}, scene.now)

@@ -17,10 +17,14 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from ..domain.snapshot import SEVERITIES
-from .alert_models import Alert as Alert, AlertMessage as AlertMessage
-from .alert_models import AlertRule as AlertRule, AlertSubject as AlertSubject
 from .fields import key_text, owner, texts, version
-from .weekly_models import WeeklyMessage as WeeklyMessage, WeeklyReport as WeeklyReport
+
+# Django looks for all tables here. pylint: disable=unused-import,useless-import-alias
+from .alert_models import Alert as Alert, AlertMessage as AlertMessage  # noqa: F401
+from .alert_models import AlertRule as AlertRule, AlertSubject as AlertSubject  # noqa: F401
+from .weekly_models import WeeklyMessage as WeeklyMessage, WeeklyReport as WeeklyReport  # noqa: F401
+
+# pylint: enable=unused-import,useless-import-alias
 
 
 class Source(models.Model):

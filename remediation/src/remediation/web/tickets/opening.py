@@ -39,7 +39,7 @@ NOTHING_LEFT = "No ticket was asked for: nothing of it is left for a new one."
 def open_ticket(request: HttpRequest) -> HttpResponse:
     """Shows what the ticket will be, and asks for it. ``vulnerability``, ``device``, one or several ``remedy`` or
     ``chosen`` say of what, ``connection`` where to, if there are several, ``template`` by which template. A single new
-    ticket has a form with what it says; ``existing`` is the number of a ticket of HaloITSM's that is to be taken instead.
+    ticket has a form with what it says; ``existing`` is the number of a ticket of HaloITSM's that is taken instead.
     """
     given = request.POST if request.method == "POST" else request.GET
     subjects, names = _subjects(given)
