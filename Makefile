@@ -52,10 +52,10 @@ test: test-plugin test-remediation ## run all tests (COVERAGE=1: measure lines a
 test-plugin: ## the plugin's tests (TESTS=... for some)
 	@$(call in,develop)python -m pytest -n 2 --dist worksteal $(cov) $(TESTS)
 
-test-remediation: ## the service's tests, mypy, its pages in a browser, and the store's tests on PostgreSQL 15
+test-remediation: ## the service's tests, mypy, and its pages in a browser
 	@$(call remediation,-m mypy)
 	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov))
-	@$(MAKE) --no-print-directory test-browser test-postgres15
+	@$(MAKE) --no-print-directory test-browser
 
 # Usage: $(call in-browser,WHAT,ARGUMENTS) runs python with Chromium, or says why not.
 in-browser = code=0; REMEDIATION_CHROMIUM=$$(tools/chromium.sh) || code=$$?; \
