@@ -18,7 +18,7 @@ AUDITED := image develop remediation style supply-chain lock ansible
 in = venv=$$(tools/venv.sh $(1)) && "$$venv"/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-postgres15 check-generated regenerate plugin validate workflows check-workflows check-playbooks style types image export image-check plg-check \
+.PHONY: help demo demo-plugin demo-remediation serve screens test test-plugin test-remediation test-browser test-long test-postgres15 check-generated regenerate plugin validate workflows check-workflows check-playbooks style types image export image-check plg-check \
         release-check client-check sbom audit lock clean bench bench-plugin bench-remediation faults fuzz proof soak storm walk
 
 help: ## list the targets
@@ -54,7 +54,7 @@ test-plugin: ## the plugin's tests (TESTS=... for some)
 
 test-remediation: ## the service's tests, mypy, and its pages in a browser
 	@$(call remediation,-m mypy)
-	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(cov))
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q --ignore tests/browser $(if $(COVERAGE),-m "") $(cov))
 	@$(MAKE) --no-print-directory test-browser
 
 # Usage: $(call in-browser,WHAT,ARGUMENTS) runs python with Chromium, or says why not.
@@ -68,6 +68,9 @@ test-browser: ## the pages in a real Chromium, over make serve DEMO=1 (in one pr
 screens: ## a picture of every page, wide and narrow, light and dark, and a contact sheet (ARGS=FOLDER; default: dist/screens)
 	@$(call in-browser,the pictures,-m stand_ins.screens $(or $(ARGS),../dist/screens))
 
+test-long: ## the service's tests that take long: deaths at each point, the server as processes, what waits for minutes
+	@$(call remediation,-m pytest -n 2 --dist worksteal -q -m long --ignore tests/browser)
+
 walk: ## days of kills, freezes, faults and races between scans, people and HaloITSM (STORIES=240, of 25 steps; SEED=1)
 	@export HALOITSM_WALK=$(or $(STORIES),240) HALOITSM_HYPOTHESIS=explore; \
 	    $(call remediation,-m pytest -q -s --hypothesis-seed=$(or $(SEED),1) tests/walk tests/investigations/test_walk.py tests/jobs/test_frozen_worker.py)
@@ -76,7 +79,7 @@ test-postgres15: ## the service's tests of the store, on Debian's PostgreSQL 15
 	@code=0; REMEDIATION_TEST_POSTGRES_BIN=$$(tools/postgres15.sh) || code=$$?; \
 	    if [ $$code = 77 ]; then echo "SKIPPED: the tests of the store on PostgreSQL 15, which cannot be had here (see above)"; exit; fi; \
 	    test $$code = 0 && export REMEDIATION_TEST_POSTGRES_BIN && \
-	    $(call remediation,-m pytest -n 2 --dist worksteal -q tests/store)
+	    $(call remediation,-m pytest -n 2 --dist worksteal -q -m "" tests/store)
 
 check-generated: ## fail where a generated file is not what the spec generates
 	@$(call in,rapid7)python -m tools.check_generated

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as limits
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-STORIES = int(os.environ.get("HALOITSM_WALK", "8"))
+STORIES = int(os.environ.get("HALOITSM_WALK", "3"))
 
 
 def walk(days: type[RuleBasedStateMachine]) -> None:

@@ -78,6 +78,7 @@ def test_what_feeds_tell_is_put_beside_findings_once(store: str) -> None:
     assert enrichment.again(1000)() == 0
 
 
+@pytest.mark.long
 def test_the_pages_are_answered(store: str) -> None:
     pages.stored(1000)()
     assert min(pages.asked(1000)().values()) > 0

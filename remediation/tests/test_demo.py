@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parents[1]
 PATHS = os.pathsep.join(str(FOLDER / part) for part in ("src", ".", "../haloitsm_client/src", ".."))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_demo_does_every_step_and_ends_with_nothing_to_do() -> None:
     run = subprocess.run(
@@ -33,6 +34,7 @@ def test_the_demo_does_every_step_and_ends_with_nothing_to_do() -> None:
     assert "A person moves one to In Progress" in run.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("heading", ["remediation source add", "remediation plan"])
 def test_ctrl_c_leaves_no_traceback_and_says_that_nothing_is_left(heading: str) -> None:
     # As make starts it: the signal is ignored until the demo takes it.

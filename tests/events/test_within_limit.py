@@ -308,6 +308,7 @@ def check(scene: Scene, due) -> None:
     assert scene.most_in_a_window(of_steps=False) <= BUDGET * len(scene.triggers)
 
 
+@pytest.mark.long
 def test_a_thousand_webhooks_and_twenty_steps(halo, scene):
     old = [halo.log_ticket(summary=f"Old {number}", agent_id=3)["id"] for number in range(600)]
     due: dict[str, list] = {name: [] for name in scene.triggers}

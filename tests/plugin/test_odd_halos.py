@@ -293,6 +293,7 @@ def test_two_processes_with_one_reference_agree_on_one_ticket(halo, kept):
         assert any(f"Duplicate of ticket {tickets[0]}" in action["note"] for action in halo.actions[number])
 
 
+@pytest.mark.long
 def test_two_processes_that_send_the_same_text_have_a_ticket_each_where_the_key_is_kept(halo):
     """The answer of one is lost, and what it sent was not carried out: it must not take the other's for its own."""
     halo.inject(Fault("drop", method="POST", path="tickets"))

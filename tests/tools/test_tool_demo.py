@@ -134,6 +134,7 @@ def test_with_some_variables_it_starts_nothing() -> None:
     assert "connection test" not in demo.said
 
 
+@pytest.mark.long
 def test_on_an_instance_nobody_is_assigned_and_all_is_deleted(halo: HaloEmulator) -> None:
     demo = Demo(variables(halo))
     assert demo.end() == 0, demo.said
@@ -143,6 +144,7 @@ def test_on_an_instance_nobody_is_assigned_and_all_is_deleted(halo: HaloEmulator
     assert bodies and not any("agent_id" in row or "team" in row for body in bodies for row in body)
 
 
+@pytest.mark.long
 def test_what_is_told_is_used_and_what_may_not_be_deleted_is_named(halo: HaloEmulator) -> None:
     halo.denied = {("DELETE", "tickets")}
     halo.granted_scopes = {"read:tickets", "edit:tickets", "read:customers"}
@@ -175,6 +177,7 @@ def listens(demo: Demo) -> bool:
     return bool(caught & 1 << signal.SIGINT - 1)
 
 
+@pytest.mark.long
 def test_ctrl_c_while_a_ticket_is_made_lets_it_be_made_and_deletes_it(halo: HaloEmulator) -> None:
     halo.inject(Fault("hang", "POST", "tickets", seconds=1.0))
     demo = Demo(variables(halo))
@@ -185,6 +188,7 @@ def test_ctrl_c_while_a_ticket_is_made_lets_it_be_made_and_deletes_it(halo: Halo
     assert demo.said.endswith("Stopped.\nNothing is left behind in HaloITSM.\n") and not of_the_demo(halo)
 
 
+@pytest.mark.long
 def test_ctrl_c_twice_while_a_ticket_is_made_says_that_it_may_be_there(halo: HaloEmulator) -> None:
     halo.inject(Fault("hang", "POST", "tickets", after_commit=True, seconds=LONGEST))
     demo = Demo(variables(halo))
@@ -200,6 +204,7 @@ def test_ctrl_c_twice_while_a_ticket_is_made_says_that_it_may_be_there(halo: Hal
     halo.clear_faults()
 
 
+@pytest.mark.long
 def test_ctrl_c_twice_while_a_ticket_is_deleted_says_that_it_is_not_sure(halo: HaloEmulator) -> None:
     halo.inject(Fault("hang", "DELETE", "tickets", seconds=LONGEST))
     demo = Demo(variables(halo))
@@ -216,6 +221,7 @@ def test_ctrl_c_twice_while_a_ticket_is_deleted_says_that_it_is_not_sure(halo: H
     halo.clear_faults()
 
 
+@pytest.mark.long
 def test_ctrl_c_while_an_event_is_waited_for_ends_the_trigger_and_deletes_both(halo: HaloEmulator) -> None:
     demo = Demo(variables(halo))
     demo.until("the next poll finds it")

@@ -91,7 +91,7 @@ def stages(repository: Path) -> Path:
     python.write_text('#!/bin/sh\necho "no packages to be had"\nexit ${EXPORT:-0}\n')
     python.chmod(0o755)
     (repository / "tools/venv.sh").write_text(f"#!/bin/sh\necho {repository}/venv\n")
-    names = "check-generated release-check validate check-workflows check-playbooks style types test client-check image-check plg-check"
+    names = "check-generated release-check validate check-workflows style types test client-check image-check plg-check"
     (repository / "Makefile").write_text(
         f"test:\n\t@echo '=== 3 passed in 0.01s ==='; echo \"$$SAID\"; exit $${{TEST:-0}}\n{names.replace(' test', '')}:\n\t@echo did $@ $(BUILT)\n"
     )
@@ -102,7 +102,7 @@ def test_all_stages_run_in_order_and_are_summed_up(stages: Path) -> None:
     done = run(stages)
     assert done.returncode == 0, done.stdout + done.stderr
     banners = [line.removeprefix("=== ") for line in done.stdout.splitlines() if line.startswith("=== ")]
-    names = "check-generated release-check validate check-workflows check-playbooks style types test client-check export".split()
+    names = "check-generated release-check validate check-workflows style types test client-check export".split()
     names += ["image-check", "plg-check"]
     assert [banner for banner in banners if banner in names] == names
     assert "did plg-check 1" in done.stdout

@@ -136,6 +136,7 @@ def test_it_answers_and_leaves_no_process_behind(started: Callable[..., Served],
     assert workers() == []
 
 
+@pytest.mark.long
 def test_nothing_is_left_when_it_is_killed(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0")
     status_of(f"{served.address()}/healthz")
@@ -145,6 +146,7 @@ def test_nothing_is_left_when_it_is_killed(started: Callable[..., Served]) -> No
     wait_until(lambda: not [pid for pid in below if is_there(pid)])
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_started_again(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0")
     address = served.address()
@@ -161,6 +163,7 @@ def test_a_process_that_dies_is_started_again(started: Callable[..., Served]) ->
     assert served.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.long
 def test_a_job_that_takes_too_long_is_killed_at_the_end_and_taken_over(started: Callable[..., Served]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = models.Source.objects.create(
@@ -258,6 +261,7 @@ def test_names_by_which_it_is_not_reached_are_refused(started: Callable[..., Ser
         assert status_of(request) == code  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("proxies", "by_option", "peer", "code"),
     [
@@ -331,6 +335,7 @@ def test_requests_that_are_never_finished_keep_nobody_out(started: Callable[...,
     assert status_of(f"{address}/healthz") == 200
 
 
+@pytest.mark.long
 def test_a_slow_form_is_taken(started: Callable[..., Served]) -> None:
     served = started("serve", "--address", "127.0.0.1:0", "--no-worker")
     served.address()
@@ -371,6 +376,7 @@ def port_of(served: Served) -> int:
     raise AssertionError("it does not listen")
 
 
+@pytest.mark.long
 def test_several_that_start_at_once_on_an_empty_database(database: str, started: Callable[..., Served]) -> None:
     several = [started("serve", "--address", "127.0.0.1:0", DATABASE_URL=database) for _ in range(3)]
     assert [status_of(f"{served.address()}/healthz") for served in several] == [200] * 3
@@ -381,6 +387,7 @@ def test_several_that_start_at_once_on_an_empty_database(database: str, started:
         assert models.Run.objects.filter(kind="round").count() == 1
 
 
+@pytest.mark.long
 def test_the_embedded_database_is_started_looked_after_and_stopped(
     tmp_path: Path, started: Callable[..., Served]
 ) -> None:
@@ -421,6 +428,7 @@ def asked(question: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+@pytest.mark.long
 def test_a_worker_survives_a_restart_of_the_database(tmp_path: Path, started: Callable[..., Served]) -> None:
     with EmbeddedPostgres(tmp_path / "elsewhere") as server:
         running = started("worker", DATABASE_URL=server.address())

@@ -431,6 +431,7 @@ CALLS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_death_at_each_point(scene: Scene, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
     scene.rule(**scene.everywhere())

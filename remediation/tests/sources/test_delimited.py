@@ -162,14 +162,14 @@ def test_the_fast_path_and_the_truth_give_the_same(data: st.DataObject, table: T
     assert outcome(read, content) == outcome(slowly, content)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.text('aé",\n\r ', max_size=30), st.sampled_from([1, 6, 48]))
 def test_they_give_the_same_of_a_text_that_is_no_table(rest: str, block: int) -> None:
     content = f"a,b\n{rest}".encode()
     assert outcome(lambda text: read(text, block), content) == outcome(slowly, content)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.binary(max_size=60) | st.text('aé,;"\n\r=sep\t|', max_size=40).map(str.encode), st.sampled_from([1, 48]))
 def test_any_bytes_are_read_or_refused(content: bytes, block: int) -> None:
     for begin in (b"", b"secret;secret 2\n", b"\xff\xfe", b"\xef\xbb\xbfa,b\r"):

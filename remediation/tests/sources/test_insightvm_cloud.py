@@ -672,6 +672,7 @@ print(rows.height, rows["vulnerability"].null_count(), peak() - before, rows.est
 """
 
 
+@pytest.mark.long
 def test_memory_is_bounded_by_what_is_read() -> None:
     assets, findings = 3000, 100
     with Cloud() as cloud:

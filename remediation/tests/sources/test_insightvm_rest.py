@@ -513,6 +513,7 @@ def test_what_is_kept_counts_for_an_hour(
     assert sent(console, FINDINGS_OF) == read_anew
 
 
+@pytest.mark.long
 def test_what_is_kept_is_too_old_after_a_day_however_often_it_was_taken_up(
     console: Console, rest: Any, interrupted: None
 ) -> None:

@@ -442,6 +442,7 @@ cli.main()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_killed_restore_changes_nothing(
     made: Path, databases: Databases, django_at: DjangoAt, store: str, replace: bool

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import polars as pl
+import pytest
 from django.db import connection
 
 from remediation.domain.ledger import KEY, empty_ledger
@@ -91,6 +92,7 @@ def change_devices(chance: random.Random) -> None:
     change.make(change.shown())
 
 
+@pytest.mark.long
 def test_no_source_ever_settles_what_the_other_found(store: str) -> None:
     chance = random.Random(1)
     sources = [models.Source.objects.create(name=name, kind="insightvm") for name in ("one", "two")]

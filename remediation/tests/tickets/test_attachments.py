@@ -67,6 +67,7 @@ def test_the_file_is_there_before_the_comment(scene: Any) -> None:
     assert models.Step.objects.filter(kind="comment")[0].result["attachment"] == row["id"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_death_at_each_point(new_scene: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
     assert walk(new_scene, monkeypatch, after, settled, once) >= 14

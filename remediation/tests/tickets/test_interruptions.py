@@ -73,6 +73,7 @@ def test_death_at_each_point_of_the_first_sync(
     assert walk(new_scene, monkeypatch, after, lambda scene: scene.scan("a1 v1 s1", "a2 v2 s2"), check) >= 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_death_at_each_point_of_a_settling(
     new_scene: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: bool

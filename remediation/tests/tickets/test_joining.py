@@ -71,6 +71,7 @@ def test_each_ticket_is_told_which_one_stays(scene: Scene) -> None:
     assert (entry.who, entry.of) == ("anna", f"ticket {number}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_death_at_each_point_of_the_telling(
     new_scene: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: bool

@@ -228,7 +228,7 @@ def test_reading_back_does_not_undo_what_another_process_stores_meanwhile(
     with one_writer(scene.connection.pk) as lease:
         assert read_back(models.Connection.objects.get(), run._instance, run._statuses, Journal(lease)) == 1
     ticket = models.Ticket.objects.get(key="s1")
-    assert (ticket.status, ticket.note) == ("In Progress", {"told": {"kept": "open"}, "agent": 3})
+    assert (ticket.status, ticket.note) == ("In Progress", {"told": {"kept": "open"}, "agent": 3, "type": 21})
 
 
 def test_the_parent_tells_its_childrens_numbers_when_they_changed_once_a_day(scene: Any) -> None:

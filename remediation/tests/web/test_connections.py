@@ -299,6 +299,7 @@ def test_a_right_that_is_missing(admin: Client, halo: HaloEmulator) -> None:
     assert send(admin, "assignment", default_team="Whatever they call it").status_code == 302
 
 
+@pytest.mark.long
 def test_halo_is_away(begun: Client, halo: HaloEmulator) -> None:
     halo.stop()
     for step in ("statuses", "template", "assignment"):

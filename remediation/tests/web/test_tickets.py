@@ -277,6 +277,7 @@ def test_a_risk_that_is_accepted_gets_no_ticket(
     assert models.Ticket.objects.get().assets == ["web"]
 
 
+@pytest.mark.long
 def test_many_that_were_asked_for_wait_for_nobody(
     connection: models.Connection, source: models.Source, halo: HaloEmulator, as_role: Callable[[str], Client]
 ) -> None:
