@@ -1,5 +1,7 @@
 """The two examples of the analysts' guide, in a browser: from a weekly file to a ticket and to what the next file confirms;
-and from a ticket that names a device to its vulnerabilities and one plan for them."""
+and from a ticket that names a device to its vulnerabilities and one plan for them.
+
+It leaves another HaloITSM connected, so its name puts it after the other files of this folder: they share one world."""
 
 from __future__ import annotations
 
