@@ -65,6 +65,9 @@ def test_tickets_are_compared_once_a_day_and_what_differs_is_told(project: Proje
     # A person's word is read back by the next run, and nobody has to do anything about it.
     halo.change_ticket(ticket.halo_id, status_id=2)
     look_for_due_names(0)
+    assert f"reconcile-{web.connection_id}-0" not in waiting_jobs(), "it was made just now"
+    models.Ticket.objects.update(created=timezone.now() - timedelta(days=1))
+    look_for_due_names(0)
     assert f"reconcile-{web.connection_id}-0" in waiting_jobs()
     reconcile(web.connection_id, 0)
     assert models.Run.objects.get(kind="reconcile").detail["found"] and status()["connections"][0]["different"] == 0

@@ -12,12 +12,12 @@ EVERY = timedelta(days=1)
 
 
 def is_comparison_due(connection: models.Connection, now: datetime) -> bool:
-    """Whether a connection's tickets are to be compared with HaloITSM again: once a day, where it has any."""
+    """Whether a connection's tickets are to be compared with HaloITSM again: once a day, from a day after the first."""
     runs = models.Run.objects.filter(kind="reconcile", detail__connection=connection.pk).exclude(finished=None)
     last = runs.exclude(outcome=Ending.FAILED.word).order_by("-pk").values_list("started", flat=True).first()
-    if last is not None and timedelta(0) <= now - last < EVERY:
-        return False
-    return models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False).exists()
+    tickets = models.Ticket.objects.filter(project__connection=connection, halo_id__isnull=False)
+    first = tickets.order_by("created").values_list("created", flat=True).first()
+    return first is not None and not timedelta(0) <= now - (last or first) < EVERY
 
 
 def different(connection: models.Connection) -> int:
