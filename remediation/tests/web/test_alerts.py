@@ -104,7 +104,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": "x" * 101}, "name"),
     ({"name": "a\0b"}, "name"),
     ({"kinds": []}, "kinds"),
-    ({"kinds": ["advisory"]}, "kinds"),
+    ({"kinds": ["weather"]}, "kinds"),
     ({"mails": "anna"}, "mails"),
     ({"mails": "a@corp.example, b@corp.example"}, "mails"),
     ({"mails": "\n".join(f"a{one}@corp.example" for one in range(51))}, "mails"),
