@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 from abc import ABC, abstractmethod
 from datetime import datetime
@@ -15,35 +16,24 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 HOST = "127.0.0.1"
 
 
-class Loopback(ABC):
-    """A stand-in that listens. ``requests`` are the method and the path, with its query, of each request."""
-
-    # By the stand-in's own clock.
-    now: datetime
-    # What the Date header says instead.
-    date_header: str | None = None
+class Listening(ABC):
+    """Something that listens at ``port``, which is a free one where 0 is given. After ``stop``, ``start`` listens at the
+    same port again."""
 
     def __init__(self, port: int = 0) -> None:
         self.port = port
-        self.requests: list[tuple[str, str]] = []
-        self._server: BaseWSGIServer | None = None
+        self._server: socketserver.BaseServer | None = None
 
     @abstractmethod
-    def app(self) -> Flask:
-        """What answers."""
-
-    def certificate(self) -> tuple[str, str] | None:
-        """The files of a certificate and its key, where it listens with TLS."""
-        return None
+    def made(self) -> socketserver.TCPServer:
+        """A server that is bound to the port."""
 
     def start(self) -> Self:
         """Listen; returns once a client can connect."""
-        handler = type("Handler", (_Handler,), {"stand_in": self})
-        tls = self.certificate()
-        self._server = make_server(HOST, self.port, self.app(), threaded=True, request_handler=handler, ssl_context=tls)
-        self.port = self._server.port
+        self._server = server = self.made()
+        self.port = int(server.server_address[1])
         name = type(self).__name__.lower()
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), name=name, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), name=name, daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -60,6 +50,33 @@ class Loopback(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class Loopback(Listening):
+    """A stand-in that speaks HTTP. ``requests`` are the method and the path, with its query, of each request."""
+
+    # By the stand-in's own clock.
+    now: datetime
+    # What the Date header says instead.
+    date_header: str | None = None
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+        self.requests: list[tuple[str, str]] = []
+
+    @abstractmethod
+    def app(self) -> Flask:
+        """What answers."""
+
+    def certificate(self) -> tuple[str, str] | None:
+        """The files of a certificate and its key, where it listens with TLS."""
+        return None
+
+    def made(self) -> BaseWSGIServer:
+        """A server of ``app``."""
+        handler = type("Handler", (_Handler,), {"stand_in": self})
+        tls = self.certificate()
+        return make_server(HOST, self.port, self.app(), threaded=True, request_handler=handler, ssl_context=tls)
 
     @property
     def url(self) -> str:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
-HOST = "127.0.0.1"
+from stand_ins.loopback import HOST, Listening
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Received:
         return str(part.get_content()) if part else ""
 
 
-class Mailbox:
-    """A server from ``start`` to ``stop``, or for the block of a ``with``.
+class Mailbox(Listening):
+    """A mail server.
 
     What goes wrong can be chosen: ``answers`` are given instead, by the command, as {"RCPT": "550 who"} ("DATA." is the
     one to the whole message). ``drops``: the command after which the connection ends without an answer;
@@ -54,7 +53,7 @@ class Mailbox:
     """
 
     def __init__(self, certificate: tuple[str, str] | None = None, *, tls_at_once: bool = False, port: int = 0) -> None:
-        self.port = port
+        super().__init__(port)
         self.messages: list[Received] = []
         self.answers: dict[str, str] = {}
         self.drops = ""
@@ -66,30 +65,10 @@ class Mailbox:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
         self.tls_at_once = tls_at_once
-        self._server: socketserver.ThreadingTCPServer | None = None
 
-    def start(self) -> Self:
-        """Listen."""
-        handler = type("Handler", (_Conversation,), {"mailbox": self})
-        self._server = _Server((HOST, self.port), handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="mailbox", daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        """Stop listening. ``start`` listens at the same port again."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def made(self) -> socketserver.TCPServer:
+        """A server of conversations."""
+        return _Server((HOST, self.port), type("Handler", (_Conversation,), {"mailbox": self}))
 
 
 class _Server(socketserver.ThreadingTCPServer):
