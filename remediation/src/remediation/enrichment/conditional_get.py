@@ -9,10 +9,10 @@ from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3
 
-from ..sources.errors import CertificateRefused, CutOff, NotThere, NotUnderstood, SourceBusy, SourceError, Unreachable
+from ..sources.errors import CutOff, NotThere, NotUnderstood, SourceBusy, SourceError, Unreachable
 from ..sources.http_answer import LATER, PAUSES, whole
+from .network_errors import in_words
 
 # Seconds until an answer begins, and between two parts of it.
 TIMEOUT = 60.0
@@ -127,28 +127,15 @@ def _joined(address: str, location: str) -> str:
 
 def _sent(address: str, what: str, known: Mark, largest: int) -> tuple[int, Mapping[str, str], bytes]:
     host = urlsplit(address).hostname
-    began = False
-    try:
-        with _Session() as session:
-            response = session.get(address, headers=known.headers(), timeout=TIMEOUT, stream=True)
-            began = True
-            return response.status_code, response.headers, whole(response, largest)
-    except requests.exceptions.SSLError:
-        raise CertificateRefused(
-            f"The certificate of {host}, which serves {what}, is not trusted.",
-            "If its authority is your own, name the file of its certificate in REQUESTS_CA_BUNDLE.",
-        ) from None
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        if began:
-            raise CutOff(f"The answer of {host} with {what} broke off ({type(error).__name__}).", LATER) from None
-        raise Unreachable(
-            f"{host}, which serves {what}, gives no answer ({type(error).__name__}).",
-            "Check the address, the network and the proxy, or turn the feed off.",
-        ) from None
-    except OSError:
-        raise CertificateRefused(
-            "The file of trusted certificates cannot be read.", "Name one in REQUESTS_CA_BUNDLE that is there."
-        ) from None
+    texts = {
+        "cut_off": f"The answer of {host} with {what}",
+        "silent": f"{host}, which serves {what}, gives no answer",
+        "remedy": "Check the address, the network and the proxy, or turn the feed off.",
+    }
+    with in_words(host, what, **texts) as exchange, _Session() as session:
+        response = session.get(address, headers=known.headers(), timeout=TIMEOUT, stream=True)
+        exchange.began = True
+        return response.status_code, response.headers, whole(response, largest)
 
 
 def _refusal(status: int, headers: Mapping[str, str], what: str, host: str) -> SourceError:

@@ -14,10 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-import urllib3
 
 from ...sources.errors import (
-    CertificateRefused,
     CutOff,
     NoRightToAssets,
     NotTaken,
@@ -29,6 +27,7 @@ from ...sources.errors import (
 )
 from ...sources.http_answer import LATER, PAUSES, json_object, pause_told, whole
 from ..conditional_get import AskedToWait, require_permitted
+from ..network_errors import in_words
 from .advisory import Advisory, advisories_in
 from .allowance import Allowance
 
@@ -182,33 +181,20 @@ class OpenVuln:
     def _once(self, what: str, method: str, address: str, **given: Any) -> tuple[int, bytes]:
         require_permitted(address, "Cisco's openVuln")
         self.allowance.spend()
-        host, began = urlsplit(address).hostname, False
-        try:
-            with requests.Session() as session:
-                session.auth = lambda request: request  # no password of a .netrc file
-                response = session.request(
-                    method, address, timeout=self.timeout, stream=True, allow_redirects=False, **given
-                )
-                began = True
-                status, told = response.status_code, pause_told(response)
-                content = whole(response, LARGEST)
-        except requests.exceptions.SSLError:
-            raise CertificateRefused(
-                f"The certificate of {host}, which serves openVuln, is not trusted.",
-                "If its authority is your own, name the file of its certificate in REQUESTS_CA_BUNDLE.",
-            ) from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            # Their texts may quote a header with the token in it.
-            if began:
-                raise CutOff(f"The answer to {what} broke off ({type(error).__name__}).", LATER) from None
-            raise Unreachable(
-                f"{host} gives no answer to {what} ({type(error).__name__}).",
-                "Check the network and the proxy, or take the access to openVuln away.",
-            ) from None
-        except OSError:
-            raise CertificateRefused(
-                "The file of trusted certificates cannot be read.", "Name one in REQUESTS_CA_BUNDLE that is there."
-            ) from None
+        host = urlsplit(address).hostname
+        texts = {
+            "cut_off": f"The answer to {what}",
+            "silent": f"{host} gives no answer to {what}",
+            "remedy": "Check the network and the proxy, or take the access to openVuln away.",
+        }
+        with in_words(host, "openVuln", **texts) as exchange, requests.Session() as session:
+            session.auth = lambda request: request  # no password of a .netrc file
+            response = session.request(
+                method, address, timeout=self.timeout, stream=True, allow_redirects=False, **given
+            )
+            exchange.began = True
+            status, told = response.status_code, pause_told(response)
+            content = whole(response, LARGEST)
         if status == 429:
             wait = self.allowance.refused(told)
             raise AskedToWait(f"Cisco answers {what} with status 429, and is left alone for {wait:.0f} s.", wait)
