@@ -69,6 +69,7 @@ class Tracking:
         self._unread = unread
         self._wait = wait
         self._due: set[int] = set()
+        self._generations: dict[str, int] = {}
         self._now = now
         # The investigations of whose tickets the comments were read, because these changed.
         self.noted: set[str] = set()
@@ -79,6 +80,7 @@ class Tracking:
         rows = rows.prefetch_related("carried").order_by("pk")
         wanted = {row.pk: self._wanted(row) for row in rows}
         kept = [row for row in rows if row.ticket or wanted[row.pk]]
+        self._generations = self._highest_generations([row.rrn for row in kept if row.ticket is None])
         self._due = self._due_of_tickets(kept)
         back = self._due_back(kept) if self._settings.comments_back else set()
         return [self._as_far_as_read(row, wanted[row.pk], row.pk in back) for row in kept]
@@ -158,14 +160,14 @@ class Tracking:
             investigation=stored(row),
             wanted=wanted,
             is_gone=bool(row.gone),
-            generation=ticket.generation if ticket else self._next_generation(row) if wanted else 1,
+            generation=ticket.generation if ticket else self._generations.get(row.rrn, 0) + 1,
             left_alone=left_alone_by(ticket) if ticket else "",
         )
 
-    def _next_generation(self, row: models.Investigation) -> int:
+    def _highest_generations(self, rrns: Sequence[str]) -> dict[str, int]:
         """A ticket that was detached keeps its place beside the one that is made in its stead."""
-        before = models.Ticket.objects.filter(project=self._source.project_id, key=row.rrn)
-        return (before.aggregate(highest=Max("generation"))["highest"] or 0) + 1
+        before = models.Ticket.objects.filter(project=self._source.project_id, key__in=rrns)
+        return dict(before.values("key").annotate(highest=Max("generation")).values_list("key", "highest"))
 
     def _beside(
         self,
