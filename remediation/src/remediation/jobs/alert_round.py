@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import InterfaceError, OperationalError
 
 from ..ending import unexpected
-from ..store import models
+from ..store import alert_subjects, models
 from .alert_sending import send_due
 from .alerts import gather, look
 
@@ -20,7 +20,8 @@ def alert_all(now: datetime) -> dict[str, int]:
     """How many alerts were ``made``, put into ``messages`` and how many of these were ``sent``. A rule that fails stops
     no other. Raises OperationalError and InterfaceError."""
     rules = list(models.AlertRule.objects.filter(paused=False).order_by("pk").values_list("pk", flat=True))
-    made = sum(_counted(look, number, now) for number in rules)
+    mark = alert_subjects.mark() if rules else ""
+    made = sum(_counted(lambda rule, at: look(rule, at, mark), number, now) for number in rules)
     messages = sum(_counted(gather, number, now) for number in rules)
     return {"made": made, "messages": messages, "sent": send_due(now)}
 

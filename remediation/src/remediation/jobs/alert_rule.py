@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from ..domain.alerting import Rule
-from ..store import audit, models
+from ..store import alert_subjects, audit, models
 from ..store.secrets import KeyTrouble, open_, seal
 from ..store.versions import ChangedMeanwhile, change_version
 from .alerts import look
@@ -49,7 +49,7 @@ def add_rule(name: str, rule: Rule, secret: WebhookSecret, now: datetime, by: st
         name=name, settings=table, secret=secret.sealed(), created=now, looked={"past": True} if past else {}
     )
     audit.record(by, "alert rule added", name, settings=table, past=past)
-    look(row.pk, now)
+    look(row.pk, now, alert_subjects.mark())
     return row
 
 
@@ -66,7 +66,7 @@ def change_rule(
     before, was = dict(row.settings), row.name
     # What came up until now is told by the rule as it was.
     if not row.paused:
-        look(row.pk, now)
+        look(row.pk, now, alert_subjects.mark())
     is_same = _is_stored(secret, row)
     sealed = row.secret if is_same else secret.sealed()
     change_version(row, version, name=name, settings=rule.to_table(), secret=sealed)
@@ -76,7 +76,7 @@ def change_rule(
     audit.record(by, "alert rule changed", name, changed=changed)
     if not rule.selects_as(Rule.from_table(before)):
         models.AlertRule.objects.filter(pk=row.pk).update(looked={})
-        look(row.pk, now)
+        look(row.pk, now, alert_subjects.mark())
 
 
 def _is_stored(secret: WebhookSecret, row: models.AlertRule) -> bool:

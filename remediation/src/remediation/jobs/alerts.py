@@ -40,14 +40,15 @@ WHOLE_LOOK = timedelta(minutes=15)
 
 
 @transaction.atomic
-def look(rule_id: int, now: datetime) -> int:
+def look(rule_id: int, now: datetime, mark: str) -> int:
     """Make the alerts of what is new for a rule since the last look; how many. A kind that it looks at for the first
-    time gives none, unless its maker wants to be told of what is there."""
+    time gives none, unless its maker wants to be told of what is there. ``mark`` was read before: what changed since is
+    looked at once more."""
     row = models.AlertRule.objects.select_for_update().filter(pk=rule_id).first()
     if row is None:
         return 0
     rule, looked = Rule.from_table(row.settings), dict(row.looked)
-    known, mark = set(looked.get("known", [])), alert_subjects.mark()
+    known = set(looked.get("known", []))
     is_same = looked.get("mark") == mark and _is_recent(looked.get("at"), now)
     made = 0
     for kind in (Kind(one) for one in rule.kinds):
