@@ -9,10 +9,12 @@ from django.db import connection
 from django.utils import timezone
 
 from halo_emulator import HaloEmulator
+from remediation.jobs.comparison import COMPARED
 from remediation.jobs.status import status
 from remediation.jobs.tasks import ask_to_reconcile, look_for_due_names, look_up, reconcile
 from remediation.jobs.work import run_project
 from remediation.store import models
+from remediation.store.json_keys import change_keys
 from remediation.tickets.mapped_names import LOOKED_UP
 
 from .conftest import Project, Worker, wait_until, waiting_jobs
@@ -79,7 +81,9 @@ def test_tickets_are_compared_once_a_day_and_what_differs_is_told(project: Proje
         cursor.execute("DELETE FROM procrastinate_jobs")
     look_for_due_names(0)
     assert f"reconcile-{web.connection_id}-0" not in waiting_jobs()
-    models.Run.objects.filter(kind="reconcile").update(started=timezone.now() - timedelta(days=1))
+    row = models.Connection.objects.get()
+    yesterday = (timezone.now() - timedelta(days=1)).isoformat()
+    change_keys(row, "settings", {COMPARED: {**row.settings[COMPARED], "began": yesterday}})
     look_for_due_names(0)
     assert f"reconcile-{web.connection_id}-0" in waiting_jobs()
     reconcile(web.connection_id, 1)

@@ -31,6 +31,7 @@ from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
 from ..tickets.reconcile import Reconciliation
 from ..tickets.run import client_of, waiting_reasons
+from .comparison import keep_compared
 from .rescans import rescan, rescans
 from .telling import told
 
@@ -168,8 +169,10 @@ def reconcile(connection: models.Connection, *, apply: bool, say: Say = lambda t
     written to HaloITSM. What was found is in the table of runs. Raises HaloError, HaloAway, Busy and NotInHalo."""
     about = {"connection": connection.pk, "name": connection.name, "applied": apply}
     with _recorded("reconcile", detail=about) as record:
+        began = timezone.now()
         work = Reconciliation(connection, say=say)
         reconciled = work.apply() if apply else work.look()
+        keep_compared(connection, began, reconciled.found, applied=apply)
         found = [{**vars(one), "kind": one.kind.value, "is_applied": one.is_applied} for one in reconciled.found]
         waits = sum(one.is_applied for one in reconciled.found)
         text = (
