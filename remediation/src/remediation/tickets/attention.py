@@ -140,13 +140,7 @@ def tie(row: models.Ticket, instance: Instance, statuses: StatusMap, journal: Jo
         _require_there(row)
     if reason := refusal(row, number):
         raise NotPossible(reason)
-    ticket = asked(lambda: instance.ticket(number))
-    if ticket is None:
-        raise NotPossible(
-            f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
-        )
-    if reason := foreign(ticket, row.reference):
-        raise NotPossible(reason)
+    ticket = ticket_to_take(instance, number, row.reference)
     shown = instance.shown(ticket)
     ours = statuses.read(shown.status_id)
     with journal.held():
@@ -200,7 +194,22 @@ def refusal(row: models.Ticket, number: int) -> str:
     return ""
 
 
-def foreign(ticket: Mapping[str, Any], mine: str = "") -> str:
+def ticket_to_take(instance: Instance, number: int, mine: str = "") -> Mapping[str, Any]:
+    """A ticket of Halo's that can stand for findings; ``mine``: the reference that it may carry.
+
+    Raises HaloError, HaloAway, and NotPossible where it cannot.
+    """
+    ticket = asked(lambda: instance.ticket(number))
+    if ticket is None:
+        raise NotPossible(
+            f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
+        )
+    if reason := _foreign(ticket, mine):
+        raise NotPossible(reason)
+    return ticket
+
+
+def _foreign(ticket: Mapping[str, Any], mine: str) -> str:
     """Why a ticket of Halo's cannot be taken, by the reference that it carries, unless that is ``mine``; "" where it
     carries none of ours."""
     reference = reference_of(ticket)

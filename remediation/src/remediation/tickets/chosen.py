@@ -10,8 +10,7 @@ from collections.abc import Collection
 
 from ..domain.status import ENDED
 from ..store import models
-from .asking import asked
-from .attention import DETACHED, NOT_TIED, TYING, NotPossible, foreign, refusal
+from .attention import DETACHED, NOT_TIED, TYING, NotPossible, refusal, ticket_to_take
 from .instance import Instance, Options
 from .page_client import page_client
 from .references import free_reference
@@ -23,14 +22,7 @@ def require_there(connection: models.Connection, number: int) -> None:
 
     Raises NotPossible where it cannot, HaloError, HaloAway and NotReachable.
     """
-    instance = Instance(page_client(connection), Options.from_table(connection.settings))
-    ticket = asked(lambda: instance.ticket(number))
-    if ticket is None:
-        raise NotPossible(
-            f"HaloITSM has no ticket {number}, or the API's agent may not see it. Look at the number in HaloITSM."
-        )
-    if reason := foreign(ticket):
-        raise NotPossible(reason)
+    ticket_to_take(Instance(page_client(connection), Options.from_table(connection.settings)), number)
 
 
 def choose(project: models.Project, key: str, number: int, findings: Collection[str], by: str) -> None:

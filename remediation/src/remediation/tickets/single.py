@@ -208,7 +208,7 @@ def _waiting(project: models.Project | None, subject: Subject, split: _Split) ->
     """
     if project is None:
         return None
-    mine = bulk.read_listed(project.pk).join(split.free.select(KEY), on=KEY, how="semi")
+    mine = _listed_by(subject, project=project).join(split.free.select(KEY), on=KEY, how="semi")
     if mine.is_empty():
         return None
     row = models.TicketWording.objects.filter(project=project, key=subject.key).first()
@@ -289,14 +289,15 @@ def _vulnerabilities(subject: Subject) -> list[str]:
 
 def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:
     """The findings of a subject that people have picked, for tickets of any kind; of a solution perhaps more."""
+    of_source = {"project__source": subject.source, "project__settings__picked": True}
+    return _listed_by(subject, project__connection=connection, **of_source)
+
+
+def _listed_by(subject: Subject, **of: Any) -> pl.DataFrame:
+    """The same, of the projects that ``of`` selects."""
     is_asset = subject.granularity is Granularity.ASSET
-    of = {"asset": subject.key} if is_asset else {"vulnerability__in": _vulnerabilities(subject)}
-    rows = models.ListedFinding.objects.filter(
-        project__connection=connection,
-        project__source=subject.source,
-        project__settings__picked=True,
-        **of,
-    )
+    about = {"asset": subject.key} if is_asset else {"vulnerability__in": _vulnerabilities(subject)}
+    rows = models.ListedFinding.objects.filter(**of, **about)
     return pairs_frame(set(rows.values_list("asset", "vulnerability")))
 
 
