@@ -17,8 +17,10 @@ HOST = "127.0.0.1"
 
 
 class Listening(ABC):
-    """Something that listens at ``port``, which is a free one where 0 is given. After ``stop``, ``start`` listens at the
-    same port again."""
+    """Something that listens at ``port``, which is a free one where 0 is given.
+
+    After ``stop``, ``start`` listens at the same port again.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.port = port

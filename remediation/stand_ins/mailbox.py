@@ -6,7 +6,6 @@ import base64
 import socket
 import socketserver
 import ssl
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes

@@ -1,5 +1,7 @@
-"""What goes wrong between a server and here, as SourceErrors in words. No text of the library's is in them: it may quote
-a header with a token in it."""
+"""What goes wrong between a server and here, as SourceErrors in words.
+
+No text of the library's is in them: it may quote a header with a token in it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,11 @@ class Exchange:
 
 @contextmanager
 def in_words(host: str | None, serves: str, *, cut_off: str, silent: str, remedy: str) -> Iterator[Exchange]:
-    """Raises SourceError for what the block raises. ``serves`` is what the host serves. ``cut_off`` and ``silent`` begin
-    the texts for an answer that broke off and for none, ``remedy`` says what to do about none."""
+    """Raises SourceError for what the block raises.
+
+    ``serves`` is what the host serves. ``cut_off`` and ``silent`` begin the texts for an answer that broke off and for
+    none, ``remedy`` says what to do about none.
+    """
     exchange = Exchange()
     try:
         yield exchange
