@@ -1,6 +1,6 @@
-"""A real PostgreSQL for the tests: one server for each process of the session, an empty database for each test.
+"""A real PostgreSQL for the tests: one server for each process of the session, an empty database before each test.
 
-REMEDIATION_TEST_DATABASE_URL names another server (its role must be allowed to make databases), and
+REMEDIATION_TEST_DATABASE_URL names another server (its role must be a superuser), and
 REMEDIATION_TEST_POSTGRES_BIN other programs for the embedded one, such as /usr/lib/postgresql/15/bin.
 """
 
@@ -21,12 +21,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from hypothesis import settings as properties
+from psycopg import sql
 
 from remediation import settings
 from remediation.store.embedded import EmbeddedPostgres
 from remediation.tickets import lease
 from stand_ins.cisco_openvuln import CiscoOpenVuln
 from stand_ins.cve_feeds import CveFeeds, Exploited
+from tests.reused_database import ReusedDatabase, drop_database, make_database
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remediation.settings")
 # No test, and no process that one starts, asks the real feeds.
@@ -52,6 +54,10 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
+        # Each test connects often, and 4,096 rounds of a hash are a good part of that.
+        connection.execute("SET scram_iterations = 1")
+        password = sql.Literal(urlsplit(server.address()).password)
+        connection.execute(sql.SQL("ALTER ROLE CURRENT_USER PASSWORD {}").format(password))
     yield server
     server.stop()
 
@@ -73,17 +79,6 @@ def database(postgres: str) -> Iterator[str]:
     drop_database(postgres, name)
 
 
-def make_database(server: str, name: str, template: str = "template0") -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        # Without the log, which copies each page: half of the time, where nothing waits for the disk.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-
-
-def drop_database(server: str, name: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture(scope="session")
 def migrated(postgres: str) -> Iterator[str]:
     """The name of a database that has all tables and no rows, to be copied."""
@@ -95,19 +90,25 @@ def migrated(postgres: str) -> Iterator[str]:
     drop_database(postgres, name)
 
 
+@pytest.fixture(scope="session")
+def reused(postgres: str, migrated: str) -> Iterator[ReusedDatabase]:
+    """The database of ``store``."""
+    database = ReusedDatabase(postgres, migrated)
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def store(postgres: str, migrated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a migrated database of this test's own, which Django uses for the time of the test.
+def store(reused: ReusedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a migrated database without rows, which Django uses for the time of the test.
 
     The data folder is ``data`` in the test's temporary folder.
     """
     monkeypatch.setattr("django.conf.settings.DATA", tmp_path / "data")
-    name = f"test_{uuid4().hex}"
-    make_database(postgres, name, template=migrated)
-    address = urlsplit(postgres)._replace(path=f"/{name}").geturl()
-    with django_on(address):
-        yield address
-    drop_database(postgres, name)
+    reused.prepare()
+    with django_on(reused.address):
+        yield reused.address
+    reused.empty()
 
 
 @pytest.fixture

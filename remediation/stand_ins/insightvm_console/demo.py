@@ -58,6 +58,11 @@ MICROSOFT, UBUNTU, OUTSIDE = (
 
 def seed_demo(world: World) -> dict[str, int]:
     """Fill an empty world and scan it. The asset ids, by host name or else address."""
+    with world.by_one_connection():
+        return _seeded(world)
+
+
+def _seeded(world: World) -> dict[str, int]:
     for solution in SOLUTIONS:
         world.add_solution(*solution)
     for vulnerability in VULNERABILITIES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from halo_emulator import HaloEmulator
 from haloitsm_client import HaloClient
@@ -22,6 +24,8 @@ from remediation.store import models
 from remediation.tickets import run
 from remediation.tickets.run import client_of
 
+# To make the commands out of all signatures takes longer than most of them do, and they are the same each time.
+commands = functools.cache(typer.main.get_command)
 VARIABLES = ("HALO_RESOURCE_SERVER", "HALO_AUTH_SERVER", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET")
 
 
@@ -48,6 +52,7 @@ class Line:
 
     def __call__(self, *words: str) -> Ended:
         self._monkeypatch.setattr(sys, "argv", ["remediation", *words])
+        self._monkeypatch.setattr(typer.main, "get_command", commands)
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()

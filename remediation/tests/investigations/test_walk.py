@@ -32,8 +32,9 @@ from remediation.tickets.instance import Instance
 from remediation.tickets.lease import Busy
 from remediation.tickets.webhook import new_webhook
 from stand_ins.insightidr import Fault, Idr
-from tests.conftest import django_on, drop_database, make_database
+from tests.conftest import django_on
 from tests.halo_webhook import Deliveries
+from tests.reused_database import drop_database, make_database
 from tests.stories import STORIES, walk
 from tests.sudden_end import Death, dying
 from tests.tickets.test_interruptions import CALLS

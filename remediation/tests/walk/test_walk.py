@@ -35,13 +35,13 @@ from remediation.tickets.editing import change_settings
 from remediation.tickets.lease import Busy
 from remediation.tickets.webhook import new_webhook
 from remediation.tickets.world import findings_of
-from tests.conftest import django_on, drop_database, make_database
+from tests.conftest import django_on
 from tests.halo_webhook import Deliveries
-from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
+from tests.reused_database import drop_database, make_database
 from tests.stories import STORIES, walk
 from tests.sudden_end import Death, dying
+from tests.tickets.conftest import MARK, Scene, emulated_halo, is_write
 from tests.tickets.test_interruptions import CALLS
-
 from tests.walk.child import Child, Run
 from tests.walk.scanner import GOOD, WEAK, Machine, Scanner
 
