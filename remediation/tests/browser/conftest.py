@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from stand_ins.screens import CHROMIUM, PASSWORD, signed_in
+from tests.processes import below
 
 ROLES = {"viewer": "Viewer", "analyst": "Analyst", "approver": "Approver"}
 PATIENCE = 300  # seconds
@@ -23,10 +24,12 @@ PATIENCE = 300  # seconds
 
 @dataclass(frozen=True)
 class Served:
-    """Where the service is, and the link for the first user."""
+    """Where the service is, the link for the first user, its process, and the file with what it says."""
 
     address: str
     first: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +46,27 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         ):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")[-3000:]
             time.sleep(0.2)
-        yield Served(found[1], found[2])
+        yield Served(found[1], found[2], process, log)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a test that fails, the last that the service said, and where in its code each of its threads is."""
+    report = yield
+    served = item.funcargs.get("served")
+    if report.when == "call" and report.failed and isinstance(served, Served):
+        for pid in below(served.process.pid):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if {b"remediation.jobs.worker", b"remediation.web.server"} & set(words):
+                os.kill(pid, signal.SIGUSR1)
+                time.sleep(0.5)
+        report.sections.append(("the service", served.log.read_text(encoding="utf-8")[-8000:]))
+    return report
 
 
 def _environment() -> dict[str, str]:

@@ -30,6 +30,7 @@ from remediation.store.embedded import EmbeddedPostgres, processes_in
 from remediation.store.secrets import seal
 
 from ..conftest import django_on
+from ..processes import below
 
 PATIENCE = 60
 
@@ -66,14 +67,7 @@ class Served:
 
     def below(self) -> list[int]:
         """The processes that it has started, and theirs."""
-        parents = {}
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with suppress(OSError):
-                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
-        found = [self.process.pid]
-        for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
-        return found[1:]
+        return below(self.process.pid)
 
 
 def is_there(pid: int) -> bool:
@@ -129,6 +123,9 @@ def test_it_answers_and_leaves_no_process_behind(started: Callable[..., Served],
     wait_until(lambda: len(workers()) == 1)
     below = served.below()
     assert len(below) == 2  # the web server and the worker
+    for number_told, pid in enumerate(below, 1):
+        os.kill(pid, signal.SIGUSR1)  # it tells where its threads are, and goes on
+        wait_until(lambda: len(re.findall(r"^Current thread .*\n.*\n", served.said(), re.M)) == number_told)
     assert served.end(number) == 0
     assert not [pid for pid in below if is_there(pid)]
     assert "Traceback" not in served.said() and "is killed" not in served.said()

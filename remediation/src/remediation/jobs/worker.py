@@ -1,12 +1,15 @@
 """A worker as a process: ``python -m remediation.jobs.worker MINUTES``, with the minutes between two rounds.
 
 It ends by SIGTERM after the jobs it is at, with its parent, and when it has lost the database: in that case with code 0
-or 1, whichever part of it notices first. Its supervisor starts it again.
+or 1, whichever part of it notices first. Its supervisor starts it again. By SIGUSR1 it writes to its standard error
+where in the code each of its threads is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import signal
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -51,6 +54,7 @@ async def work(every: timedelta) -> None:
 
 def main() -> None:
     """Entry point."""
+    faulthandler.register(signal.SIGUSR1)
     django.setup()
     end_with_parent()
     asyncio.run(work(timedelta(minutes=int(sys.argv[1]))))

@@ -1,6 +1,7 @@
 """The web server as a process: ``python -m remediation.web.server DESCRIPTOR``, the number of a socket that listens.
 
-It ends by SIGTERM after the requests it is at, and with its parent. Its supervisor starts it again.
+It ends by SIGTERM after the requests it is at, and with its parent. Its supervisor starts it again. By SIGUSR1 it
+writes to its standard error where in the code each of its threads is.
 
 The server is waitress, because it takes in a request whole before a thread has to do with it: requests that are never
 finished, or come a byte at a time, keep connections busy and no thread. Who can hold 900 connections open still keeps
@@ -9,6 +10,7 @@ others out; where strangers can reach the port, a proxy in front has to limit th
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import socket
 import sys
@@ -31,6 +33,7 @@ LARGEST_HEADERS = 1 << 16
 def main() -> None:
     """Entry point."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    faulthandler.register(signal.SIGUSR1)
     django.setup()
     end_with_parent()
     from django.conf import settings
