@@ -18,6 +18,7 @@ from uuid import uuid4
 import django
 import psycopg
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.db import connection
 from hypothesis import settings as properties
@@ -36,6 +37,9 @@ os.environ.update(REMEDIATION_KEV_URL="off", REMEDIATION_EPSS_URL="off", REMEDIA
 settings.FEEDS.update(kev="", epss="")
 settings.CISCO.update(api="")
 django.setup()
+# A password's hash tells by how many rounds it was made, so what is made here is good elsewhere. A million would be a
+# good part of each test that signs somebody in.
+PBKDF2PasswordHasher.iterations = 1
 
 # The same cases in every run, so that no run fails for luck; HALOITSM_HYPOTHESIS=explore looks for new ones.
 properties.register_profile("fixed", derandomize=True, database=None, deadline=None)
