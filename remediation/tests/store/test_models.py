@@ -39,6 +39,49 @@ def test_migrations_apply_on_an_empty_database_and_can_be_taken_back(empty_store
     assert tables() == set()
 
 
+def test_what_is_searched_and_ranked_survives_its_migration_and_its_way_back(empty_store: str) -> None:
+    def migrate(name: str) -> None:
+        call_command("migrate", "store", name, verbosity=0, interactive=False)
+
+    def rows(query: str) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def ranks() -> Any:
+        return rows("SELECT vulnerability, rank, graded_rank FROM store_vulnerability ORDER BY vulnerability")
+
+    migrate("0031_ticket_templates")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO store_vulnerability (source_id, vulnerability, title, severity, graded, cves)"
+            " VALUES (7, 'a', 'A flaw', 'high', NULL, '{CVE-2026-1}'), (7, 'b', NULL, 'low', 'critical', '{}'),"
+            " (7, 'c', NULL, 'odd', 'none', '{}')"
+        )
+    before = ranks()
+    assert before == [("a", 3, 3), ("b", 1, 4), ("c", 0, 0)]
+    migrate("0032_cheaper_vulnerabilities")
+    assert ranks() == before
+    searched = rows("SELECT vulnerability, title, cves FROM store_searchedvulnerability ORDER BY vulnerability")
+    assert searched == [("a", "A flaw", ["CVE-2026-1"]), ("b", None, []), ("c", None, [])]
+    migrate("0031_ticket_templates")
+    assert ranks() == before
+    assert {"vulnerability_by_rank", "vulnerability_in_kev", "vulnerability_by_graded", "vulnerability_words"} <= {
+        name for (name,) in rows("SELECT indexname FROM pg_indexes WHERE tablename = 'store_vulnerability'")
+    }
+
+
+def test_a_rank_follows_whatever_writes_a_severity(store: str) -> None:
+    source = models.Source.objects.create(name="console", kind="insightvm")
+    row = models.Vulnerability.objects.create(source=source, vulnerability="a", severity="high", rank=0)
+    written = models.Vulnerability.objects.filter(pk=row.pk)
+    assert written.values_list("rank", "graded_rank").get() == (3, 3)
+    written.update(graded="low")
+    assert written.values_list("rank", "graded_rank").get() == (3, 1)
+    written.update(severity="critical", graded=None)
+    assert written.values_list("rank", "graded_rank").get() == (4, 4)
+
+
 def test_migrations_are_what_the_models_say(store: str) -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 

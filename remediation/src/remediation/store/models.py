@@ -12,7 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Case, F, Func, Value, When
+from django.db.models import F, Func, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -204,11 +204,6 @@ _ORDERS: dict[str, F | Coalesce] = {
 }
 
 
-def _ranked(column: str) -> list[When]:
-    """A number for each word of a severity, 4 for critical."""
-    return [When(**{column: name}, then=Value(len(SEVERITIES) - 1 - place)) for place, name in enumerate(SEVERITIES)]
-
-
 class Vulnerability(models.Model):
     """What a source says of a vulnerability, wherever it is found."""
 
@@ -224,15 +219,9 @@ class Vulnerability(models.Model):
     exploits = models.IntegerField(null=True)
     cves = texts()
     description = models.TextField(null=True, db_comment="the source's own, as plain text")
-    rank = models.GeneratedField(
-        expression=Case(
-            *_ranked("severity"),
-            default=Value(0),
-        ),
-        output_field=models.SmallIntegerField(),
-        db_persist=True,
-        db_comment="4 for critical to 0 for none or unknown",
-    )
+    # The ranks are set by a trigger, for whoever writes. A generated column would be made anew with each change of a
+    # row, which doubled the time that what feeds tell takes.
+    rank = models.SmallIntegerField(db_default=0, db_comment="4 for critical to 0 for none or unknown")
     # Of its findings that are open or unconfirmed, and not accepted: store.counts.
     alive = models.IntegerField(default=0, db_default=0, db_comment="on how many assets it is")
     oldest = models.DateTimeField(null=True, db_comment="when the first of them was found")
@@ -251,32 +240,44 @@ class Vulnerability(models.Model):
     on_critical = models.BooleanField(
         default=False, db_default=False, db_comment="whether it counted that a critical asset has it"
     )
-    graded_rank = models.GeneratedField(
-        expression=Case(
-            *_ranked("graded"),
-            default=Case(*_ranked("severity"), default=Value(0)),
-        ),
-        output_field=models.SmallIntegerField(),
-        db_persist=True,
-        db_comment="4 for critical to 0 for none or unknown; as rank where it is not graded",
+    graded_rank = models.SmallIntegerField(
+        db_default=0, db_comment="4 for critical to 0 for none or unknown; as rank where it is not graded"
     )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
         indexes = [
-            # Each without a list of what is to be put into it later, which every search would go through.
-            GinIndex(fields=["cves"], name="vulnerability_cves", fastupdate=False),
-            GinIndex(
-                SearchVector(Coalesce("title", "vulnerability"), config="simple"),
-                name="vulnerability_words",
-                fastupdate=False,
-            ),
             *(
                 models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
                 for name, by in _ORDERS.items()
             ),
             # They are few among many, and are asked for with any other order.
             models.Index(F("rank"), F("id"), name="vulnerability_in_kev", condition=models.Q(alive__gt=0, kev=True)),
+        ]
+
+
+class SearchedVulnerability(models.Model):
+    """What people search vulnerabilities by, as it stands in their own rows.
+
+    Apart from them, because these indexes take longest to write, and each reading of a scanner or a feed writes other
+    columns of a vulnerability.
+    """
+
+    source = owner("Source")
+    vulnerability = key_text()
+    title = models.TextField(null=True)
+    cves = texts()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="searched_once")]
+        indexes = [
+            # Each without a list of what is to be put into it later, which every search would go through.
+            GinIndex(fields=["cves"], name="searched_cves", fastupdate=False),
+            GinIndex(
+                SearchVector(Coalesce("title", "vulnerability"), config="simple"),
+                name="searched_words",
+                fastupdate=False,
+            ),
         ]
 
 

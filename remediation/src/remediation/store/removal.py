@@ -12,6 +12,7 @@ from .devices import regroup
 # What has rows of a source, beside its projects. A test holds it against the models.
 TABLES = (
     *("store_observation", "store_finding", "store_asset", "store_vulnerability", "store_solution", "store_remedy"),
+    "store_searchedvulnerability",
     *("store_snapshotrecord", "store_consoleexception", "store_riskacceptance", "store_run", "store_dailycount"),
 )
 

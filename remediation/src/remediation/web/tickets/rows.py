@@ -28,7 +28,7 @@ _DEVICE = _TOLD_OF.format(
     where="strpos(lower(asset.host_name), lower(%(device)s)) > 0 OR asset.ip = %(device)s OR asset.asset = %(device)s",
 )
 _CVE = _TOLD_OF.format(
-    of="store_vulnerability AS known",
+    of="store_searchedvulnerability AS known",
     name="known",
     column="vulnerabilities",
     key="known.vulnerability",

@@ -15,9 +15,15 @@ from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
+_SEARCHED = """(vulnerability.source_id, vulnerability.vulnerability) IN (
+    SELECT searched.source_id, searched.vulnerability FROM store_searchedvulnerability AS searched WHERE {}
+)"""
+_CVE = _SEARCHED.format("searched.cves @> ARRAY[upper(%(cve)s)]")
 # As the index on it has it.
-_WORDS = """to_tsvector('simple'::regconfig, COALESCE(COALESCE(title, vulnerability), ''))
-    @@ to_tsquery('simple', %(words)s)"""
+_WORDS = _SEARCHED.format(
+    "to_tsvector('simple'::regconfig, COALESCE(COALESCE(searched.title, searched.vulnerability), ''))"
+    " @@ to_tsquery('simple', %(words)s)"
+)
 # Whether a ticket tells of it. All are looked up at once: one by one takes minutes where most have none.
 _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     SELECT project.source_id, unnest(ticket.vulnerabilities)
@@ -108,7 +114,7 @@ def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> List
             ),
         ),
         filters=(
-            Filter("cve", "CVE", "cves @> ARRAY[upper(%(cve)s)]"),
+            Filter("cve", "CVE", _CVE),
             Filter("words", "Words of the title", _WORDS, "words"),
             Filter("device", "On device (name begins with)", _ON_DEVICE),
             Filter("device_number", "Number of the device", _OF_DEVICE, "number", more=True),

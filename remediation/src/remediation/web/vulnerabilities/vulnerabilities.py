@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -51,7 +51,10 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
     tickets = models.Ticket.objects.filter(
         project__source=row.source_id, vulnerabilities__contains=[row.vulnerability], halo_id__isnull=False
     ).select_related("project")
-    others = models.Vulnerability.objects.filter(cves__overlap=row.cves).exclude(pk=row.pk) if row.cves else None
+    same = models.SearchedVulnerability.objects.filter(
+        cves__overlap=row.cves, source=OuterRef("source"), vulnerability=OuterRef("vulnerability")
+    )
+    others = models.Vulnerability.objects.filter(Exists(same)).exclude(pk=row.pk).select_related("source")
     known: dict[str, Any] = {
         "row": row,
         "solutions": models.Solution.objects.filter(source=row.source_id, solution__in=solutions)[:20],
@@ -61,7 +64,7 @@ def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
         "cves": models.Cve.objects.filter(cve__in=[cve.strip().upper() for cve in row.cves]).order_by("cve"),
         "advisories": about_vulnerability(row),
         "graded": explained(row),
-        "others": others.select_related("source")[:20] if others is not None else [],
+        "others": others[:20] if row.cves else [],
     }
     return listed(
         request,
