@@ -15,15 +15,19 @@ from ...store.cves import EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
-_SEARCHED = """(vulnerability.source_id, vulnerability.vulnerability) IN (
-    SELECT searched.source_id, searched.vulnerability FROM store_searchedvulnerability AS searched WHERE {}
-)"""
-_CVE = _SEARCHED.format("searched.cves @> ARRAY[upper(%(cve)s)]")
+# By its own row, one after the other: few have a CVE, and more are expected of the index, for which all would be read.
+_CVE = """vulnerability.id = ANY(ARRAY(
+    SELECT (
+        SELECT found.id FROM store_vulnerability AS found
+        WHERE found.source_id = searched.source_id AND found.vulnerability = searched.vulnerability
+    ) FROM store_searchedvulnerability AS searched WHERE searched.cves @> ARRAY[upper(%(cve)s)]
+))"""
 # As the index on it has it.
-_WORDS = _SEARCHED.format(
-    "to_tsvector('simple'::regconfig, COALESCE(COALESCE(searched.title, searched.vulnerability), ''))"
-    " @@ to_tsquery('simple', %(words)s)"
-)
+_WORDS = """(vulnerability.source_id, vulnerability.vulnerability) IN (
+    SELECT searched.source_id, searched.vulnerability FROM store_searchedvulnerability AS searched
+    WHERE to_tsvector('simple'::regconfig, COALESCE(COALESCE(searched.title, searched.vulnerability), ''))
+        @@ to_tsquery('simple', %(words)s)
+)"""
 # Whether a ticket tells of it. All are looked up at once: one by one takes minutes where most have none.
 _TOLD = """((vulnerability.source_id, vulnerability.vulnerability) IN (
     SELECT project.source_id, unnest(ticket.vulnerabilities)
