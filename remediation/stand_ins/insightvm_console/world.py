@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -338,13 +338,10 @@ class World:
     @contextmanager
     def _tables(self) -> Iterator[psycopg.Cursor[Any]]:
         """A cursor on both schemas, in one transaction."""
-        with self._lock:
-            if self._kept is not None:
-                with self._kept.transaction():
-                    yield self._kept.cursor()
-                return
-            with self._connected() as connection:
-                yield connection.cursor()
+        with self._lock, ExitStack() as stack:
+            connection = self._kept or stack.enter_context(self._connected())
+            stack.enter_context(connection.transaction())
+            yield connection.cursor()
 
     def _connected(self) -> psycopg.Connection[Any]:
         path = f"-c search_path={SCHEMA},{TRUTH} -c timezone=UTC"

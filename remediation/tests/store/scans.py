@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
+from remediation.store import models
 
 
 def scan(found: Mapping[str, Sequence[str]], taken: datetime) -> Snapshot:
@@ -28,6 +29,13 @@ def scan(found: Mapping[str, Sequence[str]], taken: datetime) -> Snapshot:
         assets=_frame([{"asset": asset, "host_name": f"{asset}.example"} for asset in found], ASSETS),
         coverage=_frame(covered, COVERAGE),
     )
+
+
+def tell(vulnerability: str, **columns: Any) -> None:
+    """Store something else of the vulnerabilities of that name, as if their sources had said it."""
+    searched = {name: value for name, value in columns.items() if name in ("title", "cves")}
+    models.Vulnerability.objects.filter(vulnerability=vulnerability).update(**columns)
+    models.SearchedVulnerability.objects.filter(vulnerability=vulnerability).update(**searched)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:

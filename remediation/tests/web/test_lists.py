@@ -16,7 +16,7 @@ from django.test import Client
 from remediation.store import models
 from remediation.store.intake import take_in
 
-from ..store.scans import scan
+from ..store.scans import scan, tell
 
 DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
 HOSTILE = "<script>alert(1)</script>‮ evil 💥"
@@ -29,9 +29,9 @@ def source(store: str) -> models.Source:
     take_in(first, scan({"web": ["critical-1", "low-9"], "db": ["critical-1", "high-2"]}, DAY))
     second = models.Source.objects.create(name="other", kind="nessus-csv")
     take_in(second, scan({"web": ["high-7"]}, DAY + timedelta(days=1)))
-    models.Vulnerability.objects.filter(vulnerability="critical-1").update(cves=["CVE-2026-1", "CVE-2026-2"], cvss=9.8)
-    models.Vulnerability.objects.filter(vulnerability="high-7").update(cves=["CVE-2026-1"], title=HOSTILE, cvss=7.0)
-    models.Vulnerability.objects.filter(vulnerability="high-2").update(title="=HYPERLINK(1)", vpr=6.5)
+    tell("critical-1", cves=["CVE-2026-1", "CVE-2026-2"], cvss=9.8)
+    tell("high-7", cves=["CVE-2026-1"], title=HOSTILE, cvss=7.0)
+    tell("high-2", title="=HYPERLINK(1)", vpr=6.5)
     return first
 
 

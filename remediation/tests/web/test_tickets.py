@@ -19,7 +19,7 @@ from remediation.store.json_keys import change_keys
 from remediation.tickets.world import world_of
 from tests.jobs.conftest import connected, waiting_jobs
 
-from ..store.scans import scan
+from ..store.scans import scan, tell
 from .test_connections import text_of
 
 DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
@@ -386,7 +386,7 @@ def test_findings_are_tied_to_another_ticket(
 def test_the_list_finds_tickets_by_device_cve_and_what_halo_shows(
     connection: models.Connection, source: models.Source, halo: HaloEmulator, as_role: Callable[[str], Client]
 ) -> None:
-    models.Vulnerability.objects.filter(vulnerability="high-2").update(cves=["CVE-2026-1234"])
+    tell("high-2", cves=["CVE-2026-1234"])
     analyst = as_role("analyst")
     for name in ("critical-1", "high-2"):
         analyst.post("/tickets/new", {"vulnerability": number_of(name)})

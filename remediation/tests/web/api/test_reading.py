@@ -13,7 +13,7 @@ from remediation.store.acceptances import accept
 from remediation.store.devices import regroup
 from remediation.store.intake import take_in
 
-from ...store.scans import scan
+from ...store.scans import scan, tell
 from .conftest import Program
 
 DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
@@ -26,7 +26,7 @@ def source(store: str) -> models.Source:
     row = models.Source.objects.create(name="console", kind="insightvm")
     take_in(row, scan({**FOUND, "db": [*FOUND["db"], "high-5"]}, DAY))
     take_in(row, scan(FOUND, DAY + timedelta(days=1)))
-    models.Vulnerability.objects.filter(vulnerability="critical-1").update(cves=["CVE-2026-1"], cvss=9.8)
+    tell("critical-1", cves=["CVE-2026-1"], cvss=9.8)
     return row
 
 
