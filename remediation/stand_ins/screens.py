@@ -23,6 +23,8 @@ CHROMIUM = os.environ.get("REMEDIATION_CHROMIUM") or "/usr/bin/chromium"
 # Of a world that ends with the command, made anew each time.
 PASSWORD = secrets.token_urlsafe(16)
 MISSING = "/no-such-page/"
+# Where its readers are.
+ZONE = "Europe/Berlin"
 LOOKS = [(f"{width} {scheme}", width, scheme) for width in (1280, 375) for scheme in ("light", "dark")]
 
 
@@ -52,7 +54,7 @@ def crawled(page: Page, address: str) -> Iterator[str]:
 def signed_in(browser: Browser, address: str, user: str, password: str, width: int, scheme: str) -> Page:
     """A page of somebody who has signed in."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id="Europe/Berlin"  # type: ignore[arg-type]
+        viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id=ZONE  # type: ignore[arg-type]
     )
     page = context.new_page()
     page.goto(f"{address}/sign-in/")
