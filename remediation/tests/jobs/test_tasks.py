@@ -297,6 +297,6 @@ def test_what_is_open_is_counted_once_a_day_for_each_source(store: str, monkeypa
         cursor.execute("DELETE FROM procrastinate_jobs")
     tasks.count_once_a_day(0)
     assert waiting_jobs() == []
-    monkeypatch.setattr(tasks.timezone, "localdate", lambda: date(2099, 1, 1))
+    monkeypatch.setattr(tasks, "service_day", lambda: date(2099, 1, 1))
     tasks.count_once_a_day(0)
     assert waiting_jobs() == wanted

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from ..service_day import service_day
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened
 
@@ -164,7 +165,7 @@ def show(data: Data = None, as_json: AsJson = False) -> None:
 
         from ..store import models
 
-        rows = models.RiskAcceptance.objects.filter(withdrawn__isnull=True, expires__gte=timezone.localdate())
+        rows = models.RiskAcceptance.objects.filter(withdrawn__isnull=True, expires__gte=service_day())
         shown = [_shown(row) for row in rows.select_related("source").order_by("expires", "pk")]
         lines = [
             f"{one['id']}: {one['of']} of {one['source']} until {one['expires']}, by {one['approver']}: {one['reason']}"

@@ -24,6 +24,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
 from ..ending import Ending
+from ..service_day import service_day
 from ..sources.excepting import most_of
 from ..store import models
 from ..store.acceptances import recount
@@ -200,7 +201,7 @@ def plan_project(project_id: int) -> None:
 def count_source(source_id: int) -> None:
     """Count what is open of a source anew, after a risk was accepted, or is not any more."""
     if models.Source.objects.filter(pk=source_id).exists():
-        recount(source_id, timezone.localdate())
+        recount(source_id, service_day())
 
 
 @app.task(name="send_exceptions")
@@ -420,7 +421,7 @@ def begin_round(now: datetime) -> None:
 @app.task(name=COUNT, lock=COUNT, queueing_lock=COUNT)
 def count_once_a_day(timestamp: int) -> None:  # pylint: disable=unused-argument  # always given
     """Acceptances of risks end with a day, and what they covered counts again."""
-    today = timezone.localdate().isoformat()
+    today = service_day().isoformat()
     with transaction.atomic():
         counted, _ = models.Setting.objects.get_or_create(name="counted")
         if counted.value != today:

@@ -14,11 +14,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q, Value
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from ..domain.consolidation import LEAST, About, Candidate, Decided, Loose, Suggestion, suggested
 from ..domain.snapshot import SEVERITIES
 from ..domain.status import ENDED, Status
+from ..service_day import service_day
 from . import models
 from .counts import ACCEPTED
 
@@ -246,7 +246,7 @@ def _candidates(narrow: _Narrow) -> list[Candidate]:
 def _loose() -> list[Loose]:
     """The largest ones, beside those that were rejected."""
     rejected = models.Consolidation.objects.filter(tickets=[]).values("about", "subject").distinct().count()
-    given: dict[str, Any] = {"least": LEAST, "most": MOST_LOOSE + rejected, "today": timezone.localdate()}
+    given: dict[str, Any] = {"least": LEAST, "most": MOST_LOOSE + rejected, "today": service_day()}
     with connection.cursor() as cursor:
         cursor.execute(_LOOSE_SOLUTIONS, given)
         found = [

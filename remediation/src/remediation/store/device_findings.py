@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from ..domain.acceptance import Acceptance, excepted
 from ..domain.ledger import ALIVE, State
 from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import OUT, SUPERSEDED, pair_text
+from ..service_day import service_day
 from . import copy, models
 from .acceptances import holding, as_known
 from .addressed import ADDRESSED
@@ -88,7 +88,7 @@ def findings_of_device(device_id: int, today: date | None = None) -> pl.DataFram
     ``today``: by the service's time zone where it is not given.
     """
     rows = models.Asset.objects.filter(device=device_id).values_list("source_id", "asset")
-    found = _findings(list(rows), today or timezone.localdate())
+    found = _findings(list(rows), today or service_day())
     numbers = (
         _tickets(found)
         .filter(~pl.col("told").is_in([OUT, SUPERSEDED]))
@@ -141,7 +141,7 @@ def findings_of_device(device_id: int, today: date | None = None) -> pl.DataFram
 
 def facts_of_assets(keys: Collection[AssetKey], today: date | None = None) -> dict[AssetKey, AssetFacts]:
     """What goes with each of these assets. ``today``: as in ``findings_of_device``."""
-    day = today or timezone.localdate()
+    day = today or service_day()
     found = _findings(keys, day)
     alive = found.filter(pl.col("state").is_in(ALIVE)).group_by("source", "asset").len()
     counts = {(source, asset): count for source, asset, count in alive.iter_rows()}

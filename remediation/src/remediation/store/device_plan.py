@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.utils import timezone
 
 from ..domain.snapshot import SEVERITIES
 from ..domain.ticket import Pair, pair_of, still_its
+from ..service_day import service_day
 from . import models
 from .counts import ACCEPTED
 
@@ -51,7 +51,7 @@ class Job:
 def jobs_on(devices: Collection[int]) -> list[Job]:
     """The solutions for what is open on devices, and not accepted, the worst first."""
     with connection.cursor() as cursor:
-        cursor.execute(_FINDINGS, {"devices": sorted(devices), "today": timezone.localdate()})
+        cursor.execute(_FINDINGS, {"devices": sorted(devices), "today": service_day()})
         rows = cursor.fetchall()
     pairs: dict[int, set[Pair]] = {}
     for source, _, asset, vulnerability, *_ in rows:

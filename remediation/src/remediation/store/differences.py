@@ -14,11 +14,11 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.utils.timezone import localdate
 from psycopg.errors import QueryCanceled
 
 from ..domain.difference import THERE, Difference
 from ..domain.snapshot import SEVERITIES
+from ..service_day import service_day
 from . import models
 from .counts import ACCEPTED
 
@@ -155,7 +155,7 @@ def differences(window: Window, *, patient: bool = False) -> Iterator[None]:
                 given: dict[str, Any] = {
                     "snapshots": list(snapshots),
                     "sources": list(window.sources),
-                    "today": localdate(),
+                    "today": service_day(),
                 }
                 cursor.execute(_CHANGED.format(table=table), given)
                 cursor.execute(_MOVED.format(table=table), given)

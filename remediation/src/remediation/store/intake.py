@@ -15,6 +15,7 @@ from ..domain.observe import observe
 from ..domain.report_filter import passing
 from ..domain.snapshot import SEVERITIES, Proof, Snapshot
 from ..domain.suspicion import suspicions, within_coverage
+from ..service_day import service_day
 from . import bulk, models
 from .counts import counting, keep_day
 from .cves import tell_vulnerabilities
@@ -87,7 +88,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         bulk.write_ledger(source.pk, observed.delta)
         bulk.append_observations(source.pk, record, observed.observations)
         kinds = dict(observed.observations["kind"].value_counts().iter_rows())
-        with counting(source.pk, timezone.localdate()) as counted:
+        with counting(source.pk, service_day()) as counted:
             bulk.write_vulnerabilities(source.pk, snapshot, counted)
         tell_vulnerabilities(source.pk)
         keep_day(source.pk, snapshot.taken.date(), _sum(kinds, CAME), _sum(kinds, WENT))

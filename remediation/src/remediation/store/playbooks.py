@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
 from ..domain.hosts import Device
 from ..domain.playbook import MOST_DEVICES, Fix
 from ..domain.ticket import pair_of, still_its
+from ..service_day import service_day
 from . import models
 from .counts import ACCEPTED
 
@@ -37,7 +37,7 @@ def fixes_of_remedy(row: models.Remedy) -> list[Fix]:
         "source": row.source_id,
         "vulnerabilities": row.vulnerabilities,
         "remedy": row.remedy,
-        "today": timezone.localdate(),
+        "today": service_day(),
         "most": MOST_DEVICES,
     }
     found = _rows(_OF_REMEDY, given)
@@ -56,7 +56,7 @@ def fixes_of_ticket(row: models.Ticket) -> list[Fix]:
         "source": source,
         "assets": [asset for asset, _ in pairs],
         "vulnerabilities": [vulnerability for _, vulnerability in pairs],
-        "today": timezone.localdate(),
+        "today": service_day(),
     }
     assets: dict[str, dict[str, None]] = defaultdict(dict)
     vulnerabilities: dict[str, dict[str, None]] = defaultdict(dict)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from ..domain.membership import taken_out
 from ..domain.project import Settings
 from ..domain.ticket import pair_text
+from ..service_day import service_day
 from ..store import models
 from ..store.json_keys import change_keys
 from .world import findings_of, ticket_of
@@ -33,7 +33,7 @@ def change_settings(project: models.Project, changes: Mapping[str, Any]) -> int:
         if (before.scope, before.min_severity) == (after.scope, after.min_severity):
             return 0
         rows = list(models.Ticket.objects.filter(project=project, halo_id__isnull=False))
-        out = taken_out(findings_of(project, timezone.localdate()), after, [ticket_of(row) for row in rows])
+        out = taken_out(findings_of(project, service_day()), after, [ticket_of(row) for row in rows])
         for row in rows:
             pairs = [pair_text(pair) for pair in out.get(row.name, [])]
             if pairs != row.note.get("out", []):

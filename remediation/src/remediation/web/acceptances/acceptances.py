@@ -14,11 +14,11 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...domain.exceptions import State
 from ...jobs.tasks import ask_to_count, ask_to_run_all_of, ask_to_send_exceptions
+from ...service_day import service_day
 from ...sources.excepting import most_of, release
 from ...store import acceptances, models
 from ...store.versions import ChangedMeanwhile
@@ -54,7 +54,7 @@ class UntilForm(forms.Form):
     def clean_until(self) -> date:
         """Raises ValidationError for a day that is over."""
         day: date = self.cleaned_data["until"]
-        if day < timezone.localdate():
+        if day < service_day():
             raise ValidationError("This day is over.")
         return day
 
@@ -77,7 +77,7 @@ class AcceptanceForm(UntilForm):
 def all_acceptances(request: HttpRequest) -> HttpResponseBase:
     """The list."""
     empty = "No risk was ever accepted. An approver accepts one at a vulnerability, a solution or a device."
-    today = timezone.localdate()
+    today = service_day()
     return listed(
         request, listing(today), "acceptances/acceptances.html", cell="acceptances/cell.html", empty=empty, today=today
     )
@@ -93,7 +93,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     if not subjects:
         messages.error(request, "Nothing is named whose risk could be accepted. Begin at a vulnerability or a device.")
         return redirect("acceptances")
-    form = AcceptanceForm(request.POST or None, initial={"until": timezone.localdate() + USUAL})
+    form = AcceptanceForm(request.POST or None, initial={"until": service_day() + USUAL})
     if any(one.asset for one in subjects):
         del form.fields["on"]
     if request.method == "POST" and form.is_valid():
@@ -145,7 +145,7 @@ def _assets_named(form: AcceptanceForm, subjects: list[Subject]) -> dict[int, st
 def acceptance(request: HttpRequest, number: int) -> HttpResponse:
     """One acceptance. An approver renews it ``until`` another day, or withdraws it (``withdraw``)."""
     row = get_object_or_404(models.RiskAcceptance.objects.select_related("source"), pk=number)
-    form = UntilForm(request.POST or None, initial={"until": max(row.expires, timezone.localdate() + USUAL)})
+    form = UntilForm(request.POST or None, initial={"until": max(row.expires, service_day() + USUAL)})
     version, status, stored = row.version, 200, None
     if request.method == "POST":
         # What somebody else has withdrawn is no version that anybody has seen.
@@ -167,7 +167,7 @@ def acceptance(request: HttpRequest, number: int) -> HttpResponse:
         "form": form,
         "version": version,
         "stored": stored,
-        "holds": row.withdrawn is None and row.expires >= timezone.localdate(),
+        "holds": row.withdrawn is None and row.expires >= service_day(),
         # What it is of leads to the entries by their index.
         "history": models.AuditEntry.objects.filter(of=acceptances.subject_of(row), detail__acceptance=row.pk).order_by(
             "-pk"

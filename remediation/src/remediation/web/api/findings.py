@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import Field
 
 from ...domain.ledger import State
 from ...domain.snapshot import SEVERITIES
+from ...service_day import service_day
 from ...store import models
 from ...store.counts import accepted_of
 from ...store.listing import Column, Filter, Listing
@@ -84,4 +84,4 @@ class Finding(Schema):
 @operation(router, "GET", "", role=VIEWER, answer=Page[Finding], parameters=parameters_of(FINDINGS))
 def list_findings(request: HttpRequest) -> dict[str, Any]:
     """What was ever found, also what is gone since: ``state`` leaves it out."""
-    return listed(request, replace(FINDINGS, given={"today": timezone.localdate()}))
+    return listed(request, replace(FINDINGS, given={"today": service_day()}))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
+from ...service_day import service_day
 from ...store import models
 from ...tickets.single import Offer, Subject, offer, standing
 from ..numbers import number_in
@@ -77,7 +77,7 @@ def get_ticket_for(request: HttpRequest) -> list[dict[str, Any]]:
 def ask_for_ticket(request: HttpRequest, wanted: Wanted) -> Status[list[dict[str, Any]]]:
     """Ask for a ticket. Asking again makes no second one, and tells how far it is: 202 while it is on the way."""
     subjects, connection = _subjects(wanted), _connection(wanted)
-    ask_for(subjects, connection, timezone.localdate(), str(key_of(request)))
+    ask_for(subjects, connection, service_day(), str(key_of(request)))
     shown = _shown(subjects, connection)
     return Status(202 if any(one["on_the_way"] for one in shown) else 200, shown)
 
@@ -113,7 +113,7 @@ def _connection(wanted: Wanted) -> models.Connection:
 
 
 def _shown(subjects: list[Subject], connection: models.Connection) -> list[dict[str, Any]]:
-    today = timezone.localdate()
+    today = service_day()
     return [_of(offer(one, connection, today), connection) for one in subjects]
 
 

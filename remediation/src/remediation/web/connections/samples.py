@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils import timezone
 
 from ...domain.project import Settings
+from ...service_day import service_day
 from ...store import models
 from ...tickets.preview import preview
 from ..numbers import number_in
@@ -33,4 +33,4 @@ def preview_of(table: Mapping[str, Any], sample: str) -> dict[str, Any]:
         settings = Settings.from_table(table)
     except (ValueError, TypeError) as error:
         return {"preview": None, "sample": row, "preview_trouble": str(error)}
-    return {"preview": preview(row, "Your project", settings, timezone.localdate()), "sample": row}
+    return {"preview": preview(row, "Your project", settings, service_day()), "sample": row}

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ...jobs.status import status, workers
+from ...service_day import service_day
 from ...store import models
 from ..alerts.alerts import told_who
 from ..projects.progress import with_progress
@@ -60,7 +61,7 @@ def _shown(project: dict[str, Any], row: Any) -> dict[str, Any]:
         "made": row.made,
         "closed": row.closed,
         "due": due,
-        "is_late": bool(due and due < timezone.localdate().isoformat() and row.closed < row.made),
+        "is_late": bool(due and due < service_day().isoformat() and row.closed < row.made),
         "paused": row.paused,
         "waiting_shown": waiting,
         "waiting_more": project["waits"] - SHOWN,

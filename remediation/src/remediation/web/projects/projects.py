@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ...service_day import service_day
 from ...store import models
 from ..roles import VIEWER, needs
 from .progress import with_progress
@@ -23,4 +23,4 @@ def all_projects(request: HttpRequest) -> HttpResponse:
         models.Project.objects.select_related("source", "connection", "investigation_source")
     ).annotate(held=Exists(held))
     rows = rows.order_by("position", "pk")
-    return render(request, "projects/projects.html", {"projects": rows, "today": timezone.localdate().isoformat()})
+    return render(request, "projects/projects.html", {"projects": rows, "today": service_day().isoformat()})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 
 from ...domain.snapshot import SEVERITIES
+from ...service_day import service_day
 from ...store import models
 from ...store.counts import ACCEPTED
 from ...store.cves import EPSS
@@ -89,6 +89,6 @@ def devices_of(row: models.Remedy) -> Listing:
             "source": row.source_id,
             "remedy": row.remedy,
             "vulnerabilities": row.vulnerabilities,
-            "today": timezone.localdate(),
+            "today": service_day(),
         },
     )

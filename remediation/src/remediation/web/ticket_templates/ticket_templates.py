@@ -9,11 +9,11 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...domain.ticket_template import BUILT_IN, TicketTemplate
 from ...domain.wording import Wording
+from ...service_day import service_day
 from ...store import audit, models
 from ...store.ticket_templates import all_templates, made_by_people, template_of
 from ...store.versions import ChangedMeanwhile, change_version
@@ -157,7 +157,7 @@ def _shown(request: HttpRequest, one: TicketTemplate, word: str, row: models.Tic
 def _preview(one: TicketTemplate | None, given: Mapping[str, Any]) -> dict[str, Any]:
     rows = models.Vulnerability.objects.filter(alive__gt=0)
     row = rows.filter(pk=number_in(given.get("sample"))).first() or rows.order_by("-rank", "-pk").first()
-    body = worded(row, Wording(one), timezone.localdate()) if row and one else None
+    body = worded(row, Wording(one), service_day()) if row and one else None
     return {"body": body, "sample": row, "is_unusable": one is None}
 
 

@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from ...domain.project import Granularity
 from ...domain.wording import Wording
 from ...jobs.tasks import ask_to_run, ask_to_tie
 from ...jobs.telling import at_a_page
+from ...service_day import service_day
 from ...store import models
 from ...store.remedies import called
 from ...store.ticket_templates import all_templates
@@ -46,7 +46,7 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     connections = list(models.Connection.objects.order_by("name"))
     connection = next((one for one in connections if str(one.pk) == given.get("connection")), None)
     connection = connection or (connections[0] if len(connections) == 1 else None)
-    page = _Page(given, subjects, connection, timezone.localdate(), str(request.user))
+    page = _Page(given, subjects, connection, service_day(), str(request.user))
     if request.method == "POST" and connection and subjects:
         if address := page.ask(connection):
             if page.is_late:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils import timezone
 
 from ...domain.project import DUE_DAYS
 from ...domain.snapshot import SEVERITIES
+from ...service_day import service_day
 from ...store import models
 from ...store.addressed import ADDRESSED_VULNERABILITIES
 from ...store.counts import ACCEPTED
@@ -150,7 +150,7 @@ def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> List
             Filter("source", "Source", "source_id = %(source)s::bigint", "choice", named(models.Source)),
         ),
         order="-severity",
-        given={**{f"due_{name}": days[name] for name in SEVERITIES}, "today": timezone.localdate()},
+        given={**{f"due_{name}": days[name] for name in SEVERITIES}, "today": service_day()},
     )
 
 

@@ -9,11 +9,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ...domain.ledger import State
 from ...jobs.status import feeds
+from ...service_day import service_day
 from ...store import models
 from ...store.addressed import ADDRESSED, WORDS
 from ...store.advisories import about_vulnerability
@@ -127,5 +127,5 @@ def devices_with(row: models.Vulnerability) -> Listing:
             Filter("host", "Device", "strpos(lower(asset.host_name), lower(%(host)s)) > 0 OR asset.ip = %(host)s"),
         ),
         order="name",
-        given={"source": row.source_id, "vulnerability": row.vulnerability, "today": timezone.localdate()},
+        given={"source": row.source_id, "vulnerability": row.vulnerability, "today": service_day()},
     )
