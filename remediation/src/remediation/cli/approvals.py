@@ -8,7 +8,6 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from ..service_day import service_day
 from .ending import Refused
 from .opened import AsJson, Data, answer, one, opened
 
@@ -161,8 +160,7 @@ def send(
 def show(data: Data = None, as_json: AsJson = False) -> None:
     """The acceptances that hold, those that end first at the top."""
     with opened(data):
-        from django.utils import timezone
-
+        from ..service_day import service_day
         from ..store import models
 
         rows = models.RiskAcceptance.objects.filter(withdrawn__isnull=True, expires__gte=service_day())
