@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
-
-from django.db import connection
 
 from remediation.store import models
 from remediation.store.acceptances import recount
@@ -48,29 +44,3 @@ def test_counts_follow_scans_and_acceptances(store: str) -> None:
     held.save()
     recount(source.pk, today)
     assert alive()["high-1"] == 1, "it is of another asset"
-
-
-def test_no_finding_is_looked_at_for_each_remedy_while_the_figures_are_old(store: str) -> None:
-    """Figures from before a source was first read: its rows were taken for one, and looped over."""
-    known, new = (models.Source.objects.create(name=name, kind="insightvm") for name in ("known", "new"))
-    take_in(known, scan({"a": ["high-1"]}, DAY))
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    many = {f"host{number}": [f"high-{number}", "low-1"] for number in range(200)}
-    take_in(new, scan(many, DAY))
-    looped, planned = [], 0
-
-    def explained(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        nonlocal planned
-        if isinstance(sql, str) and "counted_finding" in sql and sql.lstrip().startswith(("WITH", "DELETE")):
-            execute(f"EXPLAIN {sql}", params, many, context)
-            plan = "\n".join(line for (line,) in context["cursor"].fetchall())
-            # What an array holds is looped over for its row.
-            looped.extend(part for part in plan.split("Nested Loop")[1:] if "Function Scan on unnest" not in part)
-            planned += 1
-        return execute(sql, params, many, context)
-
-    del many["host7"]
-    with connection.execute_wrapper(explained):
-        take_in(new, scan(many, DAY + timedelta(days=1)))
-    assert planned == 4 and not looped

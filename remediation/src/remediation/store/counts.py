@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from ..domain.snapshot import UTC_TIME
 from . import copy
+from .hash_joins import hash_joins
 from .one_at_a_time import Lock, one_at_a_time
 from .segment_counts import keep_segments
 
@@ -174,17 +175,15 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
         # Without figures, the joins that follow would be planned for a small table.
         cursor.execute("ANALYZE counted_finding")
         yield copy.select(_BY_VULNERABILITY, (), COUNTED)
-        # The figures of the other tables may be from before the source was first read. Its rows are taken for one then,
-        # and a loop over all findings for each of them would be planned: minutes.
-        cursor.execute("SET LOCAL enable_nestloop = off")
-        for statement in (_VULNERABILITIES, _ASSETS, _NO_REMEDIES, _REMEDIES):
-            cursor.execute(statement, given)
-        cursor.execute("SET LOCAL enable_nestloop = on")
+        with hash_joins():
+            for statement in (_VULNERABILITIES, _ASSETS, _NO_REMEDIES, _REMEDIES):
+                cursor.execute(statement, given)
         cursor.execute(_SOURCE, given)
         cursor.execute("DROP TABLE counted_finding")
 
 
 @transaction.atomic
+@hash_joins()
 def count_devices() -> None:
     """Sum up what is known of the assets of each device, and of each segment of the network."""
     # Who counts later has seen what was stored earlier: else the older sums could stay.

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from . import copy, models
 from .grading import grade_vulnerabilities
+from .hash_joins import hash_joins
 
 # Of a vulnerability. The source's own counts before FIRST's.
 EPSS = "coalesce(epss, feed_epss)"
@@ -32,12 +33,13 @@ WHERE {of} IS NOT NULL AND NOT EXISTS (SELECT FROM {incoming} AS new WHERE old.c
 """
 _WORST = """
 WITH now AS (
-    SELECT vulnerability.id, coalesce(bool_or(cve.kev_due IS NOT NULL), false) AS kev, min(cve.kev_due) AS kev_due,
+    SELECT named.id, coalesce(bool_or(cve.kev_due IS NOT NULL), false) AS kev, min(cve.kev_due) AS kev_due,
            coalesce(bool_or(cve.kev_ransomware), false) AS kev_ransomware, max(cve.epss) AS feed_epss
-    FROM store_vulnerability AS vulnerability
-    LEFT JOIN LATERAL unnest(vulnerability.cves) AS named (cve) ON true
+    FROM (
+        SELECT id, unnest(coalesce(nullif(cves, '{}'), '{NULL}')) AS cve FROM store_vulnerability WHERE source_id = %s
+    ) AS named
     LEFT JOIN store_cve AS cve ON cve.cve = upper(btrim(named.cve)) COLLATE "C"
-    WHERE source_id = %s GROUP BY vulnerability.id
+    GROUP BY named.id
 )
 UPDATE store_vulnerability AS old
 SET kev = now.kev, kev_due = now.kev_due, kev_ransomware = now.kev_ransomware, feed_epss = now.feed_epss
@@ -57,9 +59,7 @@ def write_cves(feed: str, facts: pl.DataFrame, day: date, read: datetime) -> int
     with connection.cursor() as cursor:
         # Both feeds write to the same rows. Who reads waits for nobody.
         cursor.execute("LOCK TABLE store_cve IN SHARE ROW EXCLUSIVE MODE")
-        # Where the figures of the table are old, loops over all of both tables would be planned: hours.
-        cursor.execute("SET LOCAL enable_nestloop = off")
-        with copy.Incoming(cursor, "store_cve", facts.sort("cve")) as incoming:
+        with hash_joins(), copy.Incoming(cursor, "store_cve", facts.sort("cve")) as incoming:
             parts = {
                 "incoming": sql.Identifier(incoming),
                 "of": sql.Identifier(f"{feed}_of"),
@@ -109,10 +109,11 @@ def _worst(named: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@hash_joins()
 def tell_vulnerabilities(source_id: int) -> int:
     """Put the worst that is known of its CVEs beside each vulnerability of a source; returns how many changed.
 
-    The source is to be locked by the caller.
+    The source is to be locked by the caller, in the transaction that this is done in.
     """
     with connection.cursor() as cursor:
         cursor.execute(_WORST, [source_id])

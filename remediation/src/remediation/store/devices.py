@@ -16,6 +16,7 @@ from ..domain.naming import host_key
 from ..domain.register import Entry, other_names
 from . import copy, models
 from .counts import count_devices
+from .hash_joins import hash_joins
 from .registered import entries, link
 from .source_naming import naming_of
 
@@ -37,6 +38,7 @@ WHERE NOT by_hand AND NOT EXISTS (SELECT FROM store_asset WHERE store_asset.devi
 
 
 @transaction.atomic
+@hash_joins()
 def regroup() -> int:
     """Give each asset its device, and each device that no person made its name. Returns how many assets have moved.
 

@@ -20,6 +20,7 @@ from . import bulk, models
 from .counts import counting, keep_day
 from .cves import tell_vulnerabilities
 from .devices import regroup
+from .hash_joins import hash_joins
 from .retention import empty_old_frames
 
 MOST_NAMED = 5
@@ -61,7 +62,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
 
     Findings of a few assets that are not in the coverage are left out, and told in ``errors``.
     """
-    with transaction.atomic():
+    with transaction.atomic(), hash_joins():
         bulk.lock(source.pk)
         # First, so that it is also done where the source says the same again.
         empty_old_frames(source.pk, timezone.now(), settings.KEEP_DAYS)
