@@ -67,9 +67,15 @@ def database(address: str) -> dict[str, Any]:
     words = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}  # nosec B105
     named = {name: str(options.pop(word, None) or "") for name, word in words.items()}
     given = f"{_ALIVE} {options.pop('options', None) or ''}".strip()
-    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": {**_PATIENCE, **options, "options": given}}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **named,
+        "OPTIONS": {**_KNOWN_AS, **_PATIENCE, **options, "options": given},
+    }
 
 
+# For who looks into pg_stat_activity.
+_KNOWN_AS = {"application_name": "remediation"}
 # Over a network: no endless wait for a server that has vanished (seconds, milliseconds), and none of the server for a
 # machine of ours that has, whose locks it would keep for hours.
 _PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "20000"}

@@ -15,7 +15,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 import django
+from procrastinate import PsycopgConnector
 from procrastinate.app import WorkerOptions
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.worker import Worker
 
 from ..parent import end_with_parent
@@ -24,13 +26,15 @@ from .rescue import BEAT, SILENCE, rescue_for_ever
 # Jobs at a time: a console that takes its time keeps nobody else waiting.
 CONCURRENCY = 4
 POLLING = 1.0
+# What PostgreSQL calls the connections of the queue; those of its jobs are called as all others of the service.
+QUEUE = "remediation queue"
 
 
 async def work(every: timedelta) -> None:
     """Do jobs until SIGTERM, or until the database is lost."""
     from procrastinate.contrib.django import app
 
-    with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
+    with app.replace_connector(PsycopgConnector(kwargs={**connector_params(), "application_name": QUEUE})):
         async with app.open_async():
             app.perform_import_paths()  # type: ignore[no-untyped-call]
             options: WorkerOptions = {
