@@ -13,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from remediation.settings import database
 
 ENGINE = {"ENGINE": "django.db.backends.postgresql"}
-ALIVE = {
+OPTIONS = {
+    "application_name": "remediation",
     "connect_timeout": "10",
     "tcp_user_timeout": "20000",
     "options": "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
@@ -29,11 +30,11 @@ ALIVE = {
 )
 def test_an_address_is_a_url_or_libpqs_words(address: str) -> None:
     named = {"NAME": "mine", "USER": "me", "PASSWORD": "p@ss", "HOST": "/run/a folder", "PORT": "5432"}
-    assert database(address) == ENGINE | named | {"OPTIONS": {"sslmode": "prefer", **ALIVE}}
+    assert database(address) == ENGINE | named | {"OPTIONS": {"sslmode": "prefer", **OPTIONS}}
 
 
 def test_no_address_is_no_database() -> None:
-    assert database("") == ENGINE | dict.fromkeys(["NAME", "USER", "PASSWORD", "HOST", "PORT"], "") | {"OPTIONS": ALIVE}
+    assert database("") == ENGINE | dict.fromkeys(["NAME", "USER", "PASSWORD", "HOST", "PORT"], "") | {"OPTIONS": OPTIONS}
 
 
 @pytest.mark.parametrize(
