@@ -30,6 +30,7 @@ from stand_ins.api_trigger import ApiTrigger
 from stand_ins.mailbox import Mailbox
 from tests.sudden_end import Death, dying
 
+from ..store.scans import tell
 from .alert_scene import ANNA, BERT, DAY, MINUTE, Scene
 from .conftest import connected
 
@@ -129,14 +130,13 @@ def test_a_new_advisory_of_ciscos_is_told_once(scene: Scene) -> None:
 def test_kev_and_epss(scene: Scene) -> None:
     scene.scan("low-1", "low-2", "low-3")
     scene.rule(kinds=("kev", "epss"), severity="none", epss_from=0.5)
-    rows = models.Vulnerability.objects
-    rows.filter(vulnerability="low-1").update(kev=True, kev_due=date(2026, 12, 1))
-    rows.filter(vulnerability="low-2").update(feed_epss=0.4)
-    rows.filter(vulnerability="low-3").update(epss=float("nan"))
+    tell("low-1", kev=True, kev_due=date(2026, 12, 1))
+    tell("low-2", feed_epss=0.4)
+    tell("low-3", epss=float("nan"))
     scene.round()
     (text,) = scene.mails().values()
     assert scene.told([text]) == {"low-1": 1} and "KEV due 2026-12-01" in text
-    rows.filter(vulnerability="low-2").update(feed_epss=0.6)
+    tell("low-2", feed_epss=0.6)
     scene.round(2)
     text = list(scene.mails().values())[-1]
     assert scene.told([text]) == {"low-2": 1} and "EPSS 60%" in text and len(scene.mails()) == 2

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from remediation.domain.snapshot import ASSETS, COVERAGE, FINDINGS, Proof, Snapshot
 from remediation.store import models
@@ -32,10 +34,16 @@ def scan(found: Mapping[str, Sequence[str]], taken: datetime) -> Snapshot:
 
 
 def tell(vulnerability: str, **columns: Any) -> None:
-    """Store something else of the vulnerabilities of that name, as if their sources had said it."""
+    """Store something else of the vulnerabilities of that name, as if their sources and the feeds had said it."""
     searched = {name: value for name, value in columns.items() if name in ("title", "cves")}
-    models.Vulnerability.objects.filter(vulnerability=vulnerability).update(**columns)
+    feeds = {name: columns.pop(name) for name in ("kev", "kev_due", "kev_ransomware", "feed_epss") if name in columns}
+    rows = models.Vulnerability.objects.filter(vulnerability=vulnerability)
+    rows.update(**columns)
     models.SearchedVulnerability.objects.filter(vulnerability=vulnerability).update(**searched)
+    enrichments = models.Enrichment.objects.filter(vulnerability__in=rows)
+    enrichments.update(**feeds)
+    own = Subquery(rows.filter(pk=OuterRef("pk")).values("epss"))
+    enrichments.update(known_epss=Coalesce(own, "feed_epss"))
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:

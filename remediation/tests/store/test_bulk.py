@@ -17,6 +17,7 @@ from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
 from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, Proof, Snapshot
 from remediation.store import bulk, models
+from remediation.store.cves import tell_vulnerabilities
 from remediation.store.intake import take_in
 
 NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
@@ -284,6 +285,7 @@ def test_a_vulnerability_has_the_worst_that_is_told_of_it_in_any_order(source: i
         FINDING | {"asset": "3", "cvss": None},
     ]
     bulk.write_vulnerabilities(source, snapshot(findings=rows))
+    tell_vulnerabilities(source)
     read = bulk.read_vulnerabilities(source)
     assert read.schema == bulk.ENRICHED_ROWS
     worst = ("cve-1", "A hole", "critical", None, 7.5, 700.0, None, None, 1, ["CVE-2026-1"], False, None)
@@ -318,6 +320,7 @@ def test_findings_have_everything_beside_them(source: int) -> None:
     taken = snapshot(findings=[FINDING], assets=[{"asset": "1", "host_name": "web", "owner_tags": ["Ann"]}])
     bulk.write_assets(source, taken)
     bulk.write_vulnerabilities(source, taken)
+    tell_vulnerabilities(source)
     bulk.write_solutions(source, taken)
     bulk.write_ledger(source, ledger({}, {"asset": "9", "vulnerability": "unknown", "solution": None}))
     first, second = bulk.read_findings(source).sort("asset").rows(named=True)

@@ -12,10 +12,10 @@ from django.db import connection
 from remediation.enrichment.epss import ROWS as EPSS
 from remediation.enrichment.kev import ROWS as KEV
 from remediation.store import bulk, models
-from remediation.store.cves import tell_all_vulnerabilities, tell_vulnerabilities, write_cves
+from remediation.store.cves import tell_all_vulnerabilities, write_cves
 from remediation.store.intake import take_in
 
-from .scans import scan
+from .scans import scan, tell
 
 DAY = date(2026, 11, 20)
 READ = datetime(2026, 11, 20, 15, tzinfo=timezone.utc)
@@ -71,9 +71,9 @@ def test_many_rows_are_written_in_seconds_where_the_figures_of_the_table_are_old
 
 
 def told(of: str) -> tuple[Any, ...]:
-    return models.Vulnerability.objects.values_list("kev", "kev_due", "kev_ransomware", "feed_epss", "epss").get(
-        vulnerability=of
-    )
+    feeds = ("kev", "kev_due", "kev_ransomware", "feed_epss")
+    rows = models.Enrichment.objects.filter(vulnerability__vulnerability=of)
+    return rows.values_list(*feeds, "vulnerability__epss").get()
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def source(store: str) -> models.Source:
     take_in(row, scan({"web": ["critical-1", "low-9", "low-8"]}, READ))
     # One source writes them as it likes.
     cves = ["cve-2026-1111", " CVE-2026-2222", "CVE-2026-3333"]
-    models.Vulnerability.objects.filter(vulnerability="critical-1").update(cves=cves)
-    models.Vulnerability.objects.filter(vulnerability="low-9").update(cves=["CVE-2026-3333"], epss=0.5)
+    tell("critical-1", cves=cves)
+    tell("low-9", cves=["CVE-2026-3333"], epss=0.5)
     return row
 
 
@@ -120,18 +120,17 @@ def test_what_comes_after_the_feeds_were_read_is_told_at_once(store: str) -> Non
     assert told("critical-1") == (True, DUE, True, 0.9, None)
 
 
-def test_a_new_vulnerability_is_written_once_with_what_the_feeds_tell(store: str) -> None:
+def test_each_new_vulnerability_gets_what_the_feeds_tell_and_only_once(store: str) -> None:
     kev(("CVE-2026-1111", ADDED, DUE, False), ("CVE-2026-2222", ADDED, DUE + timedelta(days=1), True))
     epss(("CVE-2026-1111", 0.1, 0.5), ("CVE-2026-3333", 0.7, 0.9))
     row = models.Source.objects.create(name="console", kind="insightvm")
     snapshot = scan({"web": ["critical-1", "critical-2", "low-8", "low-9"]}, READ)
     cves = pl.Series("cves", [["CVE-2026-2222", " cve-2026-1111 "], ["CVE-2026-3333"], ["CVE-2026-4444"], None])
     snapshot.findings.replace_column(snapshot.findings.get_column_index("cves"), cves)
-    bulk.write_vulnerabilities(row.pk, snapshot)
+    take_in(row, snapshot)
     found = [told(name)[:4] for name in ("critical-1", "critical-2", "low-8", "low-9")]
     assert found == [(True, DUE, True, 0.1), (False, None, False, 0.7), *[(False, None, False, None)] * 2]
-    assert tell_vulnerabilities(row.pk) == 0, "the feeds' part of a row is not written a second time"
-    assert bulk.write_vulnerabilities(row.pk, snapshot) == 0
+    assert tell_all_vulnerabilities() == 0
 
 
 def test_frames_have_what_the_feeds_tell_where_the_source_tells_none(source: models.Source) -> None:

@@ -16,7 +16,7 @@ from remediation.store.cves import tell_all_vulnerabilities
 from remediation.store.grading import explained, formula, grade_vulnerabilities, preview
 from remediation.store.intake import take_in
 
-from .scans import scan
+from .scans import scan, tell
 
 DAY = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
@@ -32,11 +32,12 @@ def source(store: str) -> models.Source:
     for one in models.Vulnerability.objects.all():
         for name in ("vpr", "cvss"):
             setattr(one, name, rng.choice([None, 0.0, 3.9, 4.0, 6.9, 7.0, 8.9, 9.0, 10.0, round(rng.random() * 10, 1)]))
-        one.epss, one.feed_epss = (rng.choice([None, 0.0, 0.5, 0.4999, rng.random()]) for _ in range(2))
-        one.kev, one.exploits = rng.random() < 0.3, rng.choice([None, 0, 2])
+        one.exploits = rng.choice([None, 0, 2])
         if one.vulnerability.endswith("9"):
             one.severity = None
         one.save()
+        epss, feed = (rng.choice([None, 0.0, 0.5, 0.4999, rng.random()]) for _ in range(2))
+        tell(one.vulnerability, epss=epss, feed_epss=feed, kev=rng.random() < 0.3)
     return row
 
 
@@ -48,9 +49,10 @@ FORMULAS = [Formula(), Formula(kev=0.3, epss=0.1, exploit=0.7, criticality=0.0, 
 
 
 def expected(known: Formula, row: models.Vulnerability) -> str:
-    epss = row.feed_epss if row.epss is None else row.epss
+    feeds = row.enrichment
+    epss = feeds.feed_epss if row.epss is None else row.epss
     is_on = known.criticality > 0 and int(row.vulnerability.split("-")[1]) % 2 == 0
-    return grade(known, Facts(row.severity, row.vpr, row.cvss, epss, row.kev, bool(row.exploits), is_on)).severity
+    return grade(known, Facts(row.severity, row.vpr, row.cvss, epss, feeds.kev, bool(row.exploits), is_on)).severity
 
 
 @pytest.mark.parametrize("known", FORMULAS)

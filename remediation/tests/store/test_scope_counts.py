@@ -16,7 +16,7 @@ from remediation.store.bulk import read_findings
 from remediation.store.intake import take_in
 from remediation.store.scope_counts import count_scope
 
-from .scans import scan
+from .scans import scan, tell
 
 DAY = datetime(2026, 11, 20, 1, 0, tzinfo=timezone.utc)
 FOUND = {
@@ -66,7 +66,7 @@ def test_both_take_in_the_same(
     for row, cvss, other in zip(models.Vulnerability.objects.order_by("pk"), scores, scores[::-1]):
         changes = {"cvss": cvss, "risk": other, "epss": other, "exploits": None if cvss is None else int(cvss > 1)}
         told = {"feed_epss": cvss, "kev": (other or 0) > 1}
-        models.Vulnerability.objects.filter(pk=row.pk).update(**changes, **told)
+        tell(row.vulnerability, **changes, **told)
     wanted = Settings.from_table({"scope": scope, "min_severity": severity, "granularity": granularity.value})
     membership = Membership(wanted, believed(read_findings(source.pk), wanted), (), {}, DAY)
     rows = membership.wanted_rows()

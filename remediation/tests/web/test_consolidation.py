@@ -21,7 +21,7 @@ from remediation.store.intake import take_in
 from remediation.tickets.keeping import JOINED
 from tests.jobs.conftest import connected, waiting_jobs
 
-from ..store.scans import scan
+from ..store.scans import scan, tell
 from .test_connections import text_of
 from .test_lists import rows
 
@@ -285,7 +285,8 @@ def test_a_ticket_that_names_a_device_leads_to_its_vulnerabilities_and_to_one_pl
     as_role: Callable[[str], Client], project: models.Project, source: models.Source, halo: HaloEmulator
 ) -> None:
     """The second example of the analysts' guide, for two devices."""
-    models.Vulnerability.objects.filter(vulnerability__in=["medium-4", "low-3"]).update(kev=True)
+    tell("medium-4", kev=True)
+    tell("low-3", kev=True)
     accept(source, asset="web", solution=None, vulnerability="low-3", reason="x", until=date(2999, 1, 1), by="lead")
     recount(source.pk, date.today())
     take_in(models.Source.objects.create(name="other", kind="insightvm"), scan({"web2": ["low-9"]}, DAY))
@@ -340,7 +341,7 @@ def test_a_ticket_that_names_a_device_leads_to_its_vulnerabilities_and_to_one_pl
 def test_a_ticket_over_many_devices_leads_to_each(
     person: Client, project: models.Project, source: models.Source
 ) -> None:
-    models.Vulnerability.objects.filter(vulnerability="medium-4").update(kev=True)
+    tell("medium-4", kev=True)
     row = models.Ticket.objects.get(key="critical-1")
     text = person.get(f"/tickets/{row.pk}/").content.decode()
     web, db = (models.Device.objects.get(name=name).pk for name in ("web.example", "db.example"))

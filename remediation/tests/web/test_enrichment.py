@@ -75,16 +75,16 @@ def test_pages_go_on_by_it() -> None:
 @pytest.mark.parametrize(
     ("column", "asked", "index"),
     [
-        ("kev", "", "vulnerability_by_kev"),
-        ("epss", "", "vulnerability_by_epss"),
-        ("severity", "kev", "vulnerability_in_kev"),
+        ("kev", "", "enrichment_by_kev"),
+        ("epss", "", "enrichment_by_epss"),
+        ("severity", "kev", "enrichment_in_kev"),
     ],
 )
 def test_the_database_goes_by_an_index(store: str, column: str, asked: str, index: str) -> None:
     """So that a page is as quick among a million."""
     listing = vulnerabilities(dict(DUE_DAYS))
-    order, where = listing.column(column).order, {one.name: one.sql for one in listing.filters}.get(asked, "true")
-    query = f"{listing.rows} AND {where} ORDER BY {order} DESC, {listing.key} DESC LIMIT 50"
+    by, where = listing.column(column), {one.name: one.sql for one in listing.filters}.get(asked, "true")
+    query = f"{listing.rows} AND {where} ORDER BY {by.order} DESC, {by.order_key or listing.key} DESC LIMIT 50"
     with connection.cursor() as cursor:
         # The table is empty, for which any way is as good.
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")

@@ -20,7 +20,7 @@ from remediation.store.intake import take_in
 from remediation.store.source_naming import store_naming
 from tests.jobs.conftest import connected
 
-from ..store.scans import scan
+from ..store.scans import scan, tell
 from .test_connections import text_of
 from .test_lists import rows
 
@@ -46,7 +46,7 @@ def source(store: str) -> models.Source:
     take_in(row, scan(FOUND, DAY))
     other = models.Source.objects.create(name="other", kind="insightvm")
     take_in(other, scan({"db": ["critical-5"]}, DAY + timedelta(hours=1)))
-    models.Vulnerability.objects.filter(source=row, vulnerability="high-2").update(kev=True)
+    tell("high-2", kev=True)
     models.Asset.objects.filter(asset="app").update(ip="10.0.0.7")
     return row
 
@@ -68,6 +68,7 @@ def wanted(*names: str) -> dict[str, list[str]]:
         with database.cursor() as cursor:
             cursor.execute(
                 "SELECT severity, kev FROM store_finding JOIN store_vulnerability USING (source_id, vulnerability) "
+                "JOIN store_enrichment AS told ON told.vulnerability_id = store_vulnerability.id "
                 "JOIN store_asset USING (source_id, asset) WHERE host_name = %s AND state IN ('open', 'unconfirmed')",
                 [name],
             )

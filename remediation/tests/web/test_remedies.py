@@ -25,7 +25,7 @@ from remediation.store.acceptances import accept, recount
 from remediation.store.intake import take_in
 from tests.jobs.conftest import connected
 
-from ..store.scans import scan
+from ..store.scans import scan, tell
 from .test_connections import text_of
 
 DAY = datetime(2026, 11, 1, 1, 0, tzinfo=timezone.utc)
@@ -147,7 +147,7 @@ def told(client: Client, address: str) -> list[dict[str, Any]]:
 def test_those_that_remove_most_come_first(source: models.Source, person: Client) -> None:
     models.Solution.objects.filter(solution="patch").update(name="Install <the> patch")
     models.Vulnerability.objects.filter(vulnerability="low-4").update(title="Old cipher")
-    models.Vulnerability.objects.filter(source=source, vulnerability="critical-2").update(kev=True, feed_epss=0.5)
+    tell("critical-2", kev=True, feed_epss=0.5)
     rows = told(person, f"/remedies/?source={source.pk}&export=json")
     total = sum(
         RISK.get(name, 0) for (of, _), entry in asked().items() for _, name in entry["pairs"] if of == "console"

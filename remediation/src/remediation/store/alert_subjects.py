@@ -16,16 +16,16 @@ from ..domain.alerting import Kind, Known, Rule
 from ..domain.snapshot import SEVERITIES
 from ..domain.status import ENDED
 from . import models
-from .cves import EPSS
+from .enriched import ENRICHED, EPSS
 
 # The same for the same vulnerabilities and scores: counted anew whenever something of them has changed.
 _MARK = f"""
 SELECT concat_ws('/', count(*), sum(id), sum(alive), sum(id * alive), sum(rank * id), sum(id) FILTER (WHERE kev),
                  sum(hashfloat8({EPSS})::bigint), sum(id * hashfloat8({EPSS})))
-FROM store_vulnerability WHERE alive > 0
+FROM {ENRICHED} WHERE alive > 0
 """  # nosec B608: constants
 _VULNERABILITIES = f"""
-SELECT vulnerability.id, {EPSS} FROM store_vulnerability AS vulnerability
+SELECT vulnerability.id, {EPSS} FROM {ENRICHED}
 WHERE alive > 0 AND rank >= %(rank)s
 """  # nosec B608: constants
 _OF_KIND = {Kind.NEW: "", Kind.KEV: " AND kev", Kind.EPSS: f" AND {EPSS} IS NOT NULL"}
@@ -55,7 +55,7 @@ _TICKETS_OF_OWNER = """ AND EXISTS (
 _TOLD_VULNERABILITIES = f"""
 SELECT vulnerability.id, coalesce(title, vulnerability.vulnerability), coalesce(severity, 'none'), cves, alive, kev_due,
        kev_ransomware, {EPSS}, source.name
-FROM store_vulnerability AS vulnerability JOIN store_source AS source ON source.id = vulnerability.source_id
+FROM {ENRICHED} JOIN store_source AS source ON source.id = vulnerability.source_id
 WHERE vulnerability.id = ANY(%s)
 """  # nosec B608: constants
 _TOLD_TICKETS = """

@@ -19,7 +19,7 @@ from ..domain.observe import SCANNED
 from ..domain.snapshot import ASSETS, COVERAGE, FINDINGS, SEVERITIES, Proof, Snapshot
 from . import copy, models
 from .copy import lock
-from .cves import EPSS, worst_of
+from .enriched import ENRICHED, EPSS
 from .packing import content_hash, pack, unpack
 
 __all__ = [
@@ -130,7 +130,7 @@ def read_alive(source_id: int, column: str, value: str, most: int) -> pl.DataFra
     return _whole(
         ledger,
         named("store_asset", "asset", ledger["asset"], ASSET_ROWS),
-        named("store_vulnerability", "vulnerability", ledger["vulnerability"], ENRICHED_ROWS, _ENRICHED),
+        named(ENRICHED, "vulnerability", ledger["vulnerability"], ENRICHED_ROWS, _ENRICHED),
         named("store_solution", "solution", ledger["solution"], short).rename(dict(zip(short, SOLUTION_ROWS))),
     )
 
@@ -230,21 +230,18 @@ def _uncover(source_id: int, covered: pl.DataFrame, newest: datetime | None) -> 
 
 def read_vulnerabilities(source_id: int) -> pl.DataFrame:
     """The vulnerabilities that the source ever found, with the columns of ENRICHED_ROWS."""
-    query = f"SELECT {_ENRICHED} FROM store_vulnerability WHERE source_id = %s"  # nosec B608
+    query = f"SELECT {_ENRICHED} FROM {ENRICHED} WHERE source_id = %s"  # nosec B608
     return copy.select(query, [source_id], ENRICHED_ROWS)
 
 
 @transaction.atomic
 def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFrame | None = None) -> int:
-    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them and what the feeds tell of their
-    CVEs. What is not told (null) stays. Returns how many changed.
+    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them. What is not told (null) stays.
+    Returns how many changed.
 
-    What the feeds no longer tell, and of CVEs that the snapshot does not, is left to ``tell_vulnerabilities``.
+    ``tell_vulnerabilities`` is to follow in the same transaction: without what the feeds tell, no page shows one.
     """
     rows = vulnerability_rows(snapshot.findings).join(snapshot.descriptions, on="vulnerability", how="left")
-    worst = worst_of(rows.select("vulnerability", "cves"))
-    if not worst.is_empty():
-        rows = rows.join(worst, on="vulnerability", how="left")
     if counted is not None:
         rows = rows.join(counted, on="vulnerability", how="left").with_columns(pl.col("alive").fill_null(0))
     searched = rows.select("vulnerability", "title", "cves")

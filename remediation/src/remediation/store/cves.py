@@ -16,9 +16,6 @@ from . import copy, models
 from .grading import grade_vulnerabilities
 from .hash_joins import hash_joins
 
-# Of a vulnerability. The source's own counts before FIRST's.
-EPSS = "coalesce(epss, feed_epss)"
-_FACTS: dict[str, Any] = {"cve": pl.String, "kev_due": pl.Date, "kev_ransomware": pl.Boolean, "epss": pl.Float64}
 _UPDATE = """
 UPDATE store_cve AS old SET ({columns}, {of}, read) = ROW({new}, %(day)s, %(read)s)
 FROM {incoming} AS new WHERE old.cve = new.cve AND ROW({new}) IS DISTINCT FROM ROW({old})
@@ -31,21 +28,30 @@ _FORGET = """
 UPDATE store_cve AS old SET ({columns}, {of}, read) = ROW({nothing}, NULL, %(read)s)
 WHERE {of} IS NOT NULL AND NOT EXISTS (SELECT FROM {incoming} AS new WHERE old.cve = new.cve)
 """
-_WORST = """
-WITH now AS (
+_TELL = """
+WITH named AS (
+    SELECT id, epss, unnest(coalesce(nullif(cves, '{}'), '{NULL}')) AS cve FROM store_vulnerability
+    WHERE source_id = %s
+), now AS MATERIALIZED (
     SELECT named.id, coalesce(bool_or(cve.kev_due IS NOT NULL), false) AS kev, min(cve.kev_due) AS kev_due,
-           coalesce(bool_or(cve.kev_ransomware), false) AS kev_ransomware, max(cve.epss) AS feed_epss
-    FROM (
-        SELECT id, unnest(coalesce(nullif(cves, '{}'), '{NULL}')) AS cve FROM store_vulnerability WHERE source_id = %s
-    ) AS named
-    LEFT JOIN store_cve AS cve ON cve.cve = upper(btrim(named.cve)) COLLATE "C"
-    GROUP BY named.id
+           coalesce(bool_or(cve.kev_ransomware), false) AS kev_ransomware, max(cve.epss) AS feed_epss,
+           coalesce(named.epss, max(cve.epss)) AS known_epss
+    FROM named LEFT JOIN store_cve AS cve ON cve.cve = upper(btrim(named.cve)) COLLATE "C"
+    GROUP BY named.id, named.epss
+), updated AS (
+    UPDATE store_enrichment AS old
+    SET kev = now.kev, kev_due = now.kev_due, kev_ransomware = now.kev_ransomware, feed_epss = now.feed_epss,
+        known_epss = now.known_epss
+    FROM now WHERE old.vulnerability_id = now.id
+      AND (old.kev, old.kev_due, old.kev_ransomware, old.feed_epss, old.known_epss)
+          IS DISTINCT FROM (now.kev, now.kev_due, now.kev_ransomware, now.feed_epss, now.known_epss)
+    RETURNING 1
+), inserted AS (
+    INSERT INTO store_enrichment (vulnerability_id, kev, kev_due, kev_ransomware, feed_epss, known_epss)
+    SELECT * FROM now WHERE NOT EXISTS (SELECT FROM store_enrichment AS old WHERE old.vulnerability_id = now.id)
+    RETURNING 1
 )
-UPDATE store_vulnerability AS old
-SET kev = now.kev, kev_due = now.kev_due, kev_ransomware = now.kev_ransomware, feed_epss = now.feed_epss
-FROM now WHERE old.id = now.id
-  AND (old.kev, old.kev_due, old.kev_ransomware, old.feed_epss)
-      IS DISTINCT FROM (now.kev, now.kev_due, now.kev_ransomware, now.feed_epss)
+SELECT (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted)
 """
 
 
@@ -78,46 +84,16 @@ def write_cves(feed: str, facts: pl.DataFrame, day: date, read: datetime) -> int
     return changed
 
 
-def worst_of(vulnerabilities: pl.DataFrame) -> pl.DataFrame:
-    """What ``tell_vulnerabilities`` would put beside each, out of its ``cves``, so that a new one is written once.
-
-    Columns: vulnerability, kev, kev_due, kev_ransomware and feed_epss. Those of which the feeds tell nothing are left
-    out. To be used in a transaction.
-    """
-    cve = pl.col("cves").str.strip_chars(" ").str.to_uppercase()
-    named = vulnerabilities.explode("cves").select("vulnerability", cve=cve).drop_nulls()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM store_cve)")
-        if not cursor.fetchone()[0]:
-            return _worst(named, pl.DataFrame(schema=_FACTS))
-        with copy.Incoming(cursor, "store_cve", named.select("cve").unique("cve").sort("cve")) as incoming:
-            query = f"SELECT store_cve.* FROM store_cve JOIN {incoming} USING (cve)"  # nosec B608: a name of our own
-            return _worst(named, copy.select(query, (), _FACTS))
-
-
-def _worst(named: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-    """The worst of the ``facts`` about the CVEs that each vulnerability is ``named`` with."""
-    return (
-        named.join(facts, on="cve")
-        .group_by("vulnerability")
-        .agg(
-            pl.col("kev_due").is_not_null().any().alias("kev"),
-            pl.col("kev_due").min(),
-            pl.col("kev_ransomware").fill_null(False).any(),
-            pl.col("epss").max().alias("feed_epss"),
-        )
-    )
-
-
 @hash_joins()
 def tell_vulnerabilities(source_id: int) -> int:
-    """Put the worst that is known of its CVEs beside each vulnerability of a source; returns how many changed.
+    """Put the worst that is known of its CVEs beside each vulnerability of a source; returns how many are new or have
+    changed.
 
     The source is to be locked by the caller, in the transaction that this is done in.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_WORST, [source_id])
-        changed = int(cursor.rowcount)
+        cursor.execute(_TELL, [source_id])
+        changed = int(cursor.fetchone()[0])
     # What is graded depends on what is told.
     grade_vulnerabilities(source_id)
     return changed

@@ -17,7 +17,8 @@ _FINDINGS = f"""
 SELECT finding.source_id, coalesce(finding.solution, finding.vulnerability), finding.asset, finding.vulnerability,
        asset.device_id, coalesce(rank, 0), coalesce(kev, false)
 FROM store_asset AS asset JOIN store_finding AS finding USING (source_id, asset)
-LEFT JOIN store_vulnerability USING (source_id, vulnerability)
+LEFT JOIN store_vulnerability AS known USING (source_id, vulnerability)
+LEFT JOIN store_enrichment AS enrichment ON enrichment.vulnerability_id = known.id
 WHERE asset.device_id = ANY(%(devices)s) AND state IN ('open', 'unconfirmed') AND NOT {ACCEPTED}
 ORDER BY 1, 2, 3, 4
 """  # nosec B608: a constant

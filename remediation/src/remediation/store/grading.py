@@ -13,14 +13,15 @@ from django.db import connection
 from ..domain.grading import BOUNDS, Facts, Formula, grade, in_words
 from ..domain.snapshot import SEVERITIES
 from . import models
+from .enriched import ENRICHED, EPSS
 
 NAME = "grading"
 _WORD = " ".join(f"WHEN '{name}' THEN %({name})s::float8" for name in BOUNDS)
 _BASE = f"coalesce(vpr, cvss, CASE severity {_WORD} ELSE 0 END)"
 # Added in the order of domain.grading, so that both come to the same number.
-_RAISES = """least(
+_RAISES = f"""least(
     CASE WHEN kev THEN %(kev)s::float8 ELSE 0 END
-    + CASE WHEN coalesce(epss, feed_epss) >= %(epss_from)s::float8 THEN %(epss)s::float8 ELSE 0 END
+    + CASE WHEN {EPSS} >= %(epss_from)s::float8 THEN %(epss)s::float8 ELSE 0 END
     + CASE WHEN exploits <> 0 THEN %(exploit)s::float8 ELSE 0 END
     + CASE WHEN marked THEN %(criticality)s::float8 ELSE 0 END,
     %(most)s::float8)"""
@@ -34,7 +35,7 @@ WITH critical AS MATERIALIZED (
       AND (%(source)s::bigint IS NULL OR asset.source_id = %(source)s::bigint)
       AND EXISTS (SELECT FROM unnest(asset.criticality_tags) AS tag WHERE lower(btrim(tag)) = ANY(%(tags)s::text[]))
 ), known AS (
-    SELECT vulnerability.*, critical.vulnerability IS NOT NULL AS marked FROM store_vulnerability AS vulnerability
+    SELECT vulnerability.*, enrichment.*, critical.vulnerability IS NOT NULL AS marked FROM {ENRICHED}
     LEFT JOIN critical USING (source_id, vulnerability)
     WHERE (%(source)s::bigint IS NULL OR vulnerability.source_id = %(source)s::bigint)
 ), scored AS (
@@ -133,8 +134,8 @@ def explained(row: models.Vulnerability) -> str:
     known = formula()
     if known is None or row.graded is None:
         return ""
-    epss = row.feed_epss if row.epss is None else row.epss
-    facts = Facts(row.severity, row.vpr, row.cvss, epss, row.kev, bool(row.exploits), row.on_critical)
+    feeds = row.enrichment
+    facts = Facts(row.severity, row.vpr, row.cvss, feeds.known_epss, feeds.kev, bool(row.exploits), row.on_critical)
     return in_words(row.severity, grade(known, facts))
 
 

@@ -28,8 +28,9 @@ class NoSuch(ValueError):
 @dataclass(frozen=True)
 class Column:
     """``sql`` is an expression over the list's rows. ``order``: an expression that is never null, by which the list can
-    be ordered, "" where it cannot, and ``order_type`` its type in SQL. ``kind`` says how it is shown: text, number,
-    severity, day, time, texts, flag. ``shown``: without being chosen."""
+    be ordered, "" where it cannot, and ``order_type`` its type in SQL. ``order_key``: the list's key as another table
+    has it, whose index has both. ``kind`` says how it is shown: text, number, severity, day, time, texts, flag.
+    ``shown``: without being chosen."""
 
     name: str
     title: str
@@ -38,6 +39,7 @@ class Column:
     order: str = ""
     order_type: str = "float8"
     shown: bool = True
+    order_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,12 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
     column, descends = _order(listing, query)
     where, given = _where(listing, query)
     falls = descends is not backwards
+    key_of = column.order_key or listing.key
     if place:
         value, _, key = place.rpartition("~")
         if not key.isdecimal():
             raise NoSuch("The address of this page is not one that the list has given.")
-        where += (
-            f" AND ({column.order}, {listing.key}) {'<' if falls else '>'} (%(place)s::{column.order_type}, %(key)s)"
-        )
+        where += f" AND ({column.order}, {key_of}) {'<' if falls else '>'} (%(place)s::{column.order_type}, %(key)s)"
         if listing.of_two:
             # It follows from the other one, and the index of its own table can go to it.
             where += f" AND {column.order} {'<=' if falls else '>='} %(place)s::{column.order_type}"
@@ -213,7 +214,7 @@ def _fetch(listing: Listing, query: Query, place: str, backwards: bool, size: in
     place_of = f"({column.order})::text || '~' || {listing.key}"
     sql = (
         f'SELECT {listing.key} AS "key", {place_of} AS "place", {shown} '  # nosec B608
-        f"FROM {listing.rows} {where} ORDER BY {column.order} {way}, {listing.key} {way} LIMIT {size}"
+        f"FROM {listing.rows} {where} ORDER BY {column.order} {way}, {key_of} {way} LIMIT {size}"
     )
     with transaction.atomic(), connection.cursor() as cursor:
         # Compiling the query would take longer than a page does.

@@ -199,8 +199,6 @@ _ORDERS: dict[str, F | Coalesce] = {
     "oldest": F("oldest"),
     "newest": F("newest"),
     **{name: Coalesce(name, Value(-1.0)) for name in ("cvss", "vpr", "risk")},
-    "epss": Coalesce("epss", "feed_epss", Value(-1.0)),
-    "kev": Coalesce("kev_due", Value(date.min)),
 }
 
 
@@ -226,15 +224,6 @@ class Vulnerability(models.Model):
     alive = models.IntegerField(default=0, db_default=0, db_comment="on how many assets it is")
     oldest = models.DateTimeField(null=True, db_comment="when the first of them was found")
     newest = models.DateTimeField(null=True, db_comment="when the last of them was found first")
-    # The worst that the feeds tell of its CVEs: store.cves.
-    kev = models.BooleanField(
-        default=False, db_default=False, db_comment="whether CISA's catalogue has one of its CVEs"
-    )
-    kev_due = models.DateField(null=True, db_comment="the earliest that CISA sets for one of them")
-    kev_ransomware = models.BooleanField(
-        default=False, db_default=False, db_comment="whether CISA knows that ransomware uses one of them"
-    )
-    feed_epss = models.FloatField(null=True, db_comment="0 to 1, the highest that FIRST gives one of them")
     # By the service's formula: store.grading. Null where there is none.
     graded = models.TextField(null=True, db_comment="critical, high, medium, low or none")
     on_critical = models.BooleanField(
@@ -247,12 +236,36 @@ class Vulnerability(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="vulnerability_once")]
         indexes = [
-            *(
-                models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
-                for name, by in _ORDERS.items()
-            ),
+            models.Index(by, F("id"), name=f"vulnerability_by_{name}", condition=models.Q(alive__gt=0))
+            for name, by in _ORDERS.items()
+        ]
+
+
+class Enrichment(models.Model):
+    """The worst that the feeds tell of the CVEs of a vulnerability: store.cves. Each vulnerability has one.
+
+    Apart from it, because the feeds tell something new of most of them each day, and a vulnerability's row has many
+    indexes, all of which are written with it.
+    """
+
+    vulnerability = models.OneToOneField(Vulnerability, models.CASCADE, primary_key=True, db_constraint=False)
+    kev = models.BooleanField(
+        default=False, db_default=False, db_comment="whether CISA's catalogue has one of its CVEs"
+    )
+    kev_due = models.DateField(null=True, db_comment="the earliest that CISA sets for one of them")
+    kev_ransomware = models.BooleanField(
+        default=False, db_default=False, db_comment="whether CISA knows that ransomware uses one of them"
+    )
+    feed_epss = models.FloatField(null=True, db_comment="0 to 1, the highest that FIRST gives one of them")
+    known_epss = models.FloatField(null=True, db_comment="0 to 1, the source's own EPSS, or else feed_epss")
+
+    class Meta:
+        indexes = [
+            # The expressions are those of web.vulnerabilities.rows.
+            models.Index(Coalesce("known_epss", Value(-1.0)), F("vulnerability"), name="enrichment_by_epss"),
+            models.Index(Coalesce("kev_due", Value(date.min)), F("vulnerability"), name="enrichment_by_kev"),
             # They are few among many, and are asked for with any other order.
-            models.Index(F("rank"), F("id"), name="vulnerability_in_kev", condition=models.Q(alive__gt=0, kev=True)),
+            models.Index("vulnerability", name="enrichment_in_kev", condition=models.Q(kev=True)),
         ]
 
 

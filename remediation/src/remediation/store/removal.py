@@ -15,6 +15,10 @@ TABLES = (
     "store_searchedvulnerability",
     *("store_snapshotrecord", "store_consoleexception", "store_riskacceptance", "store_run", "store_dailycount"),
 )
+_ENRICHMENTS = """
+DELETE FROM store_enrichment USING store_vulnerability AS vulnerability
+WHERE vulnerability.id = vulnerability_id AND source_id = %s
+"""
 
 
 class InUse(Exception):
@@ -34,6 +38,7 @@ def remove_source(source: models.Source) -> None:
             f"The source {source.name!r} is used by: {projects}. Its findings are the reasons for their tickets."
         )
     with connection.cursor() as cursor:
+        cursor.execute(_ENRICHMENTS, [source.pk])
         for table in TABLES:
             cursor.execute(sql.SQL("DELETE FROM {} WHERE source_id = %s").format(sql.Identifier(table)), [source.pk])
         cursor.execute("DELETE FROM store_source WHERE id = %s", [source.pk])

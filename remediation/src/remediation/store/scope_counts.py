@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from ..domain.project import Granularity, Settings
 from ..domain.scope import TAGS
 from ..domain.snapshot import SEVERITIES
-from .cves import EPSS
+from .enriched import ENRICHED, EPSS
 
 # Seconds after which counting is given up: others wait for the database too.
 PATIENCE = 3
@@ -38,7 +38,7 @@ _QUERY = """
 WITH asset AS MATERIALIZED (
     SELECT asset, device_id, owner_tags FROM store_asset WHERE source_id = %(source)s AND {assets}
 ), vulnerability AS MATERIALIZED (
-    SELECT vulnerability FROM store_vulnerability WHERE source_id = %(source)s AND {vulnerabilities}
+    SELECT vulnerability FROM {enriched} WHERE source_id = %(source)s AND {vulnerabilities}
 ), wanted AS (
     SELECT finding.asset, finding.vulnerability, coalesce(finding.solution, finding.vulnerability) AS solution,
            asset.device_id, (SELECT min(tag COLLATE "C") FROM unnest(asset.owner_tags) AS tag) AS owner
@@ -64,7 +64,7 @@ def count_scope(source_id: int, settings: Settings) -> ScopeCounts:
         findings = "coalesce(finding.solution, finding.vulnerability) = ANY(%(solutions)s)"
         given["solutions"] = list(settings.scope.solutions)
     key = _KEYS[settings.granularity]
-    query = _QUERY.format(assets=assets, vulnerabilities=vulnerabilities, findings=findings, key=key)
+    query = _QUERY.format(enriched=ENRICHED, assets=assets, vulnerabilities=vulnerabilities, findings=findings, key=key)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")

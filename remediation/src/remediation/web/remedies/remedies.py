@@ -39,7 +39,9 @@ def remedy(request: HttpRequest, number: int) -> HttpResponseBase:
         "name": called(row),
         "counts": {name: getattr(row, name) for name in ("critical", "high", "medium", "low", "none")},
         "solution": models.Solution.objects.filter(source=row.source_id, solution=row.remedy).first(),
-        "vulnerabilities": models.Vulnerability.objects.filter(**of).order_by("-rank", "pk")[:MOST],
+        "vulnerabilities": models.Vulnerability.objects.select_related("enrichment")
+        .filter(**of)
+        .order_by("-rank", "pk")[:MOST],
         "more": max(len(row.vulnerabilities) - MOST, 0),
     }
     cell = "remedies/device_cell.html"

@@ -11,7 +11,7 @@ from ...service_day import service_day
 from ...store import models
 from ...store.addressed import ADDRESSED_VULNERABILITIES
 from ...store.counts import ACCEPTED
-from ...store.cves import EPSS
+from ...store.enriched import ENRICHED, EPSS
 from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
@@ -77,6 +77,8 @@ _KEV = f"""CASE WHEN kev THEN 'due ' || kev_due || CASE WHEN kev_ransomware THEN
 _EPSS_BY = f"""CASE WHEN epss IS NOT NULL THEN 'the source'
     WHEN feed_epss IS NOT NULL THEN 'FIRST, ' || {_DAY.format("epss")} END"""
 
+_ENRICHMENT = "enrichment.vulnerability_id"
+
 
 def score(name: str, title: str, *, shown: bool = False) -> Column:
     """A column with a score that a source may not tell."""
@@ -90,7 +92,7 @@ def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> List
     due = f"oldest + make_interval(days => CASE severity {cases} ELSE %(due_none)s END)"
     return Listing(
         name="vulnerabilities",
-        rows="store_vulnerability AS vulnerability WHERE alive > 0",
+        rows=f"{ENRICHED} WHERE alive > 0",
         key="vulnerability.id",
         columns=(
             Column("title", "Vulnerability", "coalesce(title, vulnerability)"),
@@ -99,9 +101,16 @@ def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> List
             Column("cves", "CVEs", "cves", "texts"),
             score("cvss", "CVSS", shown=True),
             score("vpr", "VPR"),
-            Column("kev", "KEV", _KEV, order="coalesce(kev_due, '0001-01-01'::date)", order_type="date"),
+            Column(
+                "kev",
+                "KEV",
+                _KEV,
+                order="coalesce(kev_due, '0001-01-01'::date)",
+                order_type="date",
+                order_key=_ENRICHMENT,
+            ),
             Column("kev_due", "KEV due", "kev_due", "day", shown=False),
-            Column("epss", "EPSS", EPSS, "number", "coalesce(epss, feed_epss, -1.0)"),
+            Column("epss", "EPSS", EPSS, "number", f"coalesce({EPSS}, -1.0)", order_key=_ENRICHMENT),
             Column("epss_by", "EPSS by", _EPSS_BY),
             score("risk", "Risk"),
             Column("exploits", "Exploits", "exploits", "number", shown=False),

@@ -45,7 +45,7 @@ def all_vulnerabilities(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def vulnerability(request: HttpRequest, number: int) -> HttpResponseBase:
     """One vulnerability of one source, with a list of the devices that have it."""
-    row = get_object_or_404(models.Vulnerability.objects.select_related("source"), pk=number)
+    row = get_object_or_404(models.Vulnerability.objects.select_related("source", "enrichment"), pk=number)
     mine = {"source": row.source_id, "vulnerability": row.vulnerability}
     solutions = models.Finding.objects.filter(**mine, solution__isnull=False).values("solution")
     tickets = models.Ticket.objects.filter(
