@@ -34,7 +34,9 @@ def test_an_address_is_a_url_or_libpqs_words(address: str) -> None:
 
 
 def test_no_address_is_no_database() -> None:
-    assert database("") == ENGINE | dict.fromkeys(["NAME", "USER", "PASSWORD", "HOST", "PORT"], "") | {"OPTIONS": OPTIONS}
+    assert database("") == ENGINE | dict.fromkeys(["NAME", "USER", "PASSWORD", "HOST", "PORT"], "") | {
+        "OPTIONS": OPTIONS
+    }
 
 
 @pytest.mark.parametrize(

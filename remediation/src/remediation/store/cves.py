@@ -6,7 +6,6 @@ Only what has changed is written. What a scanner has said is in other columns, w
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
 import polars as pl
 from django.db import connection, transaction

@@ -12,8 +12,10 @@ from ...store.listing import Column, Filter, Listing
 from ..listing.choices import YES_NO, named
 
 # The worst that is known of its vulnerabilities.
-_OF = f"""(SELECT {{}} FROM {ENRICHED}
-    WHERE vulnerability.source_id = remedy.source_id AND vulnerability.vulnerability = ANY(remedy.vulnerabilities))"""
+_OF = f"""(
+    SELECT {{}} FROM {ENRICHED}
+    WHERE vulnerability.source_id = remedy.source_id AND vulnerability.vulnerability = ANY(remedy.vulnerabilities)
+)"""  # nosec B608: constants
 _KEV = _OF.format("coalesce(bool_or(kev), false)")
 # The worst first: any critical one before all high ones, and so on.
 _WORST = "(remedy.critical::float8 * 1e12 + remedy.high::float8 * 1e8 + remedy.medium::float8 * 1e4 + remedy.low)"
