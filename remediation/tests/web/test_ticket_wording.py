@@ -169,6 +169,22 @@ def test_lines_of_compliance_are_put_back(analyst: Client, strict: models.Ticket
     assert details_of(ticket_of(halo)) == f"Mine only.\n\n{lines}"
 
 
+def test_a_ticket_that_follows_another_has_the_lines_of_its_template(
+    analyst: Client, strict: models.TicketTemplate, source: models.Source, halo: HaloEmulator
+) -> None:
+    given = form_of(analyst, "high-2", template=str(strict.pk))
+    analyst.post("/tickets/new", {**given, "summary": "Mine", "details": "Mine only."})
+    first = ticket_of(halo)
+    for day, found in enumerate(({name: [] for name in FOUND}, FOUND), 1):
+        take_in(source, scan(found, DAY + timedelta(days=day)))
+        run_all()
+    (follows,) = (one for one in children(halo) if one["id"] != first["id"])
+    due = str(follows["deadlinedate"])[:10]
+    lines = f"{LINES[0]}\nChange record of db.example, due {due}."
+    assert details_of(follows) == f"VPR not known.\n\nFollows ticket {first['id']}, which was Remediated.\n\n{lines}"
+    assert follows["summary"] == "not known on db.example"
+
+
 def test_a_template_that_was_removed_is_not_taken_for_another(
     analyst: Client, strict: models.TicketTemplate, halo: HaloEmulator
 ) -> None:

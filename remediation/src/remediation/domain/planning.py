@@ -236,7 +236,8 @@ def _create(
         return
     findings = [_finding(row) for row in living]
     severity = min({row["severity"] for row in living}, key=SEVERITIES.index)
-    wording = world.wordings.get(key, Wording())
+    # What a person typed was about the first ticket only; the template's lines are for whatever comes of it.
+    wording = world.wordings.get(key, Wording(follows.template if follows else None))
     settings = wording.over(world.settings)
     urgency, raised = settings.urgency(severity, living, world.formula)
     assets = list({row["asset"]: row for row in living}.values())

@@ -10,6 +10,7 @@ from typing import Any, Mapping
 
 from .ledger import ALIVE, State
 from .status import Status
+from .ticket_template import TicketTemplate
 
 Pair = tuple[str, str]
 """The key of a finding: its asset and its vulnerability, each by the source's own id."""
@@ -106,7 +107,8 @@ class Ticket:
     the number of what a person decided.
 
     ``rescan``: what was asked of the scanner when a person called it done, or why nothing was. ``retyped``: in words,
-    that somebody gave it another type, "" where nobody did.
+    that somebody gave it another type, "" where nobody did. ``template``: by which it was made, None where by the
+    project's own texts.
 
     Of a project's own ticket: ``numbers`` are those of its children that it told last, on the day ``numbers_told``.
     """
@@ -132,6 +134,7 @@ class Ticket:
     tying: str = ""
     rescan: str = ""
     retyped: str = ""
+    template: TicketTemplate | None = None
     numbers: str = ""
     numbers_told: date | None = None
 

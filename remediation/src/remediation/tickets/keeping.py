@@ -36,6 +36,8 @@ TIED = "tied"
 JOINED = "joined"
 # What was asked of the scanner since a person called it done, or why nothing was.
 RESCAN = "rescan"
+# The template by which it was made, as it was then (``domain.ticket_template``).
+TEMPLATE = "template"
 # What the newest comment of ours in Halo says, where the journal does not have that comment (``domain.marks``).
 HEARD = "heard"
 
@@ -56,9 +58,12 @@ def keep_made(row: models.Ticket, shown: Shown, sent: Mapping[str, Any], statuse
             *("halo_id", "halo_status_id", "halo_changed", "status", "agreed_status", "title", "due", "assigned")
         ]
     )
-    keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **numbers_told(sent, now)})
-    # How somebody wanted this ticket is no matter of the next one for the same.
-    models.TicketWording.objects.filter(project=row.project_id, key=row.key).delete()
+    wording = models.TicketWording.objects.filter(project=row.project_id, key=row.key)
+    chosen = wording.values_list("wording__chosen", flat=True).first()
+    template = {TEMPLATE: chosen} if chosen else {}
+    keep_told(row, sent["told"], {UNLOOKED: now.isoformat(), **template, **numbers_told(sent, now)})
+    # What somebody typed for this ticket is no matter of the next one for the same.
+    wording.delete()
 
 
 def is_heard(row: models.Ticket, told: Mapping[str, str], body: Mapping[str, Any]) -> bool:

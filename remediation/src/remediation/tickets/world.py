@@ -18,13 +18,14 @@ from ..domain.planning import World
 from ..domain.project import Settings
 from ..domain.status import Status
 from ..domain.ticket import Pair, Ticket, pair_of
+from ..domain.ticket_template import TicketTemplate
 from ..domain.undo import Shown
 from ..domain.wording import Wording
 from ..store import bulk, models
 from ..store.acceptances import as_known, holding
 from ..store.grading import formula
 from .attention import DETACHED, FORGOTTEN, NOT_TIED, PAUSED, chosen_instead
-from .keeping import JOINED, RESCAN, TIED
+from .keeping import JOINED, RESCAN, TEMPLATE, TIED
 from .references import parts_of
 from .retyped import RETYPED
 
@@ -113,6 +114,7 @@ def ticket_of(row: models.Ticket) -> Ticket:
         tying=chosen_instead(row),
         rescan=note.get(RESCAN, ""),
         retyped=note.get(RETYPED, ""),
+        template=TicketTemplate.from_table(note[TEMPLATE]) if note.get(TEMPLATE) else None,
         numbers=note.get("numbers", ""),
         numbers_told=date.fromisoformat(note["numbers_told"]) if note.get("numbers_told") else None,
     )
