@@ -150,7 +150,9 @@ LOGGING = log.CONFIGURATION
 
 # Jobs
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
-PROCRASTINATE_IMPORT_PATHS = ["remediation.jobs.tasks"]
+PROCRASTINATE_IMPORT_PATHS = [
+    f"remediation.jobs.{name}" for name in ("tasks", "report_tasks", "feed_tasks", "telling_tasks")
+]
 
 # Pages
 _WEB = Path(__file__).parent / "web"

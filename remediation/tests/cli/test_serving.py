@@ -24,7 +24,8 @@ from django.db import connection
 from django.utils import timezone
 
 from remediation.cli.supervision import pause_before
-from remediation.jobs.tasks import INTERRUPTED, ask_to_read
+from remediation.jobs.queue import INTERRUPTED
+from remediation.jobs.tasks import ask_to_read
 from remediation.store import models
 from remediation.store.embedded import EmbeddedPostgres, processes_in
 from remediation.store.secrets import seal

@@ -12,7 +12,7 @@ from django.utils import timezone as clock
 
 from remediation.ending import Ending
 from remediation.enrichment.cisco import reading
-from remediation.jobs import tasks
+from remediation.jobs import feed_tasks
 from remediation.jobs.cisco import ask_cisco, check_access, is_due
 from remediation.jobs.status import status
 from remediation.store import models
@@ -180,7 +180,7 @@ def test_hostile_titles_and_systems_are_only_texts(row: models.Cisco, cisco: Cis
 
 
 def test_the_job_is_asked_for_where_it_is_due(row: models.Cisco, cisco: CiscoOpenVuln) -> None:
-    tasks.look_for_due_feeds(0)
+    feed_tasks.look_for_due_feeds(0)
     assert waiting_jobs() == ["cisco"]
     models.Feed.objects.create(name="cisco", due=clock.now() + timedelta(hours=1))
     assert not is_due(clock.now())

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone as clock
 
 from remediation.ending import Ending
-from remediation.jobs import tasks
+from remediation.jobs import feed_tasks
 from remediation.jobs.enrich import due_feeds, read_feeds
 from remediation.jobs.status import status
 from remediation.store import models
@@ -84,19 +84,19 @@ def test_a_server_that_asks_for_a_longer_pause_gets_it(store: str, feeds: CveFee
 
 
 def test_the_clock_asks_for_what_is_due_once(store: str, feeds: CveFeeds) -> None:
-    tasks.look_for_due_feeds(0)
-    tasks.look_for_due_feeds(0)
+    feed_tasks.look_for_due_feeds(0)
+    feed_tasks.look_for_due_feeds(0)
     assert waiting_jobs() == ["enrich"]
-    tasks.read_due_feeds()
+    feed_tasks.read_due_feeds()
     assert not due_feeds(clock.now()) and models.Cve.objects.count() == 3
     requests = len(feeds.requests)
-    tasks.read_due_feeds()
+    feed_tasks.read_due_feeds()
     assert len(feeds.requests) == requests, "nothing is due"
 
 
 @pytest.mark.usefixtures("no_round")
 def test_a_worker_reads_them(worker: Callable[[], Any], environment: dict[str, str], feeds: CveFeeds) -> None:
     environment |= {"REMEDIATION_KEV_URL": feeds.kev_url, "REMEDIATION_EPSS_URL": feeds.epss_url}
-    tasks.ask_to_enrich()
+    feed_tasks.ask_to_enrich()
     worker()
     wait_until(lambda: models.Feed.objects.filter(day=feeds.day).count() == 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remediation.jobs import tasks, watched_folder
+from remediation.jobs import report_tasks, watched_folder
 from remediation.jobs.incoming import INCOMING, WrongPart, add_part, have, new_token, source_of
 from remediation.jobs.watched_folder import ready, take_in_folder, watching
 from remediation.sources.any_report import ReportOptions
@@ -111,23 +111,23 @@ def test_a_kill_between_the_taking_in_and_the_putting_away_changes_nothing_twice
 
 
 def test_a_worker_looks_for_files_and_runs_projects_where_there_is_news(source: models.Source, folder: Path) -> None:
-    tasks.look_for_files(0)
+    report_tasks.look_for_files(0)
     assert waiting_jobs() == []
     put(folder, "a.csv", nessus_csv())
     for _ in range(2):
-        tasks.look_for_files(0)
+        report_tasks.look_for_files(0)
     assert waiting_jobs() == [f"folder-{source.pk}"]
     halo = models.Connection.objects.create(name="halo")
     project = models.Project.objects.create(name="p", slug="p", connection=halo, source=source)
-    tasks.import_folder(source.pk)
+    report_tasks.import_folder(source.pk)
     assert waiting_jobs() == [f"folder-{source.pk}", f"project-{project.pk}"]
     assert models.Run.objects.get(kind="import").outcome == "done"
 
 
 def test_a_folder_that_is_gone_ends_nothing(source: models.Source, folder: Path) -> None:
     folder.rmdir()
-    tasks.look_for_files(0)
-    tasks.import_folder(source.pk)
+    report_tasks.look_for_files(0)
+    report_tasks.import_folder(source.pk)
     assert waiting_jobs() == []
 
 
@@ -152,7 +152,7 @@ def test_reports_that_nobody_goes_on_with_are_removed(source: models.Source, fol
         os.utime(folder / INCOMING / name, (moment, moment))
     with (folder / INCOMING / "held.csv").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        tasks.look_for_files(0)
+        report_tasks.look_for_files(0)
         assert there(folder) == [f"{INCOMING}/held.csv", f"{INCOMING}/new.csv"]
     # Who goes on all the same begins anew.
     with pytest.raises(WrongPart) as gap:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from halo_emulator import Fault, HaloEmulator
-from remediation.jobs import tasks
+from remediation.jobs import queue, tasks
 from remediation.store import models
 
 from .conftest import Project, Worker, waiting_jobs, wait_until
@@ -76,7 +80,7 @@ def test_the_job_of_a_killed_worker_is_taken_over(
     second = worker()
     wait_until(lambda: outcomes(one)[-1] == "done")
     assert [run.outcome for run in runs(one)] == ["failed", "done"]
-    assert runs(one)[0].detail["text"] == tasks.INTERRUPTED
+    assert runs(one)[0].detail["text"] == queue.INTERRUPTED
     assert len(made(halo)) == 2
     assert "is gone" in second.said()
 
@@ -142,6 +146,15 @@ def test_an_error_is_in_the_table_of_runs_and_its_words_are_in_no_log(
     wait_until(lambda: jobs() == [])
     for words in ("Traceback", "Nobody", "127.0.0.1:9", "no seal", "reader"):
         assert words not in running.said()
+
+
+def test_a_worker_knows_whatever_can_be_asked_for(environment: dict[str, str]) -> None:
+    """Of itself: this process has imported more."""
+    code = "import django; django.setup(); from procrastinate.contrib.django import app; app.perform_import_paths()"
+    known = subprocess.check_output([sys.executable, "-c", f"{code}; print(*app.tasks)"], env=environment, text=True)
+    files = Path(queue.__file__).parent.glob("*.py")
+    asked = {name for file in files for name in re.findall(r'\bask\(\s*"(\w+)"', file.read_text(encoding="utf-8"))}
+    assert len(asked) > 10 and asked <= set(known.split())
 
 
 def test_a_worker_ends_with_its_parent(worker: Start, store: str, no_round: None) -> None:

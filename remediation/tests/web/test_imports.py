@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from remediation.jobs import uploads
-from remediation.jobs.tasks import look_at_upload, take_in_upload
+from remediation.jobs.report_tasks import look_at_upload, take_in_upload
 from remediation.store import models
 from remediation.web.imports import imports
 from tests.jobs.conftest import report, waiting_jobs

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from halo_emulator import HaloEmulator
-from remediation.jobs.tasks import run_project, take_in_upload
+from remediation.jobs.report_tasks import take_in_upload
+from remediation.jobs.tasks import run_project
 from remediation.store import models
 from remediation.store.api_keys import make_key
 from remediation.store.devices import regroup

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 
 from ...jobs import uploads
 from ...jobs.incoming import LARGEST, WrongPart
-from ...jobs.tasks import ask_to_take_in
+from ...jobs.report_tasks import ask_to_take_in
 from ...sources.report_file import Holds
 from ...store import audit, models
 from ...store.listing import Column, Filter, Listing

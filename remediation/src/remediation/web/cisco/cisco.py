@@ -16,7 +16,7 @@ from ...enrichment.cisco.allowance import A_DAY, used
 from ...enrichment.cisco.reading import NAME
 from ...enrichment.cisco.stored import Unfit, forget_access, store_access, typed_access
 from ...jobs.cisco import check_access
-from ...jobs.tasks import ask_to_ask_cisco
+from ...jobs.feed_tasks import ask_to_ask_cisco
 from ...store import models
 from ...store.advisories import due, wanted
 from ...store.secrets import KeyTrouble

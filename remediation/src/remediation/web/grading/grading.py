@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from ...domain.grading import NUMBERS, Formula
 from ...domain.snapshot import SEVERITIES
-from ...jobs.tasks import ask_to_enrich
+from ...jobs.feed_tasks import ask_to_enrich
 from ...store import audit, models
 from ...store.grading import NAME, preview, stored
 from ...store.versions import ChangedMeanwhile, change_version

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...jobs import uploads
-from ...jobs.tasks import ask_to_look, ask_to_take_in
+from ...jobs.report_tasks import ask_to_look, ask_to_take_in
 from ...sources.any_report import kind_of
 from ...sources.delimited import header_of
 from ...sources.errors import SourceError

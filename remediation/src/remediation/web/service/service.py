@@ -18,7 +18,8 @@ from ...domain.project import DUE_DAYS
 from ...enrichment.cisco.reading import access
 from ...jobs.incoming import new_token
 from ...jobs.status import feeds, workers
-from ...jobs.tasks import ask_to_ask_cisco, ask_to_enrich, ask_to_read
+from ...jobs.feed_tasks import ask_to_ask_cisco, ask_to_enrich
+from ...jobs.tasks import ask_to_read
 from ...sources.reading import is_read
 from ...sources.scanner import NAMES
 from ...store import audit, models, second_factors
