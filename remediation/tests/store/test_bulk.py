@@ -304,6 +304,14 @@ def test_a_description_stays_where_a_later_snapshot_tells_none_and_makes_no_vuln
     assert models.Vulnerability.objects.get().description == "another"
 
 
+def test_no_words_are_left_for_later(source: int) -> None:
+    """Each search would go through them."""
+    assert bulk.write_vulnerabilities(source, snapshot(findings=[FINDING])) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('searched_words')")
+        assert cursor.fetchone() == (0,), "pages of what is to be put into it later"
+
+
 def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> None:
     rows = [FINDING, FINDING | {"asset": "2"}, FINDING | {"vulnerability": "cve-2", "solution": "other"}]
     assert bulk.write_solutions(source, snapshot(findings=rows)) == 2

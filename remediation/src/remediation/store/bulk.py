@@ -245,7 +245,9 @@ def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFr
     if counted is not None:
         rows = rows.join(counted, on="vulnerability", how="left").with_columns(pl.col("alive").fill_null(0))
     searched = rows.select("vulnerability", "title", "cves")
-    copy.upsert("store_searchedvulnerability", source_id, ["vulnerability"], searched, keeps=searched.columns[1:])
+    if copy.upsert("store_searchedvulnerability", source_id, ["vulnerability"], searched, keeps=searched.columns[1:]):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT gin_clean_pending_list('searched_words')")
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 
 
