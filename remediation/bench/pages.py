@@ -34,6 +34,9 @@ _LISTS = {
     "vulnerabilities, in the middle": "/vulnerabilities/?order=-severity&after={place}",
     "vulnerabilities, the last ones": "/vulnerabilities/?order=-severity&before=-1~0",
     "vulnerabilities by CVSS": "/vulnerabilities/?order=-cvss",
+    "vulnerabilities by EPSS": "/vulnerabilities/?order=-epss",
+    "vulnerabilities by EPSS, in the middle": "/vulnerabilities/?order=-epss&after=0.5~0",
+    "vulnerabilities in KEV": "/vulnerabilities/?kev=yes",
     "vulnerabilities by first found": "/vulnerabilities/?order=oldest",
     "vulnerabilities of two severities": "/vulnerabilities/?severity=low&severity=medium",
     "vulnerabilities with a word": "/vulnerabilities/?words=attacker",
@@ -105,6 +108,11 @@ def stored(size: int) -> Side:
             _planned(project, max(size // EACH, 1), is_held)
             models.Run.objects.create(project=project, kind="project", finished=timezone.now(), outcome="done")
         with connection.cursor() as cursor:
+            # One in 200 is in KEV, as in 2025.
+            cursor.execute(
+                "UPDATE store_enrichment SET known_epss = vulnerability_id % 1000 / 1000.0, feed_epss = known_epss, "
+                "kev = vulnerability_id % 200 = 0, kev_due = CASE WHEN vulnerability_id % 200 = 0 THEN now()::date END"
+            )
             # One in a hundred, everywhere: what a filter for few rows has to find.
             cursor.execute("UPDATE store_finding SET state = 'unconfirmed' WHERE vulnerability LIKE '%07'")
             cursor.execute("ANALYZE")

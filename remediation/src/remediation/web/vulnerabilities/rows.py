@@ -78,6 +78,11 @@ _EPSS_BY = f"""CASE WHEN epss IS NOT NULL THEN 'the source'
     WHEN feed_epss IS NOT NULL THEN 'FIRST, ' || {_DAY.format("epss")} END"""
 
 _ENRICHMENT = "enrichment.vulnerability_id"
+# Looked up first where they are wanted: they are few, and the list would be gone through for them from its begin.
+_IN_KEV = """(
+    %(kev)s = 'yes' AND vulnerability.id = ANY(ARRAY(SELECT vulnerability_id FROM store_enrichment WHERE kev))
+    OR %(kev)s = 'no' AND NOT kev
+)"""
 
 
 def score(name: str, title: str, *, shown: bool = False) -> Column:
@@ -149,7 +154,7 @@ def vulnerabilities(days: Mapping[str, int], *, is_graded: bool = False) -> List
             Filter("least_cvss", "CVSS from", "cvss >= %(least_cvss)s", "number", more=True),
             Filter("least_vpr", "VPR from", "vpr >= %(least_vpr)s", "number", more=True),
             Filter("least_epss", "EPSS from", f"{EPSS} >= %(least_epss)s", "number", more=True),
-            Filter("kev", "In KEV", "kev = (%(kev)s = 'yes')", "choice", YES_NO),
+            Filter("kev", "In KEV", _IN_KEV, "choice", YES_NO),
             Filter("exploit", "Exploit known", "(exploits > 0) = (%(exploit)s = 'yes')", "choice", YES_NO, True),
             Filter("new", "New in the last days", "newest >= now() - make_interval(secs => %(new)s * 86400)", "number"),
             Filter("overdue", "Overdue", f"({due} < now()) = (%(overdue)s = 'yes')", "choice", YES_NO),
