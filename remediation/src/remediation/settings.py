@@ -151,7 +151,7 @@ LOGGING = log.CONFIGURATION
 # Jobs
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 PROCRASTINATE_IMPORT_PATHS = [
-    f"remediation.jobs.{name}" for name in ("tasks", "report_tasks", "feed_tasks", "telling_tasks")
+    f"remediation.jobs.{name}" for name in ("tasks", "report_tasks", "feed_tasks", "message_tasks")
 ]
 
 # Pages

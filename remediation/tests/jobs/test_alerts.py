@@ -15,7 +15,7 @@ from django.db import connection as database
 from halo_emulator import Fault, HaloEmulator
 from remediation import mail
 from remediation.domain.alerting import Rule
-from remediation.jobs import alert_rule, alert_sending, alert_webhook, alerts, telling_tasks
+from remediation.jobs import alert_rule, alert_sending, alert_webhook, alerts, message_tasks
 from remediation.jobs.alert_failures import not_sent
 from remediation.jobs.alert_rule import WebhookSecret
 from remediation.jobs.status import status
@@ -409,7 +409,7 @@ def test_the_task_does_it(scene: Scene, caplog: pytest.LogCaptureFixture) -> Non
     caplog.set_level("INFO")
     scene.rule()
     scene.scan("critical-1")
-    telling_tasks.look_for_alerts(0)
+    message_tasks.look_for_alerts(0)
     assert len(scene.mails()) == 1 and "1 sent" in caplog.text
     assert "critical-1" not in caplog.text and ANNA not in caplog.text
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from remediation.domain.sending import LASTS
 from remediation.jobs import weekly
-from remediation.jobs.telling_tasks import look_for_due_weekly, send_weekly
+from remediation.jobs.message_tasks import look_for_due_weekly, send_weekly
 from remediation.mail_server import from_environment
 from remediation.store import models
 from remediation.store.intake import take_in
@@ -139,7 +139,7 @@ def test_what_a_process_left_behind(mailbox: Mailbox, monkeypatch: pytest.Monkey
 
 
 def test_the_queue_asks_for_it(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remediation.jobs.telling_tasks.timezone.now", lambda: MONDAY)
+    monkeypatch.setattr("remediation.jobs.message_tasks.timezone.now", lambda: MONDAY)
     look_for_due_weekly(0)
     look_for_due_weekly(0)
     assert waiting_jobs() == ["weekly"]

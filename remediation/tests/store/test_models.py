@@ -39,15 +39,17 @@ def test_migrations_apply_on_an_empty_database_and_can_be_taken_back(empty_store
     assert tables() == set()
 
 
+def migrate(name: str) -> None:
+    call_command("migrate", "store", name, verbosity=0, interactive=False)
+
+
+def rows(query: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
 def test_what_is_searched_and_ranked_survives_its_migration_and_its_way_back(empty_store: str) -> None:
-    def migrate(name: str) -> None:
-        call_command("migrate", "store", name, verbosity=0, interactive=False)
-
-    def rows(query: str) -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall()
-
     def ranks() -> Any:
         return rows("SELECT vulnerability, rank, graded_rank FROM store_vulnerability ORDER BY vulnerability")
 
@@ -72,13 +74,8 @@ def test_what_is_searched_and_ranked_survives_its_migration_and_its_way_back(emp
 
 
 def test_what_the_feeds_told_survives_its_migration_and_its_way_back(empty_store: str) -> None:
-    def migrate(name: str) -> None:
-        call_command("migrate", "store", name, verbosity=0, interactive=False)
-
-    def rows(columns: str) -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT vulnerability, {columns} ORDER BY 1")
-            return cursor.fetchall()
+    def told(columns: str) -> Any:
+        return rows(f"SELECT vulnerability, {columns} ORDER BY 1")
 
     columns = "kev, kev_due, kev_ransomware, feed_epss"
     migrate("0032_cheaper_vulnerabilities")
@@ -88,13 +85,13 @@ def test_what_the_feeds_told_survives_its_migration_and_its_way_back(empty_store
             " VALUES (7, 'a', 0.5, true, '2026-12-01', true, 0.9), (7, 'b', NULL, false, NULL, false, 0.25),"
             " (7, 'c', NULL, false, NULL, false, NULL)"
         )
-    before = rows(f"{columns} FROM store_vulnerability")
+    before = told(f"{columns} FROM store_vulnerability")
     migrate("0033_enrichment_apart")
     its = "FROM store_vulnerability JOIN store_enrichment ON vulnerability_id = id"
-    assert rows(f"{columns} {its}") == before
-    assert rows(f"known_epss {its}") == [("a", 0.5), ("b", 0.25), ("c", None)]
+    assert told(f"{columns} {its}") == before
+    assert told(f"known_epss {its}") == [("a", 0.5), ("b", 0.25), ("c", None)]
     migrate("0032_cheaper_vulnerabilities")
-    assert rows(f"{columns} FROM store_vulnerability") == before
+    assert told(f"{columns} FROM store_vulnerability") == before
 
 
 def test_a_rank_follows_whatever_writes_a_severity(store: str) -> None:

@@ -247,6 +247,7 @@ def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFr
     searched = rows.select("vulnerability", "title", "cves")
     if copy.upsert("store_searchedvulnerability", source_id, ["vulnerability"], searched, keeps=searched.columns[1:]):
         with connection.cursor() as cursor:
+            # Together, and before anybody searches.
             cursor.execute("SELECT gin_clean_pending_list('searched_words')")
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 

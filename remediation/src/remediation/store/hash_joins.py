@@ -16,8 +16,8 @@ _BACK = "SELECT set_config('enable_nestloop', %s, true), set_config('jit', %s, t
 
 @contextmanager
 def hash_joins() -> Iterator[None]:
-    """In the block, no table is looped over for each row of another. To be used in a transaction, which it may outlast
-    by an error only. As a decorator, it is to stand below ``transaction.atomic``.
+    """In the block, no table is looped over for each row of another. To be used in a transaction: an error ends that,
+    and the settings with it. As a decorator, it is to stand below ``transaction.atomic``.
 
     What is known of a table's size may be from before it was filled: by this transaction, by a source's first reading,
     or where autovacuum looked at it while it was being filled. Its rows are taken for one then, and a loop is planned

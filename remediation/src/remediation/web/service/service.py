@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ...domain.project import DUE_DAYS
 from ...enrichment.cisco.reading import access
+from ...jobs.feed_tasks import ask_to_ask_cisco, ask_to_enrich
 from ...jobs.incoming import new_token
 from ...jobs.status import feeds, workers
-from ...jobs.feed_tasks import ask_to_ask_cisco, ask_to_enrich
 from ...jobs.tasks import ask_to_read
 from ...sources.reading import is_read
 from ...sources.scanner import NAMES

@@ -1,4 +1,4 @@
-"""The jobs that tell people: alerts and the weekly report."""
+"""The jobs that send messages to people: alerts and the weekly report."""
 
 from __future__ import annotations
 
