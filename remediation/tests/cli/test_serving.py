@@ -364,9 +364,11 @@ def test_head_is_answered_without_a_text_and_without_a_warning(started: Callable
 
 def port_of(served: Served) -> int:
     """The port on which it listens, by /proc: it says the proxy's address only."""
-    sockets = {
-        os.readlink(f"/proc/{served.process.pid}/fd/{name}") for name in os.listdir(f"/proc/{served.process.pid}/fd")
-    }
+    sockets = set()
+    for file in Path(f"/proc/{served.process.pid}/fd").iterdir():
+        # One that was closed since they were listed.
+        with suppress(FileNotFoundError):
+            sockets.add(os.readlink(file))
     for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split()
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
