@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -61,8 +62,12 @@ class Demo:
 
     def children(self) -> list[int]:
         """The processes that it has started."""
-        lists = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(number) for path in lists for number in path.read_text(encoding="ascii").split()]
+        found = []
+        for path in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            # A thread may have ended since it was listed.
+            with suppress(OSError):
+                found += [int(number) for number in path.read_text(encoding="ascii").split()]
+        return found
 
     def end(self) -> int:
         """Its exit code. Whatever it is, there is no traceback and no secret."""
