@@ -89,8 +89,8 @@ class Server:
         head, _, body = data.partition(b"\r\n\r\n")
         lines = [line.split(b":", 1) for line in head.split(b"\r\n")[1:]]
         length = next((int(line[1]) for line in lines if line[0].lower() == b"content-length"), 0)
-        while len(body) < length:
-            body += connection.recv(65536)
+        while len(body) < length and (piece := connection.recv(65536)):
+            body += piece
         return head + b"\r\n\r\n" + body
 
     def headers(self, number: int = 0) -> dict[str, str]:

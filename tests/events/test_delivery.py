@@ -267,13 +267,13 @@ def test_a_large_event_that_is_read_late_is_sent_whole(peer, monkeypatch):
     def talk(connection: socket.socket) -> None:
         time.sleep(0.5)
         size = 0
-        while size < 8_000_000:
-            size += len(connection.recv(65536))
+        while size < 8_000_000 and (part := connection.recv(65536)):
+            size += len(part)
         sizes.append(size)
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     Dispatcher(peer(talk).url).write({"body": "x" * 8_000_000})
-    assert len(sizes) == 1
+    assert [size >= 8_000_000 for size in sizes] == [True]
 
 
 # SO_LINGER of no time: closing resets the connection.
@@ -285,8 +285,8 @@ def refusing_early(reads: int, resets: bool):
 
     def talk(connection: socket.socket) -> None:
         left = reads
-        while left > 0:
-            left -= len(connection.recv(left))
+        while left > 0 and (part := connection.recv(left)):
+            left -= len(part)
         connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
         if resets:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -118,9 +118,13 @@ def _read(connection: socket.socket) -> bytes:
     head, _, body = data.partition(b"\r\n\r\n")
     fields = [line.split(b":", 1) for line in head.split(b"\r\n")[1:]]
     length = next((int(field[1]) for field in fields if field[0].lower() == b"content-length"), 0)
-    while len(body) < length:
-        body += connection.recv(1 << 20)
+    while len(body) < length and (piece := connection.recv(1 << 20)):
+        body += piece
     return head + b"\r\n\r\n" + body
+
+
+# Taken once: pytest changes its own while threads start these processes.
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class Hangs(Exception):
@@ -136,7 +140,7 @@ def called(url: str, method: str, given: tuple[Any, ...], *, speed: int, patienc
         [sys.executable, __file__, url, method, json.dumps(given), str(speed), str(patience)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=_ENVIRONMENT,
         timeout=60,
         check=False,
     )

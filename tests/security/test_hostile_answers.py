@@ -78,7 +78,7 @@ class Case:
     grown: int = 200
     told: str = ""
     requests: int = 9
-    speed: int = 2
+    speed: int = 1
     patience: int = 30
     marks: tuple[Any, ...] = field(default=())
 
