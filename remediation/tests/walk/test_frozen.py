@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from halo_emulator import Fault, HaloEmulator
 from remediation.store import models
@@ -47,6 +48,14 @@ def child(scene: Scene, store: str) -> Iterator[Any]:
         one.end()
 
 
+def until_it_ran_out() -> None:
+    """Wait for the end of the lease of the one that is frozen: the last that it has sent may still renew it."""
+    deadline = time.monotonic() + PATIENCE
+    while models.Lease.objects.filter(until__gt=timezone.now()).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def one_of_each(scene: Scene) -> None:
     assert {key: len(made) for key, made in scene.tickets().items()} == {"project": 1, "s1": 1, "s2": 1}
     assert models.Ticket.objects.filter(halo_id__isnull=False).count() == 3
@@ -59,6 +68,7 @@ def test_frozen_before_its_create_was_sent(scene: Scene, child: Any) -> None:
     frozen = child(how="freeze", function="create_ticket_once")
     assert frozen.wait()[0] == "frozen"
     assert not scene.tickets()
+    until_it_ran_out()
     _, outcome = scene.run().apply()
     assert not outcome.failed and not outcome.waiting and len(outcome.done) == 3
     assert frozen.resume()[0] == "taken over"
@@ -73,6 +83,7 @@ def test_frozen_after_its_create_was_sent_and_before_halo_did_it(scene: Scene, c
         assert time.monotonic() < deadline
         time.sleep(0.01)
     frozen.freeze()
+    until_it_ran_out()
     run = scene.run()
     # Stands for the half minute in which a request that was sent is done or lost.
     run._sleep = lambda seconds: time.sleep(4.0)
@@ -87,6 +98,7 @@ def test_frozen_before_it_could_keep_what_was_made(scene: Scene, child: Any) -> 
     frozen = child(how="freeze", function="_done")
     assert frozen.wait()[0] == "frozen"
     assert list(scene.tickets()) == ["project"]
+    until_it_ran_out()
     _, outcome = scene.run().apply()
     assert not outcome.failed and not outcome.waiting
     assert frozen.resume()[0] == "taken over"
