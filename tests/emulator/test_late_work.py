@@ -11,7 +11,7 @@ from halo_emulator import Fault
 NEW = [{"summary": "S"}]
 
 
-def wait_for(condition, seconds=3.0):
+def wait_for(condition, seconds=10.0):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.005)
@@ -24,12 +24,12 @@ def give_up(api):
 
 
 def test_it_is_carried_out_after_the_client_has_gone(halo, api):
-    halo.inject(Fault("late", method="POST", path="tickets", seconds=0.4))
+    halo.inject(Fault("late", method="POST", path="tickets", seconds=1.0))
     started = time.monotonic()
     give_up(api)
     assert len(halo.tickets) == 6 and halo.requests[-1].status == 0
     wait_for(lambda: len(halo.tickets) == 7)
-    assert time.monotonic() - started >= 0.4
+    assert time.monotonic() - started >= 1.0
     assert api.post("/Tickets", NEW).status_code == 201 and len(halo.tickets) == 8
 
 
@@ -43,7 +43,7 @@ def test_a_client_that_waits_gets_the_real_answer(halo, api):
 
 def test_an_answer_at_once_and_the_work_later(halo, api):
     headers = (("Retry-After", "1"),)
-    halo.inject(Fault("late", method="POST", path="tickets", seconds=0.3, answers=504, headers=headers))
+    halo.inject(Fault("late", method="POST", path="tickets", seconds=1.0, answers=504, headers=headers))
     answer = api.post("/Tickets", NEW)
     assert (answer.status_code, answer.content, answer.headers["Retry-After"]) == (504, b"", "1")
     assert len(halo.tickets) == 6 and halo.requests[-1].status == 504
@@ -51,7 +51,7 @@ def test_an_answer_at_once_and_the_work_later(halo, api):
 
 
 def test_clearing_the_faults_leaves_it_due(halo, api):
-    halo.inject(Fault("late", method="POST", seconds=0.3, times=None))
+    halo.inject(Fault("late", method="POST", seconds=1.0, times=None))
     give_up(api)
     halo.clear_faults()
     assert len(halo.tickets) == 6 and api.post("/Tickets", NEW).status_code == 201
@@ -59,15 +59,15 @@ def test_clearing_the_faults_leaves_it_due(halo, api):
 
 
 def test_several_are_due_at_once(halo, api):
-    halo.inject(Fault("late", method="POST", seconds=0.3, answers=504, times=5))
+    halo.inject(Fault("late", method="POST", seconds=1.0, answers=504, times=5))
     started = time.monotonic()
     assert [api.post("/Tickets", NEW).status_code for _ in range(5)] == [504] * 5
     wait_for(lambda: len(halo.tickets) == 11)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 4
 
 
 def test_stop_calls_it_off_and_lets_the_client_go(halo, api):
-    halo.inject(Fault("late", method="POST", seconds=0.5))
+    halo.inject(Fault("late", method="POST", seconds=1.0))
     outcome = []
 
     def ask():
@@ -82,7 +82,7 @@ def test_stop_calls_it_off_and_lets_the_client_go(halo, api):
     halo.stop()
     thread.join(2)
     with halo.start():
-        time.sleep(0.6)
+        time.sleep(1.2)
         assert len(outcome) == 1 and len(halo.tickets) == 6
 
 

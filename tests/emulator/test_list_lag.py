@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-LAG = 0.4
+LAG = 1.0
 
 
 @pytest.fixture(autouse=True)

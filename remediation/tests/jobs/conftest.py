@@ -24,7 +24,7 @@ from remediation.sources.report_file import read_report
 from remediation.store import models
 from remediation.store.secrets import seal
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 def wait_until(true: Callable[[], bool]) -> None:
