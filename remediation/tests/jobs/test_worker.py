@@ -123,7 +123,10 @@ def test_a_worker_that_loses_the_database_in_a_job_asks_for_the_work_again(
     wait_until(lambda: f"project-{one.pk}" in waiting_jobs())
     with connection.cursor() as cursor:
         # The one that lost it may not have ended yet.
-        cursor.execute("SELECT scheduled_at > now() FROM procrastinate_jobs WHERE status = 'todo'")
+        cursor.execute(
+            "SELECT scheduled_at > now() FROM procrastinate_jobs "
+            "WHERE queueing_lock LIKE 'project-%' AND status = 'todo'"
+        )
         assert cursor.fetchall() == [(True,)]
     assert "Traceback" not in running.said()
 
