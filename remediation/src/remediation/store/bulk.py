@@ -295,17 +295,22 @@ def solution_rows(findings: pl.DataFrame) -> pl.DataFrame:
 
 # Observations and snapshots
 
+# More than a snapshot has rows.
+_PLACES = 2**32
+
 
 def append_observations(
     source_id: int, snapshot_id: int, observations: pl.DataFrame, *, run_id: int | None = None
 ) -> int:
-    """Append what a snapshot changed; columns that the table has not go into ``detail``. Returns how many."""
+    """Append what a snapshot changed, each finding once; columns that the table has not go into ``detail``. Returns how
+    many."""
     own = ["asset", "vulnerability", "solution", "kind"]
     others = [name for name in observations.columns if name not in own]
     detail = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
     rows = observations.select(
         *own,
         detail.alias("detail"),
+        (pl.int_range(pl.len(), dtype=pl.Int64) + snapshot_id * _PLACES).alias("place"),
         pl.lit(source_id, pl.Int64).alias("source_id"),
         pl.lit(snapshot_id, pl.Int64).alias("snapshot_id"),
         pl.lit(run_id, pl.Int64).alias("run_id"),

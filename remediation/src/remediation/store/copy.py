@@ -26,7 +26,7 @@ def csv_slices(frame: pl.DataFrame) -> Iterable[bytes]:
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     for part in frame.with_columns(array_literal(name) for name in lists).iter_slices(SLICE):
         text = io.BytesIO()
-        part.write_csv(text, include_header=False, quote_style="non_numeric", datetime_format="%Y-%m-%dT%H:%M:%S%.6f%z")
+        part.write_csv(text, include_header=False, quote_style="non_numeric", datetime_format="%+")
         yield text.getvalue().replace(b"\0", b"")
 
 

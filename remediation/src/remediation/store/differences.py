@@ -88,23 +88,23 @@ def _after(taken: list[tuple[int, datetime]], day: date) -> int:
 _CHANGED = f"""
 CREATE TEMPORARY TABLE {{table}} ON COMMIT DROP AS
 WITH told AS (
-    SELECT id, source_id, asset, vulnerability, solution, kind, detail ->> 'before' AS before
+    SELECT place, snapshot_id, source_id, asset, vulnerability, solution, kind, detail ->> 'before' AS before
     FROM store_observation WHERE snapshot_id = ANY(%(snapshots)s)
 ), ends AS (
-    SELECT min(id) AS first, max(id) AS last,
+    SELECT min(place) AS first, max(place) AS last,
            bool_or(kind IN ('superseded', 'rediscovered', 'exception_lapsed')) AS told_anew
     FROM told GROUP BY source_id, asset, vulnerability
 ), finding AS (
-    SELECT last.id, last.source_id, last.asset, last.vulnerability, last.solution, last.kind AS ended, first.before,
-           coalesce(first.before IN ('open', 'unconfirmed'), false) AS was,
+    SELECT last.place AS id, last.source_id, last.asset, last.vulnerability, last.solution, last.kind AS ended,
+           first.before, coalesce(first.before IN ('open', 'unconfirmed'), false) AS was,
            last.kind NOT IN ('remediated', 'excepted', 'left_coverage') AS "is",
            CASE WHEN told_anew AND first.before IS NOT NULL THEN (
                SELECT earlier.solution FROM store_observation AS earlier
                WHERE earlier.source_id = first.source_id AND earlier.asset = first.asset
-                 AND earlier.vulnerability = first.vulnerability AND earlier.id < first.id
-               ORDER BY earlier.id DESC LIMIT 1
+                 AND earlier.vulnerability = first.vulnerability AND earlier.snapshot_id < first.snapshot_id
+               ORDER BY earlier.snapshot_id DESC LIMIT 1
            ) ELSE last.solution END AS solution_before
-    FROM ends JOIN told AS first ON first.id = ends.first JOIN told AS last ON last.id = ends.last
+    FROM ends JOIN told AS first ON first.place = ends.first JOIN told AS last ON last.place = ends.last
 )
 SELECT finding.id, finding.source_id, vulnerability.id AS vulnerability_id, vulnerability.rank, asset.id AS asset_id,
        asset.device_id, finding.vulnerability, finding.solution, was, "is",

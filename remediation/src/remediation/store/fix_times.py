@@ -14,7 +14,7 @@ _TIMES = """
 WITH told AS (
     SELECT observed.source_id, asset, vulnerability, kind, taken,
            max(CASE WHEN kind = 'rediscovered' THEN taken END) OVER (
-               PARTITION BY observed.source_id, asset, vulnerability ORDER BY observed.id
+               PARTITION BY observed.source_id, asset, vulnerability ORDER BY observed.place
            ) AS again
     FROM store_observation AS observed JOIN store_snapshotrecord AS snapshot ON snapshot.id = observed.snapshot_id
     WHERE kind IN ('remediated', 'rediscovered')

@@ -9,7 +9,7 @@ from datetime import date
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Func, Value
@@ -505,6 +505,8 @@ class Run(models.Model):
 class Observation(models.Model):
     """What a snapshot changed in the ledger. Rows are only ever appended."""
 
+    pk = models.CompositePrimaryKey("source_id", "asset", "vulnerability", "snapshot_id")
+    place = models.BigIntegerField(db_comment="among all: a later snapshot's are higher")
     run = owner("Run", null=True)
     snapshot = owner("SnapshotRecord")
     source = owner("Source")
@@ -517,8 +519,8 @@ class Observation(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["snapshot"], name="observation_snapshot"),
-            models.Index(fields=["source", "asset", "vulnerability"], name="observation_finding"),
+            # Rows lie in the order of snapshots: bounds are enough, and an entry for each would cost as much again.
+            BrinIndex(fields=["snapshot"], autosummarize=True, name="observation_snapshot"),
             # What was settled and what came back, of any time.
             models.Index(
                 fields=["kind", "source"],

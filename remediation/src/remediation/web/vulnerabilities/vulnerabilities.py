@@ -90,7 +90,7 @@ def history(of: dict[str, object]) -> QuerySet[models.Observation]:
     assets = models.Finding.objects.filter(**of).values("asset")
     rows = models.Observation.objects.filter(**of, asset__in=assets)
     # A snapshot's frames are the whole of it.
-    return rows.order_by("-pk").select_related("snapshot").defer("snapshot__frames")[:NEWEST]
+    return rows.order_by("-place").select_related("snapshot").defer("snapshot__frames")[:NEWEST]
 
 
 _STATE = f"""CASE WHEN {ACCEPTED} THEN '{State.EXCEPTED.value}'
