@@ -15,12 +15,13 @@ from polars.testing import assert_frame_equal
 
 from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
-from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, UTC_TIME, Proof, Snapshot
 from remediation.store import bulk, models
 from remediation.store.cves import tell_vulnerabilities
 from remediation.store.intake import take_in
 
 NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
+DAY = timedelta(days=1)
 HOSTILE = 'a "quote", a \\N, a \\, {brace}, \ta line\nbreak\r\n é 漢 \'; DROP TABLE x'
 
 
@@ -357,9 +358,11 @@ def test_observations_are_appended_with_what_else_they_say(source: int) -> None:
     }
     frame = pl.DataFrame([one], schema=OBSERVATIONS)
     assert bulk.append_observations(source, record, frame, run_id=run) == 1
-    assert bulk.append_observations(source, record, frame) == 1
-    rows = models.Observation.objects.order_by("pk")
-    assert [row.run_id for row in rows] == [run, None]
+    later = bulk.save_snapshot(source, snapshot())
+    assert bulk.append_observations(source, later, pl.concat([frame, frame.with_columns(asset=pl.lit("0"))])) == 2
+    rows = models.Observation.objects.order_by("place")
+    assert [row.asset for row in rows] == ["1", "1", "0"], "in the order of snapshots, and as a snapshot has them"
+    assert [row.run_id for row in rows] == [run, None, None]
     assert (rows[0].kind, rows[0].detail, rows[0].snapshot_id) == (
         "remediated",
         {"before": "open", "scan": "8"},
@@ -403,6 +406,20 @@ def test_the_hash_is_of_the_content_alone() -> None:
         replace(taken, assets=taken.assets.with_columns(owner_tags=pl.lit(["x"], dtype=pl.List(pl.String)))),
     ):
         assert bulk.content_hash(other) != bulk.content_hash(taken)
+
+
+@pytest.mark.parametrize("name", list(FINDINGS))
+def test_the_hash_is_of_every_column_of_each_finding(name: str) -> None:
+    made = snapshot(findings=[FINDING | {"asset": str(number)} for number in range(3)])
+    kind = FINDINGS[name]
+    values: dict[Any, list[Any]] = {pl.String: ["x", "y"], pl.List(pl.String): [[], ["x"]], UTC_TIME: [NOON, NOON + DAY]}
+    hashes = {bulk.content_hash(made)}
+    for value in values.get(kind, [7, 8]):
+        second = pl.when(pl.col("asset") == "1").then(pl.lit(value, kind)).otherwise(name).alias(name)
+        other = made.findings.with_columns(second)
+        hashes.add(bulk.content_hash(replace(made, findings=other)))
+        assert bulk.content_hash(replace(made, findings=other.reverse())) in hashes
+    assert len(hashes) == 3
 
 
 def test_an_exception_that_runs_out_is_news(source: int) -> None:

@@ -94,6 +94,26 @@ def test_what_the_feeds_told_survives_its_migration_and_its_way_back(empty_store
     assert told(f"{columns} FROM store_vulnerability") == before
 
 
+def test_observations_keep_their_order_through_their_migration_and_its_way_back(empty_store: str) -> None:
+    def observed(number: str) -> Any:
+        return rows(f"SELECT asset, snapshot_id, kind FROM store_observation ORDER BY {number}")
+
+    migrate("0034_words_put_in_together")
+    write = "INSERT INTO store_observation (source_id, asset, vulnerability, snapshot_id, kind, detail{}) VALUES "
+    with connection.cursor() as cursor:
+        cursor.execute(write.format("") + "(7, 'b', 'v', 1, 'new', '{}'), (7, 'a', 'v', 1, 'new', '{}')")
+        cursor.execute(write.format("") + "(7, 'b', 'v', 2, 'remediated', '{}')")
+    before = observed("id")
+    migrate("0035_observations_by_finding")
+    assert observed("place") == before == [("b", 1, "new"), ("a", 1, "new"), ("b", 2, "remediated")]
+    with connection.cursor() as cursor:
+        cursor.execute(write.format(", place") + "(7, 'b', 'v', 3, 'rediscovered', '{}', 3 * 2::bigint ^ 32)")
+    migrate("0034_words_put_in_together")
+    with connection.cursor() as cursor:
+        cursor.execute(write.format("") + "(7, 'b', 'v', 4, 'remediated', '{}')")
+    assert observed("id") == [*before, ("b", 3, "rediscovered"), ("b", 4, "remediated")]
+
+
 def test_a_rank_follows_whatever_writes_a_severity(store: str) -> None:
     source = models.Source.objects.create(name="console", kind="insightvm")
     row = models.Vulnerability.objects.create(source=source, vulnerability="a", severity="high", rank=0)

@@ -23,18 +23,20 @@ from .segment_counts import keep_segments
 
 COUNTED: copy.Schema = {"vulnerability": pl.String, "alive": pl.Int64, "oldest": UTC_TIME, "newest": UTC_TIME}
 _BY_VULNERABILITY = """
+CREATE TEMPORARY TABLE counted_vulnerability ON COMMIT DROP AS
 SELECT vulnerability, count(*) AS alive, min(first_found) AS oldest, max(first_found) AS newest
 FROM counted_finding GROUP BY vulnerability
 """
-_VULNERABILITIES = f"""
-WITH counted AS ({_BY_VULNERABILITY}), now AS (
+_VULNERABILITIES = """
+WITH now AS (
     SELECT store_vulnerability.id, coalesce(counted.alive, 0) AS alive, counted.oldest, counted.newest
-    FROM store_vulnerability LEFT JOIN counted USING (vulnerability) WHERE source_id = %(source)s
+    FROM store_vulnerability LEFT JOIN counted_vulnerability AS counted USING (vulnerability)
+    WHERE source_id = %(source)s
 )
 UPDATE store_vulnerability AS old SET alive = now.alive, oldest = now.oldest, newest = now.newest
 FROM now WHERE old.id = now.id AND old.source_id = %(source)s
   AND (old.alive, old.oldest, old.newest) IS DISTINCT FROM (now.alive, now.oldest, now.newest)
-"""  # nosec B608: a constant
+"""
 _ASSETS = """
 WITH counted AS (
     SELECT asset, count(*) FILTER (WHERE rank = 4) AS critical, count(*) FILTER (WHERE rank = 3) AS high,
@@ -174,12 +176,13 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
         cursor.execute(_COUNTED, given)
         # Without figures, the joins that follow would be planned for a small table.
         cursor.execute("ANALYZE counted_finding")
-        yield copy.select(_BY_VULNERABILITY, (), COUNTED)
+        cursor.execute(_BY_VULNERABILITY)
+        yield copy.select("SELECT * FROM counted_vulnerability", (), COUNTED)
         with hash_joins():
             for statement in (_VULNERABILITIES, _ASSETS, _NO_REMEDIES, _REMEDIES):
                 cursor.execute(statement, given)
         cursor.execute(_SOURCE, given)
-        cursor.execute("DROP TABLE counted_finding")
+        cursor.execute("DROP TABLE counted_finding, counted_vulnerability")
 
 
 @transaction.atomic
