@@ -325,6 +325,25 @@ def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> N
     assert read["solution_fix"].to_list() == [HOSTILE] * 2
 
 
+def test_findings_are_found_by_a_solution_whatever_its_vulnerabilities_were(source: int) -> None:
+    own = FINDING | {"vulnerability": "cve-2"}
+    for rows in ([FINDING], [own], [own | {"asset": "2", "solution": "other"}]):
+        bulk.write_solutions(source, snapshot(findings=rows))
+    assert bulk.vulnerabilities_of(source, "patch") == ["cve-1", "cve-2"]
+    assert bulk.vulnerabilities_of(source, "other") == ["cve-2"]
+    assert bulk.vulnerabilities_of(source, "unknown") == []
+    bulk.write_ledger(
+        source,
+        ledger(
+            {"solution": "patch"},
+            {"vulnerability": "cve-2", "solution": "patch"},
+            {"asset": "2", "vulnerability": "cve-2", "solution": "other"},
+        ),
+    )
+    found = {name: bulk.read_alive(source, "solution", name, 9).select(KEY).rows() for name in ("patch", "other", "x")}
+    assert found == {"patch": [("1", "cve-1"), ("1", "cve-2")], "other": [("2", "cve-2")], "x": []}
+
+
 def test_findings_have_everything_beside_them(source: int) -> None:
     taken = snapshot(findings=[FINDING], assets=[{"asset": "1", "host_name": "web", "owner_tags": ["Ann"]}])
     bulk.write_assets(source, taken)

@@ -114,6 +114,20 @@ def test_observations_keep_their_order_through_their_migration_and_its_way_back(
     assert observed("id") == [*before, ("b", 3, "rediscovered"), ("b", 4, "remediated")]
 
 
+def test_a_solution_gets_the_vulnerabilities_of_its_findings(empty_store: str) -> None:
+    migrate("0035_observations_by_finding")
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO store_solution (source_id, solution) VALUES (7, 'patch'), (7, 'other'), (8, 'patch')")
+        cursor.execute(
+            "INSERT INTO store_finding (source_id, asset, vulnerability, solution, state) VALUES (7, '1', 'b', 'patch', "
+            "'open'), (7, '2', 'b', 'patch', 'open'), (7, '1', 'a', 'patch', 'remediated'), (7, '1', 'c', NULL, 'open')"
+        )
+    migrate("0036_vulnerabilities_of_solutions")
+    found = rows("SELECT source_id, solution, vulnerabilities FROM store_solution ORDER BY 1, 2")
+    assert found == [(7, "other", []), (7, "patch", ["a", "b"]), (8, "patch", [])]
+    migrate("0035_observations_by_finding")
+
+
 def test_a_rank_follows_whatever_writes_a_severity(store: str) -> None:
     source = models.Source.objects.create(name="console", kind="insightvm")
     row = models.Vulnerability.objects.create(source=source, vulnerability="a", severity="high", rank=0)

@@ -224,6 +224,7 @@ def _known(source: Any, kind: str, key: str) -> str:
     """A solution or vulnerability that the source has reported. Raises Refused."""
     from ..store import models
 
-    if not models.Finding.objects.filter(source=source, **{kind: key}).exists():
+    known: Any = models.Solution if kind == "solution" else models.Vulnerability
+    if not known.objects.filter(source=source, **{kind: key}).exists():
         raise Refused(f"The source {source.name!r} has never reported a {kind} {key!r}.")
     return key

@@ -38,6 +38,7 @@ __all__ = [
     "read_vulnerabilities",
     "remove_listed",
     "save_snapshot",
+    "vulnerabilities_of",
     "write_assets",
     "write_ledger",
     "write_listed",
@@ -119,8 +120,13 @@ _ALIVE = "source_id = %s AND state IN ('open', 'unconfirmed')"
 def read_alive(source_id: int, column: str, value: str, most: int) -> pl.DataFrame:
     """The findings that are open or unconfirmed and have a value in a column of KEY or ``solution``: at most so many.
     Columns as in ``read_findings``."""
-    same = f"{_ALIVE} AND {column} = %s ORDER BY asset, vulnerability LIMIT %s"
-    ledger = copy.select(f"SELECT * FROM store_finding WHERE {same}", [source_id, value, most], LEDGER)  # nosec B608
+    given: list[Any] = [source_id, value]
+    same = f"{_ALIVE} AND {column} = %s"
+    if column == "solution":
+        same += " AND vulnerability = ANY(%s)"
+        given.append(vulnerabilities_of(source_id, value))
+    query = f"SELECT * FROM store_finding WHERE {same} ORDER BY asset, vulnerability LIMIT %s"  # nosec B608
+    ledger = copy.select(query, [*given, most], LEDGER)
 
     def named(table: str, key: str, wanted: pl.Series, schema: dict[str, Any], told: str = "*") -> pl.DataFrame:
         query = f"SELECT {told} FROM {table} WHERE source_id = %s AND {key} = ANY(%s)"  # nosec B608
@@ -276,9 +282,25 @@ def read_solutions(source_id: int) -> pl.DataFrame:
 
 
 def write_solutions(source_id: int, snapshot: Snapshot) -> int:
-    """Write what a snapshot says of solutions. What it does not tell (null) stays. Returns how many rows changed."""
-    rows = solution_rows(snapshot.findings)
+    """Write what a snapshot says of solutions. What it does not tell (null) stays, as do the vulnerabilities of earlier
+    ones. Returns how many rows changed."""
+    pairs = snapshot.findings.select("solution", "vulnerability").drop_nulls().unique()
+    before = copy.select(
+        "SELECT solution, unnest(vulnerabilities) AS vulnerability FROM store_solution WHERE source_id = %s",
+        [source_id],
+        dict(pairs.schema),
+    )
+    ever = pl.concat([pairs, before]).unique().sort("vulnerability").group_by("solution", maintain_order=True)
+    rows = solution_rows(snapshot.findings).join(
+        ever.agg(pl.col("vulnerability").alias("vulnerabilities")), on="solution", how="left"
+    )
     return copy.upsert("store_solution", source_id, ["solution"], rows, keeps=rows.columns[1:])
+
+
+def vulnerabilities_of(source_id: int, solution: str) -> list[str]:
+    """All that any finding of the source with this solution ever had; none for a solution that it never named."""
+    known = models.Solution.objects.filter(source=source_id, solution=solution)
+    return next(iter(known.values_list("vulnerabilities", flat=True)), [])
 
 
 def solution_rows(findings: pl.DataFrame) -> pl.DataFrame:

@@ -283,8 +283,7 @@ def _vulnerabilities(subject: Subject) -> list[str]:
     """Those that a vulnerability or a solution is about."""
     if subject.granularity is Granularity.VULNERABILITY:
         return [subject.key]
-    found = models.Finding.objects.filter(source=subject.source, solution=subject.key)
-    return sorted(set(found.values_list("vulnerability", flat=True).distinct()))
+    return bulk.vulnerabilities_of(subject.source.pk, subject.key)
 
 
 def _listed(subject: Subject, connection: models.Connection) -> pl.DataFrame:
