@@ -285,15 +285,12 @@ def write_solutions(source_id: int, snapshot: Snapshot) -> int:
     """Write what a snapshot says of solutions. What it does not tell (null) stays, as do the vulnerabilities of earlier
     ones. Returns how many rows changed."""
     pairs = snapshot.findings.select("solution", "vulnerability").drop_nulls().unique()
-    before = copy.select(
-        "SELECT solution, unnest(vulnerabilities) AS vulnerability FROM store_solution WHERE source_id = %s",
-        [source_id],
-        dict(pairs.schema),
-    )
-    ever = pl.concat([pairs, before]).unique().sort("vulnerability").group_by("solution", maintain_order=True)
-    rows = solution_rows(snapshot.findings).join(
-        ever.agg(pl.col("vulnerability").alias("vulnerabilities")), on="solution", how="left"
-    )
+    query = "SELECT solution, unnest(vulnerabilities) AS vulnerability FROM store_solution WHERE source_id = %s"
+    before = copy.select(query, [source_id], dict(pairs.schema))
+    new = pairs.join(before, on=pairs.columns, how="anti")
+    ever = pl.concat([new, before.join(new, on="solution", how="semi")]).sort("vulnerability")
+    told = ever.group_by("solution", maintain_order=True).agg(vulnerabilities="vulnerability")
+    rows = solution_rows(snapshot.findings).join(told, on="solution", how="left")
     return copy.upsert("store_solution", source_id, ["solution"], rows, keeps=rows.columns[1:])
 
 

@@ -174,8 +174,6 @@ def counting(source_id: int, today: date) -> Iterator[pl.DataFrame]:
     given: dict[str, Any] = {"source": source_id, "today": today}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTED, given)
-        # Without figures, the joins that follow would be planned for a small table.
-        cursor.execute("ANALYZE counted_finding")
         cursor.execute(_BY_VULNERABILITY)
         yield copy.select("SELECT * FROM counted_vulnerability", (), COUNTED)
         with hash_joins():
