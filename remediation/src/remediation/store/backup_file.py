@@ -5,6 +5,7 @@ A table is in PostgreSQL's text format of COPY, the one that it promises to read
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import struct
@@ -89,13 +90,10 @@ class Backup:
     def blocks(self, table: Table) -> Iterator[bytes]:
         """A table's member in parts. Raises BackupError where it is not as it was written, at the latest at its end."""
         digest = hashlib.sha256()
-        try:
-            with self._archive.open(table.member) as member:
-                while block := member.read(BLOCK):
-                    digest.update(block)
-                    yield block
-        except _UNREADABLE as error:
-            raise self.damaged(table.name) from error
+        with _readable(self.damaged(table.name)), self._archive.open(table.member) as member:
+            while block := member.read(BLOCK):
+                digest.update(block)
+                yield block
         if digest.hexdigest() != table.sha256:
             raise self.damaged(table.name)
 
@@ -104,12 +102,10 @@ class Backup:
         return BackupError(f"{self._path} is cut off or damaged, in {part}. Use another backup; nothing was changed.")
 
     def _read_manifest(self) -> Manifest:
-        try:
+        if MANIFEST not in self._archive.namelist():
+            raise BackupError(f"{self._path} is a zip, and no backup of this service.")
+        with _readable(self.damaged("its manifest")):
             made = json.loads(self._archive.read(MANIFEST))
-        except KeyError:
-            raise BackupError(f"{self._path} is a zip, and no backup of this service.") from None
-        except (*_UNREADABLE, ValueError) as error:
-            raise self.damaged("its manifest") from error
         number = made.get("format") if isinstance(made, dict) else None
         if isinstance(number, int) and number > FORMAT:
             raise BackupError(
@@ -128,14 +124,24 @@ class Backup:
 
 
 @contextmanager
+def _readable(otherwise: BackupError) -> Iterator[None]:
+    """Raises the error where the block finds damage. A disk that cannot be read is none."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise otherwise from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's begin
+            raise
+        raise otherwise from error
+
+
+@contextmanager
 def opened_backup(path: Path) -> Iterator[Backup]:
     """A backup for reading. Raises BackupError where the file is none, or is cut off, or is too new; and OSError."""
     with path.open("rb") as file:
-        try:
+        is_none = f"{path} is cut off, or is no backup of this service. Use another one; nothing was changed."
+        with _readable(BackupError(is_none)):
             archive = zipfile.ZipFile(file)
-        except _UNREADABLE as error:
-            raise BackupError(
-                f"{path} is cut off, or is no backup of this service. Use another one; nothing was changed."
-            ) from error
         with archive:
             yield Backup(path, archive)
