@@ -276,13 +276,13 @@ class SearchedVulnerability(models.Model):
     columns of a vulnerability.
     """
 
+    pk = models.CompositePrimaryKey("source_id", "vulnerability")
     source = owner("Source")
     vulnerability = key_text()
     title = models.TextField(null=True)
     cves = texts()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["source", "vulnerability"], name="searched_once")]
         indexes = [
             # Without a list of what is to be put into it later, which every search would go through.
             GinIndex(fields=["cves"], name="searched_cves", fastupdate=False),
