@@ -431,7 +431,11 @@ def test_the_hash_is_of_the_content_alone() -> None:
 def test_the_hash_is_of_every_column_of_each_finding(name: str) -> None:
     made = snapshot(findings=[FINDING | {"asset": str(number)} for number in range(3)])
     kind = FINDINGS[name]
-    values: dict[Any, list[Any]] = {pl.String: ["x", "y"], pl.List(pl.String): [[], ["x"]], UTC_TIME: [NOON, NOON + DAY]}
+    values: dict[Any, list[Any]] = {
+        pl.String: ["x", "y"],
+        pl.List(pl.String): [[], ["x"]],
+        UTC_TIME: [NOON, NOON + DAY],
+    }
     hashes = {bulk.content_hash(made)}
     for value in values.get(kind, [7, 8]):
         second = pl.when(pl.col("asset") == "1").then(pl.lit(value, kind)).otherwise(name).alias(name)

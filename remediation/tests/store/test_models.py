@@ -117,7 +117,9 @@ def test_observations_keep_their_order_through_their_migration_and_its_way_back(
 def test_a_solution_gets_the_vulnerabilities_of_its_findings(empty_store: str) -> None:
     migrate("0035_observations_by_finding")
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO store_solution (source_id, solution) VALUES (7, 'patch'), (7, 'other'), (8, 'patch')")
+        cursor.execute(
+            "INSERT INTO store_solution (source_id, solution) VALUES (7, 'patch'), (7, 'other'), (8, 'patch')"
+        )
         cursor.execute(
             "INSERT INTO store_finding (source_id, asset, vulnerability, solution, state) VALUES (7, '1', 'b', 'patch', "
             "'open'), (7, '2', 'b', 'patch', 'open'), (7, '1', 'a', 'patch', 'remediated'), (7, '1', 'c', NULL, 'open')"

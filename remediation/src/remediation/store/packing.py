@@ -6,7 +6,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
