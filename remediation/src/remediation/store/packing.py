@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -57,14 +56,8 @@ def content_hash(snapshot: Snapshot) -> str:
     digest = hashlib.sha256(f"{snapshot.proof.value} {snapshot.only}".encode())
     told, findings = _apart(snapshot.findings)
     exceptions = in_force(snapshot.exceptions, snapshot.taken.date())
-    for name, frame in {
-        "told": told,
-        "findings": findings,
-        "assets": snapshot.assets,
-        "coverage": snapshot.coverage,
-        "exceptions": exceptions,
-        "fixed": snapshot.fixed,
-    }.items():
+    others = {name: getattr(snapshot, name) for name in FRAMES}
+    for name, frame in {"told": told, **others, "findings": findings, "exceptions": exceptions}.items():
         digest.update(f"\n{name} {','.join(frame.columns)}\n".encode())
         for part in csv_slices(_in_order(frame)):
             digest.update(part)
@@ -83,27 +76,18 @@ def _apart(findings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is told of vulnerabilities and solutions, each once, with its number; and the findings with that number
     instead: a third of the time of writing all of it for each finding."""
     shared = [name for name in findings.columns if name not in _OF_EACH]
-    told = findings.select(shared)
     # Rows are the same where both hashes are, 128 bits: to compare the rows takes half a gigabyte for a million.
-    alike = {f"hash{seed}": told.hash_rows(seed) for seed in range(2)}
-    found = findings.select(_OF_EACH).with_columns(**alike)
-    once = found.with_row_index("row").group_by(list(alike)).agg(pl.first("row"))
-    numbered = (
-        _with_plain_lists(told[once["row"]], shared)
-        .with_columns(once.select(list(alike)))
-        .sort(shared)
-        .with_row_index("number")
-    )
-    numbers = numbered.select("number", *alike)
-    return numbered.select("number", *shared), found.join(numbers, on=list(alike)).select("number", *_OF_EACH)
-
-
-def _with_plain_lists(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """Those of the columns that are lists as texts."""
-    return frame.with_columns(array_literal(name) for name in names if isinstance(frame.schema[name], pl.List))
+    alike = [findings.select(shared).hash_rows(seed).alias(f"hash{seed}") for seed in range(2)]
+    marks = [mark.name for mark in alike]
+    marked = findings.with_columns(alike)
+    numbered = _in_order(marked.select(*shared, *marks).unique(marks)).with_row_index("number")
+    found = marked.select(*_OF_EACH, *marks).join(numbered.select("number", *marks), on=marks)
+    return numbered.select("number", *shared), found.select("number", *_OF_EACH)
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows in an order that does not depend on how they came; moments as numbers, which are quicker to write."""
-    plain = _with_plain_lists(frame, frame.columns).with_columns(pl.col(pl.Datetime).cast(pl.Int64))
+    """The rows in an order that does not depend on how they came; lists as texts, and moments as numbers, which are
+    quicker to write."""
+    lists = [array_literal(name) for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    plain = frame.with_columns([*lists, pl.col(pl.Datetime).cast(pl.Int64)])
     return plain.sort(plain.columns)
