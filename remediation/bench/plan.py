@@ -133,9 +133,11 @@ def world_of(size: int, long_lists: bool) -> World:
     ledger = observe(seen, empty_ledger()).delta
     findings = (
         ledger.join(asset_rows(seen).drop("scan", "scan_started", "credentials"), on="asset", how="left")
-        .join(vulnerability_rows(seen.findings), on="vulnerability", how="left")
+        .join(vulnerability_rows(seen).drop("description"), on="vulnerability", how="left")
         .join(
-            solution_rows(seen.findings).rename(lambda name: name if name == "solution" else f"solution_{name}"),
+            solution_rows(seen)
+            .drop("vulnerabilities")
+            .rename(lambda name: name if name == "solution" else f"solution_{name}"),
             on="solution",
             how="left",
         )

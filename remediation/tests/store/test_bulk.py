@@ -16,9 +16,10 @@ from polars.testing import assert_frame_equal
 from remediation.domain.ledger import KEY, LEDGER, State
 from remediation.domain.observe import OBSERVATIONS
 from remediation.domain.snapshot import ASSETS, COVERAGE, DESCRIPTIONS, EXCEPTIONS, FINDINGS, UTC_TIME, Proof, Snapshot
-from remediation.store import bulk, models
+from remediation.store import bulk, intake, models
 from remediation.store.cves import tell_vulnerabilities
 from remediation.store.intake import take_in
+from remediation.store.packing import content_hash
 
 NOON = datetime(2026, 6, 1, 12, 0, 0, 123456, timezone.utc)
 DAY = timedelta(days=1)
@@ -285,29 +286,29 @@ def test_a_vulnerability_has_the_worst_that_is_told_of_it_in_any_order(source: i
         FINDING | {"asset": "2", "severity": "critical", "risk": 700.0},
         FINDING | {"asset": "3", "cvss": None},
     ]
-    bulk.write_vulnerabilities(source, snapshot(findings=rows))
+    bulk.write_vulnerabilities(source, bulk.vulnerability_rows(snapshot(findings=rows)))
     tell_vulnerabilities(source)
     read = bulk.read_vulnerabilities(source)
     assert read.schema == bulk.ENRICHED_ROWS
     worst = ("cve-1", "A hole", "critical", None, 7.5, 700.0, None, None, 1, ["CVE-2026-1"], False, None)
     assert read.rows() == [worst]
-    assert bulk.write_vulnerabilities(source, snapshot(findings=rows[::-1])) == 0
+    assert bulk.write_vulnerabilities(source, bulk.vulnerability_rows(snapshot(findings=rows[::-1]))) == 0
 
 
 def test_a_description_stays_where_a_later_snapshot_tells_none_and_makes_no_vulnerability(source: int) -> None:
     told = pl.DataFrame({"vulnerability": ["cve-1", "never-found"], "description": [HOSTILE, "x"]}, DESCRIPTIONS)
     taken = snapshot(findings=[FINDING])
-    assert bulk.write_vulnerabilities(source, replace(taken, descriptions=told)) == 1
-    assert bulk.write_vulnerabilities(source, taken) == 0
+    assert bulk.write_vulnerabilities(source, bulk.vulnerability_rows(replace(taken, descriptions=told))) == 1
+    assert bulk.write_vulnerabilities(source, bulk.vulnerability_rows(taken)) == 0
     assert list(models.Vulnerability.objects.values_list("vulnerability", "description")) == [("cve-1", HOSTILE)]
     other = told.with_columns(pl.lit("another").alias("description"))
-    assert bulk.write_vulnerabilities(source, replace(taken, descriptions=other)) == 1
+    assert bulk.write_vulnerabilities(source, bulk.vulnerability_rows(replace(taken, descriptions=other))) == 1
     assert models.Vulnerability.objects.get().description == "another"
 
 
 def test_no_words_are_left_for_later(source: int) -> None:
     """Each search would go through them."""
-    assert bulk.write_vulnerabilities(source, snapshot(findings=[FINDING])) == 1
+    assert bulk.write_vulnerabilities(source, bulk.vulnerability_rows(snapshot(findings=[FINDING]))) == 1
     with connection.cursor() as cursor:
         cursor.execute("SELECT gin_clean_pending_list('searched_words')")
         assert cursor.fetchone() == (0,), "pages of what is to be put into it later"
@@ -315,10 +316,10 @@ def test_no_words_are_left_for_later(source: int) -> None:
 
 def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> None:
     rows = [FINDING, FINDING | {"asset": "2"}, FINDING | {"vulnerability": "cve-2", "solution": "other"}]
-    assert bulk.write_solutions(source, snapshot(findings=rows)) == 2
-    assert bulk.write_solutions(source, snapshot(findings=rows)) == 0
+    assert bulk.write_solutions(source, bulk.solution_rows(snapshot(findings=rows))) == 2
+    assert bulk.write_solutions(source, bulk.solution_rows(snapshot(findings=rows))) == 0
     changed = [row | {"solution_estimate": "PT1H"} if row["solution"] == "other" else row for row in rows]
-    assert bulk.write_solutions(source, snapshot(findings=changed)) == 1
+    assert bulk.write_solutions(source, bulk.solution_rows(snapshot(findings=changed))) == 1
     read = bulk.read_solutions(source).sort("solution")
     assert read.schema == bulk.SOLUTION_ROWS
     assert read["solution_estimate"].to_list() == ["PT1H", "PT10M"]
@@ -328,7 +329,7 @@ def test_a_solution_is_written_once_and_again_where_it_changed(source: int) -> N
 def test_findings_are_found_by_a_solution_whatever_its_vulnerabilities_were(source: int) -> None:
     own = FINDING | {"vulnerability": "cve-2"}
     for rows in ([FINDING], [own], [own | {"asset": "2", "solution": "other"}]):
-        bulk.write_solutions(source, snapshot(findings=rows))
+        bulk.write_solutions(source, bulk.solution_rows(snapshot(findings=rows)))
     assert bulk.vulnerabilities_of(source, "patch") == ["cve-1", "cve-2"]
     assert bulk.vulnerabilities_of(source, "other") == ["cve-2"]
     assert bulk.vulnerabilities_of(source, "unknown") == []
@@ -347,9 +348,9 @@ def test_findings_are_found_by_a_solution_whatever_its_vulnerabilities_were(sour
 def test_findings_have_everything_beside_them(source: int) -> None:
     taken = snapshot(findings=[FINDING], assets=[{"asset": "1", "host_name": "web", "owner_tags": ["Ann"]}])
     bulk.write_assets(source, taken)
-    bulk.write_vulnerabilities(source, taken)
+    bulk.write_vulnerabilities(source, bulk.vulnerability_rows(taken))
     tell_vulnerabilities(source)
-    bulk.write_solutions(source, taken)
+    bulk.write_solutions(source, bulk.solution_rows(taken))
     bulk.write_ledger(source, ledger({}, {"asset": "9", "vulnerability": "unknown", "solution": None}))
     first, second = bulk.read_findings(source).sort("asset").rows(named=True)
     assert (first["host_name"], first["title"], first["solution_name"], first["owner_tags"]) == (
@@ -409,7 +410,7 @@ def test_a_snapshot_comes_back_as_it_was(source: int, frames: dict[str, Any], pr
         assert_frame_equal(getattr(back, name), getattr(taken, name))
     record = models.SnapshotRecord.objects.get()
     assert (record.findings, record.assets) == (len(taken.findings), len(taken.coverage))
-    assert record.content_hash == bulk.content_hash(taken)
+    assert record.content_hash == content_hash(taken)
 
 
 def test_the_hash_is_of_the_content_alone() -> None:
@@ -417,14 +418,14 @@ def test_the_hash_is_of_the_content_alone() -> None:
     later = replace(
         taken, taken=NOON + timedelta(days=7), findings=taken.findings.reverse(), assets=taken.assets.reverse()
     )
-    assert bulk.content_hash(later) == bulk.content_hash(taken)
+    assert content_hash(later) == content_hash(taken)
     for other in (
         replace(taken, proof=Proof.NOTHING),
         replace(taken, exceptions=taken.exceptions.clear()),
         replace(taken, findings=taken.findings.with_columns(title=pl.lit(""))),
         replace(taken, assets=taken.assets.with_columns(owner_tags=pl.lit(["x"], dtype=pl.List(pl.String)))),
     ):
-        assert bulk.content_hash(other) != bulk.content_hash(taken)
+        assert content_hash(other) != content_hash(taken)
 
 
 @pytest.mark.parametrize("name", list(FINDINGS))
@@ -436,12 +437,12 @@ def test_the_hash_is_of_every_column_of_each_finding(name: str) -> None:
         pl.List(pl.String): [[], ["x"]],
         UTC_TIME: [NOON, NOON + DAY],
     }
-    hashes = {bulk.content_hash(made)}
+    hashes = {content_hash(made)}
     for value in values.get(kind, [7, 8]):
         second = pl.when(pl.col("asset") == "1").then(pl.lit(value, kind)).otherwise(name).alias(name)
         other = made.findings.with_columns(second)
-        hashes.add(bulk.content_hash(replace(made, findings=other)))
-        assert bulk.content_hash(replace(made, findings=other.reverse())) in hashes
+        hashes.add(content_hash(replace(made, findings=other)))
+        assert content_hash(replace(made, findings=other.reverse())) in hashes
     assert len(hashes) == 3
 
 
@@ -472,3 +473,23 @@ def test_what_a_scanner_says_again_may_be_news_and_an_old_file_is_none(source: i
         ended = take_in(of, replace(said, taken=NOON + timedelta(minutes=minute)), is_answer=is_answer)
     assert ended.unchanged is not is_answer
     assert models.Finding.objects.get().state == ("open" if is_answer else "excepted")
+
+
+@pytest.mark.parametrize("made", ["content_hash", "pack", "counts"])
+def test_nothing_is_kept_where_what_is_made_beside_fails(
+    source: int, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is written by then: no memory may be left for the rest."""
+
+    def fails(_: Snapshot) -> None:
+        raise MemoryError(made)
+
+    console = models.Source.objects.get(pk=source)
+    taken = snapshot(findings=[FINDING], coverage=[{"asset": "1"}])
+    with monkeypatch.context() as patched:
+        patched.setattr(intake, made, fails)
+        with pytest.raises(MemoryError, match=made):
+            take_in(console, taken)
+    tables = (models.Finding, models.SnapshotRecord, models.Asset, models.Solution, models.Vulnerability)
+    assert [table.objects.count() for table in tables] == [0] * len(tables)
+    assert take_in(console, taken).observations == {"new": 1}

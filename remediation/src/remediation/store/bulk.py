@@ -24,7 +24,6 @@ from .packing import content_hash, pack, unpack
 
 __all__ = [
     "append_observations",
-    "content_hash",
     "covered_assets",
     "load_snapshot",
     "lock",
@@ -241,13 +240,12 @@ def read_vulnerabilities(source_id: int) -> pl.DataFrame:
 
 
 @transaction.atomic
-def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFrame | None = None) -> int:
-    """Write what a snapshot says of vulnerabilities, with what is ``counted`` of them. What is not told (null) stays.
-    Returns how many changed.
+def write_vulnerabilities(source_id: int, rows: pl.DataFrame, counted: pl.DataFrame | None = None) -> int:
+    """Write ``vulnerability_rows``, with what is ``counted`` of them. What is not told (null) stays. Returns how many
+    changed.
 
     ``tell_vulnerabilities`` is to follow in the same transaction: without what the feeds tell, no page shows one.
     """
-    rows = vulnerability_rows(snapshot.findings).join(snapshot.descriptions, on="vulnerability", how="left")
     if counted is not None:
         rows = rows.join(counted, on="vulnerability", how="left").with_columns(pl.col("alive").fill_null(0))
     searched = rows.select("vulnerability", "title", "cves")
@@ -258,12 +256,13 @@ def write_vulnerabilities(source_id: int, snapshot: Snapshot, counted: pl.DataFr
     return copy.upsert("store_vulnerability", source_id, ["vulnerability"], rows, keeps=rows.columns[1:])
 
 
-def vulnerability_rows(findings: pl.DataFrame) -> pl.DataFrame:
-    """One row for each vulnerability: the one with the highest scores, whatever the order of the findings."""
+def vulnerability_rows(snapshot: Snapshot) -> pl.DataFrame:
+    """What a snapshot says of each vulnerability, with its description: the row with the highest scores, whatever the
+    order of the findings."""
     plain = [name for name in VULNERABILITY_ROWS if name != "cves"]
     rank = pl.col("severity").replace_strict({name: place for place, name in enumerate(SEVERITIES)}, default=99)
     return (
-        findings.select(list(VULNERABILITY_ROWS))
+        snapshot.findings.select(list(VULNERABILITY_ROWS))
         .unique(plain)
         .sort(
             ["vulnerability", rank, "cvss", "risk", "vpr", "epss", "exploits", "title", "family"],
@@ -271,6 +270,7 @@ def vulnerability_rows(findings: pl.DataFrame) -> pl.DataFrame:
             nulls_last=True,
         )
         .unique("vulnerability", keep="first", maintain_order=True)
+        .join(snapshot.descriptions, on="vulnerability", how="left")
     )
 
 
@@ -281,17 +281,17 @@ def read_solutions(source_id: int) -> pl.DataFrame:
     return rows.rename(dict(zip(short, SOLUTION_ROWS)))
 
 
-def write_solutions(source_id: int, snapshot: Snapshot) -> int:
-    """Write what a snapshot says of solutions. What it does not tell (null) stays, as do the vulnerabilities of earlier
-    ones. Returns how many rows changed."""
-    pairs = snapshot.findings.select("solution", "vulnerability").drop_nulls().unique()
+def write_solutions(source_id: int, rows: pl.DataFrame) -> int:
+    """Write ``solution_rows``. What they do not tell (null) stays, as do the vulnerabilities of earlier ones. Returns
+    how many rows changed."""
+    pairs = rows.select("solution", vulnerability="vulnerabilities").explode("vulnerability")
     query = "SELECT solution, unnest(vulnerabilities) AS vulnerability FROM store_solution WHERE source_id = %s"
     before = copy.select(query, [source_id], dict(pairs.schema))
     new = pairs.join(before, on=pairs.columns, how="anti")
     ever = pl.concat([new, before.join(new, on="solution", how="semi")]).sort("vulnerability")
     told = ever.group_by("solution", maintain_order=True).agg(vulnerabilities="vulnerability")
-    rows = solution_rows(snapshot.findings).join(told, on="solution", how="left")
-    return copy.upsert("store_solution", source_id, ["solution"], rows, keeps=rows.columns[1:])
+    news = rows.drop("vulnerabilities").join(told, on="solution", how="left")
+    return copy.upsert("store_solution", source_id, ["solution"], news, keeps=news.columns[1:])
 
 
 def vulnerabilities_of(source_id: int, solution: str) -> list[str]:
@@ -300,14 +300,15 @@ def vulnerabilities_of(source_id: int, solution: str) -> list[str]:
     return next(iter(known.values_list("vulnerabilities", flat=True)), [])
 
 
-def solution_rows(findings: pl.DataFrame) -> pl.DataFrame:
-    """One row for each solution, with the table's names, whatever the order of the findings."""
+def solution_rows(snapshot: Snapshot) -> pl.DataFrame:
+    """What a snapshot says of each solution, with the table's names and the vulnerabilities that have it, whatever the
+    order of the findings."""
+    told = snapshot.findings.select(*SOLUTION_ROWS, "vulnerability").filter(pl.col("solution").is_not_null()).unique()
     return (
-        findings.select(list(SOLUTION_ROWS))
-        .filter(pl.col("solution").is_not_null())
-        .unique()
+        told.select(list(SOLUTION_ROWS))
         .sort(list(SOLUTION_ROWS), nulls_last=True)
         .unique("solution", keep="first", maintain_order=True)
+        .join(told.group_by("solution").agg(vulnerabilities=pl.col("vulnerability").unique()), on="solution")
         .rename(lambda name: name.removeprefix("solution_"))
     )
 
@@ -337,8 +338,9 @@ def append_observations(
     return copy.append("store_observation", rows)
 
 
-def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None) -> int:
-    """Keep a snapshot whole. ``content`` is its content_hash, where the caller has it. Returns the record's number."""
+def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None, frames: bytes | None = None) -> int:
+    """Keep a snapshot whole. ``content`` is its content_hash and ``frames`` what pack makes of it, where the caller has
+    them. Returns the record's number."""
     record = models.SnapshotRecord.objects.create(
         source_id=source_id,
         taken=snapshot.taken,
@@ -347,7 +349,7 @@ def save_snapshot(source_id: int, snapshot: Snapshot, content: str | None = None
         findings=len(snapshot.findings),
         assets=snapshot.coverage["asset"].n_unique(),
         content_hash=content or content_hash(snapshot),
-        frames=pack(snapshot),
+        frames=frames or pack(snapshot),
     )
     return record.pk
 

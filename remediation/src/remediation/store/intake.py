@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from .counts import counting, keep_day
 from .cves import tell_vulnerabilities
 from .devices import regroup
 from .hash_joins import hash_joins
+from .packing import content_hash, pack
 from .retention import empty_old_frames
 
 MOST_NAMED = 5
@@ -62,7 +64,8 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
 
     Findings of a few assets that are not in the coverage are left out, and told in ``errors``.
     """
-    with transaction.atomic(), hash_joins():
+    # What needs no database is made while PostgreSQL writes, on another core.
+    with transaction.atomic(), hash_joins(), ThreadPoolExecutor(1) as beside:
         bulk.lock(source.pk)
         # First, so that it is also done where the source says the same again.
         empty_old_frames(source.pk, timezone.now(), settings.KEEP_DAYS)
@@ -70,7 +73,7 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         if not suspicions(snapshot, 0):  # where there are many, an approver accepts all of them or none
             snapshot, uncovered = within_coverage(snapshot)
         errors = (_left_out(uncovered),) if uncovered else ()
-        content = bulk.content_hash(snapshot)
+        content = beside.submit(content_hash, snapshot)
         is_answer = is_answer or snapshot.proof.is_of_all_assets
         same = _same_before(source, content, only_newest=is_answer or (accept and not _is_dated(snapshot)))
         if same is not None:
@@ -83,19 +86,23 @@ def take_in(source: models.Source, snapshot: Snapshot, *, accept: bool = False, 
         if reasons and not accept:
             raise Suspicious(f"This is not believed: {'; '.join(reasons)}.", NAME_CLEAN if is_file else REAL)
         observed = observe(snapshot, _judged(source, snapshot), bulk.read_scanned(source.pk))
-        record = bulk.save_snapshot(source.pk, snapshot, content)
-        bulk.write_assets(source.pk, snapshot)
-        bulk.write_solutions(source.pk, snapshot)
+        frames = beside.submit(pack, snapshot)
+        solutions = beside.submit(bulk.solution_rows, snapshot)
+        vulnerabilities = beside.submit(bulk.vulnerability_rows, snapshot)
+        held = beside.submit(counts, snapshot)
         bulk.write_ledger(source.pk, observed.delta)
+        bulk.write_assets(source.pk, snapshot)
+        record = bulk.save_snapshot(source.pk, snapshot, content.result(), frames.result())
         bulk.append_observations(source.pk, record, observed.observations)
+        bulk.write_solutions(source.pk, solutions.result())
         kinds = dict(observed.observations["kind"].value_counts().iter_rows())
         with counting(source.pk, service_day()) as counted:
-            bulk.write_vulnerabilities(source.pk, snapshot, counted)
+            bulk.write_vulnerabilities(source.pk, vulnerabilities.result(), counted)
         tell_vulnerabilities(source.pk)
         keep_day(source.pk, snapshot.taken.date(), _sum(kinds, CAME), _sum(kinds, WENT))
         # Devices are of all sources, and those are not locked here.
         transaction.on_commit(regroup)
-    return Intake(record, counts(snapshot), kinds, errors=errors)
+        return Intake(record, held.result(), kinds, errors=errors)
 
 
 def _sum(kinds: dict[str, int], wanted: Collection[str]) -> int:
@@ -118,7 +125,7 @@ def _left_out(assets: list[str]) -> str:
     )
 
 
-def _same_before(source: models.Source, content: str, only_newest: bool) -> int | None:
+def _same_before(source: models.Source, content: Future[str], only_newest: bool) -> int | None:
     """The record of the same content: the newest of the source, or any of it.
 
     What a scanner says again may be news, because its world can return to what it was. A file that says when its assets
@@ -126,8 +133,11 @@ def _same_before(source: models.Source, content: str, only_newest: bool) -> int 
     accepts it.
     """
     records = models.SnapshotRecord.objects.filter(source=source).order_by("-pk")
-    candidates = records[:1] if only_newest else records.filter(content_hash=content)
-    return next((number for number, held in candidates.values_list("pk", "content_hash") if held == content), None)
+    if not records.exists():
+        return None  # without waiting for the hash
+    candidates = records[:1] if only_newest else records.filter(content_hash=content.result())
+    held = candidates.values_list("pk", "content_hash")
+    return next((number for number, hashed in held if hashed == content.result()), None)
 
 
 def _is_dated(snapshot: Snapshot) -> bool:
