@@ -14,7 +14,7 @@ import polars as pl
 from ..domain.naming import Naming
 from ..domain.snapshot import Only, Proof, Snapshot
 from . import report_file
-from .delimited import RowError, header_of, read_delimited
+from .delimited import Delimited, RowError, header_of, read_delimited
 from .errors import NotUnderstood
 from .nessus_xml import read_nessus
 from .nexpose_xml import read_nexpose
@@ -110,22 +110,26 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     header = header_of(path)
     form = BY_COLUMNS[kind]
     chosen = _chosen(header, form, options.mapping)
+    table = _read_table(path, chosen, form, tell)
+    called = {column: names[0] for column, names in chosen.items()}
+    snapshot, errors = judge(table.rows, columns=called)
+    errors = pl.concat([_as_frame(table.errors), errors])
+    refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
+    if errors["row_left_out"].any():
+        # Nobody knows of which device a row is that cannot be read.
+        snapshot = replace(snapshot, proof=Proof.NOTHING)
+    return ReadReport(kind, snapshot, errors, table.blank, table.duplicate, table.totals, table.not_utf8)
+
+
+def _read_table(path: Path, chosen: Mapping[str, list[str]], form: Format, tell: Tell) -> Delimited:
+    """The file with the columns of SCANNER_ROWS. Headers that it repeats count as blank rows."""
     once = {name: by for name in chosen.get("description", ()) for by in _naming(chosen)}
     table = read_delimited(path, {name for names in chosen.values() for name in names}, tell, once)
     tell("the rows are made findings")
     body, headers = _without_headers(table.rows, chosen)
     body, totals = without_totals(body, [name for column in KEYS for name in chosen.get(column, ())])
     rows = as_scanner_rows(body, chosen, form)
-    called = {column: names[0] for column, names in chosen.items()}
-    snapshot, errors = judge(rows, columns=called)
-    errors = pl.concat([_as_frame(table.errors), errors])
-    refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
-    if errors["row_left_out"].any():
-        # Nobody knows of which device a row is that cannot be read.
-        snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(
-        kind, snapshot, errors, table.blank + headers, table.duplicate, totals + table.totals, table.not_utf8
-    )
+    return replace(table, rows=rows, blank=table.blank + headers, totals=table.totals + totals)
 
 
 def _naming(chosen: Mapping[str, list[str]]) -> list[str]:

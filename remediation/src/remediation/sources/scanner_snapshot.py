@@ -62,14 +62,7 @@ def snapshot_of_rows(
     the finding is kept without it. A finding is open where one of its instances is, else accepted where one is, else
     fixed.
     """
-    read = _with_keys(scanner_rows(rows))
-    descriptions = described(read)
-    read = read.drop("description")
-    errors = [_without_key(read, columns or {})]
-    read = read.filter(_has_asset() & _has_vulnerability())
-    judged, wrong = _judged(read, columns or {})
-    errors.append(wrong)
-    named = with_assets(judged, naming)
+    named, descriptions, errors = _understood(rows, naming, columns or {})
     found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
     untested = named.filter(pl.col("state") == NOT_TESTED)["asset"].unique().to_list()
     findings = _findings(found)
@@ -86,7 +79,22 @@ def snapshot_of_rows(
         rows=rows.height,
         descriptions=descriptions,
     )
-    return snapshot, pl.concat(errors).sort(LINE, nulls_last=True)
+    return snapshot, errors
+
+
+def _understood(
+    rows: pl.DataFrame, naming: Naming, columns: Mapping[str, str]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The rows with their asset and everything of them understood; the descriptions; and what was wrong with rows.
+
+    Apart from its caller, so that the rows as they were before do not stay in memory.
+    """
+    read = _with_keys(scanner_rows(rows))
+    descriptions = described(read)
+    read = read.drop("description")
+    without = _without_key(read, columns)
+    judged, wrong = _judged(read.filter(_has_asset() & _has_vulnerability()), columns)
+    return with_assets(judged, naming), descriptions, pl.concat([without, wrong]).sort(LINE, nulls_last=True)
 
 
 def _typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
