@@ -22,6 +22,9 @@ from remediation.sources.any_report import KINDS, ReadReport, ReportOptions, kin
 from remediation.sources.errors import SourceError
 from remediation.sources.report_file import Holds
 from remediation.sources.row_errors import told
+from remediation.sources.scanner_snapshot import snapshot_of_rows
+from remediation.sources.tenable_vm import TenableVm
+from stand_ins.tenable_vm import Tenable
 
 from .one_scan import DESCRIPTION, FORMATS, SCAN, explore_csv, nessus_csv, nessus_xml, text, weekly_csv
 
@@ -59,6 +62,22 @@ def test_the_same_scan_is_the_same_in_every_format(read: Read, name: str) -> Non
     assert gist(report) == gist(read(nessus_csv()))
     assert len(gist(report)) == 5 and report.snapshot.proof is Proof.NOTHING
     assert read(FORMATS[name](), holds=Holds.DEVICES).snapshot.proof is Proof.DEVICES
+
+
+def test_the_same_scan_is_the_same_by_tenable_s_api(read: Read, time: Any) -> None:
+    with Tenable() as tenable:
+        assets = {name: tenable.add_asset(name, ip) for name, ip in {item.host: item.ip for item in SCAN}.items()}
+        for item in SCAN:
+            graded = ("None", "Low", "Medium", "High", "Critical").index(item.severity)
+            score = float(item.cvss3) if item.cvss3 else None
+            tenable.add_plugin(int(item.plugin), item.name, "General", graded, cvss3=score, cves=item.cves)
+            tenable.find(assets[item.host], int(item.plugin), item.port)
+        tenable.scan()
+        keys = (tenable.access_key, tenable.secret_key)
+        rows = TenableVm(tenable.url, *keys, clock=time.clock, sleep=time.sleep).rows()
+    report = ReadReport("tenable-vm", *snapshot_of_rows(rows, taken=TAKEN, proof=Proof.NOTHING))
+    assert told(report.errors) == []
+    assert gist(report) == gist(read(nessus_csv()))
 
 
 @pytest.mark.parametrize("name", ["nessus-csv", "tenable-explore", "tenable-sc", "nessus"])
