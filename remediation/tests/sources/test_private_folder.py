@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,23 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_stays(t
         for process in processes:
             process.kill()
             process.communicate()
+
+
+def test_one_that_begins_while_another_locks_its_own_leaves_it_alone(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, others = fcntl.flock, []
+
+    def lock_after_another(file: Any, how: int) -> None:
+        if not others:
+            others.append(subprocess.run([sys.executable, "-c", HOLD.replace("60", "0")], capture_output=True, check=True))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_after_another)
+    with private_folder() as folder:
+        (folder / "report").write_text("secret")
+        assert there(temporary) == [folder.name] and others
+        assert (folder / "report").read_text() == "secret"
 
 
 def test_one_without_a_lock_is_removed_when_it_is_old(temporary: Path) -> None:

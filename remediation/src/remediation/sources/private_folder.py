@@ -40,9 +40,12 @@ def private_folder() -> Iterator[Path]:
     _sweep()
     try:
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
-            # The lock is let go when the process ends, however that is.
-            with (Path(folder) / _LOCK).open("xb") as lock:
+            # The lock is let go when the process ends, however that is. It is held before it has the name by which
+            # others look for it: one that they found free would tell them that this process has ended.
+            unnamed = Path(folder) / f"{_LOCK}.new"
+            with unnamed.open("xb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                unnamed.rename(Path(folder) / _LOCK)
                 yield Path(folder)
     except OSError as error:
         if error.errno not in _FULL:
