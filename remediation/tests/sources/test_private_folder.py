@@ -67,7 +67,8 @@ def test_one_that_begins_while_another_locks_its_own_leaves_it_alone(
 
     def lock_after_another(file: Any, how: int) -> None:
         if not others:
-            others.append(subprocess.run([sys.executable, "-c", HOLD.replace("60", "0")], capture_output=True, check=True))
+            brief = HOLD.replace("sleep(60)", "sleep(0)")
+            others.append(subprocess.run([sys.executable, "-c", brief], capture_output=True, check=True))
         lock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", lock_after_another)
