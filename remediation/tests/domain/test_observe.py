@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from remediation.domain.ledger import KEY, LEDGER, empty_ledger
 from remediation.domain.observe import SCANNED, Observed, observe
-from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, Proof, Snapshot
+from remediation.domain.snapshot import ASSETS, COVERAGE, EXCEPTIONS, FINDINGS, FIXED, Proof, Snapshot
 
 DAY = timedelta(days=1)
 MONDAY = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -396,6 +397,33 @@ def test_what_only_an_older_scan_saw_is_no_news(proof: Proof, scanned_before: in
     before = frame(SCANNED, {"asset": "a1", "scan_started": moment}, {"asset": "a2", "scan_started": MONDAY + 9 * DAY})
     observed = observe(snapshot(3, [found()], [scanned(1)], proof=proof), empty_ledger(), before)
     assert kinds(observed) == expected and len(observed.delta) == len(expected)
+
+
+def overlapping(hour: int, *, fixed: bool = False) -> Snapshot:
+    """What a scan told that began on day 0 and came to the asset on day 1, at an hour, where another began at two."""
+    seen = MONDAY + DAY + timedelta(hours=hour - 2)
+    one = snapshot(2, [] if fixed else [found(last_found=seen)], [scanned(0)], proof=Proof.NOTHING)
+    gone = frame(FIXED, {"asset": "a1", "vulnerability": "v1", "fixed": seen}) if fixed else one.fixed
+    return replace(one, fixed=gone)
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(1, []), (9, ["new"])])
+def test_a_scan_that_began_before_another_may_have_come_after_it(hour: int, expected: list[str]) -> None:
+    before = frame(SCANNED, {"asset": "a1", "scan_started": MONDAY + DAY})
+    assert kinds(observe(overlapping(hour), empty_ledger(), before)) == expected
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(1, "open"), (9, "remediated")])
+def test_what_such_a_scan_calls_fixed_is_fixed(hour: int, expected: str) -> None:
+    ledger = ledger_of(snapshot(1, [found()], [scanned(1)], proof=Proof.NOTHING))
+    assert states(after(ledger, observe(overlapping(hour, fixed=True), ledger))) == [expected]
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(1, "remediated"), (9, "open")])
+def test_what_such_a_scan_found_again_is_open(hour: int, expected: str) -> None:
+    ledger = ledger_of(snapshot(0, [found()], [scanned(0)]), snapshot(1, [], [scanned(1)]))
+    assert states(ledger) == ["remediated"]
+    assert states(after(ledger, observe(overlapping(hour), ledger))) == [expected]
 
 
 # A source that holds all findings of its devices, and no scans.

@@ -5,7 +5,8 @@ by a later one. Nothing is settled without proof: a finding that is missing is r
 scanned again, by a scan that started after the finding was last seen and with credentials no worse than those that saw
 it. Where it is not told with which credentials it was seen, or by a source that never tells them, such a scan proves
 that it is no longer reported, and no more. A source that itself calls a finding fixed is believed. The same snapshot
-again changes nothing, and an older one neither: what only an older scan of an asset saw is no news.
+again changes nothing, and an older one neither: what only an older scan of an asset saw is no news. Of two scans that
+ran at the same time, the one that began later is the newer, but for what the other saw after that.
 """
 
 from __future__ import annotations
@@ -220,9 +221,14 @@ def _is_later() -> pl.Expr:
 def _kind(snapshot: Snapshot) -> pl.Expr:
     """The observation's word; null where nothing changes."""
     state = pl.col("state")
-    # An older snapshot, or an older scan, tells nothing of what a newer one has judged.
-    is_stale = (pl.col("since") > snapshot.taken) | (pl.col("c_started") < pl.col("scan_started"))
-    is_no_news = state.is_null() & (pl.col("c_started") < pl.col("scanned_before"))
+    # An older snapshot, or an older scan, tells nothing of what a newer one has judged. A scan that began before another
+    # may have come to the asset after it.
+    looked = pl.max_horizontal(
+        "c_started", pl.when("found").then("f_last_found").when("is_fixed").then(pl.col("fixed"))
+    )
+    scanned = pl.when(pl.col("c_started").is_not_null()).then(looked)
+    is_stale = (pl.col("since") > snapshot.taken) | (scanned < pl.col("scan_started"))
+    is_no_news = state.is_null() & (scanned < pl.col("scanned_before"))
     # So is what was seen last before that which settled it, and what was fixed before it was seen again.
     was_seen = pl.col("found") & pl.col("c_started").is_null()
     is_no_later = pl.col("f_last_found") <= pl.max_horizontal("scan_started", "last_found")
