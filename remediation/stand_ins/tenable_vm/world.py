@@ -103,10 +103,10 @@ class World:
             self._present.add((asset, plugin, port, protocol))
             self._minute()
 
-    def fix(self, asset: str, plugin: int) -> None:
-        """Take what a plugin looks for off an asset, on all ports; the next scan sees it."""
+    def fix(self, asset: str, plugin: int, port: int | None = None) -> None:
+        """Take what a plugin looks for off an asset, on one port or on all; the next scan sees it."""
         with self._lock:
-            gone = {key for key in self._present if key[:2] == (asset, plugin)}
+            gone = {key for key in self._present if key[:2] == (asset, plugin) and port in (None, key[2])}
             if not gone:
                 raise LookupError("the asset has no such finding")
             self._present -= gone
@@ -126,15 +126,15 @@ class World:
             del self._rules[asset, plugin]
             self._minute()
 
-    def scan(self, assets: Sequence[str] | None = None, minutes: int = 30) -> str:
-        """Scan assets, all by default; the scan's UUID. Official: what is missing becomes FIXED, what comes back
-        REOPENED. That all of it has the time of the scan's end is a guess."""
+    def scan(self, assets: Sequence[str] | None = None, minutes: int = 30, ports: Sequence[int] | None = None) -> str:
+        """Scan assets and ports, all by default; the scan's UUID. Official: what is missing becomes FIXED, what comes
+        back REOPENED. That all of it has the time of the scan's end is a guess."""
         with self._lock:
             started, scan = self.now, str(uuid4())
             self.now += timedelta(minutes=minutes)
             order = {uuid: place for place, uuid in enumerate(self.assets)}
             for key in sorted(self._present | self.findings.keys(), key=lambda key: (order[key[0]], key[1:])):
-                if assets is None or key[0] in assets:
+                if (assets is None or key[0] in assets) and (ports is None or key[2] in ports):
                     self.findings[key] = self._seen(key, scan, started)
             return scan
 

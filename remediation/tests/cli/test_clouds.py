@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from remediation.sources.scanner import Details, store_scanner
+from remediation.sources.tenable_vm import BEGINNING, TenableVm
 from remediation.store import models
 from stand_ins.insightvm_cloud import Cloud
 from stand_ins.tenable_vm import Tenable
@@ -76,6 +79,82 @@ def test_tenable_by_increments(line: Any, tenable: Tenable) -> None:
     # An increment, which leaves out what has not changed, settles nothing of that.
     settings = models.Source.objects.get().settings
     assert settings["since"] > settings["whole"]
+
+
+def known() -> models.Source:
+    return models.Source.objects.get()
+
+
+def add_tenable(line: Any, tenable: Tenable) -> dict[str, str]:
+    """Tenable with the demo's world, as a source that was read once."""
+    ids = tenable.seed_demo()
+    assert add(line, "tenable-vm", tenable.url, tenable.secret_key, tenable.access_key).code == 0
+    assert line("source", "read", "c").code == 0
+    return ids
+
+
+def asked_since(tenable: Tenable) -> list[bool]:
+    """Of each export, whether it was of everything."""
+    return [export["filters"]["since"] == BEGINNING for export in tenable.exports]
+
+
+def test_a_port_that_is_fixed_leaves_the_finding_open(line: Any, tenable: Tenable) -> None:
+    asset = add_tenable(line, tenable)["web01"]
+    for port in (443, 8443):
+        tenable.now += timedelta(days=2, hours=1)
+        assert line("source", "read", "c").code == 0
+        assert models.Finding.objects.get(asset=asset, vulnerability=40001).state == "open"
+        tenable.fix(asset, 40001, port)
+        tenable.scan([asset], ports=[port])
+    assert line("source", "read", "c").code == 0
+    assert models.Finding.objects.get(asset=asset, vulnerability=40001).state == "remediated"
+    assert asked_since(tenable) == [True, False, False, False]
+    models.OpenInstances.objects.all().delete()
+    assert line("source", "read", "c").code == 0 and asked_since(tenable)[-1]
+
+
+def test_a_clock_that_was_wrong_is_followed_by_everything(line: Any, tenable: Tenable) -> None:
+    right = tenable.now
+    tenable.now += timedelta(days=30)
+    asset = add_tenable(line, tenable)["web01"]
+    tenable.now = right + timedelta(hours=1)
+    for _ in range(2):
+        assert line("source", "read", "c").code == 0
+        tenable.now += timedelta(hours=1)
+    tenable.now += timedelta(days=30)
+    tenable.fix(asset, 10001)
+    tenable.scan()
+    assert line("source", "read", "c").code == 0
+    assert models.Finding.objects.get(asset=asset, vulnerability=10001).state == "remediated"
+    assert asked_since(tenable) == [True, True, False, False]
+
+
+def test_what_was_read_with_a_key_that_is_no_longer_used_is_not_stored(
+    line: Any, tenable: Tenable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenable.seed_demo()
+    assert add(line, "tenable-vm", tenable.url, tenable.secret_key, tenable.access_key).code == 0
+    rows = TenableVm.rows
+
+    def meanwhile(self: TenableVm) -> Any:
+        read = rows(self)
+        store_scanner(Details("c", "tenable-vm", tenable.url, user="another"), "another key", known())
+        return read
+
+    monkeypatch.setattr(TenableVm, "rows", meanwhile)
+    ended = line("source", "read", "c")
+    assert ended.code == 1 and "was changed while it was read" in ended.err
+    assert not models.Finding.objects.exists() and "since" not in known().settings
+
+
+def test_rows_that_cannot_be_used_are_no_reading(line: Any, tenable: Tenable, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_tenable(line, tenable)
+    before = known().settings["since"]
+    tenable.now += timedelta(hours=1)
+    monkeypatch.setattr(tenable, "exported", lambda key: {**Tenable.exported(tenable, key), "asset": {"id": key[0]}})
+    ended = line("source", "read", "c")
+    assert ended.code == 4 and "rows cannot be used" in ended.err and "--bad-rows" not in ended.err
+    assert known().settings["since"] == before
 
 
 def test_a_key_that_is_wrong_is_told_and_kept_out(line: Any, cloud: Cloud, tenable: Tenable) -> None:

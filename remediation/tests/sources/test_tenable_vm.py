@@ -215,7 +215,12 @@ def test_a_host_name_is_no_address(asset: Any, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "told, expected", [(10.647, "0.10647"), (100, "1"), (0.001, "0.00001"), ("50", "0.5"), ("n/a", "n/a"), (None, None)]
+    "told, expected",
+    [
+        *((10.647, "0.10647"), (100, "1"), (0.001, "0.00001"), ("50", "0.5"), ("n/a", "n/a"), (None, None)),
+        # For the judge of rows to refuse.
+        ("1e9999999", "1e9999999"),
+    ],
 )
 def test_epss_is_told_in_percent(told: Any, expected: str | None) -> None:
     share = finding(plugin={"id": 1, "epss_score": told})["epss"]
@@ -342,6 +347,21 @@ def test_more_chunks_may_be_told_than_listed_where_the_others_are_empty(tenable:
     tenable.answers[path] = json.dumps(status).encode()
     tenable.expire()
     with pytest.raises(errors.ReportFailed):
+        source().rows()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ({}, errors.NotUnderstood),
+        ({"chunks_available": None}, errors.NotUnderstood),
+        ({"chunks_available": [], "finished_chunks": 3}, errors.ReportFailed),
+        ({"chunks_available": [1, 3]}, errors.ReportFailed),
+    ],
+)
+def test_an_export_whose_chunks_are_not_all_told(tenable: Tenable, source: Make, status: Any, error: Any) -> None:
+    tenable.answers = {".*/[^/]{36}/status": json.dumps({"status": "FINISHED", **status}).encode()}
+    with pytest.raises(error):
         source().rows()
 
 

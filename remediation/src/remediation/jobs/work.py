@@ -22,10 +22,9 @@ from ..ending import Ending
 from ..investigations.run import run_of
 from ..sources import excepting
 from ..sources.progress import Tell, unheard
-from ..sources.reading import is_read, reading_of
+from ..sources.reading import is_read, keep, reading_of, require_same_place
 from ..store import models
 from ..store.intake import take_in
-from ..store.json_keys import change_keys
 from ..tickets import mapped_names
 from ..tickets.apply import Outcome
 from ..tickets.attention import NotPossible
@@ -74,9 +73,10 @@ def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unh
     """
     with _recorded("read", source=source) as record:
         reading = reading_of(source, tell)
-        ended = taken_in(source, reading.snapshot, accept, tell, is_answer=True)
-        if reading.kept:
-            change_keys(source, "settings", reading.kept)
+        with transaction.atomic():
+            require_same_place(source, reading)
+            ended = taken_in(source, reading.snapshot, accept, tell, is_answer=True)
+            keep(source, reading)
         value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
         return record(Ended(value, "\n".join([ended.text, *reading.notes])))
 

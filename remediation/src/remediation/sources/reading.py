@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
+from ..store.copy import lock
 from ..store.json_keys import change_keys
 from ..store.one_at_a_time import Lock, only_one
+from ..store.open_instances import are_stored, read_instances, write_instances
 from ..store.secrets import open_
 from ..store.source_naming import naming_of
 from . import row_errors
@@ -30,7 +32,9 @@ from .insightvm_cloud import InsightVmCloud
 from .insightvm_console import InsightVmConsole
 from .insightvm_rest import InsightVmRest
 from .kept_reading import forget
+from .open_instances import completed, known_after, none_known
 from .progress import Tell, unheard
+from .row_errors import refuse_too_many
 from .scanner_snapshot import snapshot_of_rows
 from .tenable_vm import TenableVm
 
@@ -42,6 +46,7 @@ EVERYTHING_AFTER = timedelta(days=6, hours=12)
 LONGEST_SILENCE = 5.0
 # Seconds for an answer to a write, or to what is asked for its sake.
 LONGEST_WAIT = 60.0
+_NOT_USED = "Nothing was stored. Look for a newer release of this service."
 
 
 class NotAsked(SourceError):
@@ -51,11 +56,14 @@ class NotAsked(SourceError):
 @dataclass(frozen=True)
 class Reading:
     """What a source says now. ``notes`` are sentences on what of it could not be used. ``kept`` are keys for the
-    settings of the source, to be stored once the snapshot is taken in."""
+    settings of the source, and ``instances`` is what of it is known from then on, where it tells only changes: to be
+    stored with the snapshot. ``place`` is what was read, and with whose eyes."""
 
     snapshot: Snapshot
     notes: tuple[str, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
+    instances: pl.DataFrame | None = None
+    place: tuple[str | None, ...] = ()
 
 
 def is_read(source: models.Source) -> bool:
@@ -73,11 +81,37 @@ def reading_of(source: models.Source, tell: Tell = unheard) -> Reading:
         name = source.name
         raise NotAsked(f"The source {name!r} is a series of files.", f"remediation import FILE --source {name!r}")
     with one_reader(source.pk):
+        place = _place(source)
         scanner = _scanner(source, tell=tell, **_mark(source))
         reading = _said(source, scanner)
     if scanner.skew is not None:
         change_keys(source, "settings", {"skew": scanner.skew})
-    return reading
+    return replace(reading, place=place)
+
+
+def keep(source: models.Source, reading: Reading) -> None:
+    """Store what of a reading the next one goes on from."""
+    if reading.kept:
+        change_keys(source, "settings", reading.kept)
+    if reading.instances is not None:
+        write_instances(source.pk, reading.instances)
+
+
+def require_same_place(source: models.Source, reading: Reading) -> None:
+    """Raises SourceBusy where somebody has changed the place of a source since it was read. Nobody does from then on until
+    the transaction ends."""
+    lock(source.pk)
+    if _place(models.Source.objects.get(pk=source.pk)) != reading.place:
+        raise SourceBusy(
+            "The address, the user or the key of the source was changed while it was read: nothing was stored.",
+            "Read it again.",
+        )
+
+
+def _place(source: models.Source) -> tuple[str | None, ...]:
+    user = source.settings.get("user")
+    # A password is another's only where there is no name beside it.
+    return source.settings.get("url"), user, None if user else open_(source.secret)
 
 
 def _said(source: models.Source, scanner: Scanner) -> Reading:
@@ -86,12 +120,22 @@ def _said(source: models.Source, scanner: Scanner) -> Reading:
     rows = scanner.rows()
     if isinstance(scanner, TenableVm):
         began = scanner.last_export_began or timezone.now()
+        known = none_known() if scanner.has_read_all else read_instances(source.pk)
         # Absence proves nothing: it says itself what is fixed, and an increment leaves out what is unchanged.
-        snapshot, errors = snapshot_of_rows(rows, taken=began, proof=Proof.NOTHING, naming=naming_of(source))
-        whole = {} if _since(source) else {"whole": began.isoformat()}
-        return Reading(snapshot, _notes(errors), {"since": began.isoformat(), **whole})
+        snapshot, errors = snapshot_of_rows(
+            completed(rows, known), taken=began, proof=Proof.NOTHING, naming=naming_of(source)
+        )
+        refuse_too_many(errors, rows.height, assistance=_NOT_USED)
+        whole = {"whole": began.isoformat()} if scanner.has_read_all else {}
+        return Reading(
+            replace(snapshot, rows=rows.height),
+            _notes(errors),
+            {"since": began.isoformat(), **whole},
+            known_after(rows, known),
+        )
     taken = scanner.taken or timezone.now()
     snapshot, errors = snapshot_of_rows(rows, taken=taken, proof=Proof.ASSESSED, naming=naming_of(source))
+    refuse_too_many(errors, rows.height, assistance=_NOT_USED)
     return Reading(snapshot, _notes(errors))
 
 
@@ -149,9 +193,11 @@ def _ca_file(settings: Mapping[str, Any]) -> str | Path | None:
 def _since(source: models.Source) -> datetime | None:
     """From when on Tenable is asked for changes; None where it is to be asked for everything."""
     since, whole = source.settings.get("since"), source.settings.get("whole")
-    if not since or not whole or datetime.fromisoformat(since) - datetime.fromisoformat(whole) > EVERYTHING_AFTER:
+    if not since or not whole or not are_stored(source.pk):
         return None
-    return datetime.fromisoformat(since)
+    passed = datetime.fromisoformat(since) - datetime.fromisoformat(whole)
+    # What was read whole after that was dated by a clock that was wrong.
+    return datetime.fromisoformat(since) if timedelta(0) <= passed <= EVERYTHING_AFTER else None
 
 
 def _mark(source: models.Source) -> dict[str, str]:

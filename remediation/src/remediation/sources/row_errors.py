@@ -20,6 +20,7 @@ ROW_ERRORS: dict[str, Any] = {
 # A report of which a larger share of rows has to be left out is not the report that it is taken for.
 MOST_LEFT_OUT = 0.05
 SHOWN = 100
+OF_FILE = "Correct the report, or allow more with --bad-rows."
 
 
 def no_errors() -> pl.DataFrame:
@@ -27,15 +28,15 @@ def no_errors() -> pl.DataFrame:
     return pl.DataFrame(schema=ROW_ERRORS)
 
 
-def refuse_too_many(errors: pl.DataFrame, rows: int, most: float = MOST_LEFT_OUT) -> None:
-    """Raises NotUnderstood where more than the share ``most`` of ``rows`` rows is left out."""
+def refuse_too_many(errors: pl.DataFrame, rows: int, most: float = MOST_LEFT_OUT, assistance: str = OF_FILE) -> None:
+    """Raises NotUnderstood where more than the share ``most`` of ``rows`` rows is left out. ``assistance`` says what to do."""
     left_out = errors.filter("row_left_out")
     count = left_out["line"].n_unique() if left_out["line"].null_count() == 0 else left_out.height
     if count > rows * most:
         first = "; ".join(told(left_out, 3))
         raise NotUnderstood(
             f"{count} of {rows} rows cannot be used, and {most:.0%} are the most: {first}.",
-            "Correct the report, or allow more with --bad-rows.",
+            assistance,
         )
 
 

@@ -148,17 +148,18 @@ def _is_same_place(settings: Mapping[str, Any], details: Details) -> bool:
 
 
 def _refuse_url(url: str) -> None:
+    # It is not quoted: people put passwords into addresses, also into such as are none.
     try:
         parts = urlsplit(url)
         if parts.username is not None:
             raise Unfit("url", "The address holds a user. Give user and password apart from it.")
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise Unfit("url", f"{url!r} is no address of a scanner. Write it as https://console:3780.")
+            raise Unfit("url", "This is no address of a scanner. Write it as https://console:3780.")
         _place(url)
     except Unfit:
         raise
     except ValueError:
-        raise Unfit("url", f"{url!r} has a port or host that is none. Write it as https://console:3780.") from None
+        raise Unfit("url", "The address has a port or host that is none. Write it as https://console:3780.") from None
 
 
 def _place(url: str) -> tuple[str, int]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -66,6 +66,7 @@ class TenableVm:
     deleted, so read everything from time to time.
 
     ``last_export_began``: when the last export that was read whole began, by Tenable's clock; the next ``since``.
+    ``has_read_all``: whether everything was asked for. It is also where ``since`` is still to come, by that clock.
     ``skew``: the seconds by which Tenable's clock was ahead of ours then; None where unknown. ``ca_file`` holds the
     authority of a proxy's certificate. ``request_timeout`` is the longest silence in seconds, ``export_timeout`` how
     long an export may take to be made and read: official, a chunk expires after 24 hours. ``tell`` hears, in words, how
@@ -87,11 +88,13 @@ class TenableVm:
         export_timeout: float = 6 * 3600.0,
     ) -> None:
         self.last_export_began: datetime | None = None
+        self.has_read_all = since is None
         self.skew: float | None = None
         trusted = str(ca_file) if ca_file else True
         self._connect: Callable[[], TenableHttp] = lambda: TenableHttp(
             url, access_key, secret_key, trusted, request_timeout, sleep, tell
         )
+        self._read_until = since
         self._since = BEGINNING if since is None else max(int((since - OVERLAP).timestamp()), BEGINNING)
         self._tell = tell
         self._sleep = sleep
@@ -123,11 +126,14 @@ class TenableVm:
         of them at worst, and harms nothing: an export only reads, Tenable refuses one that is like another that still
         runs (official: 409, with the UUID of that one), and gives up what nobody fetches.
         """
+        jobs, date = _jobs(http)
+        if self._read_until and self._read_until > time_of(date):
+            # Tenable's clock was wrong then, or ours where Tenable told none.
+            self._since, self.has_read_all = BEGINNING, True
         body = {
             "num_assets": ASSETS_IN_CHUNK,
             "filters": {"since": self._since, "state": list(STATES), "severity": list(SEVERITIES)},
         }
-        jobs, date = _jobs(http)
         before = {job.key("uuid") for job in jobs}
         self._tell("export: requested")
         answer = http.post(EXPORTS, body)
@@ -194,6 +200,8 @@ class _Export:
         pause = 1.0
         while True:
             status = self._status()
+            if self._has_ended and not status.has("chunks_available"):
+                raise NotUnderstood("The export has ended, and no list tells its chunks.", "Run again.")
             available = status.numbers("chunks_available")
             self._refuse_gaps(status, available)
             total = status.whole("total_chunks", most=MOST_CHUNKS) or 0
@@ -254,9 +262,13 @@ class _Export:
         are available is a guess. So is that a total of 0 is none, as in the documentation's examples."""
         empty = sum(frame.is_empty() for frame in self._chunks.values())
         absent = max((status.whole("empty_chunks_count", most=MOST_CHUNKS) or 0) - empty, 0)
-        if total and total not in (len(self._chunks), len(self._chunks) + absent):
+        there = len(self._chunks)
+        # Where no total is told, the numbers of the chunks tell the least that there are: they count from 1,
+        # as in the documentation's examples.
+        total = total or max([*self._chunks, status.whole("finished_chunks", most=MOST_CHUNKS) or 0, 0])
+        if total not in (there, there + absent):
             raise ReportFailed(
-                f"The export has ended with {len(self._chunks)} chunks, not with the {total} that it has.", "Run again."
+                f"The export has ended with {there} chunks, not with the {total} that it has.", "Run again."
             )
 
     def _in_time(self, pause: float) -> None:
@@ -339,7 +351,7 @@ def _share(percentage: str | None) -> str | None:
     """A percentage as a number from 0 to 1; what is no number stays as it is, for the judge of rows to find."""
     try:
         return None if percentage is None else f"{Decimal(percentage) / 100:f}"
-    except InvalidOperation:
+    except ArithmeticError:
         return percentage
 
 

@@ -68,6 +68,13 @@ class SnapshotRecord(models.Model):
         indexes = [models.Index(fields=["source", "taken"], name="snapshot_source_taken")]
 
 
+class OpenInstances(models.Model):
+    """Where the findings of a source that tells only changes are open: sources.open_instances."""
+
+    source = models.OneToOneField(Source, models.PROTECT, primary_key=True, related_name="+")
+    rows = models.BinaryField(db_comment="a parquet file")
+
+
 class Device(models.Model):
     """The assets of all sources that are one machine."""
 

@@ -14,6 +14,7 @@ TABLES = (
     *("store_observation", "store_finding", "store_asset", "store_vulnerability", "store_solution", "store_remedy"),
     "store_searchedvulnerability",
     *("store_snapshotrecord", "store_consoleexception", "store_riskacceptance", "store_run", "store_dailycount"),
+    "store_openinstances",
 )
 _ENRICHMENTS = """
 DELETE FROM store_enrichment USING store_vulnerability AS vulnerability
