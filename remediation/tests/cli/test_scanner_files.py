@@ -13,7 +13,7 @@ import pytest
 
 from remediation.sources import copied
 from remediation.store import models
-from tests.sources.one_scan import SCAN, Item, nessus_csv, nessus_xml, text, weekly_csv
+from tests.sources.one_scan import SCAN, Item, classic_csv, explore_csv, nessus_csv, nessus_xml, text, weekly_csv
 
 from .test_refused_input import refused
 
@@ -92,8 +92,6 @@ def test_what_a_short_file_does_not_tell_stays_known(line: Any) -> None:
 
 
 def test_a_state_is_believed_over_what_is_listed(line: Any) -> None:
-    from tests.sources.one_scan import explore_csv
-
     take(line, explore_csv())
     fixed = [Item(**{**vars(item), "state": "FIXED"}) if item.plugin == "97833" else item for item in SCAN]
     take(line, explore_csv(fixed))
@@ -110,6 +108,30 @@ def test_a_mapping_is_remembered(line: Any) -> None:
     assert states() == {"web1 Q1": "open", "web1 Q2": "open"}
     refused(line, "import", line.file("c.csv", "Rechner;Loch\na;b\n"), "--source", "weekly", says="no column 'Server'")
     refused(line, "import", line.file("c.csv", content), "--source", "x", "--map", "Server", says="not of the form")
+
+
+@pytest.mark.parametrize("is_wide_first", [True, False])
+@pytest.mark.parametrize(("write", "column"), [(explore_csv, "asset.id"), (classic_csv, "Asset UUID")])
+def test_one_scan_with_more_columns_or_fewer_is_the_same(
+    line: Any, write: Any, column: str, is_wide_first: bool
+) -> None:
+    wide = list(csv.DictReader(io.StringIO(write(), newline=""), delimiter=";" if ";" in write()[:200] else ","))
+    narrow = [{name: cell for name, cell in row.items() if name != column} for row in wide]
+    for rows in (wide, narrow) if is_wide_first else (narrow, wide):
+        take(line, text(rows), *ALL)
+    found = models.Finding.objects.values_list("asset", "vulnerability", "state")
+    assert len(found) == len({(item.host, item.plugin) for item in SCAN if item.plugin}) and {
+        state for _, _, state in found
+    } == {"open"}
+
+
+def test_a_name_or_address_of_many_machines_joins_none(line: Any) -> None:
+    header = "Asset IP Address,Asset Names,Vulnerability ID,Vulnerability Title,Vulnerability Test Result Code\n"
+    one, other = (f"10.0.0.{number},localhost.localdomain,{name},{name},vv\n" for number, name in ((1, "a"), (2, "b")))
+    take(line, header + one + other, *ALL)
+    take(line, header + one, *ALL)
+    found = models.Finding.objects.values_list("asset", "state")
+    assert set(found) == {("10.0.0.1", "open"), ("10.0.0.2", "open")}
 
 
 def test_names_of_machines(line: Any) -> None:

@@ -165,9 +165,8 @@ def _with_name(assets: pl.DataFrame) -> pl.DataFrame:
     are several, it stands for itself.
     """
     host = host_key(pl.col("host_name"))
-    is_name = ~host.str.contains(r"^[0-9.]+$|:|^localhost(\.|$)")
     both = {"name": host, "known_as": pl.coalesce("known_as", host)}
-    rows = assets.with_columns(pl.when(is_name).then(name).alias(column) for column, name in both.items())
+    rows = assets.with_columns(pl.when(names_one(host)).then(name).alias(column) for column, name in both.items())
     told = pl.concat([rows["name"], rows["known_as"]]).drop_nulls().unique().to_frame()
     only = (
         told.with_columns(pl.col("name").str.extract(r"^([^.]+)").alias("short"))
@@ -183,17 +182,27 @@ def _with_address(assets: pl.DataFrame) -> pl.DataFrame:
     """The assets with the column address, by which they are compared: twelve digits of a MAC address; null for none,
     and for what is not of one machine: zeros, groups, local ones, those of virtual adapters, and those that many assets
     of a source have."""
-    digits = pl.col("mac").str.to_lowercase().str.replace_all(r"[^0-9a-f]", "")
+    rows = assets.with_columns(of_one_adapter(pl.col("mac")).alias("address"))
+    shared = rows.group_by("source", "address").len().filter(pl.col("len") > MOST_SHARING)["address"]
+    is_shared = pl.col("address").is_in(shared.drop_nulls().unique().to_list())
+    return rows.with_columns(pl.when(~is_shared).then("address").alias("address"))
+
+
+def names_one(host: pl.Expr) -> pl.Expr:
+    """Whether the name of a host can be that of one machine only."""
+    return ~host.str.contains(r"^[0-9.]+$|:|^localhost(\.|$)")
+
+
+def of_one_adapter(mac: pl.Expr) -> pl.Expr:
+    """The twelve digits of a MAC address that can be of one adapter only; null for others."""
+    digits = mac.str.to_lowercase().str.replace_all(r"[^0-9a-f]", "")
     of_one = (
         (digits.str.len_bytes() == 12)
         & (digits != "0" * 12)
         & ~digits.str.contains(f"^{LOCAL_OR_GROUP}")
         & ~digits.str.contains(f"^({'|'.join(NOT_OF_ONE_MACHINE)})")
     )
-    rows = assets.with_columns(pl.when(of_one).then(digits).alias("address"))
-    shared = rows.group_by("source", "address").len().filter(pl.col("len") > MOST_SHARING)["address"]
-    is_shared = pl.col("address").is_in(shared.drop_nulls().unique().to_list())
-    return rows.with_columns(pl.when(~is_shared).then("address").alias("address"))
+    return pl.when(of_one).then(digits)
 
 
 Keys = Sequence[object]

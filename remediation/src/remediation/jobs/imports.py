@@ -59,7 +59,8 @@ def import_file(
             f"The source {source!r} is no series of files, but {row.kind}.", "Give files their own source."
         )
     mapping = dict(options.mapping or ({} if options.kind else row.settings.get("mapping", {})))
-    options = replace(options, naming=naming_of(row), mapping=mapping)
+    known = read_assets(row.pk or 0)
+    options = replace(options, naming=naming_of(row), mapping=mapping, known=known)
     with copied(file, tell) as copy:
         tell("the rows are read")
         report = read_any(copy, timezone.now(), options, tell)
@@ -70,7 +71,6 @@ def import_file(
         raise NotImported(
             f"{file} is empty: the source covers no asset at all.", "Name each device that is clean: --clean HOST."
         )
-    known = read_assets(row.pk or 0)
     assets = named(clean, known)
     with transaction.atomic():
         _claim(row, report.kind)

@@ -49,7 +49,8 @@ class ReportOptions:
     """What a person says of a file.
 
     ``kind`` is one of KINDS, or empty: by its content. ``mapping`` tells for columns of a scanner's row which column of
-    the file they are read from. ``most_left_out`` is a share of the rows.
+    the file they are read from. ``most_left_out`` is a share of the rows. ``known`` are the assets that the series has
+    so far, as in ``with_assets``.
     """
 
     holds: Holds = Holds.LISTED
@@ -58,6 +59,7 @@ class ReportOptions:
     naming: Naming = field(default_factory=Naming)
     mapping: Mapping[str, str] = field(default_factory=dict)
     most_left_out: float = MOST_LEFT_OUT
+    known: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,14 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
             snapshot = report_file.read_report(text.path, taken=taken, holds=options.holds)
         return ReadReport(kind, replace(snapshot, only=options.only), no_errors(), not_utf8=text.not_utf8)
     proof = Proof.DEVICES if options.holds is Holds.DEVICES else Proof.NOTHING
-    judge = partial(snapshot_of_rows, taken=taken, proof=proof, naming=options.naming, only=options.only)
+    judge = partial(
+        snapshot_of_rows,
+        taken=taken,
+        proof=proof,
+        naming=options.naming,
+        only=options.only,
+        known=options.known,
+    )
     if kind in XML_READERS:
         snapshot, errors = judge(XML_READERS[kind](path, tell))
         refuse_too_many(errors, snapshot.rows, options.most_left_out)

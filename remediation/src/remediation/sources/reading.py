@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from ..domain.snapshot import Proof, Snapshot
 from ..store import models
+from ..store.bulk import read_assets
 from ..store.copy import lock
 from ..store.json_keys import change_keys
 from ..store.one_at_a_time import Lock, only_one
@@ -123,7 +124,11 @@ def _said(source: models.Source, scanner: Scanner) -> Reading:
         known = none_known() if scanner.has_read_all else read_instances(source.pk)
         # Absence proves nothing: it says itself what is fixed, and an increment leaves out what is unchanged.
         snapshot, errors = snapshot_of_rows(
-            completed(rows, known), taken=began, proof=Proof.NOTHING, naming=naming_of(source)
+            completed(rows, known),
+            taken=began,
+            proof=Proof.NOTHING,
+            naming=naming_of(source),
+            known=read_assets(source.pk),
         )
         refuse_too_many(errors, rows.height, assistance=_NOT_USED)
         whole = {"whole": began.isoformat()} if scanner.has_read_all else {}

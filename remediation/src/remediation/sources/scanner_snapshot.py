@@ -54,15 +54,17 @@ def snapshot_of_rows(
     naming: Naming = Naming(),
     only: Only = Only(),
     columns: Mapping[str, str] | None = None,
+    known: pl.DataFrame | None = None,
 ) -> tuple[Snapshot, pl.DataFrame]:
     """The snapshot, and what was wrong with rows, with the columns of ROW_ERRORS.
 
-    ``rows`` has columns of SCANNER_ROWS; ``columns`` tells how a report calls them. A row without an asset or without a
+    ``rows`` has columns of SCANNER_ROWS; ``columns`` tells how a report calls them, ``known`` which assets the source
+    had before, as in ``with_assets``. A row without an asset or without a
     vulnerability is left out, and so is a score out of its range, a time, a severity or a state that is not understood:
     the finding is kept without it. A finding is open where one of its instances is, else accepted where one is, else
     fixed.
     """
-    named, descriptions, errors = _understood(rows, naming, columns or {})
+    named, descriptions, errors = _understood(rows, naming, columns or {}, known)
     found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
     untested = named.filter(pl.col("state") == NOT_TESTED)["asset"].unique().to_list()
     findings = _findings(found)
@@ -83,7 +85,7 @@ def snapshot_of_rows(
 
 
 def _understood(
-    rows: pl.DataFrame, naming: Naming, columns: Mapping[str, str]
+    rows: pl.DataFrame, naming: Naming, columns: Mapping[str, str], known: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The rows with their asset and everything of them understood; the descriptions; and what was wrong with rows.
 
@@ -94,7 +96,7 @@ def _understood(
     read = read.drop("description")
     without = _without_key(read, columns)
     judged, wrong = _judged(read.filter(_has_asset() & _has_vulnerability()), columns)
-    return with_assets(judged, naming), descriptions, pl.concat([without, wrong]).sort(LINE, nulls_last=True)
+    return with_assets(judged, naming, known), descriptions, pl.concat([without, wrong]).sort(LINE, nulls_last=True)
 
 
 def _typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
