@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from remediation.jobs import watched
 from remediation.jobs.work import read_source
 from remediation.sources.scanner import Details, Unfit, store_scanner
 from remediation.store import models
@@ -56,6 +57,29 @@ def test_a_scanner_is_tested_stored_and_read(admin: Client, console: Console) ->
     assert "scanner added" in said and console.password not in said
     page = admin.get(f"/settings/sources/{source.pk}/").content.decode()
     assert console.password not in page and source.secret not in page
+
+
+def test_a_reading_tells_how_far_it_is_and_is_stopped(
+    admin: Client, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert admin.post(ADD, {**typed(console), "do": "save"}).status_code == 302
+    source = models.Source.objects.get()
+    stop = f"/settings/sources/{source.pk}/stop"
+    assert "No reading of this source is running" in text_of(admin.post(stop, follow=True))
+    monkeypatch.setattr(watched, "PAUSE", 0.0)
+    pages = []
+
+    def told(text: str) -> None:
+        pages.append(text_of(admin.get("/settings/")))
+        if len(pages) == 3:
+            assert "The reading ends soon" in text_of(admin.post(stop, follow=True))
+
+    with pytest.raises(watched.Cancelled):
+        read_source(source, tell=told)
+    assert "report of the" in pages[1] and len(pages) == 3
+    assert "refused It was stopped. Nothing was changed." in text_of(admin.get("/settings/"))
+    assert not models.SnapshotRecord.objects.exists() and not console.reports
+    assert read_source(source).value["findings"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ..store.secrets import KeyTrouble
 from ..tickets.asking import HaloAway, is_away
 from ..tickets.instance import NotInHalo
 from ..tickets.lease import Busy
+from .watched import Cancelled
 
 # Refusals of Halo that are about what was typed into the connection.
 _HALO_REFUSED = frozenset({"credential", "input", "invalid_client", "invalid_scope", "unauthorized_client"})
@@ -26,6 +27,7 @@ _ENDINGS: tuple[tuple[type[Exception], Ending], ...] = (
     (KeyTrouble, Ending.FAILED),
     (OperationalError, Ending.FAILED),
     (OSError, Ending.FAILED),
+    (Cancelled, Ending.REFUSED),
     (NotReachable, Ending.REFUSED),
     (SourceError, Ending.REFUSED),
     (Suspicious, Ending.REFUSED),

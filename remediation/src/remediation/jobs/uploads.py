@@ -5,15 +5,13 @@ word. A report that nobody takes in is forgotten after a week.
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from ..domain.snapshot import Only
 from ..ending import Ending
@@ -25,16 +23,11 @@ from ..store.intake import Suspicious
 from . import incoming
 from .imports import import_file
 from .telling import told
+from .watched import OF_UPLOAD, Cancelled, watched
 from .work import Ended
 
 KEPT = timedelta(days=7)
 State = models.Upload.State
-# Between two looks at whether its person wants it stopped, and two words on how far it is; in seconds.
-PAUSE = 0.5
-
-
-class Cancelled(Exception):
-    """Its person wants it stopped. Nothing was changed."""
 
 
 def folder_of(upload: models.Upload) -> Path:
@@ -116,11 +109,11 @@ def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], 
     """Do a piece of work, and keep how far it is and how it ended. Database errors are the caller's."""
     models.Upload.objects.filter(pk=upload.pk).update(state=begins, told="It begins.")
     try:
-        with _watching(upload) as tell:
+        with watched(OF_UPLOAD, upload.pk) as tell:
             ended = work(tell)
         state = ends
-    except Cancelled:
-        state, ended = State.CANCELLED, Ended({}, "It was stopped. Nothing was changed.", Ending.REFUSED)
+    except Cancelled as error:
+        state, ended = State.CANCELLED, Ended({}, str(error), Ending.REFUSED)
     except Exception as error:  # pylint: disable=broad-exception-caught  # told to its person, whatever it is
         if isinstance(error, (OperationalError, InterfaceError)):
             raise  # the caller tries again when the database is back
@@ -129,26 +122,3 @@ def _done(upload: models.Upload, begins: str, ends: str, work: Callable[[Tell], 
     upload.state, upload.told, upload.result = state, ended.text, ended.value
     upload.save(update_fields=["state", "told", "result"])
     return ended
-
-
-@contextmanager
-def _watching(upload: models.Upload) -> Iterator[Tell]:
-    """Keeps how far the work is by a connection of its own, because that of the work is within a transaction. Raises
-    Cancelled in the work where its person wants it stopped."""
-    own = connection.copy()
-    last = 0.0
-
-    def tell(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last < PAUSE:
-            return
-        last = time.monotonic()
-        with own.cursor() as cursor:
-            cursor.execute("UPDATE store_upload SET told = %s WHERE id = %s RETURNING cancel", [text, upload.pk])
-            if (row := cursor.fetchone()) and row[0]:
-                raise Cancelled
-
-    try:
-        yield tell
-    finally:
-        own.close()

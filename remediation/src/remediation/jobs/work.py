@@ -33,6 +33,7 @@ from ..tickets.run import client_of, waiting_reasons
 from .comparison import keep_compared
 from .rescans import rescan, rescans
 from .telling import told
+from .watched import OF_RUN, watched
 
 Say = Callable[[str], None]
 # The kind of run that writes to a console, which is no reading of it.
@@ -67,15 +68,21 @@ class Round:
 
 
 def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unheard) -> Ended:
-    """Read a source and take in what it says. ``accept``: coverage that shrank is real. ``tell`` hears how far it is.
+    """Read a source and take in what it says. ``accept``: coverage that shrank is real. ``tell`` hears how far it is, and
+    so does the table of runs.
 
-    Raises SourceError, Suspicious and KeyTrouble.
+    Raises SourceError, Suspicious and KeyTrouble, and Cancelled where a person has asked for its end.
     """
-    with _recorded("read", source=source) as record:
-        reading = reading_of(source, tell)
+    with _recorded("read", source=source) as record, watched(OF_RUN, record.number) as keep_told:
+
+        def tell_both(text: str) -> None:
+            tell(text)
+            keep_told(text)
+
+        reading = reading_of(source, tell_both)
         with transaction.atomic():
             require_same_place(source, reading)
-            ended = taken_in(source, reading.snapshot, accept, tell, is_answer=True)
+            ended = taken_in(source, reading.snapshot, accept, tell_both, is_answer=True)
             keep(source, reading)
         value = {**ended.value, "errors": [*ended.value["errors"], *reading.notes]}
         return record(Ended(value, "\n".join([ended.text, *reading.notes])))
@@ -259,7 +266,7 @@ def _watched(project: models.Project, say: Say) -> Say:
     runs = models.Run.objects.filter(project=project, kind="project", finished=None)
     lines, kept = 0, 0.0
 
-    def watched(text: str) -> None:
+    def say_and_keep(text: str) -> None:
         nonlocal lines, kept
         say(text)
         lines += 1
@@ -267,28 +274,35 @@ def _watched(project: models.Project, say: Say) -> Say:
             kept = time.monotonic()
             runs.update(detail={"now": text.strip(), "lines": lines})
 
-    return watched
+    return say_and_keep
+
+
+class _Record:
+    """A row in the table of runs, begun now. It ends when it is called with what was done. What else it is handed by
+    name is kept in its detail."""
+
+    def __init__(self, kind: str, **of: Any) -> None:
+        self._row = models.Run.objects.create(kind=kind, **of)
+        self.number: int = self._row.pk
+
+    def __call__(self, ended: Ended, **kept: Any) -> Ended:
+        self._row.detail = {**self._row.detail, **kept}
+        self.end(ended.ending, ended.text)
+        return ended
+
+    def end(self, ending: Ending, text: str) -> None:
+        row = self._row
+        row.finished, row.outcome, row.detail = timezone.now(), ending.word, {**row.detail, "text": text}
+        row.save(update_fields=["finished", "outcome", "detail"])
 
 
 @contextmanager
-def _recorded(kind: str, **of: Any) -> Iterator[Callable[..., Ended]]:
-    """A row in the table of runs: begun now, ended with what the block hands over, or with its error. What else is
-    handed over by name is kept in its detail."""
-    row = models.Run.objects.create(kind=kind, **of)
-
-    def record(ended: Ended, **kept: Any) -> Ended:
-        row.detail = {**row.detail, **kept}
-        _end(row, ended.ending, ended.text)
-        return ended
-
+def _recorded(kind: str, **of: Any) -> Iterator[_Record]:
+    """A row in the table of runs, which ends with what the block hands over, or with its error."""
+    record = _Record(kind, **of)
     try:
         yield record
     except Exception as error:
         text, ending = told(error)
-        _end(row, ending, text)
+        record.end(ending, text)
         raise
-
-
-def _end(row: models.Run, ending: Ending, text: str) -> None:
-    row.finished, row.outcome, row.detail = timezone.now(), ending.word, {**row.detail, "text": text}
-    row.save(update_fields=["finished", "outcome", "detail"])

@@ -9,7 +9,8 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, JSONField, Value
+from django.db.models.expressions import CombinedExpression
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -99,6 +100,21 @@ def read_now(request: HttpRequest, number: int) -> HttpResponse:
     else:
         waits = not ask_to_read(row.pk)
         messages.success(request, "A reading waits in the queue already." if waits else "A reading is asked for.")
+    return redirect("service")
+
+
+@needs(ANALYST)
+@require_POST
+def stop_reading(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask for the end of a reading of a source."""
+    running = models.Run.objects.filter(source_id=number, kind="read", finished=None)
+    stopped = running.update(
+        detail=CombinedExpression(F("detail"), "||", Value({"stop": str(request.user)}, JSONField()))
+    )
+    if stopped:
+        messages.success(request, "The reading ends soon. Nothing of it is stored.")
+    else:
+        messages.error(request, "No reading of this source is running.")
     return redirect("service")
 
 

@@ -10,6 +10,7 @@ from .service import (
     require_second_factor,
     schedule,
     service,
+    stop_reading,
     token,
 )
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("settings/second-factor", require_second_factor, name="require-second-factor"),
     path("settings/feeds/read", read_feeds_now, name="read-feeds"),
     path("settings/sources/<int:number>/read", read_now, name="read-now"),
+    path("settings/sources/<int:number>/stop", stop_reading, name="stop-reading"),
     path("settings/sources/<int:number>/schedule", schedule, name="schedule"),
     path("settings/sources/<int:number>/token", token, name="source-token"),
 ]
