@@ -54,7 +54,12 @@ def build_app(settings: Settings, estate: Estate) -> Flask:
         with estate.lock:
             since = _time("comparisonTime") or estate.now - settings.comparison
             same = request.args.get("includeSame") == "true" and settings.tells_same
-            response, size = _page(settings, sorted(estate.machines), lambda key: _asset(key, estate, since, same))
+
+            def told(key: str) -> dict[str, Any]:
+                untold = settings.untold.get(key, ())
+                return {name: value for name, value in _asset(key, estate, since, same).items() if name not in untold}
+
+            response, size = _page(settings, sorted(estate.machines), told)
         return _faulty(settings, response, size)
 
     @app.post(f"{API}/vulnerabilities")

@@ -48,6 +48,8 @@ class Settings:
         self.comparison = timedelta(0)
         # Whether ``includeSame`` is obeyed.
         self.tells_same = True
+        # By the id of an asset: the names that its object lacks.
+        self.untold: dict[str, set[str]] = {}
         # The Date header instead of the service's clock.
         self.date_header: str | None = None
         # Called with the path of each request, with its query, once its answer is made: so the world can change between

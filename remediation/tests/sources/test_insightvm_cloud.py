@@ -248,12 +248,59 @@ def test_what_was_not_assessed_proves_nothing(cloud: Cloud, read: Read, told: li
     assert "assessed" not in row(rows, host_name="new01.corp.example")
     assert "assessed" not in row(rows, host_name=CLEAN)
     assert rows.filter(host_name=APP02)["assessed"].drop_nulls().is_empty()
-    assert "1 assets count vulnerabilities and list none: they count as not assessed" in told
+    assert "1 assets do not list all of their findings: they count as not assessed" in told
     assert "assessed" in row(rows, ip="10.0.0.99")
 
 
-def test_a_service_that_lists_nothing_is_not_believed(cloud: Cloud, read: Read) -> None:
+@pytest.mark.parametrize("untold", [{"same"}, {"same", "new", "remediated", "total_vulnerabilities"}])
+def test_an_asset_that_does_not_list_what_was_there_before_proves_nothing(
+    cloud: Cloud, make: Callable[..., InsightVmCloud], untold: set[str]
+) -> None:
+    cloud.find(WEB01, "generic-icmp-timestamp")
+    cloud.scan()
+    cloud.comparison = timedelta(minutes=10)
+    cloud.untold = {cloud.asset_id(WEB01): untold}
+    source = make()
+    rows = source.rows()
+    # What it lists was found all the same.
+    assert rows.filter(host_name=WEB01)["vulnerability"].to_list() == (
+        ["generic-icmp-timestamp"] if "new" not in untold else [None]
+    )
+    assert rows.filter(host_name=WEB01)["assessed"].drop_nulls().is_empty()
+    assert rows.filter(host_name=APP02)["assessed"].null_count() == 0
+    assert source.notes == ("1 assets do not list all of their findings: they count as not assessed",)
+
+
+def test_an_asset_that_lists_fewer_findings_than_it_counts_proves_nothing(cloud: Cloud, read: Read) -> None:
+    listed = read().filter(host_name=WEB01).height
+    cloud.machine(WEB01).facts["total_vulnerabilities"] = listed
+    assert read().filter(host_name=WEB01)["assessed"].null_count() == 0
+    cloud.machine(WEB01).facts["total_vulnerabilities"] = listed + 1
+    rows = read().filter(host_name=WEB01)
+    assert rows.height == rows["assessed"].null_count() == listed
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_partial"),
+    [
+        ({"same": [], "new": []}, False),
+        ({"same": [], "total_vulnerabilities": 0}, False),
+        ({"total_vulnerabilities": 0}, False),
+        # Nobody has looked at it yet.
+        ({"assessed_for_vulnerabilities": False}, False),
+        ({"same": None, "total_vulnerabilities": None}, True),
+        ({"new": []}, True),
+        ({"same": [], "new": [], "total_vulnerabilities": 1}, True),
+    ],
+)
+def test_an_asset_without_findings_says_that_it_has_none(facts: dict[str, Any], is_partial: bool) -> None:
+    assert insightvm_cloud_objects.asset(Part({"id": "a", **facts}, "x")).is_partial is is_partial
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_service_that_lists_nothing_is_not_believed(cloud: Cloud, read: Read, counts: bool) -> None:
     cloud.tells_same = False
+    cloud.untold = {} if counts else {key: {"total_vulnerabilities"} for key in cloud.machines}
     with pytest.raises(errors.NotUnderstood, match="lists no finding of any asset"):
         read()
 

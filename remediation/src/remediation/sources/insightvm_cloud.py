@@ -5,6 +5,9 @@ was present at both times, as ``new`` what is present only now, and as ``remedia
 ``same`` and ``new`` together are all that is present, whatever the time of comparison. None is sent: then it is now,
 ``same`` holds everything, and pages are smallest (two other clients rely on that). Both lists are read all the same.
 
+**What is not listed.** An asset that lacks ``same``, or lists less than it counts, tells only a part. What it lists is
+taken in, and it counts as not assessed, so that what is missing proves nothing.
+
 **What is not proved.** ``remediated`` is not read. It is the difference of two instants and tells nothing of what lies
 between them, nor with which credentials a scan looked. A finding that is missing is *no longer reported*, where its
 asset was assessed again (Proof.ASSESSED).
@@ -55,9 +58,9 @@ class InsightVmCloud:
     """The service at ``url``, as a key of its platform sees it. Each reading is a conversation of its own.
 
     ``skew``: the seconds by which the service's clock was ahead of ours in the last reading; None where unknown.
-    ``taken``: when that reading began, by the service's clock. ``ca_file`` holds the authority of a proxy that answers
-    for the service. ``request_timeout`` is the longest silence and ``reading_timeout`` the longest reading, in seconds.
-    ``tell`` hears, in words, how far a reading is.
+    ``taken``: when that reading began, by the service's clock. ``notes``: sentences on what of it could not be used.
+    ``ca_file`` holds the authority of a proxy that answers for the service. ``request_timeout`` is the longest silence
+    and ``reading_timeout`` the longest reading, in seconds. ``tell`` hears, in words, how far a reading is.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class InsightVmCloud:
     ) -> None:
         self.skew: float | None = None
         self.taken: datetime | None = None
+        self.notes: tuple[str, ...] = ()
         self._tell = tell
         trusted = str(ca_file) if ca_file else True
         self._connect: Callable[[], CloudHttp] = lambda: CloudHttp(
@@ -92,7 +96,7 @@ class InsightVmCloud:
         with closing(self._connect()) as http:
             reading = _Reading(http, self._tell)
             rows = reading.rows()
-            self.skew, self.taken = http.skew, reading.began
+            self.skew, self.taken, self.notes = http.skew, reading.began, tuple(reading.notes)
         return rows
 
 
@@ -107,7 +111,7 @@ class _Assets:
         self.seen: dict[str, int] = {}
         # The vulnerabilities that were found.
         self.needed: set[str] = set()
-        self.silent = 0
+        self.partial = 0
         self.found = 0
         self._assets: list[pl.DataFrame] = []
         self._findings: list[pl.DataFrame] = []
@@ -134,7 +138,7 @@ class _Assets:
             self._remedies[row[0]] = known if known == row else max(known, row, key=_comparable)
         self.needed.update(row[FINDING.index("vulnerability")] or "" for row in findings)
         self.found += len(findings)
-        self.silent += sum(one.is_silent for one in fresh)
+        self.partial += sum(one.is_partial for one in fresh)
 
     def rows(self, definitions: Collection[Row]) -> pl.DataFrame:
         """A row for each instance of a finding, and for each asset without any."""
@@ -154,25 +158,31 @@ class _Assets:
 
 
 class _Reading:
-    """One reading. ``began``: when its first page of assets came, by the service's clock."""
+    """One reading. ``began``: when its first page of assets came, by the service's clock. ``notes``: see
+    InsightVmCloud."""
 
     began: datetime | None = None
 
     def __init__(self, http: CloudHttp, tell: Tell) -> None:
+        self.notes: list[str] = []
         self._http = http
         self._tell = tell
 
     def rows(self) -> pl.DataFrame:
         """What InsightVmCloud.rows gives."""
         assets = self._assets()
-        if assets.silent:
+        if assets.partial:
             if not assets.found:
                 raise NotUnderstood(
-                    "InsightVM's cloud lists no finding of any asset, although it counts some.",
+                    "InsightVM's cloud lists no finding of any asset, and does not say that there are none.",
                     "Its release may be one that is not known here. Nothing was taken from it.",
                 )
-            self._tell(f"{assets.silent:,} assets count vulnerabilities and list none: they count as not assessed")
+            self._note(f"{assets.partial:,} assets do not list all of their findings: they count as not assessed")
         return assets.rows(self._definitions(assets.needed))
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self._tell(text)
 
     def _assets(self) -> _Assets:
         """All assets. Raises Unsteady where they were never the same from the first page to the last."""

@@ -39,13 +39,13 @@ KINDS = {"rollup": 0, "patch": 1, "workaround": 2}
 
 @dataclass(frozen=True)
 class AssetRead:
-    """An asset with its findings. ``is_silent``: it counts vulnerabilities and lists none, so it is not assessed."""
+    """An asset with its findings. ``is_partial``: it does not list all of them, so it counts as not assessed."""
 
     key: str
     row: Row
     findings: list[Row]
     remedies: list[Row]
-    is_silent: bool
+    is_partial: bool
 
     @property
     def content(self) -> int:
@@ -85,8 +85,8 @@ def asset(part: Part) -> AssetRead:
         remedy = f"solution {best.solution}" if best.solution else f"vulnerability {best.vulnerability}"
         remedies.append((remedy, best.name, best.fix, best.kind))
         findings += [(key, best.vulnerability, remedy, best.solution, *place) for place in _places(entries)]
-    is_silent = not listed and (part.whole("total_vulnerabilities") or 0) > 0
-    return AssetRead(key, _asset_row(part, key, is_silent), findings, remedies, is_silent)
+    is_partial = not _lists_all(part, len(listed))
+    return AssetRead(key, _asset_row(part, key, is_partial), findings, remedies, is_partial)
 
 
 def definition(part: Part) -> Row:
@@ -99,13 +99,22 @@ def definition(part: Part) -> Row:
     )
 
 
-def _asset_row(part: Part, key: str, is_silent: bool) -> Row:
+def _lists_all(part: Part, entries: int) -> bool:
+    """Whether an asset lists all of its findings, as far as that can be known of one with so many entries."""
+    total = part.whole("total_vulnerabilities")
+    if total is None and part.is_no("assessed_for_vulnerabilities"):
+        return True
+    # Whether a finding in two places counts twice is not known. It has an entry for each, so fewer entries are too few.
+    return total == 0 or (part.has("same") and entries >= (total or 0))
+
+
+def _asset_row(part: Part, key: str, is_partial: bool) -> Row:
     tags: dict[str, set[str]] = {name: set() for name in TAGS.values()}
     for tag in part.parts("tags"):
         kind, name = (tag.text("type") or "").upper(), _text(tag, "name")
         if kind in TAGS and name:
             tags[TAGS[kind]].add(name.replace("|", "/"))
-    is_assessed = not is_silent and not part.is_no("assessed_for_vulnerabilities")
+    is_assessed = not is_partial and not part.is_no("assessed_for_vulnerabilities")
     assessed = _text(part, "last_assessed_for_vulnerabilities") if is_assessed else None
     started, finished = _text(part, "last_scan_start"), _text(part, "last_scan_end")
     # Seen live: the last scan may be another than the one that has assessed the vulnerabilities.
