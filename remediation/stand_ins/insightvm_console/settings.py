@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 
 class Settings:
@@ -22,6 +23,8 @@ class Settings:
         self.busy = 0
         # Seconds between the creation of a report and the answer that tells it.
         self.created_after = 0.0
+        # What the list of reports says instead of what there is.
+        self.report_list: dict[str, Any] | None = None
         # How often a report says "running" before it is done.
         self.polls_until_ready = 1
         # Official: the words failed and aborted.

@@ -335,6 +335,46 @@ def test_no_report_is_left(console: Console, snapshot: Take) -> None:
     assert [method for method, _ in console.requests].count("DELETE") == 4
 
 
+def left(number: int, **page: Any) -> dict[str, Any]:
+    """A list with reports that the reader of the mark "m" seems to have left."""
+    pages = {"number": 0, "size": 500, "totalResources": number, "totalPages": 1}
+    return {
+        "resources": [{"id": one, "name": f"halo-sync-m-{one}"} for one in range(number)], "page": {**pages, **page}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"resources": None, "page": None},
+        {**left(0), "resources": [None]},
+        {**left(1), "resources": [{"id": None, "name": "halo-sync-m-secret"}]},
+        {**left(1), "resources": [{"id": 1, "name": 7}]},
+        {**left(1), "page": "secret"},
+        left(1, totalPages=None),
+        left(1, totalPages="secret"),
+        left(1, totalPages=10**9),
+        left(1, totalPages=2),
+    ],
+)
+def test_a_list_of_reports_that_is_not_understood_ends_no_reading(
+    console: Console, told: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    console.polls_until_ready = 0
+    console.report_list = told
+    source = InsightVmConsole(console.url, console.user, console.password, mark="m")
+    assert source.snapshot().rows == 21
+    assert "Reports halo-sync-m- may stay on the console" in caplog.text and "secret" not in caplog.text
+    assert [method for method, _ in console.requests].count("DELETE") == 4
+    assert sum(path.startswith("/api/3/reports?") for _, path in console.requests) <= 10
+
+
+def test_a_list_of_reports_that_cannot_be_asked_for_ends_a_reading_for_its_reason(console: Console) -> None:
+    source = InsightVmConsole(console.url, console.user, "wrong", mark="m")
+    with pytest.raises(errors.WrongCredentials):
+        source.snapshot()
+
+
 FAULTS: dict[str, tuple[dict[str, Any], type[errors.SourceError]]] = {
     "wrong password": ({"password": "another"}, errors.WrongCredentials),
     "second factor": ({"wants_second_factor": True}, errors.SecondFactorWanted),

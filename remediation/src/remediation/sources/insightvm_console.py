@@ -19,7 +19,9 @@ import polars as pl
 
 from ..domain.snapshot import Proof, Snapshot
 from . import insightvm_rows as rows_of
+from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
+from .console_list import whole_list
 from .errors import NotUnderstood, ReportFailed, SourceError, Unreachable
 from .http_answer import time_of
 from .private_folder import private_folder
@@ -169,19 +171,19 @@ def _delete(http: ConsoleHttp, number: int, name: str) -> None:
 
 
 def _delete_all(http: ConsoleHttp, prefix: str) -> None:
-    """Delete the reports whose names begin so. Where they cannot be asked for, they stay."""
-    found: dict[int, str] = {}
-    page, pages = 0, 1
+    """Delete the reports whose names begin so. Where their list cannot be had or understood, they stay."""
+
+    def ask(path: str) -> Part:
+        return Part(http.ask("GET", path)[0], "/reports")
+
     try:
-        while page < pages:
-            answer, _ = http.ask("GET", f"/reports?page={page}&size={PAGE}")
-            named = [(report, str(report.get("name"))) for report in answer.get("resources", ())]
-            found |= {_number(report): name for report, name in named if name.startswith(prefix)}
-            page, pages = page + 1, int(answer.get("page", {}).get("totalPages", 0))
+        found = whole_list(ask, "/reports", PAGE, lambda one: (one.key("id"), (one.given("id"), one.text("name") or "")))
     except SourceError as error:
         LOG.warning("Reports %s may stay on the console: %s", prefix, error.cause)
-    for number, name in found.items():
-        _delete(http, number, name)
+        return
+    for number, name in found.values():
+        if name.startswith(prefix):
+            _delete(http, number, name)
 
 
 def _number(answer: dict[str, object]) -> int:
