@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterator
 from time import sleep
 from typing import Any
 
@@ -175,7 +176,15 @@ def _named(report: Report, word: str | None) -> bool:
     return word is not None and word in report.name
 
 
+def _drip() -> Iterator[bytes]:
+    while True:
+        yield b"x"
+        sleep(0.01)
+
+
 def _output(settings: Settings, report: Report, data: bytes) -> Response:
+    if _named(report, settings.dripping):
+        return Response(_drip(), mimetype="text/csv")
     cut = settings.cut if _named(report, settings.cut_off) else None
     whole = len(data)
     if _named(report, settings.other_header):

@@ -9,7 +9,7 @@ from typing import Any
 class Settings:
     """Settings to be changed while the console runs.
 
-    ``failing``, ``cut_off`` and ``other_header`` name a report by a word of its name: "findings"; "" means every one.
+    ``failing``, ``cut_off``, ``other_header`` and ``dripping`` name a report by a word of its name: "findings"; "" means every one.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,8 @@ class Settings:
         self.cut_off: str | None = None
         self.cut = "connection"
         self.other_header: str | None = None
+        # An output that comes a letter at a time, and never ends.
+        self.dripping: str | None = None
         # Documented only: an output may be compressed. How is a guess: "body" is a gzip file, "encoding" is said in
         # the header Content-Encoding.
         self.gzip: str | None = None

@@ -323,6 +323,17 @@ def test_a_slow_report_is_given_up_and_deleted(console: Console, time: Any) -> N
     assert console.reports == []
 
 
+def test_an_output_that_drips_is_given_up_and_deleted(console: Console) -> None:
+    console.polls_until_ready, console.dripping = 0, "findings"
+    told: list[str] = []
+    source = InsightVmConsole(console.url, console.user, console.password, report_timeout=1, tell=told.append)
+    with pytest.raises(errors.TooMuch, match="/output does not come in whole within 1 seconds"):
+        source.snapshot()
+    assert console.reports == []
+    # A letter is nothing to tell of.
+    assert not any("findings" in text and "fetched" in text for text in told)
+
+
 def test_the_snapshot_is_taken_by_our_clock_where_the_console_tells_no_time(console: Console, snapshot: Take) -> None:
     console.date_header = "nonsense"
     before = datetime.now(timezone.utc)

@@ -19,6 +19,7 @@ from .errors import (
     ReportFailed,
     SecondFactorWanted,
     SourceBusy,
+    TooMuch,
     Unreachable,
     WrongCredentials,
 )
@@ -88,15 +89,30 @@ class ConsoleHttp:
         """
         return self._send_once(method, path, body, _whole, "application/json")[0]
 
-    def download(self, path: str, to: Path, tell: Callable[[int], None]) -> None:
-        """Write the CSV of an answer to a file, as it came. ``tell`` hears how many bytes there are so far."""
+    def download(
+        self, path: str, to: Path, tell: Callable[[int], None], clock: Callable[[], float], seconds: float
+    ) -> None:
+        """Write the CSV of an answer to a file, as it came.
+
+        ``tell`` hears how many bytes there are so far, after each MiB and at the end. Raises TooMuch where it takes
+        more than so many seconds by the clock, and CutOff.
+        """
+        end = clock() + seconds
+        done = 0
         try:
             with self._send("GET", path, None, _as_it_comes, "text/csv") as response, to.open("wb") as file:
-                done = 0
-                for block in response.iter_content(1 << 20):
-                    done += file.write(block)
-                    tell(done)
-        except requests.exceptions.RequestException as error:
+                # One read of the network at a time, so that an answer that drips is noticed.
+                while block := response.raw.read1(BLOCK, decode_content=True):
+                    before, done = done, done + file.write(block)
+                    if done >> 20 > before >> 20:
+                        tell(done)
+                    if clock() > end:
+                        raise TooMuch(
+                            f"The answer to {path} does not come in whole within {seconds:.0f} seconds.",
+                            "Run again when the console and the network have less to do.",
+                        )
+            tell(done)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise CutOff(f"The output broke off ({type(error).__name__}).", "Run again.") from None
 
     def _send(

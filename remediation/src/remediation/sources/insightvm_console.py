@@ -45,9 +45,10 @@ class InsightVmConsole:
 
     ``skew``: the seconds by which the console's clock was ahead of ours in the last snapshot; None where unknown.
     ``ca_file`` holds the authority of a self-made certificate; ``verify=False`` trusts any. ``request_timeout`` is the
-    longest silence in seconds, ``report_timeout`` how long the console may take for one report. ``tell`` hears, in
-    words, how far a reading is: it takes minutes. ``mark`` is in the names of its reports and of no other reader's:
-    those that a reading has left, because it was killed, are deleted first. One reading at a time has a mark.
+    longest silence in seconds, ``report_timeout`` how long the console may take to make one report, and again to send
+    it. ``tell`` hears, in words, how far a reading is: it takes minutes. ``mark`` is in the names of its reports and of
+    no other reader's: those that a reading has left, because it was killed, are deleted first. One reading at a time
+    has a mark.
     """
 
     def __init__(
@@ -114,6 +115,8 @@ class InsightVmConsole:
                 f"/reports/{number}/history/{run}/output",
                 raw,
                 lambda done: self._tell(f"report of the {title}: {done:,} bytes fetched"),
+                self._clock,
+                self._report_timeout,
             )
             rows = read_csv(unpacked(raw), (*columns, ROWS))
             self._tell(f"report of the {title}: {rows.height:,} rows")
@@ -177,7 +180,9 @@ def _delete_all(http: ConsoleHttp, prefix: str) -> None:
         return Part(http.ask("GET", path)[0], "/reports")
 
     try:
-        found = whole_list(ask, "/reports", PAGE, lambda one: (one.key("id"), (one.given("id"), one.text("name") or "")))
+        found = whole_list(
+            ask, "/reports", PAGE, lambda one: (one.key("id"), (one.given("id"), one.text("name") or ""))
+        )
     except SourceError as error:
         LOG.warning("Reports %s may stay on the console: %s", prefix, error.cause)
         return
