@@ -113,7 +113,8 @@ def serve_assets(app: Flask, settings: Settings, conninfo: str) -> None:
     @app.get(f"{API}/assets/<int:asset>/vulnerabilities")
     def findings(asset: int) -> Response:
         tables.asset(asset)
-        return paged(settings, [_finding(row) for row in tables.rows(FINDINGS, asset=asset)])
+        rows = tables.rows(FINDINGS, asset=asset)[settings.unlisted.get(asset, 0) :]
+        return paged(settings, [_finding(row) for row in rows])
 
     @app.get(f"{API}/assets/<int:asset>/vulnerabilities/<vulnerability>/solution")
     def solution(asset: int, vulnerability: str) -> Response:

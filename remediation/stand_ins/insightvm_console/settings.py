@@ -63,6 +63,8 @@ class Settings:
         self.hollow: str | None = None
         # Blanks in each page.
         self.padding = 0
+        # By the number of an asset: how many of its findings the list of them leaves out.
+        self.unlisted: dict[int, int] = {}
         # What a scan's status is instead of "finished".
         self.scan_status: dict[int, str] = {}
 

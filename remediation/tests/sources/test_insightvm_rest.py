@@ -150,9 +150,8 @@ def test_hostile_text_comes_through_whole(console: Console, read: Take) -> None:
     console.add_vulnerability("odd/../key?x=1 %", title, 10)
     console.find(WEB01, "odd/../key?x=1 %")
     console.scan()
-    with pytest.raises(errors.NotThere):
-        # A slash within a key is one that the stand-in's routes do not know, and it changes no other path.
-        read()
+    # A slash within a key is one that the stand-in's routes do not know, and it changes no other path.
+    assert row(read().findings, vulnerability="odd/../key?x=1 %")["title"] is None
     assert "/assets/1/key" not in asked(console)
     with psycopg.connect(console.conninfo) as connection:
         connection.execute("UPDATE insightvm.dim_vulnerability SET nexpose_id = 'odd ? %' WHERE nexpose_id LIKE 'odd%'")
@@ -215,6 +214,59 @@ def test_a_console_that_says_what_it_said_before_the_last_time_is_news(
     console.untag(WEB01, "OWNER", "another")
     assert not take_in(source, read()).unchanged
     assert models.Asset.objects.get(asset="1").owner_tags == ["web-team"]
+
+
+@pytest.mark.parametrize("left", [0, 2], ids=["no-finding-listed", "some-listed"])
+def test_an_asset_that_lists_fewer_findings_than_it_counts_proves_nothing(
+    console: Console, rest: Callable[..., InsightVmRest], store: str, left: int
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, rest().snapshot())
+    counted = models.Finding.objects.filter(asset="1").count()
+    console.unlisted = {1: counted - left}
+    for _ in range(2):
+        console.scan()
+        console.requests.clear()
+        reader = rest()
+        told = take_in(source, reader.snapshot()).observations
+        assert told.get("no_longer_reported", 0) == 0
+        assert reader.notes == ("1 assets do not list all of their findings: they count as not assessed",)
+        assert sent(console, "/assets/1/vulnerabilities") == 2 and sent(console, "/assets/2/vulnerabilities") == 1
+    assert models.Finding.objects.filter(asset="1", state="open").count() >= left
+    console.unlisted = {}
+    console.scan()
+    take_in(source, rest().snapshot())
+    assert models.Finding.objects.filter(asset="1", state="open").count() == counted
+
+
+def test_a_count_that_is_older_than_the_findings_is_asked_for_again(
+    console: Console, rest: Callable[..., InsightVmRest]
+) -> None:
+    def patched() -> None:
+        console.patch(8, "generic-icmp-timestamp")
+        console.scan()
+
+    console.after_answer = once("/assets/8/tags", patched)
+    reader = rest()
+    assert row(reader.snapshot().coverage, asset="8")["assessed"] is not None
+    assert reader.notes == () and sent(console, "/assets/8/vulnerabilities") == 2
+
+
+def test_a_vulnerability_that_the_console_does_not_show_stays_with_its_id(
+    console: Console, rest: Callable[..., InsightVmRest], store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm")
+    take_in(source, rest().snapshot())
+    known = models.Vulnerability.objects.values("title", "severity", "cvss", "cves")
+    before = known.get(vulnerability=MISSING)
+    console.hidden = [f"/vulnerabilities/{MISSING}"]
+    reader = rest()
+    found = reader.snapshot()
+    told = row(found.findings, asset="1", vulnerability=MISSING)
+    assert [told[name] for name in ("title", "severity", "cvss", "cves")] == [None] * 4 and found.rows == 21
+    assert reader.notes == ("1 vulnerabilities are not shown by the console: nothing but their ids is known",)
+    assert take_in(source, found).observations == {}
+    assert known.get(vulnerability=MISSING) == before and before["title"]
 
 
 def test_an_asset_that_is_deleted_has_left(console: Console, read: Take, store: str) -> None:
@@ -406,7 +458,9 @@ FAULTS: dict[str, tuple[dict[str, Any], type[errors.SourceError]]] = {
     "failing": ({"failing_routes": {"/assets/3/tags": 10**6}}, errors.SourceBusy),
     "findings not shown": ({"hidden": ["/assets/3/vulnerabilities"]}, errors.NotThere),
     "sites not shown": ({"hidden": ["/sites"]}, errors.NotThere),
-    "vulnerability not shown": ({"hidden": [f"/vulnerabilities/{MISSING}"]}, errors.NotThere),
+    "no vulnerability shown": ({"hidden": ["/vulnerabilities/.*"]}, errors.NotThere),
+    "vulnerability failing": ({"failing_routes": {f"/vulnerabilities/{MISSING}": 10**6}}, errors.SourceBusy),
+    "no finding listed": ({"unlisted": {number: 99 for number in range(1, 9)}}, errors.NotUnderstood),
 }
 
 

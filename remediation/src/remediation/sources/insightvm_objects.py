@@ -29,8 +29,9 @@ EXCEPTED = "-with-exception-applied"
 class Listed:
     """An asset as the list of assets tells it.
 
-    ``assessed``: when it was last looked at for vulnerabilities, by ``scan`` where that was a scan. ``version`` is
-    another one after each scan of the asset and each exception on it.
+    ``assessed``: when it was last looked at for vulnerabilities, by ``scan`` where that was a scan. ``counted``: how
+    many vulnerabilities it says that it has. ``version`` is another one after each scan of the asset and each exception
+    on it.
     """
 
     asset: str
@@ -40,6 +41,7 @@ class Listed:
     os: str | None
     assessed: datetime | None
     scan: str | None
+    counted: int
     version: str
 
 
@@ -55,8 +57,14 @@ def listed(asset: Part) -> Listed:
         os=asset.text("os"),
         assessed=last.time("date") if last else None,
         scan=last.key("scanId") if last and last.has("scanId") and not _is_of_agent(last) else None,
+        counted=counted(asset),
         version=json.dumps([len(history), *_words(history[-1:])]),
     )
+
+
+def counted(asset: Part) -> int:
+    """How many vulnerabilities an asset of ``/assets`` or ``/assets/{id}`` says that it has; 0 where it says nothing."""
+    return asset.part("vulnerabilities").whole("total") or 0
 
 
 def _last_assessment(history: list[Part]) -> Part | None:

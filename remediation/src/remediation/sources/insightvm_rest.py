@@ -29,7 +29,7 @@ from .answer_part import Part
 from .console_http import MEANINGS, ConsoleHttp
 from .console_list import whole_list
 from .descriptions import described
-from .errors import NoRightToAssets, NotThere, SourceBusy, TooMuch, Unsteady
+from .errors import NoRightToAssets, NotThere, NotUnderstood, SourceBusy, TooMuch, Unsteady
 from .http_answer import LATER, Meanings, time_of
 from .insightvm_objects import Found, Listed
 from .kept_reading import KeptReading, kept_reading
@@ -62,17 +62,22 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class AssetRead:
-    """What was read of one asset. ``solutions``: by vulnerability, the id of each open finding's solution."""
+    """What was read of one asset. ``solutions``: by vulnerability, the id of each open finding's solution.
+
+    ``is_partial``: it lists fewer findings than it counts, so it counts as not assessed.
+    """
 
     tags: dict[str, list[str]]
     found: list[Found]
     solutions: dict[str, str | None]
+    is_partial: bool = False
 
 
 class InsightVmRest:
     """A console, asked with a user that may see its assets. Parameters and ``skew`` are those of InsightVmConsole.
 
-    ``reading_timeout`` is how many seconds a whole reading may take. ``keep`` is a file in which an unfinished reading
+    ``notes``: sentences on what of the last reading could not be used. ``reading_timeout`` is how many seconds a whole
+    reading may take. ``keep`` is a file in which an unfinished reading
     keeps what it has: the next one goes on there, if it begins within the hour and for assets that are still the same.
     """
 
@@ -93,6 +98,7 @@ class InsightVmRest:
         tell: Tell = unheard,
     ) -> None:
         self.skew: float | None = None
+        self.notes: tuple[str, ...] = ()
         trusted = str(ca_file) if ca_file else verify
         self._connect: Callable[[], ConsoleHttp] = lambda: ConsoleHttp(
             url, user, password, trusted, request_timeout, sleep, REFUSALS
@@ -115,8 +121,9 @@ class InsightVmRest:
         requests = _Requests(http, self._clock, self._reading_timeout)
         try:
             with kept_reading(self._keep, self._of, self._now) as kept:
-                snapshot = _Reading(requests, kept, self._tell).snapshot()
-            self.skew = http.skew
+                reading = _Reading(requests, kept, self._tell)
+                snapshot = reading.snapshot()
+            self.skew, self.notes = http.skew, tuple(reading.notes)
             return snapshot
         finally:
             requests.stop()
@@ -159,12 +166,13 @@ class _Requests:
 
 
 class _Reading:
-    """One reading."""
+    """One reading. ``notes``: see InsightVmRest."""
 
     def __init__(self, requests: _Requests, kept: KeptReading, tell: Tell) -> None:
         self._requests = requests
         self._kept = kept
         self._tell = tell
+        self.notes: list[str] = []
         # What is known of each solution, by its id.
         self._solutions: dict[str, dict[str, Any]] = {}
 
@@ -180,6 +188,7 @@ class _Reading:
         sites = self._sites()
         scans = self._scans({one.scan for one in assets.values() if one.scan})
         read = self._assets(assets)
+        self._judge(read.values())
         vulnerabilities = self._vulnerabilities(
             {one.vulnerability for asset in read.values() for one in asset.found if one.is_open}
         )
@@ -190,7 +199,7 @@ class _Reading:
             proof=Proof.ASSESSED,
             findings=self._findings(there, read, vulnerabilities),
             assets=_frame(ASSETS, (_asset_row(one, sites.get(one.asset, []), read[one.asset].tags) for one in there)),
-            coverage=_frame(COVERAGE, (_coverage_row(one, scans) for one in there)),
+            coverage=_frame(COVERAGE, (_coverage_row(one, scans, read[one.asset]) for one in there)),
             exceptions=_frame(EXCEPTIONS, _exception_rows(read)),
             rows=sum(one.is_open for asset in read.values() for one in asset.found),
             descriptions=described(_frame(DESCRIPTIONS, vulnerabilities)),
@@ -198,6 +207,21 @@ class _Reading:
 
     def _telling(self, what: str) -> Tell:
         return lambda text: self._tell(f"{what}: {text}")
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self._tell(text)
+
+    def _judge(self, read: Collection[AssetRead]) -> None:
+        """Note the assets that do not list all of their findings. Raises NotUnderstood where none lists any."""
+        partial = sum(one.is_partial for one in read)
+        if partial and not any(one.found for one in read):
+            raise NotUnderstood(
+                "The console lists no finding of any asset, although it counts some.",
+                "Check that the user may see the vulnerabilities of assets. Nothing was taken from it.",
+            )
+        if partial:
+            self._note(f"{partial:,} assets do not list all of their findings: they count as not assessed")
 
     def _sites(self) -> dict[str, list[str]]:
         """The names of each asset's sites."""
@@ -235,7 +259,7 @@ class _Reading:
         if read:
             self._tell(f"assets: {len(read):,} are kept from the reading before, and have not changed since")
         left = [key for key in assets if key not in read]
-        for key, result in self._each(left, self._asset, "assets"):
+        for key, result in self._each(left, lambda key: self._asset(assets[key]), "assets"):
             if result is None:
                 continue
             read[key], solutions = result
@@ -243,7 +267,8 @@ class _Reading:
                 if solution["solution"] not in self._solutions:
                     self._solutions[solution["solution"]] = solution
                     self._kept.put("solution", solution["solution"], solution)
-            self._kept.put("asset", key, asdict(read[key]), assets[key].version)
+            if not read[key].is_partial:
+                self._kept.put("asset", key, asdict(read[key]), assets[key].version)
         return {key: read[key] for key in assets if key in read}
 
     def _kept_assets(self, assets: dict[str, Listed]) -> dict[str, AssetRead]:
@@ -257,11 +282,11 @@ class _Reading:
                 read[key] = AssetRead(row["tags"], found, row["solutions"])
         return read
 
-    def _asset(self, asset: str) -> tuple[AssetRead, list[dict[str, Any]]] | None:
+    def _asset(self, asset: Listed) -> tuple[AssetRead, list[dict[str, Any]]] | None:
         """What the console says of an asset, and the solutions in it; None where the asset is gone."""
-        path = f"/assets/{_in_path(asset)}"
+        path = f"/assets/{_in_path(asset.asset)}"
         try:
-            return self._read_asset(path)
+            return self._read_asset(path, asset.counted)
         except NotThere:
             try:
                 self._requests.get(path)
@@ -269,11 +294,11 @@ class _Reading:
                 return None
             raise
 
-    def _read_asset(self, path: str) -> tuple[AssetRead, list[dict[str, Any]]]:
+    def _read_asset(self, path: str, counted: int) -> tuple[AssetRead, list[dict[str, Any]]]:
         unknown_before: set[str] = set()
         for _ in range(TRIES):
             tags = objects.tags(self._requests.part(f"{path}/tags"))
-            found = self._requests.listed(f"{path}/vulnerabilities", PAGE, _keyed)
+            found, is_partial = self._found(path, counted)
             best: dict[str, dict[str, Any] | None] = {}
             unknown = set()
             for key in (key for key, one in found.items() if one.is_open):
@@ -287,26 +312,52 @@ class _Reading:
             # What the console does not know may have gone since it was listed. If it is listed again, it has none.
             if unknown <= unknown_before:
                 solutions = {key: str(one["solution"]) if one else None for key, one in best.items()}
-                return AssetRead(tags, list(found.values()), solutions), [one for one in best.values() if one]
+                read = AssetRead(tags, list(found.values()), solutions, is_partial)
+                return read, [one for one in best.values() if one]
             unknown_before = unknown
         raise Unsteady(
             f"The findings of {path} were others each of {TRIES} times that they were read.",
             "Run again when no scan is about to end.",
         )
 
+    def _found(self, path: str, counted: int) -> tuple[dict[str, Found], bool]:
+        """The findings of an asset, and whether they are fewer than it counts, also the second time."""
+        for _ in range(2):
+            found = self._requests.listed(f"{path}/vulnerabilities", PAGE, _keyed)
+            # Whether a finding with several instances counts once is not known: it may, so it counts for all of them.
+            if sum(max(1, one.instances or 0) for one in found.values()) >= counted:
+                return found, False
+            # The count may be older than the findings.
+            counted = objects.counted(self._requests.part(path))
+        return found, True
+
     def _vulnerabilities(self, keys: Collection[str]) -> list[dict[str, Any]]:
-        """What the console says of each vulnerability."""
+        """What the console says of each vulnerability; of one that it does not show, the id alone.
+
+        Raises NotThere where it shows none.
+        """
         rows = {key: row for (key, _), row in self._kept.of("vulnerability").items() if key in keys}
 
-        def ask(key: str) -> dict[str, Any]:
-            return {
-                **objects.vulnerability(self._requests.part(f"/vulnerabilities/{_in_path(key)}")), "vulnerability": key
-            }  # fmt: skip
+        def ask(key: str) -> dict[str, Any] | None:
+            try:
+                told = self._requests.part(f"/vulnerabilities/{_in_path(key)}")
+            except NotThere:
+                return None
+            return {**objects.vulnerability(told), "vulnerability": key}
 
         for key, row in self._each([key for key in keys if key not in rows], ask, "vulnerabilities"):
-            rows[key] = row
-            self._kept.put("vulnerability", key, row)
-        return list(rows.values())
+            if row is not None:
+                rows[key] = row
+                self._kept.put("vulnerability", key, row)
+        unknown = sorted(set(keys) - rows.keys())
+        if unknown and not rows:
+            raise NotThere(
+                "The console does not know any vulnerability under /vulnerabilities, or shows none to this user.",
+                "Check the address, and that the user may see the vulnerabilities of assets.",
+            )
+        if unknown:
+            self._note(f"{len(unknown):,} vulnerabilities are not shown by the console: nothing but their ids is known")
+        return [*rows.values(), *({"vulnerability": key} for key in unknown)]
 
     def _findings(
         self, assets: list[Listed], read: dict[str, AssetRead], vulnerabilities: list[dict[str, Any]]
@@ -369,9 +420,12 @@ def _asset_row(asset: Listed, sites: list[str], tags: dict[str, list[str]]) -> d
     return {**own, "sites": sites, **tags}
 
 
-def _coverage_row(asset: Listed, scans: dict[str, tuple[datetime, datetime | None]]) -> dict[str, Any]:
-    """When an asset was assessed. A scan that is not known to be finished proves nothing, so it is left out whole."""
+def _coverage_row(asset: Listed, scans: dict[str, tuple[datetime, datetime | None]], read: AssetRead) -> dict[str, Any]:
+    """When an asset was assessed. A scan that is not known to be finished proves nothing, so it is left out whole; so
+    is that of an asset that does not list all of its findings."""
     row: dict[str, Any] = {"asset": asset.asset, "host_name": asset.host_name, "ip": asset.ip}
+    if read.is_partial:
+        return row
     if asset.scan is None:
         return {**row, "assessed": asset.assessed}
     if asset.scan not in scans:

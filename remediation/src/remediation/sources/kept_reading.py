@@ -18,8 +18,8 @@ from typing import Any, TextIO
 # read longer ago than that, however many readings in between have failed.
 SOON_ENOUGH = 3600.0
 OLDEST = 86400.0
-# Another one where the lines of another release are not understood.
-FORMAT = 1
+# Another one where the lines of another release are not understood, or were judged by less.
+FORMAT = 2
 
 
 class KeptReading:
