@@ -19,10 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from remediation.domain.snapshot import Proof
 from remediation.sources import errors, insightvm_cloud, insightvm_cloud_objects
 from remediation.sources.answer_part import Part
 from remediation.sources.insightvm_cloud import InsightVmCloud, region_url
 from remediation.sources.scanner_rows import NO_FINDING, SCANNER_ROWS, scanner_rows
+from remediation.sources.scanner_snapshot import snapshot_of_rows
+from remediation.store import models
+from remediation.store.intake import take_in
 from stand_ins.insightvm_cloud import Cloud
 
 API = "/vm/v4/integration"
@@ -365,15 +369,43 @@ def test_the_order_and_the_list_of_entries_make_no_difference(listed: list[Any],
 # Definitions
 
 
-def test_a_vulnerability_without_a_definition_stays_with_its_id(cloud: Cloud, read: Read, told: list[str]) -> None:
+def test_a_vulnerability_without_a_definition_stays_with_its_id(
+    cloud: Cloud, make: Callable[..., InsightVmCloud]
+) -> None:
     cloud.hidden = {"tlsv1_0-enabled"}
-    rows = read()
+    source = make()
+    rows = source.rows()
     found = row(rows, host_name=APP02, port="443")
-    assert found["title"] == found["vulnerability"] == "tlsv1_0-enabled" and "severity" not in found
-    assert "1 vulnerabilities are not defined, so their ids stand for their titles" in told
+    assert found["vulnerability"] == "tlsv1_0-enabled" and {"title", "severity"}.isdisjoint(found)
+    assert source.notes == ("1 vulnerabilities are not defined: nothing but their ids is known",)
     assert rows.height == 11
     # Twice to the end: a page and an empty one.
     assert len(asked(cloud, "vulnerabilities")) == 4
+
+
+def test_a_definition_that_is_missing_takes_away_nothing_that_is_known(
+    cloud: Cloud, make: Callable[..., InsightVmCloud], store: str
+) -> None:
+    source = models.Source.objects.create(name="c", kind="insightvm-cloud")
+
+    def taken() -> dict[str, Any]:
+        reader = make()
+        snapshot, _ = snapshot_of_rows(reader.rows(), taken=cloud.now, proof=Proof.ASSESSED)
+        take_in(source, snapshot)
+        known = models.Vulnerability.objects.values("title", "severity", "cvss", "cves")
+        return dict(known.get(vulnerability="tlsv1_0-enabled"))
+
+    before = taken()
+    assert before["title"] == "TLS version 1.0 is enabled"
+    cloud.hidden = {"tlsv1_0-enabled"}
+    cloud.now += timedelta(hours=1)
+    assert taken() == before
+
+
+def test_findings_none_of_which_is_defined_are_refused(cloud: Cloud, read: Read) -> None:
+    cloud.hidden = set(cloud.vulnerabilities)
+    with pytest.raises(errors.NotUnderstood, match="defines none of the 5 vulnerabilities"):
+        read()
 
 
 def test_a_definition_that_comes_the_second_time_counts(cloud: Cloud, read: Read, told: list[str]) -> None:

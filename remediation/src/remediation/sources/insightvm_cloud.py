@@ -211,7 +211,10 @@ class _Reading:
         return assets
 
     def _definitions(self, needed: Collection[str]) -> Collection[Row]:
-        """What the vulnerabilities are. One that is not listed, also not the second time, has its id as its title."""
+        """What the vulnerabilities are; of one that is not listed, also not the second time, the id alone.
+
+        Raises NotUnderstood where none is listed.
+        """
         found: dict[str, Row] = {}
         reason = ""
         for _ in range(2):
@@ -227,9 +230,15 @@ class _Reading:
             raise Unsteady(
                 f"The vulnerabilities could not be read as a whole, in 2 tries: in the last one {reason}.", "Run again."
             )
+        if missing and not found:
+            raise NotUnderstood(
+                f"InsightVM's cloud defines none of the {len(missing):,} vulnerabilities that it found.",
+                "Its release may be one that is not known here. Nothing was taken from it.",
+            )
         if missing:
-            self._tell(f"{len(missing):,} vulnerabilities are not defined, so their ids stand for their titles")
-        return [*found.values(), *((key, key, *(None,) * (len(DEFINITION) - 2)) for key in missing)]
+            self._note(f"{len(missing):,} vulnerabilities are not defined: nothing but their ids is known")
+        # What is not told leaves what is stored as it is.
+        return [*found.values(), *((key, *(None,) * (len(DEFINITION) - 1)) for key in missing)]
 
     def _definitions_once(self, needed: Collection[str], found: dict[str, Row]) -> None:
         """Add those that are found. Ends early once all are."""
