@@ -537,7 +537,11 @@ def test_a_pause_may_be_told_as_a_time(cloud: Cloud, read: Read, time: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("told_as", "pauses"), [("", [5.0, 15.0]), ("soon", [5.0, 15.0]), ("-3", [5.0, 15.0]), ("0", [1.0])]
+    ("told_as", "pauses"),
+    [
+        *((untold, [5.0, 15.0]) for untold in ("", "soon", "-3", "Fri, 31 Dec 99999999999 23:59:59 GMT")),
+        ("0", [1.0]),
+    ],
 )
 def test_a_pause_that_is_not_told(cloud: Cloud, read: Read, time: Any, told_as: str, pauses: list[float]) -> None:
     cloud.limit, cloud.window, cloud.retry_after = 2, int(sum(pauses)), told_as
@@ -722,8 +726,18 @@ def test_the_skew_and_the_time_of_a_reading(cloud: Cloud, make: Callable[..., In
     assert source.taken == began + timedelta(seconds=10)
 
 
-def test_a_service_without_a_date_has_no_skew(cloud: Cloud, make: Callable[..., InsightVmCloud]) -> None:
-    cloud.date_header = "yesterday"
+@pytest.mark.parametrize(
+    "date",
+    [
+        "yesterday",
+        # In UTC it is in the year 10000.
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "Fri, 31 Dec 2026 23:59:59 +99999999999999999999",
+    ],
+)
+def test_a_service_without_a_date_has_no_skew(cloud: Cloud, make: Callable[..., InsightVmCloud], date: str) -> None:
+    cloud.date_header = date
     source = make()
     source.rows()
     assert source.skew is None and source.taken is not None

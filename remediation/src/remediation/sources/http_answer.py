@@ -59,7 +59,7 @@ def skew_of(date: str) -> float | None:
     now = datetime.now(timezone.utc)
     try:
         return (parsedate_to_datetime(date).astimezone(timezone.utc) - now).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -67,7 +67,7 @@ def time_of(date: str) -> datetime:
     """When, by a Date header; by our clock where it tells none."""
     try:
         return parsedate_to_datetime(date).astimezone(timezone.utc)
-    except ValueError:
+    except (ValueError, OverflowError):
         return datetime.now(timezone.utc)
 
 
@@ -82,5 +82,5 @@ def pause_told(response: requests.Response) -> float | None:
     try:
         date = response.headers.get("Date", "")
         return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(date)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, OverflowError, TypeError):
         return None
