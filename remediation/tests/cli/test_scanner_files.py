@@ -318,6 +318,21 @@ def test_a_row_that_is_left_out_settles_nothing(line: Any) -> None:
     assert set(states().values()) == {"open"}
 
 
+def nessus(*plugins: str) -> str:
+    """One host with an item of each plugin, on one line."""
+    items = "".join(f'<ReportItem pluginID="{one}" pluginName="T" severity="2" port="0"/>' for one in plugins)
+    host = f'<ReportHost name="a"><HostProperties/>{items}</ReportHost>'
+    return f'<NessusClientData_v2><Report name="r">{host}</Report></NessusClientData_v2>'
+
+
+def test_an_item_of_a_nessus_file_that_is_left_out_settles_nothing(line: Any) -> None:
+    plugins = [str(number) for number in range(1, 41)]
+    take(line, nessus(*plugins), *ALL)
+    ended = line("import", line.file("b", nessus(*plugins[:39], "")), "--source", "weekly", *ALL)
+    assert ended.code == 0 and "what this file lacks is not counted as missing" in ended.out
+    assert set(states().values()) == {"open"}
+
+
 def test_the_filter_counts_for_our_own_report_too(line: Any) -> None:
     take(line, Path(line.report("a.csv", "1 v1 s1", "1 v2 s1")).read_text("utf-8"), *ALL)
     models.Vulnerability.objects.filter(vulnerability="v2").update(severity="low")

@@ -114,8 +114,7 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     )
     if kind in XML_READERS:
         snapshot, errors = judge(XML_READERS[kind](path, tell))
-        refuse_too_many(errors, snapshot.rows, options.most_left_out)
-        return ReadReport(kind, snapshot, errors)
+        return _accepted(ReadReport(kind, snapshot, errors), snapshot.rows, options)
     header = header_of(path)
     form = BY_COLUMNS[kind]
     chosen = _chosen(header, form, options.mapping)
@@ -123,11 +122,18 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(table.rows, columns=called)
     errors = pl.concat([_as_frame(table.errors), errors])
-    refuse_too_many(errors, table.rows.height + len(table.errors), options.most_left_out)
-    if errors["row_left_out"].any():
-        # Nobody knows of which device a row is that cannot be read.
-        snapshot = replace(snapshot, proof=Proof.NOTHING)
-    return ReadReport(kind, snapshot, errors, table.blank, table.duplicate, table.totals, table.not_utf8)
+    report = ReadReport(kind, snapshot, errors, table.blank, table.duplicate, table.totals, table.not_utf8)
+    return _accepted(report, table.rows.height + len(table.errors), options)
+
+
+def _accepted(report: ReadReport, rows: int, options: ReportOptions) -> ReadReport:
+    """The report of so many rows, of which only what is listed counts where one was left out. Raises NotUnderstood where
+    too many were."""
+    refuse_too_many(report.errors, rows, options.most_left_out)
+    if not report.errors["row_left_out"].any():
+        return report
+    # Nobody knows of which device a row is that cannot be read.
+    return replace(report, snapshot=replace(report.snapshot, proof=Proof.NOTHING))
 
 
 def _read_table(path: Path, chosen: Mapping[str, list[str]], form: Format, tell: Tell) -> Delimited:
