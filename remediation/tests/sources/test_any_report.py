@@ -222,6 +222,27 @@ def test_bad_rows_are_told_by_line_and_a_file_full_of_them_is_refused(read: Read
         read(content, most_left_out=0.01)
 
 
+def test_items_of_one_line_are_counted_each(read: Read) -> None:
+    items = "".join(f'<ReportItem pluginID="{one}" severity="2"/>' for one in ["1"] * 5 + [""] * 15)
+    content = f'<NessusClientData_v2><Report><ReportHost name="a">{items}</ReportHost></Report></NessusClientData_v2>'
+    with pytest.raises(SourceError, match="15 of 20 rows cannot be used"):
+        read(content)
+
+
+def test_a_row_of_the_file_counts_once_however_many_cves_and_errors_it_has(read: Read) -> None:
+    many = " ".join(f"CVE-2026-{number}" for number in range(1000, 2000))
+    good = [f"b,CVE-2026-1000,{number / 10}," for number in range(20)]
+    with pytest.raises(SourceError, match="40 of 61 rows cannot be used"):
+        read("\n".join(["host,cve,cvss,epss", f"a,{many},,", *good, *[f",CVE-2026-1000,{one}," for one in range(40)], ""]))
+    wrong = [",CVE-2026-1000 CVE-2026-1001,,", ",,,", "c,CVE-2026-1000 CVE-2026-1001,75,2", "c,,75,"]
+    assert told(read("\n".join(["host,cve,cvss,epss", *good, *wrong, ""]), most_left_out=0.2).errors) == [
+        "line 22, host: no host, address or id of an asset (row left out)",
+        "line 24, cvss: no number from 0 to 10; it is left out",
+        "line 24, epss: no number from 0 to 1; it is left out",
+        "line 25, vulnerability: no id of a vulnerability (row left out)",
+    ]
+
+
 def test_a_row_of_too_few_cells_is_left_out_and_a_last_one_refuses_the_file(read: Read) -> None:
     good = [f"host{number},{number},7.5" for number in range(40)]
     report = read("\n".join(["hostname,plugin_id,cvss", "host1,1", *good, ""]))

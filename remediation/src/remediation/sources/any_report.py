@@ -32,7 +32,7 @@ from .report_formats import (
     plain,
 )
 from .row_errors import MOST_LEFT_OUT, ROW_ERRORS, no_errors, refuse_too_many
-from .scanner_rows import COLUMNS
+from .scanner_rows import COLUMNS, LINE
 from .scanner_snapshot import KEYS, snapshot_of_rows
 from .text_in_utf8 import in_utf8
 from .total_rows import without_totals
@@ -121,9 +121,10 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     table = _read_table(path, chosen, form, tell)
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(table.rows, columns=called)
-    errors = pl.concat([_as_frame(table.errors), errors])
+    # A row for each CVE of a row of the file says the same of it, and no two rows begin on one line.
+    errors = pl.concat([_as_frame(table.errors), errors.unique(maintain_order=True)])
     report = ReadReport(kind, snapshot, errors, table.blank, table.duplicate, table.totals, table.not_utf8)
-    return _accepted(report, table.rows.height + len(table.errors), options)
+    return _accepted(report, table.rows[LINE].n_unique() + len(table.errors), options)
 
 
 def _accepted(report: ReadReport, rows: int, options: ReportOptions) -> ReadReport:

@@ -14,7 +14,7 @@ ROW_ERRORS: dict[str, Any] = {
     # As the file calls it.
     "column": pl.String,
     "what": pl.String,
-    # Whether the whole row was left out, and not only this value.
+    # Whether the whole row was left out, and not only this value. Such a row has one error.
     "row_left_out": pl.Boolean,
 }
 # A report of which a larger share of rows has to be left out is not the report that it is taken for.
@@ -29,13 +29,13 @@ def no_errors() -> pl.DataFrame:
 
 
 def refuse_too_many(errors: pl.DataFrame, rows: int, most: float = MOST_LEFT_OUT, assistance: str = OF_FILE) -> None:
-    """Raises NotUnderstood where more than the share ``most`` of ``rows`` rows is left out. ``assistance`` says what to do."""
+    """Raises NotUnderstood where more than the share ``most`` of ``rows`` rows is left out. ``assistance`` says what to
+    do."""
     left_out = errors.filter("row_left_out")
-    count = left_out["line"].n_unique() if left_out["line"].null_count() == 0 else left_out.height
-    if count > rows * most:
+    if left_out.height > rows * most:
         first = "; ".join(told(left_out, 3))
         raise NotUnderstood(
-            f"{count} of {rows} rows cannot be used, and {most:.0%} are the most: {first}.",
+            f"{left_out.height} of {rows} rows cannot be used, and {most:.0%} are the most: {first}.",
             assistance,
         )
 

@@ -127,12 +127,13 @@ def _has_vulnerability() -> pl.Expr:
 
 
 def _without_key(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+    """One error for each row that names no asset, or else no vulnerability: it is left out once."""
     parts = []
-    for name, has, what in (
-        ("host_name", _has_asset(), "no host, address or id of an asset"),
-        ("vulnerability", _has_vulnerability(), "no id of a vulnerability"),
+    for name, lacks, what in (
+        ("host_name", ~_has_asset(), "no host, address or id of an asset"),
+        ("vulnerability", _has_asset() & ~_has_vulnerability(), "no id of a vulnerability"),
     ):
-        parts.append(_errors(rows.filter(~has), columns.get(name, name), what, left_out=True))
+        parts.append(_errors(rows.filter(lacks), columns.get(name, name), what, left_out=True))
     return pl.concat(parts)
 
 
