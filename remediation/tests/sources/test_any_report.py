@@ -24,6 +24,7 @@ from remediation.sources.report_file import Holds
 from remediation.sources.row_errors import told
 from remediation.sources.scanner_snapshot import snapshot_of_rows
 from remediation.sources.tenable_vm import TenableVm
+from remediation.sources.total_rows import is_sum
 from stand_ins.tenable_vm import Tenable
 
 from .one_scan import DESCRIPTION, FORMATS, SCAN, explore_csv, nessus_csv, nessus_xml, text, weekly_csv
@@ -280,6 +281,15 @@ def test_sums_at_the_end_are_no_machine(read: Read, header: str, row: str, sums:
     assert report.totals == sum(line.strip(",") != "" for line in sums)
     # What it says of its one machine is whole.
     assert report.snapshot.proof is Proof.DEVICES
+
+
+@pytest.mark.parametrize("begin", ["", "Total", "Grand", "Total of", "Total:", "Total 1"])
+@pytest.mark.parametrize("fill", [" ", "1"])
+def test_a_long_cell_is_soon_seen_to_be_no_sum(begin: str, fill: str) -> None:
+    """It never ends where the time is not linear."""
+    cell = begin + fill * (1 << 20)
+    assert not is_sum([cell + "x"]) and not is_sum(["Total", cell + "x"])
+    assert is_sum([cell]) is ("otal" in begin and "of" not in begin)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,11 @@ def test_cves_of_several_columns_are_all_read(first: str, second: str) -> None:
     assert mapped["cves"] == [first] + [second] * (first == "CVE" and second == "CVE (2)")
 
 
+def test_a_long_name_of_a_column_is_soon_read() -> None:
+    """It never ends where the time is not linear."""
+    assert "cves" not in columns_of(["host", "title", "1" * (1 << 20) + "x"], WEEKLY)
+
+
 def test_names_of_windows_and_of_several_hosts() -> None:
     found = read(hostname=["CORP\\WEB1", "a.example.com, b"], title=["t", "t"])
     assert found["host_name"].to_list() == ["WEB1", "a.example.com"]

@@ -230,7 +230,8 @@ def columns_of(header: list[str], form: Format, mapping: Mapping[str, str] | Non
 
 
 def _unnumbered(name: str) -> str:
-    return re.sub(r"[ _]?\(?\d+\)?$", "", plain(name))
+    # A number is tried from its first digit only: a name may be as long as a header.
+    return re.sub(r"[ _]?\(?(?<!\d)\d+\)?$", "", plain(name))
 
 
 def plain(name: str) -> str:

@@ -11,7 +11,8 @@ from .scanner_rows import LINE
 
 _OF = r"(?:\s+(?:of\s+)?(?:rows|records|entries|findings|vulnerabilities|hosts|assets|devices|count|number))?"
 _SUM = r"(?:(?:grand|sub)[\s-]*)?(?:totals?|sum|summe|gesamt(?:summe)?|insgesamt)"
-_WORD = rf"(?i)^\s*{_SUM}{_OF}\s*[:=]?\s*\d*\s*$"
+# Blanks that may follow one another are of one part only, so that the time is linear in a cell's size, in Python too.
+_WORD = rf"(?i)^\s*{_SUM}{_OF}\s*(?:[:=]\s*)?(?:\d+\s*)?$"
 _NUMBER = re.compile(r"\s*[\d.,%]+\s*")
 
 
