@@ -264,6 +264,13 @@ def test_a_row_with_another_number_of_cells_is_left_out_and_named() -> None:
     assert (got.blank, got.duplicate) == (3, 1)
 
 
+@pytest.mark.parametrize("end", [",,", ",,\n", "\n", ",\n", " \n", " ,\r", '""\r\n'])
+@pytest.mark.parametrize("block", [6, 8 << 20])
+def test_a_blank_last_row_that_is_whole_is_counted(end: str, block: int) -> None:
+    got = read(f"a,b,c\n,1,2\n{end}", block)
+    assert (got.rows.rows(), got.errors, got.blank) == ([(None, "1", "2", 2)], [], 1)
+
+
 LONG = "x" * ((1 << 20) + 1)
 
 
@@ -276,6 +283,8 @@ REFUSED: list[tuple[str | bytes, type[SourceError], str]] = [
     ("a,b\n1,2\nsecret\n", CutOff, "line 3, has too few cells"),
     ("a,b,c\n1,2,3\nTotal,secret\n", CutOff, "line 3, has too few cells"),
     ("a,b\n1,2\nsecret\n\n,\n", CutOff, "line 3, has too few cells"),
+    ("a,b,c,d\n,secret,1,T\n,", CutOff, "line 3, has too few cells"),
+    ("a,b,c,d\n,secret,1,T\n\n, ,", CutOff, "line 4, has too few cells"),
     ('a,b\n1,2\n"sec\nret",3\n4,"secret\n5,6\n', CutOff, "row begins on line 5"),
     ('a,b\n1,2\n"x\n"secret",3\n4,5\n', NotUnderstood, "on line 4 is neither doubled"),
     ('a,b\n1,2\n3,"secret "4" 5"\n6,7\n', NotUnderstood, "on line 3 is neither doubled"),

@@ -36,7 +36,7 @@ class Part:
     """Some rows, one after the other. ``rows`` has the whole ones: a column of text for each of the header, named by
     its place ("0", "1" ...), because to polars a name such as "*" is a pattern; and LINE.
 
-    ``short`` is the line of the last row that is not blank, where it has too few cells.
+    ``short`` is the line of the last row that says something or was cut off, where it has too few cells.
     """
 
     rows: pl.DataFrame
@@ -51,9 +51,10 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
     """The rows of a text that was opened with ``newline=""``, of which ``line`` is the first line.
 
     A row with too few or too many cells is an error and left out, one with more of which all are blank is none.
-    Blank rows are left out and counted, and so are short rows of sums (``totals``). Raises NotUnderstood for a
-    quotation mark within a cell that is not doubled and for a cell or row that is too long, CutOff for a quotation mark
-    that is not closed; both tell the line.
+    Blank rows are left out and counted, and so are short rows of sums (``totals``). A blank row that has too few cells
+    and no line end is the begin of one that was cut off, and an error. Raises NotUnderstood for a quotation mark within
+    a cell that is not doubled and for a cell or row that is too long, CutOff for a quotation mark that is not closed;
+    both tell the line.
     """
     rows = _Rows(text, delimiter, line)
     more = True
@@ -64,7 +65,7 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
         more = False
         for begun, cells in rows:
             part.characters += rows.taken
-            if not any(cell.strip(BLANKS) for cell in cells):
+            if not any(cell.strip(BLANKS) for cell in cells) and (rows.has_ended or len(cells) >= width):
                 part.blank += 1
             elif len(cells) == width or (len(cells) > width and not any(c.strip(BLANKS) for c in cells[width:])):
                 kept.append(cells[:width])
@@ -85,12 +86,14 @@ def parts(text: TextIO, delimiter: str, width: int, line: int) -> Iterator[Part]
 
 
 class _Rows:
-    """Each row with the line on which it begins. ``taken`` counts its characters, ``line`` is the next line."""
+    """Each row with the line on which it begins. ``taken`` counts its characters, ``line`` is the next line.
+    ``has_ended``: the row ends with a line end."""
 
     def __init__(self, text: TextIO, delimiter: str, line: int) -> None:
         self._text = text
         self.line = line
         self.taken = 0
+        self.has_ended = True
         self._ended = False
         self._rows = csv.reader(self._lines(), delimiter=delimiter, strict=True)
 
@@ -109,6 +112,7 @@ class _Rows:
         while line := self._text.readline(LONGEST_ROW):
             self.line += 1
             self.taken += len(line)
+            self.has_ended = line.endswith(("\n", "\r"))
             if self.taken >= LONGEST_ROW:
                 raise csv.Error("row too long")
             yield line
