@@ -83,6 +83,32 @@ def test_files_of_two_kinds_are_no_series(line: Any, write: Any) -> None:
     refused(line, "import", file, "--source", "weekly", says="Give it a source of its own")
 
 
+TITLED = "hostname,title\na,Cisco hole 1\na,Cisco hole 2\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--map", "host_name=hostname", "--map", "title=title")])
+def test_files_that_name_vulnerabilities_otherwise_are_no_series(line: Any, options: tuple[str, ...]) -> None:
+    named = ("--map", "host_name=hostname", "--map", "vulnerability=plugin_id") if options else ()
+    content = "hostname,plugin_id,title\na,1,Cisco hole 1\na,2,Cisco hole 2\n"
+    take(line, content, *ALL, *named)
+    # Also where the column is there and empty.
+    for other in (TITLED, "hostname,plugin_id,title\na,,Cisco hole 1\n"):
+        file = line.file("other", other)
+        refused(line, "import", file, "--source", "weekly", *ALL, *options, says="'weekly' before it by id")
+        assert "hole" not in line("import", file, "--source", "weekly", *options).err
+    assert states() == {"a 1": "open", "a 2": "open"}
+    # A file without rows names nothing.
+    take(line, "hostname,title\n", *ALL, *options, "--clean", "a")
+    take(line, TITLED, *options, source="other")
+
+
+def test_a_source_that_is_older_learns_what_names_vulnerabilities(line: Any) -> None:
+    take(line, TITLED)
+    models.Source.objects.update(settings={})
+    take(line, TITLED + "a,Cisco hole 3\n")
+    assert models.Source.objects.get().settings == {"named_by": "title"}
+
+
 def test_what_a_short_file_does_not_tell_stays_known(line: Any) -> None:
     take(line, nessus_csv())
     take(line, "Plugin ID,Host,Name\n97833,web1.example.com,MS17-010\n")

@@ -27,6 +27,7 @@ from .work import Ended, import_report
 AndThen = Callable[[models.Source, Snapshot], None]
 # How many errors of rows are told in a text; the JSON has SHOWN.
 FEW = 10
+_WORDS = {"vulnerability": "id", "title": "title", "cves": "CVE"}
 
 
 class NotImported(SourceError):
@@ -65,6 +66,7 @@ def import_file(
         tell("the rows are read")
         report = read_any(copy, timezone.now(), options, tell)
     _require_kind(row, report.kind)
+    _require_naming(row, report.named_by)
     if errors_to and report.errors.height:
         report.errors.write_csv(errors_to)
     if not report.snapshot.rows and not clean:
@@ -73,9 +75,12 @@ def import_file(
         )
     assets = named(clean, known)
     with transaction.atomic():
-        _claim(row, report.kind)
-        if report.kind == MAPPED.kind:
-            change_keys(row, "settings", {"mapping": mapping})
+        _claim(row, report)
+        kept: dict[str, Any] = {"mapping": mapping} if report.kind == MAPPED.kind else {}
+        if report.named_by:
+            kept["named_by"] = report.named_by
+        if kept:
+            change_keys(row, "settings", kept)
         ended = import_report(row, with_clean(report.snapshot, assets, known), accept=accept, tell=tell)
         and_then(row, report.snapshot)
     lines = [ended.text, *_dropped(report), *(_clean_line(host, same) for host, same in assets.items())]
@@ -89,17 +94,18 @@ def import_file(
     return replace(ended, value=value, text="\n".join(lines))
 
 
-def _claim(row: models.Source, kind: str) -> None:
+def _claim(row: models.Source, report: ReadReport) -> None:
     """Make the source, or give it its kind, while nobody else changes it. Raises NotImported."""
-    stored, is_new = models.Source.objects.get_or_create(name=row.name, defaults={"kind": kind})
+    stored, is_new = models.Source.objects.get_or_create(name=row.name, defaults={"kind": report.kind})
     row.pk = stored.pk
     if not is_new:
         # Others may have brought the first file, or changed the settings, while this one was read.
         lock(stored.pk)
     row.refresh_from_db()
-    _require_kind(row, kind)
+    _require_kind(row, report.kind)
+    _require_naming(row, report.named_by)
     if not row.kind:
-        row.kind = kind
+        row.kind = report.kind
         row.save(update_fields=["kind"])
 
 
@@ -110,6 +116,18 @@ def _require_kind(row: models.Source, kind: str) -> None:
             f"The file is a report of kind {kind}, and those of {row.name!r} are of kind {row.kind}: they do not name "
             "assets and vulnerabilities alike.",
             "Give it a source of its own.",
+        )
+
+
+def _require_naming(row: models.Source, named_by: str) -> None:
+    """Files of one series name vulnerabilities alike: else all that is known would go missing, and come again under
+    other names. Raises NotImported."""
+    before = row.settings.get("named_by")
+    if before and named_by and before != named_by:
+        raise NotImported(
+            f"The file names vulnerabilities by {_WORDS[named_by]}, and those of {row.name!r} before it by "
+            f"{_WORDS[before]}: what is the same would be taken for something else.",
+            "Give the same columns as before, or give it a source of its own.",
         )
 
 

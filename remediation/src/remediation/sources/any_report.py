@@ -42,6 +42,8 @@ MAPPED = Format("mapped", "any CSV by a mapping", frozenset())
 XML_READERS = {"nessus": read_nessus, "nexpose-xml": read_nexpose}
 BY_COLUMNS: Mapping[str, Format] = {one.kind: one for one in (*FORMATS, WEEKLY, MAPPED)}
 KINDS = (report_file.KIND, *BY_COLUMNS, *XML_READERS)
+# The columns of a scanner's row that may name a vulnerability, the best first.
+NAMING = ("vulnerability", "title", "cves")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class ReportOptions:
 @dataclass(frozen=True)
 class ReadReport:
     """``errors`` has the columns of ROW_ERRORS. ``blank`` and ``duplicate`` rows were dropped, and ``totals``, sums at
-    the end. ``not_utf8`` bytes of a text in UTF-8 were read as Windows-1252."""
+    the end. ``not_utf8`` bytes of a text in UTF-8 were read as Windows-1252. ``named_by`` is the first of NAMING that
+    a row tells; empty where there are no rows, or the kind leaves no choice."""
 
     kind: str
     snapshot: Snapshot
@@ -74,6 +77,7 @@ class ReadReport:
     duplicate: int = 0
     totals: int = 0
     not_utf8: int = 0
+    named_by: str = ""
 
 
 def kind_of(path: Path, mapping: Mapping[str, str]) -> str:
@@ -118,17 +122,18 @@ def read_any(path: Path, taken: datetime, options: ReportOptions, tell: Tell = u
     header = header_of(path)
     form = BY_COLUMNS[kind]
     chosen = _chosen(header, form, options.mapping)
-    table = _read_table(path, chosen, form, tell)
+    table, named_by = _read_table(path, chosen, form, tell)
     called = {column: names[0] for column, names in chosen.items()}
     snapshot, errors = judge(table.rows, columns=called)
     # A row for each CVE of a row of the file says the same of it, and no two rows begin on one line.
     errors = pl.concat([_as_frame(table.errors), errors.unique(maintain_order=True)])
-    report = ReadReport(kind, snapshot, errors, table.blank, table.duplicate, table.totals, table.not_utf8)
+    dropped = (table.blank, table.duplicate, table.totals, table.not_utf8)
+    report = ReadReport(kind, snapshot, errors, *dropped, named_by if form in (WEEKLY, MAPPED) else "")
     return _accepted(report, table.rows[LINE].n_unique() + len(table.errors), options)
 
 
 def _accepted(report: ReadReport, rows: int, options: ReportOptions) -> ReadReport:
-    """The report of so many rows, of which only what is listed counts where one was left out. Raises NotUnderstood where
+    """The report of so many rows; only what is listed counts where one of them was left out. Raises NotUnderstood where
     too many were."""
     refuse_too_many(report.errors, rows, options.most_left_out)
     if not report.errors["row_left_out"].any():
@@ -137,15 +142,17 @@ def _accepted(report: ReadReport, rows: int, options: ReportOptions) -> ReadRepo
     return replace(report, snapshot=replace(report.snapshot, proof=Proof.NOTHING))
 
 
-def _read_table(path: Path, chosen: Mapping[str, list[str]], form: Format, tell: Tell) -> Delimited:
-    """The file with the columns of SCANNER_ROWS. Headers that it repeats count as blank rows."""
+def _read_table(path: Path, chosen: Mapping[str, list[str]], form: Format, tell: Tell) -> tuple[Delimited, str]:
+    """The file with the columns of SCANNER_ROWS, and which of NAMING names its vulnerabilities. Headers that it repeats
+    count as blank rows."""
     once = {name: by for name in chosen.get("description", ()) for by in _naming(chosen)}
     table = read_delimited(path, {name for names in chosen.values() for name in names}, tell, once)
     tell("the rows are made findings")
     body, headers = _without_headers(table.rows, chosen)
     body, totals = without_totals(body, [name for column in KEYS for name in chosen.get(column, ())])
+    named_by = next((name for name in NAMING if any(body[one].count() for one in chosen.get(name, ()))), "")
     rows = as_scanner_rows(body, chosen, form)
-    return replace(table, rows=rows, blank=table.blank + headers, totals=table.totals + totals)
+    return replace(table, rows=rows, blank=table.blank + headers, totals=table.totals + totals), named_by
 
 
 def _naming(chosen: Mapping[str, list[str]]) -> list[str]:
