@@ -233,10 +233,11 @@ def test_items_of_one_line_are_counted_each(read: Read) -> None:
 def test_a_row_of_the_file_counts_once_however_many_cves_and_errors_it_has(read: Read) -> None:
     many = " ".join(f"CVE-2026-{number}" for number in range(1000, 2000))
     good = [f"b,CVE-2026-1000,{number / 10}," for number in range(20)]
+    header = "host,cve,cvss,epss"
     with pytest.raises(SourceError, match="40 of 61 rows cannot be used"):
-        read("\n".join(["host,cve,cvss,epss", f"a,{many},,", *good, *[f",CVE-2026-1000,{one}," for one in range(40)], ""]))
+        read("\n".join([header, f"a,{many},,", *good, *[f",CVE-2026-1000,{one}," for one in range(40)], ""]))
     wrong = [",CVE-2026-1000 CVE-2026-1001,,", ",,,", "c,CVE-2026-1000 CVE-2026-1001,75,2", "c,,75,"]
-    assert told(read("\n".join(["host,cve,cvss,epss", *good, *wrong, ""]), most_left_out=0.2).errors) == [
+    assert told(read("\n".join([header, *good, *wrong, ""]), most_left_out=0.2).errors) == [
         "line 22, host: no host, address or id of an asset (row left out)",
         "line 24, cvss: no number from 0 to 10; it is left out",
         "line 24, epss: no number from 0 to 1; it is left out",

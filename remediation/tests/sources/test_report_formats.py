@@ -134,6 +134,22 @@ def test_a_row_without_an_id_is_named_by_its_title_else_by_each_of_its_cves() ->
     ]
 
 
+@pytest.mark.parametrize("name", ["vulnerability_id", "title"])
+def test_a_name_that_is_nothing_but_cves_is_these_cves(name: str) -> None:
+    found = read(
+        hostname=["a", "b", "c", "d"],
+        cve=["CVE-2026-1003", None, None, None],
+        **{name: ["cve-2026-1000", "CVE-2026\u20111000; CVE-2026-1001", "MSFT-CVE-2026-1000", "CVE-2026-1000 in x"]},
+    ).sort("line", "vulnerability")
+    assert found.select("host_name", "vulnerability", "cves").rows() == [
+        ("a", "CVE-2026-1000", "CVE-2026-1000 CVE-2026-1003"),
+        ("b", "CVE-2026-1000", "CVE-2026-1000"),
+        ("b", "CVE-2026-1001", "CVE-2026-1001"),
+        ("c", "MSFT-CVE-2026-1000", None),
+        ("d", "CVE-2026-1000 in x", None),
+    ]
+
+
 def test_result_codes_of_insightvm() -> None:
     codes: list[str | None] = ["vv", "VE", "vp", "ev", "nv", "sd", None]
     found = read(

@@ -41,8 +41,8 @@ _DATES = ("%Y-%m-%d", "%b %d, %Y", "%Y/%m/%d")
 # Seconds since 1970 have nine or ten digits in this century's reports, thousandths three more.
 _SECONDS, _MILLISECONDS = r"^\d{9,10}$", r"^\d{12,13}$"
 # Word processors and spreadsheets make long dashes of a hyphen, and some reports have low lines or blanks.
-_CVE = r"(?i)CVE[-_ ]?(?:19|20)\d\d[-_]\d{4,19}"
 _DASHES = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
+_CVE = rf"(?i)CVE(?:[-_ ]|{_DASHES})?(?:19|20)\d\d(?:[-_]|{_DASHES})\d{{4,19}}"
 # The number alone, as some columns of CVEs have it. What stands before must be no other list's name: VMSA-2021-0028.
 _BARE = r"(?:^|[\s,;|/&+()\[\]'\"])(?:19|20)\d\d-\d{4,19}\b"
 
@@ -101,6 +101,11 @@ def time(column: pl.Series) -> pl.Series:
     parsed = parsed.with_columns(pl.when(pl.col("time").is_between(EARLIEST, LATEST)).then("time").alias("time"))
     joined = column.alias("text").to_frame().join(parsed, on="text", how="left", maintain_order="left")
     return joined["time"].alias(column.name)
+
+
+def is_cves(column: pl.Expr) -> pl.Expr:
+    """Whether a text is nothing but CVE numbers, with the word CVE."""
+    return column.str.contains(rf"^\s*(?:{_CVE}(?:[\s,;|/&+]+|$))+$")
 
 
 def cves(column: pl.Expr, *, bare: bool = False) -> pl.Expr:

@@ -243,7 +243,7 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
     """The rows of a report, all text and with LINE, with columns of SCANNER_ROWS. ``chosen`` is from ``columns_of``.
 
     A host that is named by its address has no name. A row without an id of a vulnerability is named by its title, else
-    by each of its CVEs, so that it becomes a row for each.
+    by each of its CVEs, so that it becomes a row for each. What is nothing but CVEs is no id or title, but these CVEs.
     """
     # To polars, a name like * or ^.*$ is a pattern.
     places = {name: f"column {place}" for place, name in enumerate(rows.columns) if name != LINE}
@@ -286,9 +286,17 @@ def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, pl.String).alias(name) for name in ("vulnerability", "title", "cves") if name not in rows.columns
     ]
     named = rows.with_columns(untold).with_columns(pl.coalesce("vulnerability", "title").alias("vulnerability"))
-    has_name = pl.col("vulnerability").is_not_null()
-    by_cve = named.filter(~has_name).with_columns(cells.cves(pl.col("cves"), bare=True))
+    has_name = pl.col("vulnerability").is_not_null() & ~cells.is_cves(pl.col("vulnerability"))
+    by_cve = named.filter(~has_name).with_columns(
+        cells.cves(pl.coalesce("vulnerability", "cves"), bare=True).alias("vulnerability"),
+        # Of those that name the row each has its own only; the others are of all.
+        pl.when(pl.col("vulnerability").is_not_null()).then("cves").alias("cves"),
+    )
     # What names no CVE either is an error of its row, which is told later.
-    by_cve = by_cve.with_columns(pl.when(pl.col("cves").list.len() > 0).then("cves")).explode("cves")
-    by_cve = by_cve.with_columns(pl.col("cves").alias("vulnerability"), pl.col("cves").alias("title"))
+    named_by = pl.when(pl.col("vulnerability").list.len() > 0).then("vulnerability")
+    by_cve = by_cve.with_columns(named_by).explode("vulnerability")
+    by_cve = by_cve.with_columns(
+        pl.coalesce("title", "vulnerability").alias("title"),
+        pl.concat_str("vulnerability", "cves", separator=" ", ignore_nulls=True).replace("", None).alias("cves"),
+    )
     return pl.concat([named.filter(has_name), by_cve.select(named.columns)])
