@@ -223,6 +223,13 @@ def test_numbers_and_words() -> None:
     assert finding({"cvss2": "4.3", "cvss3": ""})["cvss"] == 4.3
 
 
+def test_a_comma_separates_thousands_only_where_there_can_be_any() -> None:
+    found = finding({"cvss3": "7,500", "vpr": "6,700", "epss": "0,383", "risk": "0,123"})
+    assert (found["cvss"], found["vpr"], found["epss"], found["risk"]) == (7.5, 6.7, 0.383, 0.123)
+    for text, value in (("1,234", 1234), ("12,345,678.5", 12345678.5), ("1234,5", 1234.5)):
+        assert finding({"risk": text})["risk"] == value
+
+
 WRONG = {
     "a-score-that-lost-its-point": ({"cvss3": "75"}, "cvss3", "no number from 0 to 10"),
     "a-likelihood-that-lost-its-point": ({"epss": "3833"}, "epss", "no number from 0 to 1"),

@@ -53,9 +53,12 @@ def told(column: pl.Expr) -> pl.Expr:
 
 
 def number(column: pl.Expr, least: float, most: float) -> pl.Expr:
-    """A number within bounds. A comma before the decimals is a point; before three digits, it separates thousands."""
-    has_thousands = column.str.contains(r"^\d{1,3}(?:,\d{3})+(?:\.\d+)?$")
-    text = pl.when(has_thousands).then(column.str.replace_all(",", "")).otherwise(told(column))
+    """A number within bounds. A comma before the decimals is a point; before three digits, it separates thousands where
+    the bounds allow any and no zero stands before it."""
+    text = told(column)
+    if most >= 1000:
+        has_thousands = column.str.contains(r"^[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$")
+        text = pl.when(has_thousands).then(column.str.replace_all(",", "")).otherwise(text)
     value = text.str.replace(r"^(\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
     return pl.when(value.is_between(least, most)).then(value)
 
