@@ -91,6 +91,8 @@ def test_a_host_that_is_named_by_its_address_has_no_name() -> None:
 def test_the_first_column_that_is_filled_in_counts() -> None:
     found = read(hostname=["a", None], device=["b", "b"], cve=["CVE-2026-1000"] * 2)
     assert found["host_name"].to_list() == ["a", "b"]
+    found = read(hostname=["a"] * 3, title=["t"] * 3, severity=["N/A", "None", "-"], risk=["High", "High", "n/a"])
+    assert found["severity"].to_list() == ["High", "None", None]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +116,8 @@ def test_a_long_name_of_a_column_is_soon_read() -> None:
 
 
 def test_names_of_windows_and_of_several_hosts() -> None:
-    found = read(hostname=["CORP\\WEB1", "a.example.com, b"], title=["t", "t"])
-    assert found["host_name"].to_list() == ["WEB1", "a.example.com"]
+    found = read(hostname=["CORP\\WEB1", "a.example.com, b", "a.example.com\r\nb", "Ann's pc"], title=["t"] * 4)
+    assert found["host_name"].to_list() == ["WEB1", "a.example.com", "a.example.com", "Ann's pc"]
 
 
 def test_a_row_without_an_id_is_named_by_its_title_else_by_each_of_its_cves() -> None:

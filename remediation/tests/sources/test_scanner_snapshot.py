@@ -165,7 +165,7 @@ def test_an_address_alone_is_the_address_of_the_asset() -> None:
 def test_rows_of_one_vulnerability_are_one_finding_with_all_that_they_tell() -> None:
     found = finding(
         {"port": "443", "protocol": "tcp", "cves": "CVE-2026-1000", "cvss3": "5.0", "severity": "medium"},
-        {"port": "443", "protocol": "tcp", "cves": "CVE-2026-1001", "cvss3": "7.5", "severity": "High"},
+        {"port": "443.0", "protocol": "TCP", "cves": "CVE-2026-1001", "cvss3": "7.5", "severity": "High"},
         {"port": "8443", "protocol": "tcp", "title": "T", "solution_fix": "Do it."},
         {"port": "443", "protocol": "udp"},
     )

@@ -12,7 +12,6 @@ from ..domain.snapshot import SEVERITIES, UTC_TIME
 
 # How reports write that there is nothing.
 NOTHING = ("null", "none", "n/a", "na", "-", "nan", "#n/a", "#ref!", "#value!", "#name?")
-_NOTHING = f"(?i)^(?:{'|'.join(map(re.escape, NOTHING))})$"
 # No scan is older, and no date in a report is later: what says otherwise was misread, as a year of two digits.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 SEVERITY_OF_WORD = {
@@ -47,9 +46,10 @@ _CVE = rf"(?i)CVE(?:[-_ ]|{_DASHES})?(?:19|20)\d\d(?:[-_]|{_DASHES})\d{{4,19}}"
 _BARE = r"(?:^|[\s,;|/&+()\[\]'\"])(?:19|20)\d\d-\d{4,19}\b"
 
 
-def told(column: pl.Expr) -> pl.Expr:
-    """The text; null where it is a word for nothing."""
-    return pl.when(~column.str.contains(_NOTHING)).then(column)
+def told(column: pl.Expr, *, but: str = "") -> pl.Expr:
+    """The text; null where it is a word for nothing. The word ``but`` is none."""
+    words = "|".join(re.escape(word) for word in NOTHING if word != but)
+    return pl.when(~column.str.contains(f"(?i)^(?:{words})$")).then(column)
 
 
 def number(column: pl.Expr, least: float, most: float) -> pl.Expr:

@@ -250,7 +250,9 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
     graded = [places[name] for name in chosen.get("severity", [])]
     rows = rows.rename(places).with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
     # "None" is a severity. Elsewhere it says that there is nothing, so that the next column counts.
-    rows = rows.with_columns(cells.told(pl.col(pl.String).exclude(graded)))
+    rows = rows.with_columns(
+        cells.told(pl.col(pl.String).exclude(graded)), *(cells.told(pl.col(name), but="none") for name in graded)
+    )
     chosen = {column: [places[name] for name in names] for column, names in chosen.items()}
     made = {
         column: pl.coalesce(pl.col(name) for name in names)
@@ -277,7 +279,7 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
 
 def _name(cell: pl.Expr) -> pl.Expr:
     """The first of several names in a cell, without a Windows domain before it; null for one that is not known."""
-    name = cell.str.extract(r"^[\s,;|]*([^,;|]+)").str.replace(r"^.*\\", "").str.strip_chars()
+    name = cell.str.extract(r"^[\s,;|]*([^,;|\r\n]+)").str.replace(r"^.*\\", "").str.strip_chars()
     return pl.when(name.str.to_lowercase() != "unknown").then(name)
 
 

@@ -181,7 +181,10 @@ def _findings(rows: pl.DataFrame) -> pl.DataFrame:
     frame = rows.with_columns(
         is_open.alias("is_open"),
         pl.coalesce("cvss3", "cvss2").alias("cvss"),
-        pl.struct("port", "protocol").hash().alias("instance"),
+        # A spreadsheet writes 443.0.
+        pl.struct(pl.col("port").str.strip_suffix(".0"), pl.col("protocol").str.to_lowercase())
+        .hash()
+        .alias("instance"),
     )
     frame = frame.with_columns(
         pl.coalesce(pl.col("severity").replace_strict(_WORST_FIRST, return_dtype=pl.Int8), _severity_of_cvss()),
