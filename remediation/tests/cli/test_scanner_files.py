@@ -218,6 +218,16 @@ def test_a_scan_that_was_stopped_proves_only_what_it_lists(line: Any) -> None:
     assert states() == {"41 a": "open", "41 b": "unconfirmed", "41 c": "remediated"}
 
 
+@pytest.mark.parametrize(
+    "status, state", [("error", "open"), ("skipped-dos", "open"), ("not-vulnerable", "unconfirmed")]
+)
+def test_a_test_that_failed_proves_nothing(line: Any, status: str, state: str) -> None:
+    take(line, nexpose(20, "finished", "a", "b"), *ALL)
+    failed = f'<test id="b" status="{status}" scan-id="21"/></tests>'
+    take(line, nexpose(21, "finished", "a").replace("</tests>", failed), *ALL)
+    assert states() == {"41 a": "open", "41 b": state}
+
+
 def test_an_old_file_without_dates_says_nothing_again(line: Any) -> None:
     first, second = ("hostname,plugin_id\n" + "".join(f"a,{one}\n" for one in some) for some in ("12", "23"))
     take(line, first, *ALL)

@@ -81,6 +81,26 @@ def test_the_same_scan_is_the_same_by_tenable_s_api(read: Read, time: Any) -> No
     assert gist(report) == gist(read(nessus_csv()))
 
 
+@pytest.mark.parametrize(
+    "code, word",
+    [
+        *(("nv", "not-vulnerable"), ("ov", "overridden-vulnerable-version"), ("sv", "skipped-version")),
+        *(("sd", "skipped-dos"), ("ds", "skipped-disabled"), ("er", "error"), ("uk", "unknown"), ("nt", "no-tests")),
+    ],
+)
+def test_a_result_of_insightvm_is_the_same_in_csv_and_in_xml(read: Read, code: str, word: str) -> None:
+    header = "Asset IP Address,Vulnerability ID,Vulnerability Title,Vulnerability Test Result Code"
+    tests = f'<test id="a" status="vulnerable-version"/><test id="b" status="{word}"/>'
+    csv_one = read(f"{header}\n10.0.0.1,a,A,vv\n10.0.0.1,b,B,{code}\n", holds=Holds.DEVICES).snapshot
+    xml_one = read(
+        f'<NexposeReport><nodes><node address="10.0.0.1"><tests>{tests}</tests></node></nodes>'
+        '<VulnerabilityDefinitions><vulnerability id="a" title="A"/></VulnerabilityDefinitions></NexposeReport>',
+        holds=Holds.DEVICES,
+    ).snapshot
+    for frame in ("findings", "coverage", "fixed", "exceptions"):
+        assert getattr(xml_one, frame).equals(getattr(csv_one, frame)), frame
+
+
 @pytest.mark.parametrize("name", ["nessus-csv", "tenable-explore", "tenable-sc", "nessus"])
 def test_what_a_report_tells_of_a_vulnerability_is_kept_once_and_as_text(read: Read, name: str) -> None:
     found = read(FORMATS[name]()).snapshot

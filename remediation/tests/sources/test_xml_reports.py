@@ -183,21 +183,36 @@ TEST = '<tests><test id="a" status="{}"/></tests>'
 
 
 @pytest.mark.parametrize(
-    "status, is_row, is_accepted",
+    "status, is_accepted",
     [
-        *(("vulnerable-exploited", True, False), ("vulnerable-version", True, False)),
-        *(("vulnerable-potential", True, False), ("potential", True, False)),
-        *(("exception-vulnerable-exploited", True, True), ("exception-vulnerable-version", True, True)),
-        ("exception-vulnerable-potential", True, True),
-        *(("not-vulnerable", False, False), ("overridden-vulnerable-version", False, False)),
-        *(("skipped-version", False, False), ("skipped-disabled", False, False)),
-        *(("error", False, False), ("unknown", False, False), ("", False, False)),
+        *(("vulnerable-exploited", False), ("vulnerable-version", False), ("vulnerable-potential", False)),
+        *(("potential", False), ("exception-vulnerable-exploited", True), ("exception-vulnerable-version", True)),
+        ("exception-vulnerable-potential", True),
     ],
 )
-def test_which_results_are_findings(file: Any, status: str, is_row: bool, is_accepted: bool) -> None:
-    row = cells(read_nexpose(file(NODE.format("", "", TEST.format(status), ""))))
-    assert (row.get("vulnerability"), row.get("state")) == (("a", None) if is_row else (None, NO_FINDING))
-    assert row.get("accepted") == (status if is_accepted else None)
+def test_which_results_are_findings(file: Any, status: str, is_accepted: bool) -> None:
+    rows = read_nexpose(file(NODE.format("", "", TEST.format(status), "")))
+    assert rows.select("vulnerability", "state", "accepted").rows() == [("a", None, status if is_accepted else None)]
+
+
+@pytest.mark.parametrize(
+    "status, state",
+    [
+        *(
+            ("not-vulnerable", NO_FINDING),
+            ("overridden-vulnerable-version", NO_FINDING),
+            ("Skipped-Version", NO_FINDING),
+        ),
+        *(("skipped-disabled", NOT_TESTED), ("skipped-dos", NOT_TESTED), ("no-tests", NOT_TESTED)),
+        *(("error", NOT_TESTED), ("unknown", NOT_TESTED), ("", NOT_TESTED)),
+    ],
+)
+def test_which_results_tell_that_it_is_not_there(file: Any, status: str, state: str) -> None:
+    other = '<node device-id="42"><tests/></node>'
+    rows = read_nexpose(
+        file(NODE.format("", 'device-id="41"', TEST.format(status), "").replace("</nodes>", f"{other}</nodes>"))
+    )
+    assert rows.select("asset_id", "vulnerability", "state").rows() == [("41", None, state), ("42", None, NO_FINDING)]
 
 
 @pytest.mark.parametrize(

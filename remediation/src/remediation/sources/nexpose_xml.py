@@ -32,6 +32,11 @@ _DEFINED = {"title": "title", "cvssScore": "cvss2", "cvssV3Score": "cvss3", "ris
 _SCAN = {"id": "scan", "startTime": "scan_started", "endTime": "scan_finished"}
 # An asset that did not answer was not assessed, and a scan that was stopped did not assess all that it names.
 _ASSESSED, _WHOLE = ("", "alive"), ("", "finished")
+# The results that are findings. An exception only hides one.
+_FOUND = ("vulnerable", "exception-vulnerable", "potential")
+# The results that say that it is not there. Any other, as error, unknown or skipped-dos, says that it was not tested.
+# What becomes of each is the same as of its code in InsightVM's CSV, also of skipped-version (sv).
+_NOT_FOUND = ("not-vulnerable", "overridden-vulnerable", "skipped-version")
 # What no definition and no text holds.
 _NOT_WITHIN = ("vulnerability", "node", "test")
 # The number of a node in the file.
@@ -44,8 +49,9 @@ def read_nexpose(path: Path, tell: Tell = unheard) -> pl.DataFrame:
     """Its rows, with the columns of SCANNER_ROWS. Raises NotUnderstood and CutOff.
 
     An asset is named by its device-id, which is the console's own number of it. Tests that found nothing, failed or
-    were skipped are no rows. Of an asset that did not answer, or where a scan in the file was not finished, only the
-    findings that are listed count: it has a row of the state NOT_TESTED, and none where it has no findings.
+    were skipped are no rows. Of an asset that did not answer, of which a test did not come to a result, or where a scan
+    in the file was not finished, only the findings that are listed count: it has a row of the state NOT_TESTED, and
+    none where it has no such test and no findings.
     """
     visitor = _Nexpose()
     visit(path, ROOT, visitor, tell)
@@ -69,6 +75,7 @@ class _Nexpose:
         self._line = 0
         # How many rows there were when the node began.
         self._before = 0
+        self._has_failed = False
         self._certainty = -1.0
         self._port: dict[str, str] = {}
         self._within_names = False
@@ -134,6 +141,7 @@ class _Nexpose:
         if self._node is not None:
             raise misplaced("node", line)
         self._line, self._before, self._certainty = line, self.rows.count, -1.0
+        self._has_failed = False
         self._node = {
             _NODE: self._nodes.count,
             "asset_id": attributes.get("device-id"),
@@ -164,7 +172,8 @@ class _Nexpose:
         if self._node is None:
             raise misplaced("test", line)
         status = attributes.get("status", "").lower()
-        if not status.startswith(("vulnerable", "exception-vulnerable")) and status != "potential":
+        if not status.startswith(_FOUND):
+            self._has_failed |= not status.startswith(_NOT_FOUND)
             return
         self.rows.add(
             {
@@ -179,11 +188,11 @@ class _Nexpose:
         )
 
     def _end_node(self, node: dict[str, Any]) -> None:
-        is_assessed = node["status"] in _ASSESSED and self._all_whole
-        has_findings = self.rows.count > self._before
-        if is_assessed and not has_findings:
+        is_assessed = node["status"] in _ASSESSED and self._all_whole and not self._has_failed
+        is_told = self.rows.count > self._before or self._has_failed
+        if is_assessed and not is_told:
             self.rows.add({"state": NO_FINDING, LINE: self._line, _NODE: node[_NODE]})
-        elif has_findings and not is_assessed:
+        elif is_told and not is_assessed:
             self.rows.add({"state": NOT_TESTED, LINE: self._line, _NODE: node[_NODE]})
         self._nodes.add(node)
         self._node = None
