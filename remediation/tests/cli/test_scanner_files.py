@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -415,3 +416,24 @@ def test_keys_that_are_too_long_and_headers_within(line: Any) -> None:
     value = take(line, content)
     assert value["findings"] == 61 and value["rows_dropped"]["left_out"] == 2
     assert models.Finding.objects.get(asset="b").vulnerability == "7"
+
+
+def random_words(count: int) -> str:
+    """Words that no index can pack."""
+    chance = random.Random(1)
+    return " ".join(f"{chance.getrandbits(40):x}" for _ in range(count))
+
+
+def test_a_solution_and_a_site_that_are_too_long_are_left_out(line: Any) -> None:
+    header = "hostname,vulnerability_name,nexpose_id,best_solution,member_of_sites"
+    value = take(line, f"{header}\na,t,{random_words(900)},Do it.,DMZ\nb,t,s,Do it.,{random_words(900)}\n")
+    assert value["rows_dropped"]["values_left_out"] == 2 and states() == {"a t": "open", "b t": "open"}
+    assert dict(models.Asset.objects.values_list("asset", "sites")) == {"a": ["DMZ"], "b": []}
+    assert set(models.Finding.objects.values_list("asset", "solution")) == {("a", "t"), ("b", "s")}
+
+
+def test_keys_of_many_bytes_fit_together(line: Any) -> None:
+    chance = random.Random(1)
+    asset, vulnerability = ("".join(chr(0x20000 + chance.randrange(40_000)) for _ in range(250)) for _ in range(2))
+    take(line, f"hostname,plugin_id\n{asset},{vulnerability}\n")
+    assert models.Finding.objects.count() == 1

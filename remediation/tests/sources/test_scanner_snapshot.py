@@ -237,6 +237,9 @@ WRONG = {
     "a-time": ({"last_found": "11/20/2026 6 PM"}, "last_found", "no time"),
     "a-severity": ({"severity": "dreadful"}, "severity", "no severity"),
     "a-state": ({"state": "perhaps"}, "state", "counts as open"),
+    "a-long-solution": ({"solution": "x|" * 501}, "solution", "longer than the 1000 bytes"),
+    "a-long-site": ({"sites": f"A|{'é' * 501}"}, "sites", "longer than the 1000 bytes"),
+    "many-sites": ({"sites": "A|" * 10_000}, "sites", "longer than the 1000 bytes"),
 }
 
 
@@ -249,6 +252,17 @@ def test_a_value_that_is_wrong_is_left_out_and_told_and_its_finding_is_kept(
     assert [(row[0], row[1], row[3]) for row in errors.iter_rows()] == [(2, "Its Name", False)]
     assert what in told(errors)[0]
     assert next(iter(cells.values())) not in str(told(errors))
+
+
+def test_what_is_as_long_as_the_tables_hold_stays() -> None:
+    sites = [f"{number:0>999}" for number in range(19)]
+    found, errors = read({"solution": "é" * 500, "sites": "|".join(sites), "vulnerability": "v" * 1000})
+    assert errors.is_empty()
+    assert found.findings.select("solution", "vulnerability").row(0) == ("é" * 500, "v" * 1000)
+    assert found.assets["sites"].to_list() == [sites]
+    # What is longer stands for nothing; the vulnerability stands for its solution.
+    found, _ = read({"solution": "é" * 501, "host_name": "é" * 501, "ip": "10.0.0.1"})
+    assert found.findings.select("solution", "asset").row(0) == ("1", "10.0.0.1")
 
 
 def test_rows_without_an_asset_or_a_vulnerability_are_left_out_and_told() -> None:

@@ -12,6 +12,8 @@ from enum import Enum
 import polars as pl
 
 UTC_TIME = pl.Datetime("us", "UTC")
+# Bytes of an id, of a name of a machine, and of a name in a list. An entry of an index of the tables holds two.
+LONGEST_KEY = 1000
 
 FINDINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     # The source's own id of the asset and the natural id of the vulnerability: together the key of a finding.

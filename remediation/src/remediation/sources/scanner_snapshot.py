@@ -17,6 +17,7 @@ from ..domain.snapshot import (
     EXCEPTIONS,
     FINDINGS,
     FIXED,
+    LONGEST_KEY,
     SEVERITIES,
     UTC_TIME,
     Only,
@@ -38,9 +39,9 @@ TIMES = ("scan_started", "scan_finished", "assessed", "first_found", "last_found
 STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING, NOT_TESTED)
 # These name an asset.
 KEYS = ("asset_id", "host_name", "ip", "mac")
-# Characters. The index of the tables holds no longer ones.
-LONGEST_KEY = 500
 LISTS = ("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags")
+# Bytes of all names of a list together.
+LONGEST_LIST = 20_000
 _WORST_FIRST = {word: place for place, word in enumerate(SEVERITIES)}
 _WORD = dict(enumerate(SEVERITIES))
 _APPROVED = "approved"
@@ -59,10 +60,10 @@ def snapshot_of_rows(
     """The snapshot, and what was wrong with rows, with the columns of ROW_ERRORS.
 
     ``rows`` has columns of SCANNER_ROWS; ``columns`` tells how a report calls them, ``known`` which assets the source
-    had before, as in ``with_assets``. A row without an asset or without a
-    vulnerability is left out, and so is a score out of its range, a time, a severity or a state that is not understood:
-    the finding is kept without it. A finding is open where one of its instances is, else accepted where one is, else
-    fixed.
+    had before, as in ``with_assets``. A row without an asset or without a vulnerability is left out, and so is a score
+    out of its range, a time, a severity or a state that is not understood, a solution's id or a list with a name that is
+    too long: the finding is kept without it. A finding is open where one of its instances is, else accepted where one is,
+    else fixed.
     """
     named, descriptions, errors = _understood(rows, naming, columns or {}, known)
     found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
@@ -106,11 +107,11 @@ def _typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
 def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with null for what names nothing: a word for nothing, what is too long, and a plugin's number that a
     spreadsheet has rounded. One with ``.0`` is that number."""
-    keys = {name: pl.when(pl.col(name).str.len_chars() <= LONGEST_KEY).then(cells.told(pl.col(name))) for name in KEYS}
+    keys = {name: pl.when(pl.col(name).str.len_bytes() <= LONGEST_KEY).then(cells.told(pl.col(name))) for name in KEYS}
     unknown = pl.col("host_name").str.to_lowercase() == "unknown"
     keys["host_name"] = pl.when(~unknown).then(keys["host_name"])
     number = pl.col("vulnerability").str.replace(r"^(\d+)\.0$", "$1")
-    is_key = (number.str.len_chars() <= LONGEST_KEY) & ~number.str.contains(r"^\d+(?:[.,]\d+)?[eE][+]?\d+$")
+    is_key = (number.str.len_bytes() <= LONGEST_KEY) & ~number.str.contains(r"^\d+(?:[.,]\d+)?[eE][+]?\d+$")
     return rows.with_columns(
         *(expression.alias(name) for name, expression in keys.items()),
         pl.when(is_key).then(number).alias("vulnerability"),
@@ -151,6 +152,9 @@ def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFram
         "state": (_state(), "no state that is known: it counts as open"),
         "credentials": (pl.col("credentials").cast(pl.Int64, strict=False), "no number"),
     }
+    # In most reports no cell is so long, and none of them has to be looked into.
+    long = [name for name in ("solution", *LISTS) if (rows[name].str.len_bytes() > LONGEST_KEY).any()]
+    read |= {name: (_short(name), f"longer than the {LONGEST_KEY} bytes that an id or a name has") for name in long}
     times = {name: cells.time(rows[name]) for name in TIMES if rows[name].null_count() < rows.height}
     untold = [pl.lit(None, UTC_TIME).alias(name) for name in TIMES if name not in times]
     judged = rows.with_columns(*(expression.alias(name) for name, (expression, _) in read.items()), *untold)
@@ -166,6 +170,15 @@ def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFram
 
 def _range_of(span: tuple[float, float]) -> str:
     return f"no number from {span[0]:g} to {span[1]:g}"
+
+
+def _short(name: str) -> pl.Expr:
+    """An id, or a list of names; null where one of them, or all together, are too long."""
+    cell = pl.col(name)
+    if name not in LISTS:
+        return pl.when(cell.str.len_bytes() <= LONGEST_KEY).then(cell)
+    are_short = cell.str.split("|").list.eval(pl.element().str.len_bytes() <= LONGEST_KEY).list.all()
+    return pl.when(are_short & (cell.str.len_bytes() < LONGEST_LIST)).then(cell)
 
 
 def _state() -> pl.Expr:
