@@ -232,6 +232,24 @@ def test_a_cell_that_is_no_such_thing_is_refused_by_its_column(output: bytes, co
     assert value not in str(error)
 
 
+@pytest.mark.parametrize("column", insightvm_rows.LONGEST)
+def test_what_is_too_long_for_the_tables_is_refused_by_its_column(output: bytes, column: str) -> None:
+    longest = insightvm_rows.LONGEST[column]
+    rows = rows_of(less(output, ROWS))
+    rows[0][column] = "x" * longest
+    assert read(written(rows)).rows == len(rows)
+    rows[0][column] = "é" * (longest // 2) + "x"
+    error = refused(written(rows))
+    assert error.cause == f"Row 1 of the report has more than {longest} bytes in the column {column}."
+
+
+def test_a_list_may_be_longer_than_each_of_its_names(output: bytes) -> None:
+    rows = rows_of(output)
+    cves = [f"CVE-2026-{number}" for number in range(10_000, 10_200)]
+    rows[0]["cves"] = ",".join(cves)
+    assert read(written(rows)).findings["cves"][0].to_list() == cves
+
+
 @pytest.mark.parametrize("column", ["asset_id", "vulnerability_key"])
 def test_a_row_without_a_key_is_refused(output: bytes, column: str) -> None:
     rows = rows_of(output)

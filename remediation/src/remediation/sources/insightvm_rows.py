@@ -12,10 +12,12 @@ from ..domain.snapshot import (
     DESCRIPTIONS,
     EXCEPTIONS,
     FINDINGS,
+    LONGEST_KEY,
     SEVERITIES,
     UTC_TIME,
     severity_of_score,
 )
+from .descriptions import LONGEST as LONGEST_TEXT
 from .descriptions import described
 from .errors import NotUnderstood
 
@@ -78,6 +80,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "instances": (0, 2**31 - 1),
     "credential_status": (-1, 2**15 - 1),
 }
+# Bytes of a text, or of each of a list, by which the tables are searched.
+LONGEST: dict[str, int] = {
+    **dict.fromkeys(("asset_id", "vulnerability_key", "solution_key"), LONGEST_KEY),
+    **dict.fromkeys(("host_name", "ip_address", "mac_address", "cves"), LONGEST_KEY),
+    **dict.fromkeys(("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags"), LONGEST_KEY),
+    "vulnerability_title": LONGEST_TEXT,
+}
 # How a cell separates its values, where it is not a bar. Documented only for sites.
 SEPARATORS = {"sites": ", ", "cves": ","}
 SEVERITY_OF_SCORE = {score: severity_of_score(score) for score in range(11)}
@@ -117,7 +126,7 @@ def descriptions(rows: pl.DataFrame) -> pl.DataFrame:
 def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
     """The columns of the schema, in its order and types. A column that the rows have not is null: it is not told.
 
-    Raises NotUnderstood where a cell is no such thing or a key is missing.
+    Raises NotUnderstood where a cell is no such thing or too long, or where a key is missing.
     """
     kinds = {column: kind for name, kind in schema.items() for column in MADE_OF.get(name, (NAMES.get(name, name),))}
     if "severity" in schema:
@@ -131,12 +140,32 @@ def _framed(rows: pl.DataFrame, schema: Mapping[str, Kind]) -> pl.DataFrame:
                 f"Row {_number(rows, place)} of the report holds no {_words(column, kind)} in the column {column}.",
                 UNCHANGED,
             )
+    for column in (name for name in LONGEST if name in there):
+        _refuse_long(rows, column, there[column])
     for column in (NAMES[key] for key in ("asset", "vulnerability") if key in schema):
         if read[column].null_count():
             row = _number(rows, read[column].is_null().arg_max())
             raise NotUnderstood(f"Row {row} of the report names no asset or no vulnerability: {column}.", UNCHANGED)
     untold = [pl.lit(None, kind).alias(column) for column, kind in kinds.items() if column not in there]
     return read.with_columns(untold).select(_made(name).alias(name) for name in schema)
+
+
+def _refuse_long(rows: pl.DataFrame, column: str, kind: Kind) -> None:
+    cell, longest = pl.col(column), LONGEST[column]
+    # Only the few cells that are long as a whole are taken apart.
+    long = rows.select(cell, pl.int_range(pl.len()).alias("place")).filter(cell.str.len_bytes() > longest)
+    if kind == pl.List:
+        one_by_one = long.with_columns(cell.str.split(_separator(column))).explode(column)
+        long = one_by_one.filter(cell.str.len_bytes() > longest)
+    if long.height:
+        raise NotUnderstood(
+            f"Row {_number(rows, long['place'][0])} of the report has more than {longest} bytes in the column {column}.",
+            UNCHANGED,
+        )
+
+
+def _separator(column: str) -> str:
+    return SEPARATORS.get(column, "|")
 
 
 def _number(rows: pl.DataFrame, place: int | None) -> int:
@@ -175,7 +204,7 @@ def _cells(name: str, kind: Kind) -> pl.Expr:
     if kind == pl.Date:
         return column.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     if kind == pl.List:
-        split = column.str.split(SEPARATORS.get(name, "|"))
+        split = column.str.split(_separator(name))
         return split.fill_null(pl.lit([], dtype=pl.List(pl.String))).cast(kind)
     if name == "severity":
         return column.str.to_lowercase().replace_strict(SEVERITY_OF_WORD, default=None, return_dtype=pl.String)
