@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from remediation.sources import delimited, delimited_blocks
 from remediation.sources.delimited import Delimited, RowError, header_of, read_delimited
-from remediation.sources.delimited_header import BLANKS, DELIMITERS
+from remediation.sources.delimited_header import BLANKS, DELIMITERS, MOST_COLUMNS
 from remediation.sources.errors import CutOff, NotUnderstood, SourceError
 from remediation.sources.scanner_rows import LINE
 
@@ -336,6 +336,14 @@ def test_what_is_proven_is_read_by_polars_alone(monkeypatch: pytest.MonkeyPatch)
     assert [text for text in slow if text] == [next(text for text in slow if "1,2,3" in text)]
     assert got.errors == [RowError(82, "", "3 cells, not 4")] and got.duplicate == 79
     assert len(slow[0]) < 400
+
+
+@pytest.mark.parametrize("width", [1600, MOST_COLUMNS])
+def test_a_header_is_as_wide_as_it_may_be(width: int) -> None:
+    row = [str(place) for place in range(width)]
+    got = read(f"{','.join(row)}\n{','.join(row[::-1])}\n1,2\n{','.join(row)}\n", 1 << 20)
+    assert got.rows.drop(LINE).rows() == [tuple(row[::-1]), tuple(row)]
+    assert got.errors == [RowError(3, "", f"2 cells, not {width}")]
 
 
 def test_progress_tells_bytes_and_rows() -> None:

@@ -68,9 +68,11 @@ def rows_of(block: Block, delimiter: str, width: int, line: int) -> pl.DataFrame
             infer_schema=False,
             raise_if_empty=False,
         )
+        is_proven = block.proven.result()
+    # Also where the pattern of a row is too large to be used, from some 1,500 columns on.
     except pl.exceptions.PolarsError:
         return None
-    return _with_lines(rows, block.content, line) if block.proven.result() else None
+    return _with_lines(rows, block.content, line) if is_proven else None
 
 
 def table_pattern(delimiter: str, width: int | None = None) -> str:
