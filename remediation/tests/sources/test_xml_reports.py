@@ -262,7 +262,7 @@ def test_how_a_nexpose_solution_reads(file: Any, text: str, read: str) -> None:
 @pytest.mark.parametrize(
     "severity, word",
     [("10", "Critical"), ("8", "Critical"), ("7", "Severe"), ("4", "Severe"), ("3", "Moderate"), ("1", "Moderate")]
-    + [("0", "0"), ("11", "11"), ("high", "high"), ("", None)],
+    + [("0", "0"), ("11", "11"), ("high", "high"), ("", None), ("1" * 4301, "1" * 4301)],
 )
 def test_the_word_of_a_nexpose_severity(file: Any, severity: str, word: str | None) -> None:
     defined = f'<vulnerability id="A" severity="{severity}"/><vulnerability id="a" severity="9"/>'

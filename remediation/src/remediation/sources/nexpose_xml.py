@@ -39,6 +39,8 @@ _FOUND = ("vulnerable", "exception-vulnerable", "potential")
 _NOT_FOUND = ("not-vulnerable", "overridden-vulnerable", "skipped-version")
 # What no definition and no text holds.
 _NOT_WITHIN = ("vulnerability", "node", "test")
+# InsightVM's words for its own numbers, documented: 8 to 10 Critical, 4 to 7 Severe, 1 to 3 Moderate.
+_WORDS = {str(number): "Critical" if number > 7 else "Severe" if number > 3 else "Moderate" for number in range(1, 11)}
 # The number of a node in the file.
 _NODE = "node"
 # Ends a line. XML allows it in no text.
@@ -89,7 +91,7 @@ class _Nexpose:
         if name == "vulnerability":
             self._definition = {column: attributes.get(one) for one, column in _DEFINED.items()}
             self._definition["vulnerability"] = attributes.get("id", "").lower()
-            self._definition["severity"] = _word(attributes.get("severity", ""))
+            self._definition["severity"] = _WORDS.get(attributes.get("severity", ""), attributes.get("severity"))
             self._cves, self._exploits = Values(), 0
         elif name == "scan":
             self._scans.add({column: attributes.get(one) for one, column in _SCAN.items()})
@@ -229,10 +231,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _word(severity: str) -> str:
-    """InsightVM's word for its own number, documented: 8 to 10 Critical, 4 to 7 Severe, 1 to 3 Moderate."""
-    if not severity.isdecimal() or not 1 <= int(severity) <= 10:
-        return severity
-    return "Critical" if int(severity) >= 8 else "Severe" if int(severity) >= 4 else "Moderate"
