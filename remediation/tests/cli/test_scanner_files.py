@@ -437,3 +437,11 @@ def test_keys_of_many_bytes_fit_together(line: Any) -> None:
     asset, vulnerability = ("".join(chr(0x20000 + chance.randrange(40_000)) for _ in range(250)) for _ in range(2))
     take(line, f"hostname,plugin_id\n{asset},{vulnerability}\n")
     assert models.Finding.objects.count() == 1
+
+
+@pytest.mark.parametrize("told, stored", [("4", 4), ("99999999999", None)])
+def test_credentials_by_a_mapping(line: Any, told: str, stored: int | None) -> None:
+    maps = ("host_name=h", "vulnerability=v", "credentials=c", "scan_started=s")
+    value = take(line, f"h,v,c,s\na,1,{told},2026-11-20\n", *(word for one in maps for word in ("--map", one)))
+    assert value["rows_dropped"]["values_left_out"] == (stored is None)
+    assert models.Asset.objects.get().credentials == models.Finding.objects.get().credentials == stored

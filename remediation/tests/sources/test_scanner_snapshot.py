@@ -237,6 +237,7 @@ WRONG = {
     "a-time": ({"last_found": "11/20/2026 6 PM"}, "last_found", "no time"),
     "a-severity": ({"severity": "dreadful"}, "severity", "no severity"),
     "a-state": ({"state": "perhaps"}, "state", "counts as open"),
+    "credentials-that-are-none": ({"credentials": "99999999999"}, "credentials", "no number from -1 to 32767"),
     "a-long-solution": ({"solution": "x|" * 501}, "solution", "longer than the 1000 bytes"),
     "a-long-site": ({"sites": f"A|{'é' * 501}"}, "sites", "longer than the 1000 bytes"),
     "many-sites": ({"sites": "A|" * 10_000}, "sites", "longer than the 1000 bytes"),

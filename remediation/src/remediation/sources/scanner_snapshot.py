@@ -27,6 +27,7 @@ from ..domain.snapshot import (
 from . import cells
 from .asset_keys import with_assets
 from .descriptions import described
+from .insightvm_rows import BOUNDS
 from .row_errors import ROW_ERRORS, no_errors
 from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
 
@@ -35,6 +36,8 @@ SCORES: dict[str, tuple[float, float]] = {
     **{"cvss3": (0, 10), "cvss2": (0, 10), "vpr": (0, 10), "epss": (0, 1)},
     "risk": (0, 1e15),
 }
+# What the tables hold of them.
+CREDENTIALS = BOUNDS["credential_status"]
 TIMES = ("scan_started", "scan_finished", "assessed", "first_found", "last_found", "reintroduced", "fixed")
 STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING, NOT_TESTED)
 # These name an asset.
@@ -150,7 +153,7 @@ def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFram
         "severity": (cells.severity(pl.col("severity")), "no severity that is known"),
         "exploits": (cells.exploits(pl.col("exploits")), "neither a number of exploits nor yes or no"),
         "state": (_state(), "no state that is known: it counts as open"),
-        "credentials": (pl.col("credentials").cast(pl.Int64, strict=False), "no number"),
+        "credentials": (_credentials(), _range_of(CREDENTIALS)),
     }
     # In most reports no cell is so long, and none of them has to be looked into.
     long = [name for name in ("solution", *LISTS) if (rows[name].str.len_bytes() > LONGEST_KEY).any()]
@@ -170,6 +173,11 @@ def _judged(rows: pl.DataFrame, columns: Mapping[str, str]) -> tuple[pl.DataFram
 
 def _range_of(span: tuple[float, float]) -> str:
     return f"no number from {span[0]:g} to {span[1]:g}"
+
+
+def _credentials() -> pl.Expr:
+    number = pl.col("credentials").cast(pl.Int64, strict=False)
+    return pl.when(number.is_between(*CREDENTIALS)).then(number)
 
 
 def _short(name: str) -> pl.Expr:
