@@ -231,6 +231,21 @@ def test_what_the_server_says_is_in_the_error(server: EmbeddedPostgres) -> None:
         server.start()
 
 
+def test_what_fails_leaves_no_contents_in_the_log(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.start(), autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute("CREATE TABLE kept (name text UNIQUE, port smallint CHECK (port > 0))")
+        for row in ("secret,1\nsecret,2\n", "secret,-1\n", "secret\n"):
+            with pytest.raises(psycopg.Error), connection.cursor() as cursor:
+                with cursor.copy("COPY kept FROM STDIN (FORMAT csv)") as copy:
+                    copy.write(row)
+        with pytest.raises(psycopg.Error):
+            connection.execute("INSERT INTO kept VALUES (%s, -1)", ["secret"])
+    logs = list((server.data / "log").glob("*.log"))
+    said = "".join(log.read_text("utf-8") for log in logs)
+    assert said.count("ERROR:") == 4 and "kept_name_key" in said
+    assert "secret" not in said and "STATEMENT" not in said
+
+
 def test_data_of_another_version_are_left_alone(server: EmbeddedPostgres) -> None:
     server.data.mkdir(parents=True, mode=0o700)
     (server.data / "PG_VERSION").write_text("11\n")

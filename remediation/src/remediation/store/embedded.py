@@ -69,6 +69,10 @@ SETTINGS = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_truncate_on_rotation": "on",
+    # Logs hold no contents: neither a statement, nor the row that it failed at. The error alone is logged, because
+    # people need it at night; of a value, it holds only one that is of no right type.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 
 
