@@ -432,6 +432,12 @@ def test_a_solution_and_a_site_that_are_too_long_are_left_out(line: Any) -> None
     assert set(models.Finding.objects.values_list("asset", "solution")) == {("a", "t"), ("b", "s")}
 
 
+def test_of_a_title_that_is_a_book_the_begin_is_kept(line: Any) -> None:
+    title = random_words(90_000)
+    take(line, f"hostname,plugin_id,title,solution\na,1,{title},{title}\n")
+    assert models.Vulnerability.objects.get().title == models.Solution.objects.get().fix == title[:20_000]
+
+
 def test_keys_of_many_bytes_fit_together(line: Any) -> None:
     chance = random.Random(1)
     asset, vulnerability = ("".join(chr(0x20000 + chance.randrange(40_000)) for _ in range(250)) for _ in range(2))

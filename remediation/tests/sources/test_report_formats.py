@@ -7,8 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from remediation.sources.errors import NotUnderstood
 from remediation.sources.report_formats import (
     FORMATS,
+    MOST_CVES,
     NAMES,
     WEEKLY,
     as_scanner_rows,
@@ -150,6 +152,16 @@ def test_a_name_that_is_nothing_but_cves_is_these_cves(name: str) -> None:
         ("c", "MSFT-CVE-2026-1000", None),
         ("d", "CVE-2026-1000 in x", None),
     ]
+
+
+def test_a_row_for_each_cve_has_no_more_than_the_begin_of_a_long_text() -> None:
+    cves = " ".join(f"CVE-2026-{number}" for number in range(10_000, 11_000))
+    found = read(hostname=["a"], cve=[cves], solution=["é" * 500_000])
+    assert found.height == MOST_CVES and found["solution_fix"].unique().to_list() == ["é" * 20_000]
+    with pytest.raises(NotUnderstood, match="on line 2 names no vulnerability but more than 1000 CVEs"):
+        read(hostname=["a"], cve=[f"{cves} CVE-2026-9999"])
+    # One that has an id stays one row, with all of them.
+    assert read(hostname=["a"], plugin_id=["1"], cve=[f"{cves} CVE-2026-9999"])["cves"].item().endswith("9999")
 
 
 def test_result_codes_of_insightvm() -> None:

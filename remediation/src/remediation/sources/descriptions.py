@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from ..domain.snapshot import DESCRIPTIONS
 
 # Characters.
 LONGEST = 20_000
+
+
+def shortened(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The rows without the end of a text that is longer than LONGEST. What is not long costs nothing."""
+    long = [name for name in names if (rows[name].str.len_bytes() > LONGEST).any()]
+    return rows.with_columns(pl.col(name).str.head(LONGEST) for name in long)
 
 
 def described(rows: pl.DataFrame) -> pl.DataFrame:

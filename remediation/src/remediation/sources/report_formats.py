@@ -11,6 +11,8 @@ import polars as pl
 
 from ..domain.naming import is_address
 from . import cells
+from .descriptions import shortened
+from .errors import NotUnderstood
 from .scanner_rows import COLUMNS, LINE, NO_FINDING, NOT_TESTED
 
 # For each column of a scanner's row, what reports call it, the best first. Where a cell of the first is empty, that of
@@ -81,6 +83,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "fixed": ("last fixed", "last_fixed"),
 }
+# That one row may be made a row for each of; a month's update for an operating system has some hundreds.
+MOST_CVES = 1000
 # Words by which a report says that a finding is accepted. A recast severity is no acceptance.
 ACCEPTED = ("accepted", "accept", "accept_risk", "accepted risk", "yes", "y", "true", "ee", "ev", "ep")
 
@@ -244,6 +248,7 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
 
     A host that is named by its address has no name. A row without an id of a vulnerability is named by its title, else
     by each of its CVEs, so that it becomes a row for each. What is nothing but CVEs is no id or title, but these CVEs.
+    Raises NotUnderstood where these are too many.
     """
     # To polars, a name like * or ^.*$ is a pattern.
     places = {name: f"column {place}" for place, name in enumerate(rows.columns) if name != LINE}
@@ -294,6 +299,9 @@ def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
         # Of those that name the row each has its own only; the others are of all.
         pl.when(pl.col("vulnerability").is_not_null()).then("cves").alias("cves"),
     )
+    _refuse_many(by_cve)
+    # Each of the rows that it becomes has all of its texts.
+    by_cve = shortened(by_cve, (name for name, kind in by_cve.schema.items() if kind == pl.String))
     # What names no CVE either is an error of its row, which is told later.
     named_by = pl.when(pl.col("vulnerability").list.len() > 0).then("vulnerability")
     by_cve = by_cve.with_columns(named_by).explode("vulnerability")
@@ -302,3 +310,12 @@ def _named_by_others(rows: pl.DataFrame) -> pl.DataFrame:
         pl.concat_str("vulnerability", "cves", separator=" ", ignore_nulls=True).replace("", None).alias("cves"),
     )
     return pl.concat([named.filter(has_name), by_cve.select(named.columns)])
+
+
+def _refuse_many(by_cve: pl.DataFrame) -> None:
+    lines = by_cve.filter(pl.col("vulnerability").list.len() > MOST_CVES)[LINE]
+    if lines.len():
+        raise NotUnderstood(
+            f"The row that begins on line {lines[0]} names no vulnerability but more than {MOST_CVES} CVEs.",
+            "Give a report that names its vulnerabilities by an id or a title.",
+        )

@@ -26,7 +26,7 @@ from ..domain.snapshot import (
 )
 from . import cells
 from .asset_keys import with_assets
-from .descriptions import described
+from .descriptions import LONGEST, described, shortened
 from .insightvm_rows import BOUNDS
 from .row_errors import ROW_ERRORS, no_errors
 from .scanner_rows import LINE, NO_FINDING, NOT_TESTED, scanner_rows
@@ -43,8 +43,10 @@ STATES = ("open", "active", "new", "reopened", "resurfaced", "fixed", NO_FINDING
 # These name an asset.
 KEYS = ("asset_id", "host_name", "ip", "mac")
 LISTS = ("sites", "owner_tags", "criticality_tags", "location_tags", "custom_tags")
-# Bytes of all names of a list together.
-LONGEST_LIST = 20_000
+# What is shown, and looked up by no more than its words.
+TEXTS = ("title", "description", "solution_name", "solution_fix")
+# Bytes of all names of a list together are fewer, so that a list that was shortened as a text is none.
+LONGEST_LIST = LONGEST
 _WORST_FIRST = {word: place for place, word in enumerate(SEVERITIES)}
 _WORD = dict(enumerate(SEVERITIES))
 _APPROVED = "approved"
@@ -95,7 +97,7 @@ def _understood(
 
     Apart from its caller, so that the rows as they were before do not stay in memory.
     """
-    read = _with_keys(scanner_rows(rows))
+    read = _with_keys(shortened(scanner_rows(rows), TEXTS))
     descriptions = described(read)
     read = read.drop("description")
     without = _without_key(read, columns)
