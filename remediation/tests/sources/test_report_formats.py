@@ -180,6 +180,13 @@ def test_result_codes_of_insightvm() -> None:
     assert found["severity"].to_list()[:6] == ["critical", "critical", "severe", "severe", "moderate", "moderate"]
 
 
+def test_sites_of_a_scan_of_insightvm_are_a_list() -> None:
+    told = {"hostname": ["a"], "vulnerability_name": ["t"], "member_of_sites": ["Site A, Site|B,C"]}
+    # Only there: of another report, nobody knows whether a comma is part of a name.
+    assert read(**told)["sites"].to_list() == ["Site A, Site|B,C"]
+    assert read(**told, nexpose_id=["s"], best_solution=["b"])["sites"].to_list() == ["Site A|Site/B,C"]
+
+
 def test_only_accepted_findings_are_accepted() -> None:
     found = read(
         **{"definition.id": ["1"] * 3, "definition.name": ["t"] * 3, "risk_modified": ["NONE", "RECASTED", "ACCEPTED"]}

@@ -13,6 +13,7 @@ from ..domain.naming import is_address
 from . import cells
 from .descriptions import shortened
 from .errors import NotUnderstood
+from .insightvm_rows import SEPARATORS
 from .scanner_rows import COLUMNS, LINE, NO_FINDING, NOT_TESTED
 
 # For each column of a scanner's row, what reports call it, the best first. Where a cell of the first is empty, that of
@@ -92,13 +93,15 @@ ACCEPTED = ("accepted", "accept", "accept_risk", "accepted risk", "yes", "y", "t
 @dataclass(frozen=True)
 class Format:
     """``kind`` is its name on the command line, ``label`` for people. A header that has all of ``known_by`` is one of
-    its kind; ``columns`` are read otherwise than NAMES says. ``words`` tells for a column what its own words mean."""
+    its kind; ``columns`` are read otherwise than NAMES says. ``words`` tells for a column what its own words mean,
+    ``separators`` what stands between the names of a list, where that is no bar."""
 
     kind: str
     label: str
     known_by: frozenset[str]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    separators: Mapping[str, str] = field(default_factory=dict)
 
     def is_of(self, header: Iterable[str]) -> bool:
         """Whether a header is one of this format."""
@@ -188,6 +191,7 @@ FORMATS: tuple[Format, ...] = (
             "first_found": (),
             "last_found": (),
         },
+        separators={"sites": SEPARATORS["sites"]},
     ),
 )
 WEEKLY = Format("weekly", "any CSV with known names of columns", frozenset())
@@ -278,6 +282,11 @@ def as_scanner_rows(rows: pl.DataFrame, chosen: Mapping[str, list[str]], form: F
         if column in made:
             lower = made[column].str.strip_chars().str.to_lowercase()
             made[column] = lower.replace_strict(words, default=made[column], return_dtype=pl.String)
+    for column, separator in form.separators.items():
+        if column in made:
+            # A bar within a name separates none.
+            bare = made[column].str.replace_all("|", "/", literal=True)
+            made[column] = bare.str.replace_all(separator, "|", literal=True)
     read = rows.select(LINE, *(expression.alias(column) for column, expression in made.items()))
     return _named_by_others(read)
 
