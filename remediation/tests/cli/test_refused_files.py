@@ -145,6 +145,16 @@ def test_bytes_that_say_the_same(line: Any, change: Callable[[bytes], bytes]) ->
     assert models.Observation.objects.count() == 3
 
 
+def test_a_packed_file_holds_no_more_than_an_unpacked_one(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = whole(line).encode()
+    file = line.folder / "packed.csv"
+    file.write_bytes(gzip.compress(data))
+    monkeypatch.setattr(report_csv, "LARGEST", len(data) - 1)
+    refused(line, "import", str(file), "--source", "weekly", says=f"holds more than {len(data) - 1} bytes. Give it in")
+    monkeypatch.setattr(report_csv, "LARGEST", len(data))
+    assert line("import", str(file), "--source", "weekly").code == 0
+
+
 def test_what_is_no_file(line: Any) -> None:
     folder, fifo, loop = line.folder / "folder", line.folder / "fifo", line.folder / "loop"
     folder.mkdir()

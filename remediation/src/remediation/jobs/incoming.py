@@ -10,13 +10,13 @@ import re
 import secrets
 from pathlib import Path
 
+from ..sources.report_csv import LARGEST
 from ..store import models
 from ..store.json_keys import change_keys
 
 # A hidden folder within the watched one, so that a part is never taken for a whole.
 INCOMING = ".incoming"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-LARGEST = 8 << 30
 # Seconds after which nobody goes on with a report whose last part came so long ago.
 UNFINISHED = 7 * 86400.0
 

@@ -26,7 +26,7 @@ def copied(file: Path, tell: Tell = unheard) -> Iterator[Path]:
     """A copy, unpacked where the file is a gzip file, that is there for the time of the block.
 
     ``tell`` hears how far the copying is. Raises NotReadable, NotUnderstood for a file that is no text, CutOff for a
-    gzip file that breaks off, and NoRoom.
+    gzip file that breaks off, TooMuch for one that holds too much, and NoRoom.
     """
     with private_folder() as folder:
         raw = folder / "report"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import shutil
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from .errors import CutOff, NotUnderstood, SourceError
+from .errors import CutOff, NotUnderstood, SourceError, TooMuch
 
 # In each row: how many rows the report has. 0 stands in a row that is empty otherwise.
 ROWS = "report_rows"
@@ -23,6 +22,8 @@ GZIP = b"\x1f\x8b"
 AGAIN = "Make the report again."
 # Characters. The longest text of a solution is a few thousand.
 LONGEST_CELL = 1 << 20
+# Bytes of a report, also of one that was packed.
+LARGEST = 8 << 30
 csv.field_size_limit(LONGEST_CELL)
 
 
@@ -50,14 +51,20 @@ def read_csv(source: Path | bytes, required: Collection[str], optional: Collecti
 
 
 def unpacked(raw: Path) -> Path:
-    """The output itself, where it may be a gzip file. Raises CutOff."""
+    """The output itself, where it may be a gzip file. Raises CutOff, and TooMuch for more than LARGEST bytes."""
     with raw.open("rb") as file:
         if file.read(2) != GZIP:
             return raw
     plain = raw.with_suffix(".csv")
     try:
         with gzip.open(raw) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
+            while block := packed.read(1 << 20):
+                file.write(block)
+                if file.tell() > LARGEST:
+                    raise TooMuch(
+                        f"The compressed report holds more than {LARGEST} bytes.",
+                        "Give it in parts, each with all findings of its devices.",
+                    )
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise CutOff("The compressed output breaks off.", "Run again.") from None
     return plain

@@ -13,8 +13,9 @@ from ninja import Path, Router, Schema
 from pydantic import ConfigDict, Field
 
 from ...jobs import uploads
-from ...jobs.incoming import LARGEST, WrongPart
+from ...jobs.incoming import WrongPart
 from ...jobs.report_tasks import ask_to_take_in
+from ...sources.report_csv import LARGEST
 from ...sources.report_file import Holds
 from ...store import audit, models
 from ...store.listing import Column, Filter, Listing

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ...jobs import uploads
-from ...jobs.incoming import LARGEST
+from ...sources.report_csv import LARGEST
 from ...store import models
 from ..numbers import number_in
 from ..reports.api import part_taken
