@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from remediation.sources import delimited, delimited_blocks
 from remediation.sources.delimited import Delimited, RowError, header_of, read_delimited
 from remediation.sources.delimited_header import BLANKS, DELIMITERS, MOST_COLUMNS
+from remediation.sources.delimited_rows import Part
 from remediation.sources.errors import CutOff, NotUnderstood, SourceError
 from remediation.sources.scanner_rows import LINE
 
@@ -336,6 +337,21 @@ def test_what_is_proven_is_read_by_polars_alone(monkeypatch: pytest.MonkeyPatch)
     assert [text for text in slow if text] == [next(text for text in slow if "1,2,3" in text)]
     assert got.errors == [RowError(82, "", "3 cells, not 4")] and got.duplicate == 79
     assert len(slow[0]) < 400
+
+
+def test_duplicates_are_not_held_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    add = delimited._Kept.add
+
+    def seen(kept: delimited._Kept, part: Part) -> None:
+        add(kept, part)
+        held.append(sum(frame.height for frame in kept._frames))
+
+    monkeypatch.setattr(delimited, "_ROWS", 10)
+    monkeypatch.setattr(delimited._Kept, "add", seen)
+    got = read("a,b\n" + "1,2\n" * 300 + "3,4\n1,2\n")
+    assert got.rows.rows() == [("1", "2", 2), ("3", "4", 302)] and got.duplicate == 300
+    assert len(held) > 20 and max(held) < 30
 
 
 @pytest.mark.parametrize("width", [1600, MOST_COLUMNS])

@@ -1,7 +1,7 @@
 """Any delimited text (CSV) as rows of text: whole, with the rows that are wrong named, or not at all.
 
 Fast where polars is proven to be right (``delimited_blocks``), else by the standard ``csv`` module
-(``delimited_rows``). Both give the same. Memory is bounded but for the columns that are kept.
+(``delimited_rows``). Both give the same. Memory is bounded but for the columns that are kept of different rows.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = ["Delimited", "RowError", "header_of", "read_delimited"]
 # Of all cells of a row.
 _HASH = "hash"
 _BESIDE = {LINE: pl.Int64, _HASH: pl.UInt64}
+# Duplicates are looked for before the end where more rows are held, and again where these have doubled: a small packed
+# file may hold one row millions of times.
+_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,10 @@ class _Kept:
         self._once = once
         self._frames = [pl.DataFrame(schema={**{str(place): pl.String for place in places}, **_BESIDE})]
         self.errors: list[RowError] = []
-        self.blank = self.totals = 0
+        self.blank = self.totals = self._duplicate = 0
         self.short: int | None = None
         self.count = 0
+        self._held, self._most = 0, _ROWS
 
     def add(self, part: Part) -> None:
         """Raises NotUnderstood for a cell that is too long."""
@@ -146,18 +150,25 @@ class _Kept:
         first = {name: pl.when(pl.col(by).is_first_distinct()).then(name) for name, by in self._once.items()}
         cells = [first.get(str(place), pl.col(str(place))).alias(str(place)) for place in self._places]
         self._frames.append(said.select(*cells, LINE, hashes))
+        self._held += said.height
+        if self._held > self._most:
+            self._frames = [self._without_duplicate(pl.concat(self._frames))]
+            self._held = self._frames[0].height
+            self._most = max(_ROWS, 2 * self._held)
 
     def distinct(self, header: list[str]) -> tuple[pl.DataFrame, int]:
         """The rows less those that say what one before says, and how many these are."""
-        rows = pl.concat(self._frames)
+        rows = self._without_duplicate(pl.concat(self._frames)).drop(_HASH)
+        rows.columns = [*(header[place] for place in self._places), LINE]
+        return rows, self._duplicate
+
+    def _without_duplicate(self, rows: pl.DataFrame) -> pl.DataFrame:
         again = rows.filter(pl.col(_HASH).is_duplicated())
         # Different rows of one hash, one pair in 2^64, are told apart by the columns that are kept.
         lost = again.filter(~pl.struct(pl.all().exclude(LINE, *self._once)).is_first_distinct())[LINE]
-        if lost.len():
-            rows = rows.filter(~pl.col(LINE).is_in(lost.implode()))
-        rows = rows.drop(_HASH)
-        rows.columns = [*(header[place] for place in self._places), LINE]
-        return rows, lost.len()
+        self._duplicate += lost.len()
+        # What a filter gives may be a view, which keeps all of the rows in memory.
+        return rows[(~rows[LINE].is_in(lost.implode())).arg_true()] if lost.len() else rows
 
 
 def _refuse_long(rows: pl.DataFrame) -> None:
