@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remediation.jobs import report_tasks, watched_folder
+from remediation.jobs import incoming, report_tasks, watched_folder
 from remediation.jobs.incoming import INCOMING, WrongPart, add_part, have, new_token, source_of
 from remediation.jobs.watched_folder import ready, take_in_folder, watching
 from remediation.sources.any_report import ReportOptions
@@ -129,6 +129,21 @@ def test_a_folder_that_is_gone_ends_nothing(source: models.Source, folder: Path)
     report_tasks.look_for_files(0)
     report_tasks.import_folder(source.pk)
     assert waiting_jobs() == []
+
+
+def test_the_last_part_that_is_sent_twice_at_once_is_there_once(
+    source: models.Source, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = incoming.append
+
+    def and_another(place: Path, *part: Any) -> bool:
+        whole = append(place, *part)
+        monkeypatch.setattr(incoming, "append", append)
+        return add_part(source, "a.csv", *part) and whole
+
+    monkeypatch.setattr(incoming, "append", and_another)
+    assert add_part(source, "a.csv", 0, b"x", 1)
+    assert [path.read_bytes() for path in folder.glob("*.csv")] == [b"x"]
 
 
 def test_parts_make_a_report_in_any_order_that_leaves_no_gap(source: models.Source, folder: Path) -> None:

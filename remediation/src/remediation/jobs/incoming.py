@@ -8,6 +8,7 @@ import hmac
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from ..sources.report_csv import LARGEST
@@ -58,7 +59,9 @@ def add_part(source: models.Source, name: str, start: int, content: bytes, size:
     place = _place(source, name)
     whole = append(place, start, content, size)
     if whole:
-        place.rename(_final(source, name))
+        # Another one that sent the same last part may have put it there.
+        with suppress(FileNotFoundError):
+            place.rename(_final(source, name))
     return whole
 
 

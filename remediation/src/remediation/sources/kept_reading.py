@@ -79,6 +79,10 @@ def _locked(path: Path) -> TextIO | None:
     except OSError:
         os.close(number)
         return None
+    if not os.fstat(number).st_nlink:
+        # Whoever had it has ended since it was opened here, and has removed it.
+        os.close(number)
+        return None
     return os.fdopen(number, "r+", encoding="utf-8", errors="replace")
 
 
