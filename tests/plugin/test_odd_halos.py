@@ -118,7 +118,7 @@ def test_what_halo_never_makes_may_exist_and_is_not_sent_a_third_time(halo):
     with pytest.raises(UncertainWriteError, match="may exist"):
         run_action(connection, "create_ticket", **NEW)
     assert posts(halo) == 2 and made(halo) == (0, 0)
-    assert 90 <= (time.monotonic() - began) * SPEED <= 160
+    assert 90 <= (time.monotonic() - began) * SPEED <= 300
 
 
 # ---------------------------------------------------------------------------------------------- texts on their way
