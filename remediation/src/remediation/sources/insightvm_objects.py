@@ -63,7 +63,7 @@ def listed(asset: Part) -> Listed:
 
 
 def counted(asset: Part) -> int:
-    """How many vulnerabilities an asset of ``/assets`` or ``/assets/{id}`` says that it has; 0 where it says nothing."""
+    """How many vulnerabilities an asset says that it has; 0 where it says nothing."""
     return asset.part("vulnerabilities").whole("total") or 0
 
 

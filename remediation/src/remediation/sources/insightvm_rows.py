@@ -158,10 +158,8 @@ def _refuse_long(rows: pl.DataFrame, column: str, kind: Kind) -> None:
         one_by_one = long.with_columns(cell.str.split(_separator(column))).explode(column)
         long = one_by_one.filter(cell.str.len_bytes() > longest)
     if long.height:
-        raise NotUnderstood(
-            f"Row {_number(rows, long['place'][0])} of the report has more than {longest} bytes in the column {column}.",
-            UNCHANGED,
-        )
+        row = _number(rows, long["place"][0])
+        raise NotUnderstood(f"Row {row} of the report has more than {longest} bytes in the column {column}.", UNCHANGED)
 
 
 def _separator(column: str) -> str:

@@ -1,4 +1,4 @@
-"""The instances of findings that a source has told and not called fixed, for one that tells only what has changed. Pure.
+"""The instances of findings that are known of a source which tells only what has changed. Pure.
 
 A finding is open while one of its instances is. An increment that calls one of them fixed, or accepted, says nothing of
 the others, so these are kept from what was told before.
@@ -62,6 +62,6 @@ def none_known() -> pl.DataFrame:
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:
-    """With what names the asset: its id, else its name, else its address. Nothing is lost where one of them changes: the
-    instance is then kept until everything is read again."""
+    """With what names the asset: its id, else its name, else its address. Nothing is lost where one of them changes:
+    the instance is then kept until everything is read again."""
     return rows.with_columns(pl.coalesce("asset_id", pl.col("host_name").str.to_lowercase(), "ip").alias(_MACHINE))

@@ -99,8 +99,8 @@ def keep(source: models.Source, reading: Reading) -> None:
 
 
 def require_same_place(source: models.Source, reading: Reading) -> None:
-    """Raises SourceBusy where somebody has changed the place of a source since it was read. Nobody does from then on until
-    the transaction ends."""
+    """Raises SourceBusy where somebody has changed the place of a source since it was read. Nobody does from then on
+    until the transaction ends."""
     lock(source.pk)
     if _place(models.Source.objects.get(pk=source.pk)) != reading.place:
         raise SourceBusy(
@@ -116,8 +116,10 @@ def _place(source: models.Source) -> tuple[str | None, ...]:
 
 
 def _said(source: models.Source, scanner: Scanner) -> Reading:
-    if isinstance(scanner, (InsightVmConsole, InsightVmRest)):
+    if isinstance(scanner, InsightVmConsole):
         return Reading(scanner.snapshot())
+    if isinstance(scanner, InsightVmRest):
+        return Reading(scanner.snapshot(), scanner.notes)
     rows = scanner.rows()
     if isinstance(scanner, TenableVm):
         began = scanner.last_export_began or timezone.now()
@@ -141,7 +143,7 @@ def _said(source: models.Source, scanner: Scanner) -> Reading:
     taken = scanner.taken or timezone.now()
     snapshot, errors = snapshot_of_rows(rows, taken=taken, proof=Proof.ASSESSED, naming=naming_of(source))
     refuse_too_many(errors, rows.height, assistance=_NOT_USED)
-    return Reading(snapshot, _notes(errors))
+    return Reading(snapshot, (*scanner.notes, *_notes(errors)))
 
 
 def _notes(errors: pl.DataFrame) -> tuple[str, ...]:

@@ -66,9 +66,9 @@ def snapshot_of_rows(
 
     ``rows`` has columns of SCANNER_ROWS; ``columns`` tells how a report calls them, ``known`` which assets the source
     had before, as in ``with_assets``. A row without an asset or without a vulnerability is left out, and so is a score
-    out of its range, a time, a severity or a state that is not understood, a solution's id or a list with a name that is
-    too long: the finding is kept without it. A finding is open where one of its instances is, else accepted where one is,
-    else fixed.
+    out of its range, a time, a severity or a state that is not understood, a solution's id or a list with a name that
+    is too long: the finding is kept without it. A finding is open where one of its instances is, else accepted where
+    one is, else fixed.
     """
     named, descriptions, errors = _understood(rows, naming, columns or {}, known)
     found = named.filter(~pl.col("state").is_in([NO_FINDING, NOT_TESTED]).fill_null(False))
