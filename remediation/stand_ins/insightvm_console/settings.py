@@ -9,7 +9,8 @@ from typing import Any
 class Settings:
     """Settings to be changed while the console runs.
 
-    ``failing``, ``cut_off``, ``other_header`` and ``dripping`` name a report by a word of its name: "findings"; "" means every one.
+    ``failing``, ``cut_off``, ``other_header`` and ``dripping`` name a report by a word of its name: "findings"; ""
+    means every one.
     """
 
     def __init__(self) -> None:

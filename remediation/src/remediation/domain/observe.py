@@ -221,8 +221,8 @@ def _is_later() -> pl.Expr:
 def _kind(snapshot: Snapshot) -> pl.Expr:
     """The observation's word; null where nothing changes."""
     state = pl.col("state")
-    # An older snapshot, or an older scan, tells nothing of what a newer one has judged. A scan that began before another
-    # may have come to the asset after it.
+    # An older snapshot, or an older scan, tells nothing of what a newer one has judged. A scan that began before
+    # another may have come to the asset after it.
     looked = pl.max_horizontal(
         "c_started", pl.when("found").then("f_last_found").when("is_fixed").then(pl.col("fixed"))
     )

@@ -31,8 +31,8 @@ class Cancelled(Exception):
 def watched(statement: str, number: int) -> Iterator[Tell]:
     """Keeps how far the work is by a connection of its own, because that of the work may be within a transaction.
 
-    Raises Cancelled in the work where a person wants it stopped. Work that does not need the database goes on while that
-    is away. Any thread may tell.
+    Raises Cancelled in the work where a person wants it stopped. Work that does not need the database goes on while
+    that is away. Any thread may tell.
     """
     own = connection.copy()
     own.inc_thread_sharing()

@@ -68,8 +68,8 @@ class Round:
 
 
 def read_source(source: models.Source, *, accept: bool = False, tell: Tell = unheard) -> Ended:
-    """Read a source and take in what it says. ``accept``: coverage that shrank is real. ``tell`` hears how far it is, and
-    so does the table of runs.
+    """Read a source and take in what it says. ``accept``: coverage that shrank is real. ``tell`` hears how far it is,
+    and so does the table of runs.
 
     Raises SourceError, Suspicious and KeyTrouble, and Cancelled where a person has asked for its end.
     """
