@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from remediation.jobs import uploads
+from remediation.jobs import uploads, watched
 from remediation.jobs.report_tasks import look_at_upload, take_in_upload
 from remediation.store import models
 from remediation.web.imports import imports
@@ -202,7 +202,7 @@ def test_what_contradicts_itself_is_said(analyst: Client) -> None:
 
 
 def test_it_is_stopped_where_its_person_says_so(analyst: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "PAUSE", 0.0)
+    monkeypatch.setattr(watched, "PAUSE", 0.0)
     upload = sent(analyst, weekly())
     analyst.post(f"/imports/{upload.pk}/", {"source": "weekly", "coverage": "listed"})
     part = analyst.get(f"/imports/{upload.pk}/progress").content.decode()
