@@ -113,6 +113,26 @@ def test_a_port_that_is_fixed_leaves_the_finding_open(line: Any, tenable: Tenabl
     assert line("source", "read", "c").code == 0 and asked_since(tenable)[-1]
 
 
+@pytest.mark.parametrize("is_known_first", [True, False], ids=["tracked first", "untracked first"])
+def test_an_asset_that_is_not_tracked_stays_that_of_its_name(line: Any, tenable: Tenable, is_known_first: bool) -> None:
+    for number in (1, 2):
+        tenable.add_plugin(number, f"plugin {number}", "General", 3)
+    tracked, untracked = (tenable.add_asset("a.example", "10.0.0.1", tracked=is_one) for is_one in (True, False))
+    both = [(tracked, 1), (untracked, 2)]
+    assert add(line, "tenable-vm", tenable.url, tenable.secret_key, tenable.access_key).code == 0
+    for asset, plugin in both if is_known_first else reversed(both):
+        tenable.find(asset, plugin, 443)
+        tenable.scan([asset])
+        assert line("source", "read", "c").code == 0
+        tenable.now += timedelta(days=4)
+    tenable.fix(untracked, 2)
+    tenable.scan([untracked])
+    assert line("source", "read", "c").code == 0
+    found = models.Finding.objects.order_by("vulnerability")
+    assert [(row.vulnerability, row.state) for row in found] == [("1", "open"), ("2", "remediated")]
+    assert len({row.asset for row in found}) == 1
+
+
 def test_a_clock_that_was_wrong_is_followed_by_everything(line: Any, tenable: Tenable) -> None:
     right = tenable.now
     tenable.now += timedelta(days=30)
