@@ -43,7 +43,7 @@ class Stage:
         interval: int = 5,
         port: bool = False,
         workspace: str = "workspace",
-        dispatch_timeout: float = 1.0,
+        dispatch_timeout: float = 5.0,
         secret: str = SECRET,
         **given: Any,
     ) -> TriggerProcess:
