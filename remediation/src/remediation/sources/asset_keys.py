@@ -12,7 +12,6 @@ from ..domain.naming import Naming, host_key, is_address
 _UUID = r"(?i)^\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\}?$"
 # In the order in which they count.
 _KEYS = ("asset_id", "host_key", "mac_key", "address")
-
 _IS_MAC = pl.col("mac").str.contains("^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
 
@@ -63,9 +62,7 @@ def _with_ids(known: pl.DataFrame, naming: Naming, schema: pl.Schema) -> pl.Data
     names = (host_key(pl.col("host_name")), host_key(pl.col("host_name"), naming), pl.col("mac"), pl.col("ip"))
     is_name = pl.any_horizontal((pl.col("asset") == name).fill_null(False) for name in names)
     told = {"asset_id": pl.when(~is_name).then("asset"), "host_name": pl.col("host_name"), "mac": pl.col("mac")}
-    return known.select(
-        pl.lit(None, kind).alias(name) if name not in told else told[name].alias(name) for name, kind in schema.items()
-    )
+    return known.select(told.get(name, pl.lit(None, kind)).alias(name) for name, kind in schema.items())
 
 
 def _kept(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

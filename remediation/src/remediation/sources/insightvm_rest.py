@@ -77,8 +77,8 @@ class InsightVmRest:
     """A console, asked with a user that may see its assets. Parameters and ``skew`` are those of InsightVmConsole.
 
     ``notes``: sentences on what of the last reading could not be used. ``reading_timeout`` is how many seconds a whole
-    reading may take. ``keep`` is a file in which an unfinished reading
-    keeps what it has: the next one goes on there, if it begins within the hour and for assets that are still the same.
+    reading may take. ``keep`` is a file in which an unfinished reading keeps what it has: the next one goes on there,
+    if it begins within the hour and for assets that are still the same.
     """
 
     def __init__(

@@ -8,27 +8,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from .scanner_rows import SCANNER_ROWS, scanner_rows
+from .scanner_rows import scanner_rows
 
 # What is kept of a row: what names the instance, and what of it differs between the instances of a finding.
-KEPT: dict[str, type[pl.DataType]] = {
-    name: pl.String
-    for name in (
-        *(
-            "asset_id",
-            "host_name",
-            "ip",
-            "mac",
-            "scan",
-            "scan_started",
-            "vulnerability",
-            "severity",
-            "port",
-            "protocol",
-        ),
-        *("state", "accepted", "first_found", "last_found", "reintroduced"),
-    )
-}
+KEPT = (
+    *("asset_id", "host_name", "ip", "mac", "scan", "scan_started", "vulnerability", "severity", "port", "protocol"),
+    *("state", "accepted", "first_found", "last_found", "reintroduced"),
+)
 _MACHINE = "machine"
 _FINDING = [_MACHINE, "vulnerability"]
 _INSTANCE = [*_FINDING, "port", "protocol"]
@@ -45,7 +31,7 @@ def completed(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         .join(told, on=_FINDING, how="semi", nulls_equal=True)
         .join(told, on=_INSTANCE, how="anti", nulls_equal=True)
     )
-    return pl.concat([rows, scanner_rows(left_out)]).select(list(SCANNER_ROWS))
+    return pl.concat([rows, scanner_rows(left_out)])
 
 
 def known_after(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
@@ -53,12 +39,12 @@ def known_after(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     told = _named(rows)
     is_fixed = (pl.col("state").str.to_lowercase() == "fixed").fill_null(False)
     before = _named(known).join(told, on=_INSTANCE, how="anti", nulls_equal=True)
-    return pl.concat([before.select(list(KEPT)), told.filter(~is_fixed).drop_nulls(_MACHINE).select(list(KEPT))])
+    return pl.concat([before.select(KEPT), told.filter(~is_fixed).drop_nulls(_MACHINE).select(KEPT)])
 
 
 def none_known() -> pl.DataFrame:
     """Before the first row is told."""
-    return pl.DataFrame(schema=KEPT)
+    return pl.DataFrame(schema=dict.fromkeys(KEPT, pl.String))
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:

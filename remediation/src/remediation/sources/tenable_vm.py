@@ -263,9 +263,9 @@ class _Export:
         empty = sum(frame.is_empty() for frame in self._chunks.values())
         absent = max((status.whole("empty_chunks_count", most=MOST_CHUNKS) or 0) - empty, 0)
         there = len(self._chunks)
-        # Where no total is told, the numbers of the chunks tell the least that there are: they count from 1,
-        # as in the documentation's examples.
-        total = total or max([*self._chunks, status.whole("finished_chunks", most=MOST_CHUNKS) or 0, 0])
+        # Where no total is told, the numbers of the chunks tell the least that there are: they count from 1, as in the
+        # documentation's examples.
+        total = total or max([*self._chunks, status.whole("finished_chunks", most=MOST_CHUNKS) or 0])
         if total not in (there, there + absent):
             raise ReportFailed(
                 f"The export has ended with {there} chunks, not with the {total} that it has.", "Run again."

@@ -9,8 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import F, JSONField, Value
-from django.db.models.expressions import CombinedExpression
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -108,10 +107,9 @@ def read_now(request: HttpRequest, number: int) -> HttpResponse:
 def stop_reading(request: HttpRequest, number: int) -> HttpResponse:
     """Ask for the end of a reading of a source."""
     running = models.Run.objects.filter(source_id=number, kind="read", finished=None)
-    stopped = running.update(
-        detail=CombinedExpression(F("detail"), "||", Value({"stop": str(request.user)}, JSONField()))
-    )
-    if stopped:
+    for run in running:
+        change_keys(run, "detail", {"stop": str(request.user)})
+    if running:
         messages.success(request, "The reading ends soon. Nothing of it is stored.")
     else:
         messages.error(request, "No reading of this source is running.")
